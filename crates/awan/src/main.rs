@@ -1,1 +1,56 @@
-fn main() {}
+//! The program: `awan serve` runs the cloud; every other verb is a client of it.
+
+mod config;
+mod doors;
+mod lock;
+mod ready;
+mod roles;
+mod serve;
+mod wiring;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A sovereign cloud that anyone can run, and that proves what it does.
+#[derive(Parser)]
+#[command(name = "awan", version, arg_required_else_help = true, after_help = EXAMPLES)]
+struct Awan {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "Examples:
+  awan serve --data-dir ./cloud               run a cloud; its root key goes to ./cloud/root-key.json
+  awan status --data-dir ./cloud              where it answers, and whether it is well
+  awan demo pemilu --data-dir ./cloud         Indonesia's 2024 election data through both storage dialects
+  awan oss ls oss:// --data-dir ./cloud       list buckets";
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run the cloud
+    Serve(serve::Args),
+    /// Read the configuration and print what is in effect
+    CheckConfig(config::Args),
+    #[command(flatten)]
+    Client(cli::Command),
+}
+
+fn main() -> ExitCode {
+    let result = match Awan::parse().verb {
+        Verb::Serve(args) => serve::run(&args).map(|()| ExitCode::SUCCESS),
+        Verb::CheckConfig(args) => check_config(&args),
+        Verb::Client(command) => cli::run(command),
+    };
+    result.unwrap_or_else(|error| {
+        let _ = writeln!(std::io::stderr(), "error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn check_config(args: &config::Args) -> anyhow::Result<ExitCode> {
+    let config = config::Config::load(args)?;
+    write!(std::io::stdout(), "{}", config.describe()?)?;
+    Ok(ExitCode::SUCCESS)
+}

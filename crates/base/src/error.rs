@@ -131,6 +131,12 @@ impl From<&Code> for ApiError {
     }
 }
 
+impl From<Code> for ApiError {
+    fn from(code: Code) -> Self {
+        Self::new(&code)
+    }
+}
+
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code, self.message)

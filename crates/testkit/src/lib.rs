@@ -1,1 +1,178 @@
-//! testkit
+//! What tests of services stand on: an in-process cloud over a private database, a clock that is
+//! turned by hand, and a few accounts with keys. Used from `tests/it` only.
+//!
+//! The keys and policies here are scripted ([`Keys`]); tests of the real ones bring `ram`'s.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use base::region::{DataCentre, Region};
+use base::{AccountId, ApiError, Clock, Secret, SystemRng, Time, code};
+use engine::action::Registry;
+use engine::cloud::Parts;
+use engine::ports::{Ask, Authority, Covenant, Decision, KeyMaterial};
+use engine::seal::Seal;
+use engine::{Caller, CallerKind, Cloud, Entry};
+use store::{Backend, Db, MigrationSet, Tx};
+use tempfile::TempDir;
+
+/// A clock that stands still until it is told.
+pub struct FakeClock(Mutex<Time>);
+
+impl FakeClock {
+    /// Starts at 2026-01-02T03:04:05Z.
+    pub fn start() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Time::from_secs(1_767_323_045))))
+    }
+
+    /// Turns it forward.
+    pub fn pass(&self, time: Duration) {
+        let mut now = self.0.lock().expect("nothing panics while it holds this lock");
+        *now = now.plus(time);
+    }
+}
+
+impl Clock for FakeClock {
+    fn now(&self) -> Time {
+        *self.0.lock().expect("nothing panics while it holds this lock")
+    }
+}
+
+/// Scripted keys and policies: the root of an account may do everything on what it owns, a user what
+/// was allowed by [`Keys::allow`].
+#[derive(Default)]
+pub struct Keys {
+    keys: Mutex<HashMap<String, KeyMaterial>>,
+    allowed: Mutex<Vec<(String, String)>>,
+}
+
+impl Keys {
+    /// Adds a key for a caller; the secret is the key id with `-secret` behind it.
+    pub fn add(&self, caller: &Caller) {
+        let material = KeyMaterial { secret: Secret::new(format!("{}-secret", caller.key_id)), caller: caller.clone() };
+        self.keys.lock().expect("nothing panics while it holds this lock").insert(caller.key_id.clone(), material);
+    }
+
+    /// Lets a user do an action (on anything its account owns).
+    pub fn allow(&self, caller: &Caller, action: &str) {
+        let pair = (caller.arn(), action.to_owned());
+        self.allowed.lock().expect("nothing panics while it holds this lock").push(pair);
+    }
+}
+
+impl Authority for Keys {
+    fn find_key(&self, _: &mut Tx<'_>, key_id: &str, _: Option<&str>, _: Time) -> Result<KeyMaterial, ApiError> {
+        let keys = self.keys.lock().expect("nothing panics while it holds this lock");
+        keys.get(key_id).cloned().ok_or_else(|| code::INVALID_KEY.into())
+    }
+
+    fn decide(&self, _: &mut Tx<'_>, caller: &Caller, ask: &Ask<'_>) -> Result<Decision, ApiError> {
+        let allowed = self.allowed.lock().expect("nothing panics while it holds this lock");
+        let own = caller.account == ask.owner;
+        Ok(match caller.kind {
+            CallerKind::System => Decision::Allow,
+            CallerKind::Root if own => Decision::Allow,
+            CallerKind::User { .. } if own && allowed.contains(&(caller.arn(), ask.action.to_owned())) => Decision::Allow,
+            _ => Decision::ImplicitDeny,
+        })
+    }
+
+    fn key_used(&self, _: &Caller, _: &str, _: Time) {}
+}
+
+/// Grants everything to everybody.
+pub struct Granted;
+
+impl Covenant for Granted {
+    fn check(&self, _: &mut Tx<'_>, _: AccountId, _: &str, _: &str) -> Result<(), ApiError> {
+        Ok(())
+    }
+
+    fn account_opened(&self, _: &mut Tx<'_>, _: AccountId, _: Time) -> Result<(), ApiError> {
+        Ok(())
+    }
+}
+
+/// An in-process cloud and what tests turn.
+pub struct TestCloud {
+    /// The cloud.
+    pub cloud: Arc<Cloud>,
+    /// Its clock.
+    pub clock: Arc<FakeClock>,
+    /// Its scripted keys.
+    pub keys: Arc<Keys>,
+    /// Its files; removed when this is dropped.
+    pub dir: TempDir,
+}
+
+/// A cloud with scripted keys, these actions and these tables, on the database that the environment
+/// names (`AWAN_TEST_POSTGRES`) or on SQLite.
+pub fn cloud(actions: &[&[Entry]], migrations: &[MigrationSet]) -> TestCloud {
+    let keys = Arc::new(Keys::default());
+    let clock = FakeClock::start();
+    let dir = TempDir::new().expect("the temporary directory is writable");
+    let authority = Arc::clone(&keys) as Arc<dyn Authority>;
+    let cloud = cloud_in(dir.path(), &clock, authority, actions, migrations);
+    TestCloud { cloud, clock, keys, dir }
+}
+
+/// A cloud over a given directory and given keys: what a restart of the same cloud looks like.
+pub fn cloud_in(
+    dir: &std::path::Path,
+    clock: &Arc<FakeClock>,
+    authority: Arc<dyn Authority>,
+    actions: &[&[Entry]],
+    migrations: &[MigrationSet],
+) -> Arc<Cloud> {
+    let config = store::Config { backend: Backend::Sqlite(dir.join("cloud.db")), readers: 4 };
+    let db = Db::open(config).expect("a private database opens");
+    let mut sets = vec![engine::MIGRATIONS];
+    sets.extend_from_slice(migrations);
+    db.migrate(&sets).expect("the migrations apply");
+    let rng = Arc::new(SystemRng);
+    Cloud::new(Parts {
+        db,
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
+        rng: rng.clone(),
+        authority,
+        covenant: Arc::new(Granted),
+        seal: Arc::new(Seal::new(&[7; 32], rng)),
+        region: region(),
+        registry: Registry::new(actions),
+        data_dir: dir.to_owned(),
+        requests_per_second: 0,
+    })
+}
+
+/// The region of tests: three zones in Jakarta.
+pub fn region() -> Region {
+    let centre = |letter: &str| DataCentre {
+        site: format!("jkt-{letter}"),
+        zone: format!("ap-southeast-5{letter}"),
+        country: "ID".to_owned(),
+        city: "Jakarta".to_owned(),
+        operator: String::new(),
+        owner: String::new(),
+        permit: String::new(),
+        permit_until: String::new(),
+    };
+    Region { id: "ap-southeast-5".to_owned(), data_centres: ["a", "b", "c"].map(centre).to_vec() }
+}
+
+/// The root of an account.
+pub fn root(account: u64) -> Caller {
+    Caller {
+        account: AccountId::new(account),
+        kind: CallerKind::Root,
+        key_id: format!("root-{account}"),
+        session_policy: None,
+        operator: false,
+    }
+}
+
+/// A user of an account.
+pub fn user(account: u64, name: &str) -> Caller {
+    let kind = CallerKind::User { id: format!("2{account:017}"), name: name.to_owned() };
+    Caller { kind, key_id: format!("{name}-{account}"), ..root(account) }
+}

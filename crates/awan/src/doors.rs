@@ -1,0 +1,103 @@
+//! The program's own small doors: metrics and health, and the public log's files.
+
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use engine::Cloud;
+use engine::pipeline::Peer;
+use engine::server::{Body, Handler, full};
+use http::{Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+
+/// `/metrics` (Prometheus text) and `/health`.
+pub struct Metrics(pub Arc<Cloud>);
+
+impl Handler for Metrics {
+    async fn handle(&self, request: Request<Incoming>, _: Peer) -> Response<Body> {
+        match request.uri().path() {
+            "/metrics" => answer(StatusCode::OK, "text/plain; version=0.0.4", self.0.metrics.render().into_bytes()),
+            "/health" => self.health().await,
+            _ => answer(StatusCode::NOT_FOUND, TEXT, b"There is /metrics and /health.\n".to_vec()),
+        }
+    }
+
+    fn refuse(&self, _: u16) -> (&'static str, Vec<u8>) {
+        (TEXT, b"This is no HTTP request.\n".to_vec())
+    }
+}
+
+impl Metrics {
+    /// Well where the database answers: everything else depends on it.
+    async fn health(&self) -> Response<Body> {
+        let asked = self.0.db.read(|tx| tx.query_opt("SELECT published FROM log_state", &[], |row| row.get::<i64>(0))).await;
+        match asked {
+            Ok(_) => answer(StatusCode::OK, JSON, br#"{"status":"ok"}"#.to_vec()),
+            Err(error) => {
+                let error: store::Error = error;
+                tracing::error!(?error, "the health check's query");
+                answer(StatusCode::SERVICE_UNAVAILABLE, JSON, br#"{"status":"the database does not answer"}"#.to_vec())
+            }
+        }
+    }
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+
+/// The public log, as C2SP tlog-tiles lays it out, below `/log/`.
+pub struct Portal {
+    /// The log's directory.
+    pub log: PathBuf,
+}
+
+impl Handler for Portal {
+    async fn handle(&self, request: Request<Incoming>, _: Peer) -> Response<Body> {
+        let Some(path) = request.uri().path().strip_prefix("/log/") else {
+            return answer(StatusCode::NOT_FOUND, TEXT, b"The public log is below /log/: begin with /log/checkpoint.\n".to_vec());
+        };
+        let Some(file) = below(&self.log, path) else {
+            return answer(StatusCode::NOT_FOUND, TEXT, b"There is no such file in the log.\n".to_vec());
+        };
+        match tokio::fs::read(file).await {
+            Ok(bytes) => {
+                let kind = if path == "checkpoint" { TEXT } else { "application/octet-stream" };
+                let mut response = answer(StatusCode::OK, kind, bytes);
+                let fresh = if path == "checkpoint" { "no-cache" } else { "public, max-age=31536000, immutable" };
+                response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static(fresh));
+                response
+            }
+            Err(_) => answer(StatusCode::NOT_FOUND, TEXT, b"There is no such file in the log.\n".to_vec()),
+        }
+    }
+
+    fn refuse(&self, _: u16) -> (&'static str, Vec<u8>) {
+        (TEXT, b"This is no HTTP request.\n".to_vec())
+    }
+}
+
+/// A path below a directory: plain names only.
+fn below(dir: &Path, path: &str) -> Option<PathBuf> {
+    let path = Path::new(path);
+    path.components().all(|part| matches!(part, Component::Normal(_))).then(|| dir.join(path))
+}
+
+fn answer(status: StatusCode, kind: &'static str, bytes: Vec<u8>) -> Response<Body> {
+    let mut response = Response::new(full(bytes));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_names_below_the_directory_are_served() {
+        let dir = Path::new("/log");
+        assert_eq!(below(dir, "tile/0/x001/067"), Some(PathBuf::from("/log/tile/0/x001/067")));
+        for path in ["../cloud.db", "tile/../../x", "/etc/passwd"] {
+            assert_eq!(below(dir, path), None, "{path}");
+        }
+    }
+}

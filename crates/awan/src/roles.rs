@@ -1,0 +1,28 @@
+//! What a copy of the program does. One machine runs all roles in one process; more machines share
+//! them over one PostgreSQL.
+
+use clap::ValueEnum;
+
+/// A role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// The control API.
+    Api,
+    /// Object storage.
+    Oss,
+    /// The task runner and the sequencer of the log.
+    Tasks,
+    /// The public portal.
+    Portal,
+}
+
+/// A door's distance from the port base.
+pub const API: u16 = 0;
+/// Object storage, both dialects.
+pub const OSS: u16 = 1;
+/// Console and transparency portal.
+pub const PORTAL: u16 = 4;
+/// Metrics and health.
+pub const METRICS: u16 = 6;
+/// The farthest door that the program will ever have: edge HTTPS.
+pub const HIGHEST_DOOR: u16 = 443;

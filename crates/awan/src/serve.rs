@@ -1,0 +1,254 @@
+//! `awan serve`: opens the cloud, binds its doors, says so, and drains on a signal.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use engine::Endpoints;
+use engine::server::control::Control;
+use engine::server::tls::Tls;
+use engine::server::{Door, Handler, Limits};
+use engine::task::{Housekeeping, Runner};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::config::Config;
+use crate::ready::{self, CloudFile};
+use crate::roles::{self, Role};
+use crate::wiring::{self, Joined};
+use crate::{config, doors, lock};
+
+/// How often what is kept in memory only for speed is written down.
+const FLUSH: Duration = Duration::from_secs(1);
+
+#[derive(clap::Args, Clone, Debug)]
+#[command(after_help = "Examples:
+  awan serve --data-dir ./cloud
+  awan serve --data-dir /var/lib/awan --config /etc/awan.toml
+  awan serve --data-dir ./cloud --port-base 8100 --role api,oss")]
+pub struct Args {
+    #[command(flatten)]
+    config: config::Args,
+    /// What this process does [default: everything]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "ROLE")]
+    role: Vec<Role>,
+    /// Write the log as JSON lines
+    #[arg(long)]
+    log_json: bool,
+}
+
+/// Runs the cloud until it is told to stop.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    start_log(args.log_json);
+    let config = Config::load(&args.config)?;
+    let dir = open_directory(&args.config.data_dir)?;
+    let _lock = lock::take(&dir)?;
+    ready::withdraw(&dir);
+    let roles = if args.role.is_empty() { vec![Role::Api, Role::Oss, Role::Tasks, Role::Portal] } else { args.role.clone() };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
+    let result = runtime.block_on(serve(&config, &dir, &roles));
+    ready::withdraw(&dir);
+    result
+}
+
+fn open_directory(dir: &Path) -> anyhow::Result<std::path::PathBuf> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.with_context(|| format!("make the data directory {}", dir.display()))?;
+    fs::canonicalize(dir).with_context(|| format!("find the data directory {}", dir.display()))
+}
+
+fn start_log(json: bool) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("AWAN_LOG").unwrap_or_else(|_| "info".into());
+    let format = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    if json {
+        format.json().init();
+    } else {
+        format.with_ansi(std::io::stderr().is_terminal()).init();
+    }
+}
+
+/// The bound doors and the running roles.
+struct Running {
+    doors: JoinSet<()>,
+    tasks: JoinSet<()>,
+    endpoints: BTreeMap<&'static str, String>,
+}
+
+async fn serve(config: &Config, dir: &Path, roles: &[Role]) -> anyhow::Result<()> {
+    let (config_, dir_) = (config.clone(), dir.to_owned());
+    let joined = tokio::task::spawn_blocking(move || wiring::join(&config_, &dir_)).await??;
+    let (stop_doors, doors_stop) = watch::channel(false);
+    let (stop_tasks, tasks_stop) = watch::channel(false);
+    let tls = Tls::open(&make_tls_dir(dir)?, &tls_names(config), joined.cloud.clock.now())?;
+    let storage = oss::Oss::open(Arc::clone(&joined.cloud), oss_config(config)).await.context("open the object storage")?;
+    let mut running = Running { doors: JoinSet::new(), tasks: JoinSet::new(), endpoints: BTreeMap::new() };
+    running.bind(config, roles, &joined, &storage, &tls, dir, &doors_stop).await?;
+    running.start_tasks(roles, &joined, &storage, &tasks_stop).await?;
+    let file = CloudFile {
+        region: config.region.clone(),
+        zones: config.region().zones(),
+        ca_cert: tls.ca_cert.display().to_string(),
+        log_key: joined.log_key.clone(),
+        endpoints: running.endpoints.clone(),
+    };
+    file.write(dir)?;
+    summary(&file, dir)?;
+    wait_for_stop().await?;
+    tracing::info!("draining");
+    ready::withdraw(dir);
+    // Doors first: what they still accept may need the tasks.
+    let _ = stop_doors.send(true);
+    while running.doors.join_next().await.is_some() {}
+    let _ = stop_tasks.send(true);
+    while running.tasks.join_next().await.is_some() {}
+    storage.flush_usage().await.context("write down the last usage")?;
+    joined.ram.flush_last_used(&joined.cloud.db).await.context("write down the last uses of keys")?;
+    if roles.contains(&Role::Tasks) {
+        joined.sequencer.publish_pending(&joined.cloud).await.map_err(|error| anyhow::anyhow!("publish the last leaves: {}", error.reason))?;
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+impl Running {
+    #[allow(clippy::too_many_arguments, reason = "everything that a door can need, once")]
+    async fn bind(
+        &mut self,
+        config: &Config,
+        roles: &[Role],
+        joined: &Joined,
+        storage: &Arc<oss::Oss>,
+        tls: &Tls,
+        dir: &Path,
+        stop: &watch::Receiver<bool>,
+    ) -> anyhow::Result<()> {
+        let mut addresses = Endpoints::default();
+        if roles.contains(&Role::Api) {
+            let control = Control(Arc::clone(&joined.cloud));
+            addresses.api = self.open(config, "api", roles::API, Some(tls), control, stop).await?;
+        }
+        if roles.contains(&Role::Oss) {
+            let skin = oss::http::Storage::new(Arc::clone(storage));
+            addresses.oss = self.open(config, "oss", roles::OSS, Some(tls), skin, stop).await?;
+            storage.set_endpoint(config.oss.endpoint.clone().unwrap_or_else(|| format!("http://{}", addresses.oss)));
+        }
+        if roles.contains(&Role::Portal) {
+            let portal = doors::Portal { log: dir.join("log") };
+            self.open(config, "console", roles::PORTAL, Some(tls), portal, stop).await?;
+        }
+        let metrics = doors::Metrics(Arc::clone(&joined.cloud));
+        self.open(config, "metrics", roles::METRICS, None, metrics, stop).await?;
+        let _ = joined.cloud.endpoints.set(addresses);
+        Ok(())
+    }
+
+    /// Binds one door and serves it; returns its `host:port`.
+    async fn open<H: Handler>(
+        &mut self,
+        config: &Config,
+        name: &'static str,
+        offset: u16,
+        tls: Option<&Tls>,
+        handler: H,
+        stop: &watch::Receiver<bool>,
+    ) -> anyhow::Result<String> {
+        let address = SocketAddr::new(config.listen, config.port_base + offset);
+        let limits = Limits {
+            connections_max: config.limits.connections_max,
+            drain: Duration::from_secs(config.limits.drain_seconds),
+            ..Limits::default()
+        };
+        let door = Door::bind(address, tls.map(|tls| tls.acceptor.clone()), limits).await.with_context(|| {
+            format!("listen on {address} ({name}); is another cloud running? --port-base chooses other ports")
+        })?;
+        let address = door.address()?.to_string();
+        self.endpoints.insert(name, format!("http://{address}"));
+        self.doors.spawn(door.serve(Arc::new(handler), stop.clone()));
+        Ok(address)
+    }
+
+    async fn start_tasks(
+        &mut self,
+        roles: &[Role],
+        joined: &Joined,
+        storage: &Arc<oss::Oss>,
+        stop: &watch::Receiver<bool>,
+    ) -> anyhow::Result<()> {
+        let mut runner = Runner::new(Arc::clone(&joined.cloud));
+        if roles.contains(&Role::Tasks) {
+            runner = runner.with_one(Housekeeping, &()).await?.with_one(Arc::clone(&joined.sequencer), &()).await?;
+        }
+        if roles.contains(&Role::Oss) {
+            runner = storage.add_machines(runner).await?;
+        }
+        self.tasks.spawn(runner.run(stop.clone()));
+        self.tasks.spawn(flush(Arc::clone(&joined.ram), Arc::clone(&joined.cloud), Arc::clone(storage), stop.clone()));
+        Ok(())
+    }
+}
+
+/// Writes down, every second, what is counted in memory: reads of objects, and last uses of keys.
+async fn flush(ram: Arc<ram::Ram>, cloud: Arc<engine::Cloud>, storage: Arc<oss::Oss>, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        tokio::select! {
+            () = tokio::time::sleep(FLUSH) => {}
+            _ = stop.changed() => return,
+        }
+        if let Err(error) = storage.flush_usage().await {
+            tracing::error!(?error, "write down usage");
+        }
+        if let Err(error) = ram.flush_last_used(&cloud.db).await {
+            tracing::error!(?error, "write down the last uses of keys");
+        }
+    }
+}
+
+fn make_tls_dir(dir: &Path) -> anyhow::Result<std::path::PathBuf> {
+    let tls = dir.join("tls");
+    fs::create_dir_all(&tls).context("make the directory for certificates")?;
+    Ok(tls)
+}
+
+/// A wildcard covers one label only, so every name below which buckets are labels gets one.
+fn tls_names(config: &Config) -> Vec<String> {
+    let oss_hosts = oss_hosts(config).into_iter().flat_map(|host| [format!("*.{host}"), host]);
+    config.tls_names.iter().cloned().chain(oss_hosts.filter(|host| host != "localhost" && host != "*.localhost")).collect()
+}
+
+fn oss_hosts(config: &Config) -> Vec<String> {
+    let standing = [format!("oss-{}.localhost", config.region), "oss.localhost".to_owned(), "s3.localhost".to_owned(), "localhost".to_owned()];
+    config.oss.hosts.iter().cloned().chain(standing).collect()
+}
+
+fn oss_config(config: &Config) -> oss::Config {
+    oss::Config { hosts: oss_hosts(config), ..oss::Config::default() }
+}
+
+async fn wait_for_stop() -> anyhow::Result<()> {
+    let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+fn summary(file: &CloudFile, dir: &Path) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "Awan {} is ready: region {}, zones {}.", env!("CARGO_PKG_VERSION"), file.region, file.zones.join(", "))?;
+    for (name, address) in &file.endpoints {
+        writeln!(out, "  {name:<10} {address}")?;
+    }
+    writeln!(out, "  root key   {}", dir.join("root-key.json").display())?;
+    writeln!(out, "  CA         {}", file.ca_cert)?;
+    writeln!(out, "Try: awan status --data-dir {}", dir.display())?;
+    out.flush()?;
+    Ok(())
+}

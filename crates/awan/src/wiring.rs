@@ -1,0 +1,117 @@
+//! Where the crates are joined: tables, actions, ports, tasks. A new service is a line in each list.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use base::{Clock, Rng, Secret, SystemClock, SystemRng};
+use engine::action::Registry;
+use engine::cloud::Parts;
+use engine::seal::Seal;
+use engine::sequencer::Sequencer;
+use engine::server::tls::write_file;
+use engine::{Cloud, Entry};
+use store::{Backend, Db, MigrationSet};
+use tlog::Signer;
+
+use crate::config::Config;
+use crate::ready;
+
+/// Every table of the cloud, in the order in which they are made.
+const MIGRATIONS: &[MigrationSet] = &[engine::MIGRATIONS, agreement::MIGRATIONS, ram::MIGRATIONS, oss::MIGRATIONS];
+
+/// Every action of the control API.
+pub fn actions() -> [&'static [Entry]; 4] {
+    [engine::actions::ACTIONS, agreement::ACTIONS, billing::ACTIONS, ram::ACTIONS]
+}
+
+/// The joined cloud and what the roles need of it.
+pub struct Joined {
+    /// What the whole program shares.
+    pub cloud: Arc<Cloud>,
+    /// Keys and policies; also remembers which keys were used.
+    pub ram: Arc<ram::Ram>,
+    /// Publishes the log.
+    pub sequencer: Arc<Sequencer>,
+    /// The log's verifier key, as text.
+    pub log_key: String,
+}
+
+/// Opens everything in the data directory, making at first start what is not there.
+pub fn join(config: &Config, dir: &Path) -> anyhow::Result<Joined> {
+    let rng: Arc<dyn Rng> = Arc::new(SystemRng);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let seal = Arc::new(Seal::new(&master_key(dir, &*rng)?, Arc::clone(&rng)));
+    let db = open_store(config, dir)?;
+    let root = ready::root_key(dir, || ram::RootKey::generate(&*rng))?;
+    let ram = Arc::new(ram::Ram::new(Arc::clone(&seal)));
+    first_start(&db, root, &seal, &*clock)?;
+    let signer = log_signer(dir, &config.log.origin, &*rng)?;
+    let log_key = signer.verifier().to_string();
+    let cloud = Cloud::new(Parts {
+        db,
+        clock,
+        rng,
+        authority: Arc::clone(&ram) as Arc<dyn engine::ports::Authority>,
+        covenant: Arc::new(agreement::Agreements),
+        seal,
+        region: config.region(),
+        registry: Registry::new(&actions()),
+        data_dir: dir.to_owned(),
+        requests_per_second: config.limits.requests_per_second,
+    });
+    let sequencer = Sequencer::new(dir.join("log"), &signer);
+    Ok(Joined { cloud, ram, sequencer, log_key })
+}
+
+fn open_store(config: &Config, dir: &Path) -> anyhow::Result<Db> {
+    let backend = match config.postgres()? {
+        Some(connection) => Backend::Postgres(connection),
+        None => Backend::Sqlite(dir.join("cloud.db")),
+    };
+    let db = Db::open(store::Config { backend, readers: 16 }).context("open the database")?;
+    db.migrate(MIGRATIONS).context("bring the database's tables up to date")?;
+    Ok(db)
+}
+
+/// Makes the account that runs the cloud, and its agreement with itself, where there is none.
+fn first_start(db: &Db, root: ram::RootKey, seal: &Arc<Seal>, clock: &dyn Clock) -> anyhow::Result<()> {
+    use engine::ports::Covenant;
+    let (seal, now) = (Arc::clone(seal), clock.now());
+    db.write_blocking(move |tx| {
+        if ram::first_start(tx, &root, &seal, now)? {
+            agreement::Agreements.account_opened(tx, root.account_id, now)?;
+        }
+        Ok::<_, base::ApiError>(())
+    })
+    .context("make the account that runs the cloud")
+}
+
+/// The master key: 32 random bytes in a file that only the operator reads.
+fn master_key(dir: &Path, rng: &dyn Rng) -> anyhow::Result<[u8; Seal::KEY_LEN]> {
+    let path = dir.join("master.key");
+    if !path.exists() {
+        let key: [u8; Seal::KEY_LEN] = rng.bytes();
+        write_file(&path, &key, 0o600).context("write the master key")?;
+    }
+    let key = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+    key.try_into().map_err(|_| anyhow::anyhow!("{} is not {} bytes long", path.display(), Seal::KEY_LEN))
+}
+
+/// The key that signs the log's checkpoints.
+fn log_signer(dir: &Path, origin: &str, rng: &dyn Rng) -> anyhow::Result<Signer> {
+    let path = dir.join("log.key");
+    if !path.exists() {
+        let signer = Signer::generate(rng, origin).context("make the log's key")?;
+        write_file(&path, signer.text().expose().as_bytes(), 0o600).context("write the log's key")?;
+    }
+    let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+    let signer = Signer::parse(&Secret::new(text.trim().to_owned())).with_context(|| format!("understand {}", path.display()))?;
+    anyhow::ensure!(
+        signer.verifier().name() == origin,
+        "this cloud's log is called {}, not {origin}: a log keeps its name for life",
+        signer.verifier().name()
+    );
+    Ok(signer)
+}

@@ -1,0 +1,186 @@
+//! What the whole program shares, and the two doors to the database for a request whose caller is
+//! known.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use base::region::Region;
+use base::{ApiError, Clock, Rng, Secret};
+use store::{Db, Tx};
+
+use crate::action::{Kind, Registry};
+use crate::metrics::Metrics;
+use crate::ports::{Authority, Covenant};
+use crate::replay::Nonces;
+use crate::seal::Seal;
+use crate::task::Wakes;
+use crate::throttle::Throttle;
+use crate::{Caller, Cx, Meta, RequestInfo, Session, audit, pipeline};
+
+/// Where the cloud answers, as `cloud.json` tells clients.
+#[derive(Clone, Debug, Default)]
+pub struct Endpoints {
+    /// `host:port` of the control API.
+    pub api: String,
+    /// `host:port` of the object storage.
+    pub oss: String,
+}
+
+/// What the whole program shares. Made once, by the program or by a test.
+pub struct Cloud {
+    /// The database.
+    pub db: Db,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// Keys and policies.
+    pub authority: Arc<dyn Authority>,
+    /// Agreements.
+    pub covenant: Arc<dyn Covenant>,
+    /// Seals secrets at rest.
+    pub seal: Arc<Seal>,
+    /// The region and its data centres.
+    pub region: Region,
+    /// All actions.
+    pub registry: Registry,
+    /// Counters and timings.
+    pub metrics: Metrics,
+    /// Where this program keeps its files.
+    pub data_dir: PathBuf,
+    /// Where clients reach us; set when the listeners are bound.
+    pub endpoints: OnceLock<Endpoints>,
+    /// Wakes tasks before they are due.
+    pub wakes: Wakes,
+    pub(crate) throttle: Throttle,
+    pub(crate) nonces: Nonces,
+}
+
+/// What it takes to make a [`Cloud`].
+pub struct Parts {
+    /// See [`Cloud::db`]; already migrated.
+    pub db: Db,
+    /// See [`Cloud::clock`].
+    pub clock: Arc<dyn Clock>,
+    /// See [`Cloud::rng`].
+    pub rng: Arc<dyn Rng>,
+    /// See [`Cloud::authority`].
+    pub authority: Arc<dyn Authority>,
+    /// See [`Cloud::covenant`].
+    pub covenant: Arc<dyn Covenant>,
+    /// See [`Cloud::seal`].
+    pub seal: Arc<Seal>,
+    /// See [`Cloud::region`].
+    pub region: Region,
+    /// See [`Cloud::registry`].
+    pub registry: Registry,
+    /// See [`Cloud::data_dir`].
+    pub data_dir: PathBuf,
+    /// Control requests that one principal may make in a second, on average; zero is without limit.
+    pub requests_per_second: u32,
+}
+
+impl Cloud {
+    /// Joins the parts.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        Arc::new(Self {
+            db: parts.db,
+            throttle: Throttle::new(parts.requests_per_second),
+            nonces: Nonces::default(),
+            clock: parts.clock,
+            rng: parts.rng,
+            authority: parts.authority,
+            covenant: parts.covenant,
+            seal: parts.seal,
+            region: parts.region,
+            registry: parts.registry,
+            metrics: Metrics::default(),
+            data_dir: parts.data_dir,
+            endpoints: OnceLock::new(),
+            wakes: Wakes::default(),
+        })
+    }
+
+    /// Finds the caller of a signed request: the key's secret goes to `verify`, which checks the
+    /// signature and may keep what it needs of the secret (a chunk-signing key).
+    ///
+    /// # Errors
+    /// Those of [`Authority::find_key`] and of `verify`.
+    pub fn authenticate<R>(
+        &self,
+        tx: &mut Tx<'_>,
+        key_id: &str,
+        token: Option<&str>,
+        verify: impl FnOnce(&Secret<String>) -> Result<R, ApiError>,
+    ) -> Result<(Caller, R), ApiError> {
+        let key = self.authority.find_key(tx, key_id, token, self.clock.now())?;
+        let kept = verify(&key.secret)?;
+        Ok((key.caller, kept))
+    }
+
+    /// Runs a data-plane read on a snapshot.
+    pub async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        session: Arc<Session>,
+        mut run: impl FnMut(&mut Cx<'_>) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let cloud = Arc::clone(self);
+        self.db
+            .read(move |tx| enter(&cloud, tx, &session.meta, &session.caller, &session.request, &mut run))
+            .await
+    }
+
+    /// Runs a data-plane write: what `run` does, its audit entry, its usage and its tasks are one
+    /// commit. A refused write leaves an audit entry of its own.
+    pub async fn write<T: Send + 'static>(
+        self: &Arc<Self>,
+        session: Arc<Session>,
+        mut run: impl FnMut(&mut Cx<'_>) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let cloud = Arc::clone(self);
+        let within = Arc::clone(&session);
+        let result = self
+            .db
+            .write(move |tx| enter(&cloud, tx, &within.meta, &within.caller, &within.request, &mut run))
+            .await;
+        if let Err(error) = &result {
+            self.audit_refusal(&session, error).await;
+        }
+        result
+    }
+
+    /// Records a refused write of an authenticated caller, in a transaction of its own.
+    pub async fn audit_refusal(self: &Arc<Self>, session: &Arc<Session>, error: &ApiError) {
+        if session.meta.kind == Kind::Read || session.caller.is_anonymous() || error.status() < 400 {
+            return;
+        }
+        let (cloud, session) = (Arc::clone(self), Arc::clone(session));
+        let outcome = error.code().to_owned();
+        let resource = error.access_denied().map(|denied| denied.resource.clone()).unwrap_or_default();
+        let written = self
+            .db
+            .write(move |tx| {
+                let entry = audit::NewEntry::refusal(&session, &resource, &outcome);
+                audit::insert(tx, &cloud, &entry)
+            })
+            .await;
+        if let Err(error) = written {
+            tracing::error!(?error, "write the audit entry of a refusal");
+        }
+    }
+}
+
+/// Runs a handler and, for writes, what must be in the same commit.
+pub(crate) fn enter<T>(
+    cloud: &Arc<Cloud>,
+    tx: &mut Tx<'_>,
+    meta: &Meta,
+    caller: &Caller,
+    request: &RequestInfo,
+    run: &mut dyn FnMut(&mut Cx<'_>) -> Result<T, ApiError>,
+) -> Result<T, ApiError> {
+    let mut cx = Cx::new(cloud, tx.reborrow(), meta, caller, request);
+    let value = run(&mut cx)?;
+    pipeline::finish(&mut cx)?;
+    Ok(value)
+}

@@ -1,0 +1,174 @@
+//! What a handler works with: its transaction, its caller, and what it leaves behind.
+
+use std::sync::Arc;
+
+use base::{AccountId, ApiError, Denied, Rng, Time};
+use store::Tx;
+
+use crate::meter::Meters;
+use crate::ports::{Ask, Decision};
+use crate::{Caller, Cloud, Meta, RequestInfo};
+
+/// The context of one run of one handler. What is noted here (audit, usage, tasks) is written in the
+/// handler's own transaction, after it and before the commit.
+pub struct Cx<'a> {
+    /// Who calls.
+    pub caller: &'a Caller,
+    /// The request's facts.
+    pub request: &'a RequestInfo,
+    /// The action's fixed facts.
+    pub meta: &'a Meta,
+    /// What the whole program shares.
+    pub cloud: &'a Arc<Cloud>,
+    /// The moment of this run: one moment for everything it writes.
+    pub now: Time,
+    tx: Tx<'a>,
+    pub(crate) checked: bool,
+    pub(crate) audit: Audit,
+    pub(crate) meters: Meters,
+    pub(crate) tasks: Vec<NewTask>,
+}
+
+/// What the audit entry will say.
+#[derive(Default)]
+pub(crate) struct Audit {
+    pub(crate) account: Option<AccountId>,
+    pub(crate) resource: String,
+    pub(crate) detail: Vec<(&'static str, String)>,
+}
+
+/// Work that begins when the transaction commits.
+pub(crate) struct NewTask {
+    pub(crate) kind: &'static str,
+    pub(crate) id: String,
+    pub(crate) state: String,
+    pub(crate) due: Time,
+}
+
+impl<'a> Cx<'a> {
+    pub(crate) fn new(
+        cloud: &'a Arc<Cloud>,
+        tx: Tx<'a>,
+        meta: &'a Meta,
+        caller: &'a Caller,
+        request: &'a RequestInfo,
+    ) -> Self {
+        let now = cloud.clock.now();
+        Self {
+            caller,
+            request,
+            meta,
+            cloud,
+            now,
+            tx,
+            checked: false,
+            audit: Audit::default(),
+            meters: Meters::default(),
+            tasks: Vec::new(),
+        }
+    }
+
+    /// The transaction.
+    pub fn tx(&mut self) -> &mut Tx<'a> {
+        &mut self.tx
+    }
+
+    /// The caller's account: what a control action works on.
+    pub fn account(&self) -> AccountId {
+        self.caller.account
+    }
+
+    /// Randomness for ids and secrets.
+    pub fn rng(&self) -> &dyn Rng {
+        &*self.cloud.rng
+    }
+
+    /// Requires that the caller may do this action on a resource of its own account, and notes the
+    /// resource for the audit entry.
+    ///
+    /// # Errors
+    /// The product's denial code, with what was denied.
+    pub fn authorize(&mut self, resource: &str) -> Result<(), ApiError> {
+        self.authorize_as(&self.meta.permission(), resource)
+    }
+
+    /// As [`Self::authorize`], under another permission's name.
+    pub fn authorize_as(&mut self, action: &str, resource: &str) -> Result<(), ApiError> {
+        self.audit_resource(resource);
+        let owner = self.account();
+        match self.decide(action, resource, owner, &[])? {
+            Decision::Allow => Ok(()),
+            refused => Err(self.denial(action, resource, refused)),
+        }
+    }
+
+    /// Asks the caller's policies and leaves the weighing (with ACLs, with another owner) to the
+    /// handler, which from here on answers for what it does.
+    pub fn decide(
+        &mut self,
+        action: &str,
+        resource: &str,
+        owner: AccountId,
+        conditions: &[(&str, &str)],
+    ) -> Result<Decision, ApiError> {
+        self.checked = true;
+        let ask = Ask { action, resource, owner, now: self.now, request: self.request, conditions };
+        let authority = Arc::clone(&self.cloud.authority);
+        authority.decide(&mut self.tx, self.caller, &ask)
+    }
+
+    /// Requires the account that runs this cloud.
+    pub fn require_operator(&mut self, resource: &str) -> Result<(), ApiError> {
+        self.authorize(resource)?;
+        if self.caller.operator { Ok(()) } else { Err(self.denial(&self.meta.permission(), resource, Decision::ImplicitDeny)) }
+    }
+
+    /// The error for a refused permission.
+    pub fn denial(&self, action: &str, resource: &str, decision: Decision) -> ApiError {
+        ApiError::new(self.meta.denial).denied(Denied {
+            action: action.to_owned(),
+            resource: resource.to_owned(),
+            principal_type: self.caller.principal_type().to_owned(),
+            principal_name: self.caller.display_name(),
+            principal_owner: self.caller.account.to_string(),
+            explicit: decision == Decision::ExplicitDeny,
+        })
+    }
+
+    /// Requires that an account's agreement grants this action; the pipeline asks for the caller's
+    /// own account, a data plane asks for the owner's.
+    pub fn require_agreement(&mut self, account: AccountId) -> Result<(), ApiError> {
+        let covenant = Arc::clone(&self.cloud.covenant);
+        covenant.check(&mut self.tx, account, self.meta.product, self.meta.name)
+    }
+
+    /// Names what the audit entry is about. The last call wins.
+    pub fn audit_resource(&mut self, resource: impl Into<String>) {
+        self.audit.resource = resource.into();
+    }
+
+    /// The account whose audit trail the entry belongs to, where it is not the caller's.
+    pub fn audit_account(&mut self, account: AccountId) {
+        self.audit.account = Some(account);
+    }
+
+    /// Adds a fact to the audit entry. Never a secret.
+    pub fn audit_detail(&mut self, key: &'static str, value: impl Into<String>) {
+        self.audit.detail.push((key, value.into()));
+    }
+
+    /// Usage: `quantity` of something happened, billed to `account`.
+    pub fn count(&mut self, account: AccountId, resource: &str, meter: &'static str, quantity: i64) {
+        self.meters.count(account, resource, meter, quantity);
+    }
+
+    /// Usage: the amount of something that exists changed by `change`.
+    pub fn level(&mut self, account: AccountId, resource: &str, meter: &'static str, change: i64) {
+        self.meters.level(account, resource, meter, change);
+    }
+
+    /// Begins (or restarts, where it is there already) a task when this transaction commits.
+    pub fn spawn(&mut self, kind: &'static str, id: impl Into<String>, state: impl Into<String>, due: Time) {
+        self.tasks.push(NewTask { kind, id: id.into(), state: state.into(), due });
+    }
+}
