@@ -25,8 +25,8 @@ use crate::roles::{self, Role};
 use crate::wiring::{self, Joined};
 use crate::{config, doors, lock};
 
-/// How often what is kept in memory only for speed is written down.
-const FLUSH: Duration = Duration::from_secs(1);
+/// How often the last uses of keys are written down.
+const FLUSH: Duration = Duration::from_secs(10);
 
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "Examples:
@@ -86,8 +86,11 @@ async fn serve(config: &Config, dir: &Path, roles: &[Role]) -> anyhow::Result<()
     let joined = tokio::task::spawn_blocking(move || wiring::join(&config_, &dir_)).await??;
     let (stop_doors, doors_stop) = watch::channel(false);
     let (stop_tasks, tasks_stop) = watch::channel(false);
-    let tls = Tls::open(&make_tls_dir(dir)?, &tls_names(config), joined.cloud.clock.now())?;
-    let storage = oss::Oss::open(Arc::clone(&joined.cloud), oss_config(config)).await.context("open the object storage")?;
+    let hosts = oss_hosts(config);
+    let names: Vec<String> = config.tls_names.iter().chain(&hosts).filter(|name| *name != "localhost").cloned().collect();
+    let tls = Tls::open(&make_tls_dir(dir)?, &names, &hosts, Arc::clone(&joined.cloud.clock))?;
+    let cloud = Arc::clone(&joined.cloud);
+    let storage = tokio::task::spawn_blocking(move || oss::Oss::open(cloud)).await?.context("open the object storage")?;
     let mut running = Running { doors: JoinSet::new(), tasks: JoinSet::new(), endpoints: BTreeMap::new() };
     running.bind(config, roles, &joined, &storage, &tls, dir, &doors_stop).await?;
     running.start_tasks(roles, &joined, &storage, &tasks_stop).await?;
@@ -108,8 +111,6 @@ async fn serve(config: &Config, dir: &Path, roles: &[Role]) -> anyhow::Result<()
     while running.doors.join_next().await.is_some() {}
     let _ = stop_tasks.send(true);
     while running.tasks.join_next().await.is_some() {}
-    storage.flush_usage().await.context("write down the last usage")?;
-    joined.ram.flush_last_used(&joined.cloud.db).await.context("write down the last uses of keys")?;
     if roles.contains(&Role::Tasks) {
         joined.sequencer.publish_pending(&joined.cloud).await.map_err(|error| anyhow::anyhow!("publish the last leaves: {}", error.reason))?;
     }
@@ -124,7 +125,7 @@ impl Running {
         config: &Config,
         roles: &[Role],
         joined: &Joined,
-        storage: &Arc<oss::Oss>,
+        storage: &oss::Oss,
         tls: &Tls,
         dir: &Path,
         stop: &watch::Receiver<bool>,
@@ -135,9 +136,11 @@ impl Running {
             addresses.api = self.open(config, "api", roles::API, Some(tls), control, stop).await?;
         }
         if roles.contains(&Role::Oss) {
-            let skin = oss::http::Storage::new(Arc::clone(storage));
+            let bound = SocketAddr::new(config.listen, config.port_base + roles::OSS);
+            let endpoint = config.oss.endpoint.clone().unwrap_or_else(|| format!("http://{bound}"));
+            let skin = oss::http::Config { hosts: oss_hosts(config), endpoint };
+            let skin = oss::http::Storage::new(storage.clone(), skin);
             addresses.oss = self.open(config, "oss", roles::OSS, Some(tls), skin, stop).await?;
-            storage.set_endpoint(config.oss.endpoint.clone().unwrap_or_else(|| format!("http://{}", addresses.oss)));
         }
         if roles.contains(&Role::Portal) {
             let portal = doors::Portal { log: dir.join("log") };
@@ -178,34 +181,36 @@ impl Running {
         &mut self,
         roles: &[Role],
         joined: &Joined,
-        storage: &Arc<oss::Oss>,
+        storage: &oss::Oss,
         stop: &watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
         let mut runner = Runner::new(Arc::clone(&joined.cloud));
         if roles.contains(&Role::Tasks) {
             runner = runner.with_one(Housekeeping, &()).await?.with_one(Arc::clone(&joined.sequencer), &()).await?;
         }
-        if roles.contains(&Role::Oss) {
-            runner = storage.add_machines(runner).await?;
-        }
         self.tasks.spawn(runner.run(stop.clone()));
-        self.tasks.spawn(flush(Arc::clone(&joined.ram), Arc::clone(&joined.cloud), Arc::clone(storage), stop.clone()));
+        let (storage, mut stopped) = (storage.clone(), stop.clone());
+        self.tasks.spawn(async move {
+            let until = async move { drop(stopped.wait_for(|stop| *stop).await) };
+            storage.run(until).await;
+        });
+        self.tasks.spawn(flush_last_used(Arc::clone(&joined.ram), Arc::clone(&joined.cloud), stop.clone()));
         Ok(())
     }
 }
 
-/// Writes down, every second, what is counted in memory: reads of objects, and last uses of keys.
-async fn flush(ram: Arc<ram::Ram>, cloud: Arc<engine::Cloud>, storage: Arc<oss::Oss>, mut stop: watch::Receiver<bool>) {
-    while !*stop.borrow() {
-        tokio::select! {
-            () = tokio::time::sleep(FLUSH) => {}
-            _ = stop.changed() => return,
-        }
-        if let Err(error) = storage.flush_usage().await {
-            tracing::error!(?error, "write down usage");
-        }
+/// Writes down now and then when keys were last used; what a crash loses of it, the next use mends.
+async fn flush_last_used(ram: Arc<ram::Ram>, cloud: Arc<engine::Cloud>, mut stop: watch::Receiver<bool>) {
+    loop {
+        let stopping = tokio::select! {
+            () = tokio::time::sleep(FLUSH) => false,
+            _ = stop.changed() => true,
+        };
         if let Err(error) = ram.flush_last_used(&cloud.db).await {
             tracing::error!(?error, "write down the last uses of keys");
+        }
+        if stopping {
+            return;
         }
     }
 }
@@ -216,19 +221,10 @@ fn make_tls_dir(dir: &Path) -> anyhow::Result<std::path::PathBuf> {
     Ok(tls)
 }
 
-/// A wildcard covers one label only, so every name below which buckets are labels gets one.
-fn tls_names(config: &Config) -> Vec<String> {
-    let oss_hosts = oss_hosts(config).into_iter().flat_map(|host| [format!("*.{host}"), host]);
-    config.tls_names.iter().cloned().chain(oss_hosts.filter(|host| host != "localhost" && host != "*.localhost")).collect()
-}
-
+/// The names below which a bucket is a label.
 fn oss_hosts(config: &Config) -> Vec<String> {
     let standing = [format!("oss-{}.localhost", config.region), "oss.localhost".to_owned(), "s3.localhost".to_owned(), "localhost".to_owned()];
     config.oss.hosts.iter().cloned().chain(standing).collect()
-}
-
-fn oss_config(config: &Config) -> oss::Config {
-    oss::Config { hosts: oss_hosts(config), ..oss::Config::default() }
 }
 
 async fn wait_for_stop() -> anyhow::Result<()> {

@@ -1,1 +1,136 @@
-//! oss
+//! Object storage: one engine, on which the OSS and S3 dialects are thin skins.
+//!
+//! # The parts
+//! | module | owns | does not |
+//! |---|---|---|
+//! | [`ops`] | what a request does: authorization, conditions, the one commit, streaming bodies | speak a dialect |
+//! | [`model`] | the words: what goes in and comes out of an operation | know SQL or bytes |
+//! | [`digest`] | the checksums of a body | decide which are wanted |
+//! | [`access`] | who may: policies, then ACLs, then the owner's agreement | parse policies |
+//! | [`place`] | where a bucket's bytes may be | write any |
+//! | `blob` | bytes: append-only segments, group sync, verified reads, giving space back | know buckets or keys |
+//! | `tables` | rows: every statement of this crate | decide |
+//! | [`meter`] | the usage of reads | the usage of writes, which is in their commits |
+//!
+//! # How a write goes
+//! The operation authorizes on a snapshot and asks [`place::decide`] for a [`place::Placement`];
+//! without one no byte can be written. The body streams into extents of a segment in constant
+//! memory, digested off the network's path. `fdatasync` makes them durable, one call for everybody
+//! who waits. Then **one** transaction authorizes again, checks conditions against the current row,
+//! writes rows, counters, usage and audit entry, and hands the replaced body to the reclaimer. Until
+//! that commit nothing refers to the new bytes; whatever ends before it, they are dead space and are
+//! given back.
+//!
+//! # How a read goes
+//! Authorization and look-up share one snapshot. A pin taken before it keeps the reclaimer off the
+//! body until the stream is dropped, so a reader sees the bytes of its snapshot whole, whatever is
+//! overwritten meanwhile. Every extent is read whole and its CRC-64 verified before a byte leaves.
+//!
+//! # Invariants
+//! - A row refers only to bytes that were synced before the row was committed.
+//! - Every byte of a sealed segment is either referred to, waiting in `oss_free`, or in `oss_hole`.
+//! - `oss_bucket_stat` and the usage level change in the commit that changes the rows they sum.
+
+pub mod access;
+pub(crate) mod blob;
+pub mod digest;
+pub mod error;
+pub mod meter;
+pub mod model;
+pub mod ops;
+pub mod place;
+pub(crate) mod tables;
+
+use std::sync::Arc;
+
+use base::ApiError;
+use engine::Cloud;
+
+pub use blob::{Limits, Space};
+pub use digest::{Algorithm, Checksum, Coverage};
+pub use model::*;
+pub use ops::*;
+
+/// The tables of object storage.
+pub const MIGRATIONS: store::MigrationSet =
+    store::MigrationSet { name: "oss", steps: &[include_str!("../schema/0001.sql")] };
+
+/// The object storage of one data directory. Clones share it.
+#[derive(Clone)]
+pub struct Oss(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) cloud: Arc<Cloud>,
+    pub(crate) blobs: Arc<blob::Blobs>,
+    pub(crate) reads: Arc<meter::ReadMeter>,
+}
+
+impl Oss {
+    /// Opens the storage under the cloud's data directory (`oss/segments`): finds what a crash left
+    /// behind, gives it back, and opens a new segment. Blocks; for start-up, on a thread that drives
+    /// no asynchronous tasks. The database is migrated already.
+    ///
+    /// # Errors
+    /// Where the directory or the database cannot be used.
+    pub fn open(cloud: Arc<Cloud>) -> Result<Self, ApiError> {
+        Self::open_with(cloud, Limits::default())
+    }
+
+    /// As [`Self::open`], with other limits; for tests.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(cloud: Arc<Cloud>, limits: Limits) -> Result<Self, ApiError> {
+        let dir = cloud.data_dir.join("oss").join("segments");
+        let blobs = blob::Blobs::open(cloud.db.clone(), Arc::clone(&cloud.clock), &dir, limits)?;
+        let reads = Arc::new(meter::ReadMeter::default());
+        Ok(Self(Arc::new(Inner { cloud, blobs, reads })))
+    }
+
+    /// What the whole program shares.
+    pub fn cloud(&self) -> &Arc<Cloud> {
+        &self.0.cloud
+    }
+
+    /// Flushes the usage of reads and gives freed space back, every second until `stop`, then once
+    /// more. The program runs this beside its listeners and waits for it when it drains.
+    pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            let more = tokio::time::sleep(std::time::Duration::from_secs(1));
+            let ended = tokio::select! {
+                () = &mut stop => true,
+                () = more => false,
+            };
+            self.flush_reads().await;
+            if let Err(error) = self.reclaim().await {
+                tracing::error!(?error, "give freed space back");
+            }
+            if ended {
+                return;
+            }
+        }
+    }
+
+    /// Writes the usage of reads so far into the usage tables.
+    pub async fn flush_reads(&self) {
+        self.0.reads.flush(&self.0.cloud).await;
+    }
+
+    /// Gives back what no row refers to and no reader reads. What a reader holds is left for the next
+    /// call.
+    ///
+    /// # Errors
+    /// Where the database or the disk refuses.
+    pub async fn reclaim(&self) -> Result<(), ApiError> {
+        self.0.blobs.reclaim().await
+    }
+
+    /// How much space the segments take.
+    ///
+    /// # Errors
+    /// Where the directory cannot be read.
+    pub async fn space(&self) -> Result<Space, ApiError> {
+        self.0.blobs.space().await
+    }
+}

@@ -1,0 +1,533 @@
+//! A client of object storage that speaks both dialects, OSS (signature V4) and S3 (SigV4), with the
+//! bucket in the path. What is written and read is checked against the checksums of the dialect:
+//! CRC-64/XZ in OSS, the MD5 in the ETag in S3. It does not retry and does not split large objects.
+
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use anyhow::Result;
+use base::text::{hex, percent_decode, percent_encode_keeping};
+use http::{HeaderMap, Request, Response};
+use md5::{Digest, Md5};
+use ureq::{Body as Answer, SendBody};
+use wire::query;
+
+use crate::error::{Error, Failure};
+use crate::http::{Http, authority};
+use crate::profile::{Credentials, Profile};
+use crate::xml::{self, Element};
+
+mod sign;
+
+/// The largest object that one PUT takes (both dialects).
+pub const PUT_BYTES_MAX: u64 = 5 << 30;
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// The protocol to speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Dialect {
+    /// Alibaba Cloud OSS, signature V4.
+    Oss,
+    /// Amazon S3, signature version 4.
+    S3,
+}
+
+impl Dialect {
+    /// The dialect's own headers start with this.
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Oss => "x-oss-",
+            Self::S3 => "x-amz-",
+        }
+    }
+}
+
+impl std::fmt::Display for Dialect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Oss => "oss",
+            Self::S3 => "s3",
+        })
+    }
+}
+
+/// Object storage of one cloud, asked by one key in one dialect. Shared by threads.
+#[derive(Clone)]
+pub struct Store {
+    http: Http,
+    endpoint: String,
+    host: String,
+    region: String,
+    credentials: Credentials,
+    dialect: Dialect,
+}
+
+/// What is sent with a request.
+pub enum Body<'a> {
+    /// Nothing.
+    Empty,
+    /// Bytes at hand.
+    Bytes(&'a [u8]),
+    /// A stream of exactly so many bytes.
+    Stream(&'a mut dyn Read, u64),
+}
+
+/// An object as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// Bytes.
+    pub size: u64,
+    /// Lower-case, without quotes; the MD5 of what was sent in one PUT.
+    pub etag: String,
+    /// As the protocol writes it (ISO 8601).
+    pub modified: String,
+}
+
+/// One page of a listing.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Objects, in key order.
+    pub entries: Vec<Entry>,
+    /// Common prefixes, where a delimiter was given.
+    pub prefixes: Vec<String>,
+    /// Where the next page starts; `None` on the last one.
+    pub next: Option<String>,
+}
+
+/// Which part of a bucket to list.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Listing<'a> {
+    /// Keys that start with this.
+    pub prefix: &'a str,
+    /// Folds keys that share what stands before this; empty lists everything.
+    pub delimiter: &'a str,
+    /// From the page before.
+    pub token: Option<&'a str>,
+    /// Entries per page, at most 1000; 0 means 1000.
+    pub max: u16,
+}
+
+/// What the cloud says about an object.
+#[derive(Clone, Debug)]
+pub struct Meta {
+    /// Bytes.
+    pub size: u64,
+    /// Lower-case, without quotes.
+    pub etag: String,
+    /// All header fields of the answer.
+    pub headers: HeaderMap,
+}
+
+/// One request before it is signed.
+struct Ask<'a> {
+    method: http::Method,
+    bucket: &'a str,
+    key: &'a str,
+    query: &'a [(&'a str, &'a str)],
+    headers: &'a [(&'a str, String)],
+}
+
+impl<'a> Ask<'a> {
+    fn new(method: http::Method, bucket: &'a str, key: &'a str) -> Self {
+        Self { method, bucket, key, query: &[], headers: &[] }
+    }
+
+    /// The path as it is sent: each segment percent-encoded, slashes kept.
+    fn path(&self) -> String {
+        match (self.bucket, self.key) {
+            ("", _) => "/".to_owned(),
+            (bucket, "") => format!("/{bucket}/"),
+            (bucket, key) => format!("/{bucket}/{}", percent_encode_keeping(key, b"/")),
+        }
+    }
+}
+
+impl Store {
+    /// Object storage of the cloud that the profile names.
+    ///
+    /// # Errors
+    /// Where the profile has no address or no key.
+    pub fn new(http: &Http, profile: &Profile, dialect: Dialect) -> Result<Self> {
+        let endpoint = profile.oss()?.to_owned();
+        Ok(Self {
+            http: http.clone(),
+            host: authority(&endpoint)?,
+            endpoint,
+            region: profile.region.clone(),
+            credentials: profile.credentials()?.clone(),
+            dialect,
+        })
+    }
+
+    /// The dialect that this client speaks.
+    pub const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Makes a bucket.
+    ///
+    /// # Errors
+    /// As [`Error`]; S3 answers `BucketAlreadyOwnedByYou` where it is there already.
+    pub fn create_bucket(&self, bucket: &str) -> Result<(), Error> {
+        self.send(&Ask::new(http::Method::PUT, bucket, ""), Body::Empty).map(drop)
+    }
+
+    /// Removes an empty bucket.
+    ///
+    /// # Errors
+    /// As [`Error`].
+    pub fn delete_bucket(&self, bucket: &str) -> Result<(), Error> {
+        self.send(&Ask::new(http::Method::DELETE, bucket, ""), Body::Empty).map(drop)
+    }
+
+    /// Names and creation dates of the account's buckets.
+    ///
+    /// # Errors
+    /// As [`Error`].
+    pub fn buckets(&self) -> Result<Vec<(String, String)>, Error> {
+        let (mut found, mut marker) = (Vec::new(), String::new());
+        loop {
+            let name = if self.dialect == Dialect::Oss { "marker" } else { "continuation-token" };
+            let query = [(name, marker.as_str())];
+            let mut ask = Ask::new(http::Method::GET, "", "");
+            if !marker.is_empty() {
+                ask.query = &query;
+            }
+            let root = self.read_xml(&ask)?;
+            for bucket in root.children("Buckets").flat_map(|buckets| buckets.children("Bucket")) {
+                found.push((bucket.text_of("Name").to_owned(), bucket.text_of("CreationDate").to_owned()));
+            }
+            let next = match self.dialect {
+                Dialect::Oss => root.text_of("NextMarker"),
+                Dialect::S3 => root.text_of("ContinuationToken"),
+            };
+            if next.is_empty() || next == marker {
+                return Ok(found);
+            }
+            marker = next.to_owned();
+        }
+    }
+
+    /// Stores an object; answers its ETag. What the cloud received is compared with what was sent.
+    ///
+    /// # Errors
+    /// As [`Error`]; [`Error::Corrupt`] where the checksums differ.
+    pub fn put(&self, bucket: &str, key: &str, body: Body<'_>, content_type: Option<&str>) -> Result<String, Error> {
+        let media: Vec<(&str, String)> = content_type.map(|media| ("content-type", media.to_owned())).into_iter().collect();
+        let mut ask = Ask::new(http::Method::PUT, bucket, key);
+        ask.headers = &media;
+        let mut sums = Sums::new(self.dialect);
+        let response = match body {
+            Body::Empty => self.send(&ask, Body::Bytes(b""))?,
+            Body::Bytes(bytes) => {
+                sums.update(bytes);
+                self.send(&ask, Body::Bytes(bytes))?
+            }
+            Body::Stream(reader, length) => {
+                let mut reader = Summed { inner: reader, sums: &mut sums };
+                self.send(&ask, Body::Stream(&mut reader, length))?
+            }
+        };
+        sums.compare(response.headers(), key)?;
+        Ok(etag(response.headers()))
+    }
+
+    /// Copies an object inside the cloud; answers nothing but success.
+    ///
+    /// # Errors
+    /// As [`Error`].
+    pub fn copy(&self, from: (&str, &str), to: (&str, &str)) -> Result<(), Error> {
+        let source = format!("/{}/{}", from.0, percent_encode_keeping(from.1, b"/"));
+        let name = format!("{}copy-source", self.dialect.prefix());
+        let headers = [(name.as_str(), source)];
+        let mut ask = Ask::new(http::Method::PUT, to.0, to.1);
+        ask.headers = &headers;
+        // S3 may answer a copy that failed halfway with status 200 and an error document.
+        let root = self.read_xml(&ask)?;
+        match root.name.as_str() {
+            "CopyObjectResult" => Ok(()),
+            _ => Err(Error::Corrupt(format!("the answer to a copy is a {}", root.name))),
+        }
+    }
+
+    /// Writes an object's bytes to `out`; answers how many. They are compared with the checksum that
+    /// the cloud keeps, so on success `out` holds what was stored.
+    ///
+    /// # Errors
+    /// As [`Error`]; after an error `out` may hold a part.
+    pub fn get(&self, bucket: &str, key: &str, out: &mut dyn Write) -> Result<u64, Error> {
+        let response = self.send(&Ask::new(http::Method::GET, bucket, key), Body::Empty)?;
+        let headers = response.headers().clone();
+        let mut sums = Sums::new(self.dialect);
+        let mut reader = response.into_body().into_reader();
+        let mut buffer = vec![0; BUFFER_BYTES];
+        let mut total = 0;
+        loop {
+            let broke = |source: std::io::Error| Error::Transport {
+                url: format!("{}/{bucket}/{key}", self.endpoint),
+                source: Box::new(source.into()),
+            };
+            let read = reader.read(&mut buffer).map_err(broke)?;
+            if read == 0 {
+                break;
+            }
+            sums.update(&buffer[..read]);
+            total += read as u64;
+            out.write_all(&buffer[..read]).map_err(|source| Error::Local { context: "write what was read", source })?;
+        }
+        sums.compare(&headers, key)?;
+        let promised = headers.get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
+        match promised {
+            Some(length) if length != total => {
+                Err(Error::Corrupt(format!("{key}: {total} bytes came, {length} were promised")))
+            }
+            _ => Ok(total),
+        }
+    }
+
+    /// What the cloud says about an object.
+    ///
+    /// # Errors
+    /// As [`Error`].
+    pub fn head(&self, bucket: &str, key: &str) -> Result<Meta, Error> {
+        let response = self.send(&Ask::new(http::Method::HEAD, bucket, key), Body::Empty)?;
+        let headers = response.headers().clone();
+        let size = headers.get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
+        Ok(Meta { size: size.unwrap_or(0), etag: etag(&headers), headers })
+    }
+
+    /// Removes an object; one that is not there is no error.
+    ///
+    /// # Errors
+    /// As [`Error`].
+    pub fn delete(&self, bucket: &str, key: &str) -> Result<(), Error> {
+        self.send(&Ask::new(http::Method::DELETE, bucket, key), Body::Empty).map(drop)
+    }
+
+    /// One page of a bucket (ListObjectsV2, which both dialects have).
+    ///
+    /// # Errors
+    /// As [`Error`].
+    pub fn list(&self, bucket: &str, listing: Listing<'_>) -> Result<Page, Error> {
+        let max = if listing.max == 0 { 1000 } else { listing.max }.to_string();
+        // Keys may hold characters that XML cannot; encoded they always can be read.
+        let mut query = vec![("list-type", "2"), ("max-keys", max.as_str()), ("encoding-type", "url")];
+        let optional = [
+            ("prefix", listing.prefix),
+            ("delimiter", listing.delimiter),
+            ("continuation-token", listing.token.unwrap_or_default()),
+        ];
+        query.extend(optional.into_iter().filter(|(_, value)| !value.is_empty()));
+        let mut ask = Ask::new(http::Method::GET, bucket, "");
+        ask.query = &query;
+        page(&self.read_xml(&ask)?)
+    }
+
+    /// Every object under a prefix, page by page.
+    ///
+    /// # Errors
+    /// The first error of a page, or of `each`.
+    pub fn walk<E: From<Error>>(
+        &self,
+        bucket: &str,
+        listing: Listing<'_>,
+        mut each: impl FnMut(Page) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut token: Option<String> = None;
+        loop {
+            let mut page = self.list(bucket, Listing { token: token.as_deref(), ..listing })?;
+            let next = page.next.take();
+            each(page)?;
+            match next {
+                Some(next) if Some(&next) != token.as_ref() => token = Some(next),
+                Some(_) => return Err(Error::Corrupt("the listing does not move on".to_owned()).into()),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// An address that lets anyone do this for a while (at most seven days).
+    ///
+    /// # Errors
+    /// Where the address of the store cannot be a `Host` header.
+    pub fn presign(&self, method: &http::Method, bucket: &str, key: &str, valid: Duration) -> Result<String, Error> {
+        let ask = Ask::new(method.clone(), bucket, key);
+        let query = sign::presigned(self, &ask, valid)?;
+        Ok(format!("{}{}?{query}", self.endpoint, ask.path()))
+    }
+
+    fn read_xml(&self, ask: &Ask<'_>) -> Result<Element, Error> {
+        let uri = http::Uri::default();
+        let response = self.send(ask, Body::Empty)?;
+        let bytes = Http::read(&uri, response)?;
+        let root = xml::parse(&bytes)
+            .ok_or_else(|| Error::Corrupt(format!("{} answered something that is not XML", self.endpoint)))?;
+        if root.name == "Error" {
+            return Err(Error::Service(failure_of(&root, 200)));
+        }
+        Ok(root)
+    }
+
+    /// Signs and sends; an answer that is not a success becomes an error.
+    fn send(&self, ask: &Ask<'_>, body: Body<'_>) -> Result<Response<Answer>, Error> {
+        let mut headers = HeaderMap::with_capacity(12);
+        for (name, value) in ask.headers {
+            let name = http::HeaderName::from_bytes(name.as_bytes()).map_err(unsendable)?;
+            headers.insert(name, http::HeaderValue::from_str(value).map_err(unsendable)?);
+        }
+        if let Body::Stream(_, length) = &body {
+            headers.insert(http::header::CONTENT_LENGTH, (*length).into());
+        }
+        sign::sign(self, ask, &body, &mut headers)?;
+        let raw = query::encode(ask.query.iter().copied());
+        let separator = if raw.is_empty() { "" } else { "?" };
+        let mut builder =
+            Request::builder().method(ask.method.clone()).uri(format!("{}{}{separator}{raw}", self.endpoint, ask.path()));
+        if let Some(map) = builder.headers_mut() {
+            *map = headers;
+        }
+        let request = |body| builder.body(body).map_err(unsendable);
+        let response = match body {
+            Body::Empty if ask.method == http::Method::PUT => {
+                self.http.send(request(crate::api::send_body(&mut b"".as_slice()))?)?
+            }
+            Body::Empty => self.http.send(request(SendBody::none())?)?,
+            Body::Bytes(mut bytes) => self.http.send(request(crate::api::send_body(&mut bytes))?)?,
+            Body::Stream(reader, _) => self.http.send(request(SendBody::from_reader(reader))?)?,
+        };
+        if response.status().is_success() { Ok(response) } else { Err(Error::Service(self.failure(ask, response))) }
+    }
+
+    fn failure(&self, ask: &Ask<'_>, response: Response<Answer>) -> Failure {
+        let status = response.status().as_u16();
+        let id = format!("{}request-id", self.dialect.prefix());
+        let id = response.headers().get(id).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
+        let bytes = Http::read(&http::Uri::default(), response).unwrap_or_default();
+        let mut failure = match xml::parse(&bytes) {
+            Some(root) if root.name == "Error" => failure_of(&root, status),
+            // An answer to HEAD has no body, so the status must say it all.
+            _ => headless(ask, status),
+        };
+        if failure.request_id.is_empty() {
+            failure.request_id = id;
+        }
+        failure
+    }
+}
+
+fn unsendable(error: impl Into<http::Error>) -> Error {
+    let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, error.into());
+    Error::Local { context: "the request cannot be written as HTTP", source }
+}
+
+fn failure_of(root: &Element, status: u16) -> Failure {
+    Failure {
+        status,
+        code: root.text_of("Code").to_owned(),
+        message: root.text_of("Message").to_owned(),
+        request_id: root.text_of("RequestId").to_owned(),
+    }
+}
+
+fn headless(ask: &Ask<'_>, status: u16) -> Failure {
+    let (code, message) = match (status, ask.key) {
+        (404, "") => ("NoSuchBucket".to_owned(), "The bucket does not exist."),
+        (404, _) => ("NoSuchKey".to_owned(), "The object does not exist."),
+        (403, _) => ("AccessDenied".to_owned(), "This key may not do that."),
+        _ => (format!("HTTP {status}"), "The answer says no more."),
+    };
+    Failure { status, code, message: message.to_owned(), request_id: String::new() }
+}
+
+fn etag(headers: &HeaderMap) -> String {
+    let value = headers.get("etag").and_then(|etag| etag.to_str().ok()).unwrap_or_default();
+    value.trim_matches('"').to_ascii_lowercase()
+}
+
+fn page(root: &Element) -> Result<Page, Error> {
+    let encoded = root.text_of("EncodingType") == "url";
+    let text = |raw: &str| {
+        let plain = if encoded { percent_decode(raw, true) } else { raw.as_bytes().to_vec() };
+        String::from_utf8(plain).map_err(|_| Error::Corrupt("a key in the listing is not UTF-8".to_owned()))
+    };
+    let mut page = Page::default();
+    for item in root.children("Contents") {
+        let size = item.text_of("Size").parse();
+        page.entries.push(Entry {
+            key: text(item.text_of("Key"))?,
+            size: size.map_err(|_| Error::Corrupt("an object in the listing has no size".to_owned()))?,
+            etag: item.text_of("ETag").trim_matches('"').to_ascii_lowercase(),
+            modified: item.text_of("LastModified").to_owned(),
+        });
+    }
+    for item in root.children("CommonPrefixes") {
+        page.prefixes.push(text(item.text_of("Prefix"))?);
+    }
+    let next = root.text_of("NextContinuationToken");
+    if root.text_of("IsTruncated") == "true" {
+        if next.is_empty() {
+            return Err(Error::Corrupt("the listing is cut and does not say where it goes on".to_owned()));
+        }
+        page.next = Some(next.to_owned());
+    }
+    Ok(page)
+}
+
+/// The checksum of a stream that the dialect compares.
+enum Sums {
+    Crc64(crc_fast::Digest),
+    Md5(Md5),
+}
+
+impl Sums {
+    fn new(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Oss => Self::Crc64(crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Xz)),
+            Dialect::S3 => Self::Md5(Md5::new()),
+        }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Crc64(crc) => crc.update(bytes),
+            Self::Md5(md5) => md5.update(bytes),
+        }
+    }
+
+    /// Compares with what the answer's headers say, where they say something comparable: an ETag
+    /// with a dash is that of an object put together from parts, and is no MD5.
+    fn compare(self, headers: &HeaderMap, key: &str) -> Result<(), Error> {
+        let (ours, theirs) = match self {
+            Self::Crc64(crc) => {
+                let header = headers.get("x-oss-hash-crc64ecma").and_then(|crc| crc.to_str().ok());
+                (crc.finalize().to_string(), header.map(str::to_owned))
+            }
+            Self::Md5(md5) => (hex(&md5.finalize()), Some(etag(headers)).filter(|etag| etag.len() == 32)),
+        };
+        match theirs {
+            Some(theirs) if theirs != ours => {
+                Err(Error::Corrupt(format!("{key}: the checksum is {ours} here and {theirs} in the cloud")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A reader whose bytes are summed as they pass.
+struct Summed<'a> {
+    inner: &'a mut dyn Read,
+    sums: &'a mut Sums,
+}
+
+impl Read for Summed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.sums.update(&buffer[..read]);
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+//! Audit rows become leaves of a log that verifies.
+
+use std::path::Path;
+
+use engine::pipeline::act;
+use engine::sequencer::Sequencer;
+use testkit::root;
+use tlog::{Directory, Reader, Signer, Verifier};
+
+use crate::path::cloud;
+use crate::sample::{CreateNote, Note};
+
+async fn write(test: &testkit::TestCloud, from: usize, until: usize) {
+    for number in from..until {
+        let note = Note { name: format!("note {number}"), size: 1 };
+        act::<CreateNote>(&test.cloud, &root(1), note).await.unwrap();
+    }
+}
+
+/// Checks every leaf and tile; says how many leaves there are.
+fn verify(dir: &Path, key: &Verifier) -> u64 {
+    let audit = Reader::open(Directory::new(dir), key).unwrap().verify_all();
+    assert!(audit.faults.is_empty(), "{:?}", audit.faults);
+    audit.entries
+}
+
+#[tokio::test]
+async fn every_committed_change_is_a_leaf_once_also_after_a_restart() {
+    let test = cloud();
+    let dir = test.dir.path().join("log");
+    let signer = Signer::generate(&*test.cloud.rng, "test.local/log").unwrap();
+    write(&test, 0, 300).await;
+    Sequencer::new(dir.clone(), &signer).publish_pending(&test.cloud).await.unwrap();
+    assert_eq!(verify(&dir, signer.verifier()), 300);
+    write(&test, 300, 310).await;
+    // A new sequencer, as after a restart, goes on where the files end.
+    let again = Sequencer::new(dir.clone(), &signer);
+    again.publish_pending(&test.cloud).await.unwrap();
+    again.publish_pending(&test.cloud).await.unwrap();
+    assert_eq!(verify(&dir, signer.verifier()), 310);
+}
+
+#[tokio::test]
+async fn a_crash_between_assigning_and_publishing_loses_and_doubles_nothing() {
+    let test = cloud();
+    let dir = test.dir.path().join("log");
+    let signer = Signer::generate(&*test.cloud.rng, "test.local/log").unwrap();
+    write(&test, 0, 20).await;
+    // A directory that cannot be made stands for a crash: the places are given, nothing is published.
+    std::fs::write(&dir, b"in the way").unwrap();
+    assert!(Sequencer::new(dir.clone(), &signer).publish_pending(&test.cloud).await.is_err());
+    std::fs::remove_file(&dir).unwrap();
+    write(&test, 20, 25).await;
+    Sequencer::new(dir.clone(), &signer).publish_pending(&test.cloud).await.unwrap();
+    assert_eq!(verify(&dir, signer.verifier()), 25);
+}
+
+#[tokio::test]
+async fn a_leaf_tells_nothing_of_the_tenant_and_the_row_opens_it() {
+    let test = cloud();
+    write(&test, 0, 1).await;
+    let entries = test.cloud.db.read(|tx| engine::audit::list(tx, base::AccountId::new(1), i64::MAX, 10)).await.unwrap();
+    let entry = &entries[0];
+    let leaf = String::from_utf8(entry.leaf()).unwrap();
+    for private in ["note 0", "0000000000000001", "root"] {
+        assert!(!leaf.contains(private), "{leaf}");
+    }
+    let mut opened = entry.salt.clone();
+    opened.extend_from_slice(entry.statement().as_bytes());
+    let digest = ring::digest::digest(&ring::digest::SHA256, &opened);
+    assert!(leaf.contains(&base::text::hex(digest.as_ref())), "{leaf}");
+}

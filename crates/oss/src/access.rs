@@ -1,0 +1,87 @@
+//! Who may do what: the caller's policies first, then the ACLs, then the agreement of the bucket's
+//! owner. One function, called inside the transaction that reads or writes.
+
+use base::ApiError;
+use engine::Cx;
+use engine::ports::Decision;
+
+use crate::model::{Acl, Bucket};
+
+/// What an operation needs, in the terms of an ACL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Any public ACL grants it.
+    Read,
+    /// Only `public-read-write` grants it.
+    Write,
+    /// No ACL grants it: only policies of the owner's account do.
+    Own,
+}
+
+impl Need {
+    fn granted_by(self, acl: Acl) -> bool {
+        match self {
+            Self::Read => acl != Acl::Private,
+            Self::Write => acl == Acl::PublicReadWrite,
+            Self::Own => false,
+        }
+    }
+}
+
+/// The question that [`require`] answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// The permission: `oss:PutObject`.
+    pub action: &'a str,
+    /// What it takes of an ACL.
+    pub need: Need,
+    /// The key, where it is about an object.
+    pub key: Option<&'a str>,
+    /// The object's own ACL, where it is there and has one; else the bucket's applies.
+    pub acl: Option<Acl>,
+    /// Condition keys besides the request's facts, as `oss:Prefix`.
+    pub conditions: &'a [(&'a str, &'a str)],
+}
+
+impl<'a> Ask<'a> {
+    /// About the operation's own permission on the bucket.
+    pub const fn new(action: &'a str, need: Need) -> Self {
+        Self { action, need, key: None, acl: None, conditions: &[] }
+    }
+
+    /// About an object.
+    #[must_use]
+    pub const fn on(mut self, key: &'a str) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// With the object's own ACL.
+    #[must_use]
+    pub const fn acl(mut self, acl: Option<Acl>) -> Self {
+        self.acl = acl;
+        self
+    }
+}
+
+/// Requires that the caller may do this to the bucket or object, and that its owner's agreement
+/// grants it.
+///
+/// An explicit deny wins. Policies allow only within the caller's own account; another account, or
+/// nobody, comes in through an ACL alone.
+///
+/// # Errors
+/// `AccessDenied`, and those of the agreement.
+pub fn require(cx: &mut Cx<'_>, bucket: &Bucket, ask: Ask<'_>) -> Result<(), ApiError> {
+    let resource = ask.key.map_or_else(|| bucket.arn(), |key| bucket.object_arn(key));
+    let decision = cx.decide(ask.action, &resource, bucket.owner, ask.conditions)?;
+    let allowed = match decision {
+        Decision::Allow => true,
+        Decision::ExplicitDeny => false,
+        Decision::ImplicitDeny => ask.need.granted_by(ask.acl.unwrap_or(bucket.acl)),
+    };
+    if !allowed {
+        return Err(cx.denial(ask.action, &resource, decision));
+    }
+    cx.require_agreement(bucket.owner)
+}

@@ -1,0 +1,104 @@
+//! The usage of reads: requests by class and bytes that left.
+//!
+//! A read has no commit of its own that its usage could be part of, and giving it one would cost
+//! more than the read. It is added up in memory and written once a second and when the program
+//! drains. A crash loses at most what that second used, in the tenant's favour; nothing is ever
+//! written twice.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base::{AccountId, ApiError, code};
+use engine::Cloud;
+use engine::meter::Meters;
+
+use crate::model::Bucket;
+
+/// Requests that wrote or deleted.
+pub const PUTS: &str = "oss.requests.put";
+/// Requests that read an object or something about one.
+pub const GETS: &str = "oss.requests.get";
+/// Requests that listed.
+pub const LISTS: &str = "oss.requests.list";
+/// Bytes of object bodies that left.
+pub const EGRESS: &str = "oss.egress";
+/// Bytes stored; a level, so its usage is in byte-seconds.
+pub const STORAGE: &str = "oss.storage";
+
+const SHARDS: usize = 8;
+
+type Key = (AccountId, Arc<str>, &'static str);
+
+/// Whose usage: a bucket's owner and the bucket's ARN, cheap to copy.
+#[derive(Clone, Debug)]
+pub(crate) struct Payer {
+    account: AccountId,
+    arn: Arc<str>,
+}
+
+impl Payer {
+    pub(crate) fn of(bucket: &Bucket) -> Self {
+        Self { account: bucket.owner, arn: bucket.arn().into() }
+    }
+}
+
+/// Counts of reads not yet written.
+#[derive(Default)]
+pub struct ReadMeter {
+    shards: [Mutex<HashMap<Key, i64>>; SHARDS],
+    // Spreads the buckets over the shards.
+    hash: RandomState,
+}
+
+impl ReadMeter {
+    /// Adds to a counter.
+    pub(crate) fn count(&self, payer: &Payer, meter: &'static str, quantity: u64) {
+        let shard = self.hash.hash_one(&payer.arn) as usize % SHARDS;
+        let quantity = i64::try_from(quantity).unwrap_or(i64::MAX);
+        let key = (payer.account, Arc::clone(&payer.arn), meter);
+        let mut counts = self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry(key).or_default() += quantity;
+    }
+
+    fn take(&self) -> Vec<(Key, i64)> {
+        let drain = |shard: &Mutex<HashMap<Key, i64>>| std::mem::take(&mut *shard.lock().unwrap_or_else(PoisonError::into_inner));
+        self.shards.iter().flat_map(drain).collect()
+    }
+
+    /// Writes everything counted so far in one transaction.
+    ///
+    /// Where the database takes no writes (a full disk) the counts stay for the next time; after any
+    /// other failure, whose outcome may be unknown, they are dropped rather than written twice.
+    pub(crate) async fn flush(&self, cloud: &Arc<Cloud>) {
+        let counts = Arc::new(self.take());
+        if counts.is_empty() {
+            return;
+        }
+        let (rows, now) = (Arc::clone(&counts), cloud.clock.now());
+        let written = cloud
+            .db
+            .write(move |tx| {
+                let mut meters = Meters::default();
+                for ((account, arn, meter), quantity) in rows.iter() {
+                    meters.count(*account, arn, meter, *quantity);
+                }
+                meters.write(tx, now)
+            })
+            .await;
+        if let Err(error) = written {
+            self.keep(&counts, &error);
+        }
+    }
+
+    fn keep(&self, counts: &[(Key, i64)], error: &ApiError) {
+        let kept = error.is(&code::UNAVAILABLE);
+        tracing::error!(?error, kept, counters = counts.len(), "write the usage of reads");
+        if kept {
+            for ((account, arn, meter), quantity) in counts {
+                let payer = Payer { account: *account, arn: Arc::clone(arn) };
+                self.count(&payer, meter, quantity.cast_unsigned());
+            }
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! The words of object storage: what callers give and get. Plain data; no dialect, no SQL.
+
+use base::{AccountId, RequestId, Time};
+use engine::{Caller, Meta, RequestInfo, Session};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use crate::digest::{Algorithm, Checksum};
+
+/// Who asks, and from where. A dialect makes one for each request once the signature is checked
+/// (or the caller is anonymous); every operation takes one and authorizes by it.
+#[derive(Clone, Debug)]
+pub struct RequestCtx {
+    /// Who asks.
+    pub caller: Caller,
+    /// From where.
+    pub request: RequestInfo,
+}
+
+impl RequestCtx {
+    pub(crate) fn session(&self, meta: Meta) -> Arc<Session> {
+        Arc::new(Session { meta, caller: self.caller.clone(), request: self.request.clone() })
+    }
+
+    /// The request's id.
+    pub fn id(&self) -> RequestId {
+        self.request.id
+    }
+}
+
+/// A bucket's or an object's access control list, in its canned form.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Acl {
+    /// Only whom the owner's policies allow.
+    #[default]
+    Private,
+    /// Anybody may read.
+    PublicRead,
+    /// Anybody may read and write.
+    PublicReadWrite,
+}
+
+impl Acl {
+    /// `private`, `public-read`, `public-read-write`: the same words in both dialects.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Private => "private",
+            Self::PublicRead => "public-read",
+            Self::PublicReadWrite => "public-read-write",
+        }
+    }
+
+    /// Reads what [`Self::as_str`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Private, Self::PublicRead, Self::PublicReadWrite].into_iter().find(|acl| acl.as_str() == text)
+    }
+}
+
+/// How an object is kept. Only the price differs so far: all are on the same disks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StorageClass {
+    /// For data in use.
+    #[default]
+    Standard,
+    /// For data that is read now and then.
+    InfrequentAccess,
+    /// For data that is seldom read.
+    Archive,
+    /// For data that is hardly ever read.
+    ColdArchive,
+    /// For data that is kept because it must be.
+    DeepColdArchive,
+}
+
+impl StorageClass {
+    /// The OSS name: `Standard`, `IA`, `Archive`, `ColdArchive`, `DeepColdArchive`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "Standard",
+            Self::InfrequentAccess => "IA",
+            Self::Archive => "Archive",
+            Self::ColdArchive => "ColdArchive",
+            Self::DeepColdArchive => "DeepColdArchive",
+        }
+    }
+
+    /// Reads what [`Self::as_str`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Standard, Self::InfrequentAccess, Self::Archive, Self::ColdArchive, Self::DeepColdArchive]
+            .into_iter()
+            .find(|class| class.as_str() == text)
+    }
+}
+
+/// An entity tag: the MD5 of the body, or the MD5 of the parts' MD5s with their number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Etag {
+    /// The digest.
+    pub md5: [u8; 16],
+    /// The number of parts; 0 for a body that came in one piece.
+    pub parts: u32,
+}
+
+impl Etag {
+    /// Lower-case hexadecimal with `-N` for parts, as S3 writes it (without quotes).
+    pub fn lower(&self) -> String {
+        self.text(base::text::hex(&self.md5))
+    }
+
+    /// Upper-case, as OSS writes it (without quotes).
+    pub fn upper(&self) -> String {
+        self.text(base::text::hex_upper(&self.md5))
+    }
+
+    fn text(self, hex: String) -> String {
+        if self.parts == 0 { hex } else { format!("{hex}-{}", self.parts) }
+    }
+
+    /// True where `text` (with or without quotes, in either case) is this tag.
+    pub fn is(&self, text: &str) -> bool {
+        text.trim().trim_matches('"').eq_ignore_ascii_case(&self.lower())
+    }
+}
+
+/// What an `If-Match` or `If-None-Match` header names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EtagMatch {
+    /// `*`: any object at all.
+    Any,
+    /// One of these tags (quotes and case do not matter).
+    OneOf(Vec<String>),
+}
+
+impl EtagMatch {
+    /// Reads a header's value. Weak tags compare as strong ones, as both protocols do it.
+    pub fn parse(value: &str) -> Self {
+        if value.trim() == "*" {
+            return Self::Any;
+        }
+        let tag = |tag: &str| tag.trim().trim_start_matches("W/").trim_matches('"').to_owned();
+        Self::OneOf(value.split(',').map(tag).collect())
+    }
+
+    pub(crate) fn fits(&self, etag: &Etag) -> bool {
+        match self {
+            Self::Any => true,
+            Self::OneOf(tags) => tags.iter().any(|tag| etag.is(tag)),
+        }
+    }
+}
+
+/// Conditions of a read (RFC 9110, section 13), also those of a copy's source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadConditions {
+    /// `If-Match`.
+    pub if_match: Option<EtagMatch>,
+    /// `If-None-Match`.
+    pub if_none_match: Option<EtagMatch>,
+    /// `If-Modified-Since`; whole seconds.
+    pub if_modified_since: Option<Time>,
+    /// `If-Unmodified-Since`; whole seconds.
+    pub if_unmodified_since: Option<Time>,
+}
+
+/// Conditions of a write, checked against the current object in the commit itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WriteConditions {
+    /// `If-Match`: the current object must be there and have this tag, else `PreconditionFailed`
+    /// (`NoSuchKey` where there is none).
+    pub if_match: Option<EtagMatch>,
+    /// `If-None-Match`: it must not, else `PreconditionFailed`.
+    pub if_none_match: Option<EtagMatch>,
+    /// `x-oss-forbid-overwrite`: there must be none, else `FileAlreadyExists`.
+    pub forbid_overwrite: bool,
+}
+
+/// What a client says about an object, given back with it unchanged.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attributes {
+    /// Standard headers with lower-case names: `content-type`, `cache-control`,
+    /// `content-disposition`, `content-encoding`, `content-language`, `expires`.
+    #[serde(rename = "h", default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<(String, String)>,
+    /// User metadata: lower-case names without the dialect's prefix.
+    #[serde(rename = "u", default, skip_serializing_if = "Vec::is_empty")]
+    pub user: Vec<(String, String)>,
+    /// Checksums besides MD5 and CRC-64, those that the client asked for. Filled in by the engine.
+    #[serde(rename = "c", default, skip_serializing_if = "Vec::is_empty")]
+    pub checksums: Vec<Checksum>,
+}
+
+impl Attributes {
+    /// A standard header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Tags: unique keys, in the order given.
+pub type Tags = Vec<(String, String)>;
+
+/// What the client promised about a body before sending it. What does not come true is refused with
+/// `InvalidDigest`, and nothing is stored.
+#[derive(Clone, Debug, Default)]
+pub struct Expected {
+    /// The number of bytes of the decoded body, where the client told. A body that is longer or
+    /// shorter is `IncompleteBody`.
+    pub length: Option<u64>,
+    /// `Content-MD5`.
+    pub md5: Option<[u8; 16]>,
+    /// `x-oss-hash-crc64ecma` (CRC-64/XZ).
+    pub crc64: Option<u64>,
+    /// `x-amz-content-sha256`, where it is a digest of the payload.
+    pub sha256: Option<[u8; 32]>,
+    /// `x-amz-checksum-…` headers; computed, compared, stored and given back.
+    pub checksums: Vec<Checksum>,
+    /// Further algorithms to compute and store: those whose value comes in a trailer, or that the
+    /// upload asked for.
+    pub compute: Vec<Algorithm>,
+}
+
+/// What a new object is to have besides its body.
+#[derive(Clone, Debug, Default)]
+pub struct PutOptions {
+    /// Headers and user metadata (checksums are ignored here; see [`Expected`]).
+    pub attributes: Attributes,
+    /// Its class; the bucket's where not told.
+    pub storage_class: Option<StorageClass>,
+    /// Its own ACL; that of the bucket applies where not told.
+    pub acl: Option<Acl>,
+    /// Its tags.
+    pub tags: Tags,
+    /// Conditions, checked in the commit.
+    pub conditions: WriteConditions,
+    /// What was promised about the body.
+    pub expected: Expected,
+}
+
+/// What came of storing an object or completing an upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The entity tag.
+    pub etag: Etag,
+    /// CRC-64/XZ of the whole body.
+    pub crc64: u64,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When.
+    pub modified: Time,
+    /// The checksums that were asked for.
+    pub checksums: Vec<Checksum>,
+    /// The version's id; `None` while the bucket has no versioning.
+    pub version: Option<String>,
+}
+
+/// An object but for its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectInfo {
+    /// Its key.
+    pub key: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its entity tag.
+    pub etag: Etag,
+    /// CRC-64/XZ of its body.
+    pub crc64: u64,
+    /// When it was stored.
+    pub modified: Time,
+    /// Its class.
+    pub storage_class: StorageClass,
+    /// Its owner: the bucket's.
+    pub owner: AccountId,
+    /// The data centre where its bytes are.
+    pub site: String,
+    /// Its own ACL; `None` where the bucket's applies (`default` in OSS).
+    pub acl: Option<Acl>,
+    /// What the client said about it.
+    pub attributes: Attributes,
+    /// Its tags.
+    pub tags: Tags,
+    /// The version's id; `None` while the bucket has no versioning.
+    pub version: Option<String>,
+}
+
+impl ObjectInfo {
+    /// `Normal` or `Multipart`, as `x-oss-object-type` tells it.
+    pub fn object_type(&self) -> &'static str {
+        if self.etag.parts == 0 { "Normal" } else { "Multipart" }
+    }
+}
+
+/// A byte range as asked for (RFC 9110, section 14.1.2); one range only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RangeSpec {
+    /// `bytes=first-` or `bytes=first-last` (inclusive).
+    From(u64, Option<u64>),
+    /// `bytes=-n`: the last n bytes.
+    Last(u64),
+}
+
+impl RangeSpec {
+    /// The first byte and the number of bytes within a body of `size`; `None` where the range cannot
+    /// be satisfied.
+    pub fn within(self, size: u64) -> Option<(u64, u64)> {
+        match self {
+            Self::From(first, last) => {
+                let end = last.map_or(size, |last| last.saturating_add(1).min(size));
+                (first < end).then(|| (first, end - first))
+            }
+            Self::Last(count) => {
+                let count = count.min(size);
+                (count > 0).then(|| (size - count, count))
+            }
+        }
+    }
+}
+
+/// What a bucket is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    pub(crate) id: i64,
+    /// Its name.
+    pub name: String,
+    /// The account that owns it and is billed for it.
+    pub owner: AccountId,
+    /// The data centre where its bytes are.
+    pub site: String,
+    /// When it was made.
+    pub created: Time,
+    /// Its ACL.
+    pub acl: Acl,
+    /// The class of objects that name none.
+    pub storage_class: StorageClass,
+    /// `LRS` or `ZRS`, as asked for at its creation.
+    pub redundancy: Redundancy,
+}
+
+impl Bucket {
+    /// The ARN of the bucket: `acs:oss:*:<owner>:<bucket>`.
+    pub fn arn(&self) -> String {
+        format!("acs:oss:*:{}:{}", self.owner, self.name)
+    }
+
+    /// The ARN of an object in it.
+    pub fn object_arn(&self, key: &str) -> String {
+        format!("acs:oss:*:{}:{}/{key}", self.owner, self.name)
+    }
+}
+
+/// Over how many zones a bucket's bytes are spread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Redundancy {
+    /// One zone.
+    #[default]
+    Local,
+    /// Several zones.
+    Zones,
+}
+
+impl Redundancy {
+    /// The OSS name: `LRS` or `ZRS`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "LRS",
+            Self::Zones => "ZRS",
+        }
+    }
+
+    /// Reads what [`Self::as_str`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Local, Self::Zones].into_iter().find(|redundancy| redundancy.as_str() == text)
+    }
+}
+
+/// What is in a bucket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BucketStat {
+    /// Objects.
+    pub objects: u64,
+    /// Multipart uploads under way.
+    pub uploads: u64,
+    /// Bytes of objects and of uploaded parts.
+    pub bytes: u64,
+    /// Of these, bytes of parts.
+    pub part_bytes: u64,
+}

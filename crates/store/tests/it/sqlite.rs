@@ -1,0 +1,189 @@
+//! What only SQLite has: the group commit, files, a disk that is full.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use store::{Backend, Config, Db, Error, Tx, params};
+use tempfile::TempDir;
+
+use crate::engines::{
+    ITEMS, Pending, Store, eventually, hold_writer, insert, names, runtime, start,
+};
+
+#[test]
+fn writes_that_wait_share_a_commit() {
+    let store = Store::sqlite();
+    let before = store.db.counters();
+    let (release, held) = hold_writer(&store.db);
+    let writes: Vec<_> =
+        (0..200).map(|n| start(&store.db, move |tx| insert(tx, &n.to_string()))).collect();
+    release.send(()).unwrap();
+    runtime().block_on(async {
+        held.await.unwrap();
+        for write in writes {
+            assert_eq!(write.await, Ok(1));
+        }
+    });
+    let after = store.db.counters();
+    assert_eq!(after.writes - before.writes, 201);
+    // The one that held the writer, then 128, then 72.
+    assert_eq!(after.commits - before.commits, 3);
+    assert_eq!(store.names().len(), 200);
+}
+
+#[test]
+fn a_closure_that_fails_leaves_its_neighbours_committed() {
+    let store = Store::sqlite();
+    let (release, held) = hold_writer(&store.db);
+    let before = start(&store.db, |tx| insert(tx, "a"));
+    let refused = start(&store.db, |tx| {
+        insert(tx, "refused")?;
+        Err::<(), _>(Error::Other("no".to_owned()))
+    });
+    let conflicting = start(&store.db, |tx| {
+        insert(tx, "conflicting")?;
+        let _ = insert(tx, "a");
+        Ok(())
+    });
+    let panicking = start(&store.db, |tx| -> Result<(), Error> {
+        insert(tx, "panicking")?;
+        panic!("on purpose");
+    });
+    let after = start(&store.db, |tx| insert(tx, "b"));
+    release.send(()).unwrap();
+    let runtime = runtime();
+    runtime.block_on(held).unwrap();
+    assert_eq!(runtime.block_on(before), Ok(1));
+    assert_eq!(runtime.block_on(refused), Err(Error::Other("no".to_owned())));
+    assert!(matches!(runtime.block_on(conflicting), Err(Error::Conflict(_))));
+    let panic = runtime.block_on(runtime.spawn(panicking)).unwrap_err();
+    assert_eq!(panic.into_panic().downcast_ref(), Some(&"on purpose"));
+    assert_eq!(runtime.block_on(after), Ok(1));
+    assert_eq!(store.names(), ["a", "b"]);
+}
+
+fn limit_pages(db: &Db, pages: &'static str) {
+    db.write_blocking(move |tx| tx.query(pages, params![], |_| Ok(()))).unwrap();
+}
+
+#[test]
+fn a_full_database_refuses_writes_and_recovers() {
+    let store = Store::sqlite();
+    store.db.write_blocking(|tx| insert(tx, "before")).unwrap();
+    limit_pages(&store.db, "PRAGMA max_page_count = 20");
+    let big = |tx: &mut Tx<'_>| insert(tx, &"x".repeat(1 << 20));
+    let answer = store.db.write_blocking(big);
+    assert!(matches!(answer, Err(Error::Full(_))), "{answer:?}");
+
+    // In a batch the neighbours are either kept and told so, or refused and not kept.
+    let (release, held) = hold_writer(&store.db);
+    let batch: Vec<Pending<u64>> = vec![
+        start(&store.db, |tx| insert(tx, "first")),
+        start(&store.db, big),
+        start(&store.db, |tx| insert(tx, "last")),
+    ];
+    release.send(()).unwrap();
+    let runtime = runtime();
+    runtime.block_on(held).unwrap();
+    let answers: Vec<_> = batch.into_iter().map(|write| runtime.block_on(write)).collect();
+    assert!(matches!(answers[1], Err(Error::Full(_))), "{answers:?}");
+    let names = store.names();
+    for (name, answer) in [("first", &answers[0]), ("last", &answers[2])] {
+        assert_eq!(names.iter().any(|stored| stored == name), answer.is_ok(), "{name}: {answer:?}");
+    }
+
+    limit_pages(&store.db, "PRAGMA max_page_count = 1000000");
+    assert_eq!(store.db.write_blocking(big), Ok(1));
+}
+
+#[test]
+fn a_file_that_is_no_database_is_reported_as_damaged() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("test.db");
+    fs::write(&path, [b'x'; 4096]).unwrap();
+    let error = Db::open(Config::new(Backend::Sqlite(path))).err().unwrap();
+    assert!(matches!(error, Error::Corrupt(_)), "{error:?}");
+}
+
+#[test]
+fn a_place_that_cannot_be_opened_is_reported_as_unavailable() {
+    let path = PathBuf::from("/nonexistent/test.db");
+    let error = Db::open(Config::new(Backend::Sqlite(path))).err().unwrap();
+    assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
+}
+
+#[test]
+fn a_backup_is_the_database_of_one_moment() {
+    let store = Store::sqlite();
+    store.db.write_blocking(|tx| insert(tx, "a")).unwrap();
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("copy.db");
+    store.db.backup(&path).unwrap();
+    store.db.write_blocking(|tx| insert(tx, "b")).unwrap();
+    assert!(matches!(store.db.backup(&path), Err(Error::Other(_))), "it must not overwrite");
+    let copy = Db::open(Config::new(Backend::Sqlite(path))).unwrap();
+    assert_eq!(names(&copy), ["a"]);
+}
+
+#[test]
+fn a_closed_database_is_one_complete_file() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("test.db");
+    let db = Db::open(Config::new(Backend::Sqlite(path.clone()))).unwrap();
+    db.migrate(&[ITEMS]).unwrap();
+    db.write_blocking(|tx| insert(tx, "a")).unwrap();
+    assert_eq!(names(&db), ["a"]);
+    drop(db);
+    let files: Vec<_> =
+        fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path()).collect();
+    assert_eq!(files, [path]);
+}
+
+#[test]
+fn a_memory_database_leaves_no_file() {
+    let db = Db::open(Config::new(Backend::Memory)).unwrap();
+    db.migrate(&[ITEMS]).unwrap();
+    let sql = "SELECT file FROM pragma_database_list";
+    let file = db.read_blocking(|tx| tx.query_opt(sql, params![], |row| row.get::<String>(0)));
+    let file = file.unwrap().unwrap();
+    assert!(Path::new(&file).exists());
+    drop(db);
+    assert!(!Path::new(&file).exists() && !Path::new(&format!("{file}-wal")).exists());
+}
+
+#[test]
+fn a_closure_may_hold_the_last_clone_of_its_database() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("test.db");
+    let db = Db::open(Config::new(Backend::Sqlite(path.clone()))).unwrap();
+    db.migrate(&[ITEMS]).unwrap();
+    let (release, held) = hold_writer(&db);
+    let own = db.clone();
+    let write = start(&db, move |tx| {
+        own.counters();
+        insert(tx, "a")
+    });
+    drop((db, held));
+    // From here on only the two closures keep the database.
+    drop(write);
+    release.send(()).unwrap();
+    let log = dir.path().join("test.db-wal");
+    eventually(|| !log.exists());
+    let other = Db::open(Config::new(Backend::Sqlite(path))).unwrap();
+    assert_eq!(names(&other), ["a"]);
+}
+
+#[test]
+fn reads_run_beside_each_other_up_to_the_configured_number() {
+    let config = Config { backend: Backend::Memory, readers: 2 };
+    let db = Db::open(config).unwrap();
+    db.migrate(&[ITEMS]).unwrap();
+    // A third read inside two would wait for ever; two do not.
+    let inner = db.clone();
+    let nested = db.read_blocking(move |_| {
+        inner.read_blocking(|tx| {
+            tx.query("SELECT name FROM item", params![], |row| row.get::<String>(0))
+        })
+    });
+    assert_eq!(nested, Ok(vec![]));
+}

@@ -1,0 +1,244 @@
+//! `cargo xtask bench`: how much a request costs, in a release build, on this machine, now.
+//!
+//! The load comes from the hidden client verb `awan load`, which prints one line of JSON. What is
+//! compared is the *server's CPU time per request*, read from `/proc` before and after: on a shared
+//! machine it moves far less than the wall clock. A peer is measured in the same run by the same
+//! generator, so that the ratio holds even where the figures do not.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{self, Command};
+
+use crate::args::Args;
+use crate::cloud::{Cloud, Life, free_port_base};
+use crate::json::Json;
+use crate::peer::{self, Peer};
+use crate::workspace::{Scratch, Workspace};
+use crate::{Result, Verdict, process as program};
+
+pub(crate) const HELP: &str = "\
+Measure a release build, and a peer (SeaweedFS) with the same load in the same run.
+
+Usage: cargo xtask bench [control|oss] [OPTIONS]
+
+Targets:
+  control   the control API: a read and a write action
+  oss       object storage: 4 KiB, 1 MiB and 64 MiB objects, and the 2024 region tree
+
+Options:
+  --seconds N   how long each scenario lasts [default: 10]
+  --no-peer     do not measure the peer
+";
+
+/// One kind of load.
+struct Scenario {
+    /// The scenario's name for `awan load`.
+    name: &'static str,
+    connections: u32,
+    target: Target,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Target {
+    Control,
+    /// Object storage, over S3, so that the peer understands it too.
+    Oss,
+}
+
+const SCENARIOS: [Scenario; 9] = [
+    Scenario { name: "get-caller-identity", connections: 16, target: Target::Control },
+    Scenario { name: "create-user", connections: 16, target: Target::Control },
+    Scenario { name: "put-4k", connections: 16, target: Target::Oss },
+    Scenario { name: "get-4k", connections: 16, target: Target::Oss },
+    Scenario { name: "put-1m", connections: 8, target: Target::Oss },
+    Scenario { name: "get-1m", connections: 8, target: Target::Oss },
+    Scenario { name: "put-64m", connections: 2, target: Target::Oss },
+    Scenario { name: "get-64m", connections: 2, target: Target::Oss },
+    Scenario { name: "ingest", connections: 16, target: Target::Oss },
+];
+
+pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Verdict {
+    let seconds = args.value("--seconds")?.unwrap_or_else(|| "10".to_owned());
+    let with_peer = !args.flag("--no-peer");
+    let target = match args.word().as_deref() {
+        None => None,
+        Some("control") => Some(Target::Control),
+        Some("oss") => Some(Target::Oss),
+        Some(other) => return Err(format!("there is no target `{other}`; see `--help`")),
+    };
+    args.finish()?;
+
+    let bench = Bench::start(workspace, seconds)?;
+    let peer = if with_peer && target != Some(Target::Control) {
+        Some(Peer::start(workspace)?)
+    } else {
+        None
+    };
+    print_head(peer.is_some());
+    let wanted = |scenario: &&Scenario| target.is_none_or(|target| scenario.target == target);
+    for scenario in SCENARIOS.iter().filter(wanted) {
+        let ours = bench.measure(scenario)?;
+        print_row("Awan", scenario, &ours, None);
+        if let (Some(peer), Target::Oss) = (&peer, scenario.target) {
+            let theirs = bench.measure_peer(scenario, peer)?;
+            print_row("SeaweedFS", scenario, &theirs, Some(&ours));
+        }
+    }
+    bench.cloud.stop()?;
+    Ok(true)
+}
+
+/// What a scenario came to.
+struct Figures {
+    requests: f64,
+    errors: f64,
+    seconds: f64,
+    p50_us: f64,
+    p99_us: f64,
+    server_cpu_us: f64,
+}
+
+impl Figures {
+    fn cpu_us_per_request(&self) -> f64 {
+        self.server_cpu_us / self.requests.max(1.0)
+    }
+}
+
+struct Bench {
+    // Field order is drop order: the cloud ends before its folder goes.
+    cloud: Cloud,
+    scratch: Scratch,
+    awan: PathBuf,
+    tree: PathBuf,
+    seconds: String,
+}
+
+impl Bench {
+    fn start(workspace: &Workspace, seconds: String) -> Result<Self> {
+        let awan = workspace.build_awan(true)?;
+        let scratch = Scratch::new("bench")?;
+        let options = ["--port-base".to_owned(), free_port_base()?.to_string()];
+        let cloud = Cloud::start(&awan, &scratch.path().join("data"), &options, Life::Run)?;
+        let tree = workspace.root.join("examples/pemilu2024");
+        Ok(Self { cloud, scratch, awan, tree, seconds })
+    }
+
+    fn measure(&self, scenario: &Scenario) -> Result<Figures> {
+        let file = self.cloud.file()?;
+        let endpoint = file.endpoint(match scenario.target {
+            Target::Control => "api",
+            Target::Oss => "oss",
+        })?;
+        let mut load = self.load(scenario, endpoint);
+        load.arg("--key-file").arg(self.scratch.path().join("data/root-key.json"));
+        measure(&mut load, self.cloud.pid())
+    }
+
+    fn measure_peer(&self, scenario: &Scenario, peer: &Peer) -> Result<Figures> {
+        let mut load = self.load(scenario, &peer::endpoint());
+        load.args(["--access-key-id", peer::KEY_ID, "--access-key-secret", peer::KEY_SECRET]);
+        measure(&mut load, peer.pid())
+    }
+
+    fn load(&self, scenario: &Scenario, endpoint: &str) -> Command {
+        let mut load = Command::new(&self.awan);
+        load.args(["load", scenario.name, "--endpoint", endpoint, "--seconds", &self.seconds]);
+        load.args(["--connections", &scenario.connections.to_string()]);
+        if scenario.name == "ingest" {
+            load.arg("--tree").arg(&self.tree);
+        }
+        load
+    }
+}
+
+fn measure(load: &mut Command, server: u32) -> Result<Figures> {
+    let before = cpu_us(server)?;
+    let line = program::output(load)?;
+    let server_cpu_us = cpu_us(server)? - before;
+    let json = Json::parse(line.trim())?;
+    let figure = |name: &str| {
+        let number = json.get(name).and_then(Json::number);
+        number.ok_or_else(|| format!("`awan load` told no `{name}`"))
+    };
+    Ok(Figures {
+        requests: figure("requests")?,
+        errors: figure("errors")?,
+        seconds: figure("seconds")?,
+        p50_us: figure("p50_us")?,
+        p99_us: figure("p99_us")?,
+        server_cpu_us,
+    })
+}
+
+/// The CPU time of a process and of the children it waited for, so far.
+fn cpu_us(pid: u32) -> Result<f64> {
+    let path = format!("/proc/{pid}/stat");
+    let stat = fs::read_to_string(&path).map_err(|e| format!("read {path}: {e}"))?;
+    // The kernel counts in 1/100 s on every Linux that a person meets.
+    const TICK_US: f64 = 10_000.0;
+    ticks(&stat).map(|ticks| ticks * TICK_US).ok_or_else(|| format!("{path} is not understood"))
+}
+
+/// utime + stime of a `/proc/<pid>/stat`. The program's name, in parentheses, may hold anything.
+fn ticks(stat: &str) -> Option<f64> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_whitespace().skip(11);
+    let user: f64 = fields.next()?.parse().ok()?;
+    let system: f64 = fields.next()?.parse().ok()?;
+    Some(user + system)
+}
+
+fn print_head(with_peer: bool) {
+    println!("\nLoad average at the start: {}", load_average());
+    if with_peer {
+        println!("Peer: {}; Awan waits for the disk before it answers a write.", peer::SETTINGS);
+    }
+    println!("Process {} drives the load on the same machine.\n", process::id());
+    println!(
+        "{:<10} {:<20} {:>4} {:>10} {:>7} {:>10} {:>9} {:>9} {:>12} {:>14}",
+        "server",
+        "scenario",
+        "conn",
+        "requests",
+        "errors",
+        "req/s",
+        "p50 µs",
+        "p99 µs",
+        "CPU µs/req",
+        "CPU of Awan's"
+    );
+}
+
+fn load_average() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
+}
+
+fn print_row(server: &str, scenario: &Scenario, figures: &Figures, ours: Option<&Figures>) {
+    let cpu = figures.cpu_us_per_request();
+    let ratio = ours.map_or_else(String::new, |ours| {
+        format!("{:.1} times", cpu / ours.cpu_us_per_request().max(0.001))
+    });
+    println!(
+        "{server:<10} {:<20} {:>4} {:>10.0} {:>7.0} {:>10.1} {:>9.0} {:>9.0} {cpu:>12.1} {ratio:>14}",
+        scenario.name,
+        scenario.connections,
+        figures.requests,
+        figures.errors,
+        figures.requests / figures.seconds.max(0.001),
+        figures.p50_us,
+        figures.p99_us,
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_time_is_read_behind_any_program_name() {
+        let stat = "42 (a ) b) S 1 1 1 0 -1 4194560 100 0 0 0 250 50 7 8 20 0 5 0 100 1 1";
+        assert_eq!(ticks(stat), Some(300.0));
+        assert_eq!(ticks("nonsense"), None);
+    }
+}

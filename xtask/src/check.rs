@@ -1,0 +1,47 @@
+//! `cargo xtask check`: what can be judged without running the program.
+
+use crate::args::Args;
+use crate::process::run_ok;
+use crate::tidy;
+use crate::workspace::Workspace;
+use crate::{Result, Verdict};
+
+pub(crate) const HELP: &str = "\
+Judge what can be judged without running the program: format, lint, and the rules of the house
+(`xtask/src/tidy.rs` says which; `xtask/tidy.exceptions` lists the exceptions with their reasons).
+
+Usage: cargo xtask check [OPTIONS]
+
+Options:
+  --only fmt|tidy|clippy   only one of them
+";
+
+pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Verdict {
+    let only = args.choice("--only", &["fmt", "tidy", "clippy"])?;
+    args.finish()?;
+    // The quick ones first, and all of them, so that one run shows everything.
+    let checks: [(&str, fn(&Workspace) -> Result<bool>); 3] =
+        [("fmt", fmt), ("tidy", tidy::run), ("clippy", clippy)];
+    let mut bad = Vec::new();
+    for (name, check) in checks {
+        if only.as_deref().is_none_or(|only| only == name) && !check(workspace)? {
+            bad.push(name);
+        }
+    }
+    if bad.is_empty() {
+        println!("check: good");
+    } else {
+        println!("check: not good: {}", bad.join(", "));
+    }
+    Ok(bad.is_empty())
+}
+
+fn fmt(workspace: &Workspace) -> Result<bool> {
+    run_ok(workspace.cargo().args(["fmt", "--all", "--check"]))
+}
+
+fn clippy(workspace: &Workspace) -> Result<bool> {
+    let mut cargo = workspace.cargo();
+    cargo.args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]);
+    run_ok(&mut cargo)
+}

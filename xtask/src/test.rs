@@ -1,0 +1,274 @@
+//! `cargo xtask test`: everything that must pass. Rust tests on both databases, then real clients
+//! against a real `awan serve`, over plain HTTP and over TLS, first on SQLite and then, shorter, on
+//! PostgreSQL. Everything it starts it stops again.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::args::Args;
+use crate::cloud::{Cloud, Life, free_port_base};
+use crate::lanes::{Counts, Lanes, Runner};
+use crate::postgres::Postgres;
+use crate::workspace::{Scratch, Workspace, read, write};
+use crate::{Result, Verdict, process, setup};
+
+pub(crate) const HELP: &str = "\
+Run everything that must pass, real clients included.
+
+Usage: cargo xtask test [OPTIONS] [-- FILTER]
+
+Options:
+  --only rust       only the Rust tests, on SQLite and PostgreSQL
+  --only clients    only the outside clients, with the cloud on SQLite
+  --only postgres   only the outside clients, with the cloud on PostgreSQL
+
+FILTER goes to the runners: a part of the names of the tests to run.
+The last line is the sum: `N passed, N failed`.
+";
+
+/// Where the store's test suite is told of a PostgreSQL server.
+const POSTGRES_VARIABLE: &str = "AWAN_TEST_POSTGRES";
+
+pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Verdict {
+    let only = args.choice("--only", &["rust", "clients", "postgres"])?;
+    let filter = args.after_dashes();
+    args.finish()?;
+    let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
+
+    let mut lanes = Lanes::default();
+    let absent = setup::ensure(&needs(&wanted));
+    let postgres = if wanted("rust") || wanted("postgres") { start_postgres() } else { None };
+    if wanted("rust") {
+        rust(workspace, &mut lanes, postgres.as_ref(), &filter);
+    }
+    if wanted("clients") || wanted("postgres") {
+        let clients = Clients::install(workspace, &absent, filter)?;
+        if wanted("clients") {
+            clients.against(&mut lanes, &Backend::Sqlite);
+        }
+        match (&postgres, wanted("postgres")) {
+            (Some(server), true) => clients.against(&mut lanes, &Backend::Postgres(server)),
+            (None, true) => lanes.skip("clients, PostgreSQL", "there is no PostgreSQL server"),
+            (_, false) => {}
+        }
+    }
+    Ok(lanes.conclude())
+}
+
+fn needs(wanted: &dyn Fn(&str) -> bool) -> Vec<&'static setup::Need> {
+    let mut needs = Vec::new();
+    if wanted("rust") || wanted("postgres") {
+        needs.push(&setup::POSTGRES);
+    }
+    if wanted("clients") || wanted("postgres") {
+        needs.extend([&setup::PYTHON, &setup::NODE, &setup::GO]);
+    }
+    needs
+}
+
+fn start_postgres() -> Option<Postgres> {
+    Postgres::start().inspect_err(|why| eprintln!("no PostgreSQL: {why}")).ok()
+}
+
+fn rust(workspace: &Workspace, lanes: &mut Lanes, postgres: Option<&Postgres>, filter: &[String]) {
+    let mut cargo = workspace.cargo();
+    let runner = if process::succeeds(workspace.cargo().args(["nextest", "--version"])) {
+        cargo.args(["nextest", "run", "--no-tests=pass"]);
+        Runner::Nextest
+    } else {
+        cargo.arg("test");
+        Runner::Cargo
+    };
+    cargo.args(["--workspace", "--locked", "--no-fail-fast"]).args(filter);
+    match postgres {
+        Some(server) => {
+            cargo.env(POSTGRES_VARIABLE, server.conninfo("postgres"));
+        }
+        None => lanes.skip("Rust, PostgreSQL", "there is no PostgreSQL server"),
+    }
+    lanes.run("Rust", runner, &mut cargo);
+}
+
+enum Backend<'a> {
+    Sqlite,
+    Postgres(&'a Postgres),
+}
+
+impl Backend<'_> {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres(_) => "PostgreSQL",
+        }
+    }
+
+    /// The options with which `awan serve` uses this database.
+    fn options(&self, scratch: &Path) -> Result<Vec<String>> {
+        let Self::Postgres(server) = self else { return Ok(Vec::new()) };
+        server.create_database("awan_clients")?;
+        let secret = scratch.join("conninfo");
+        write(&secret, server.conninfo("awan_clients"))?;
+        let config = scratch.join("awan.toml");
+        write(&config, format!("[store]\npostgres = \"file:{}\"\n", secret.display()))?;
+        Ok(vec!["--config".to_owned(), config.display().to_string()])
+    }
+}
+
+/// The outside clients as installed; an error tells why one is not.
+struct Clients {
+    dir: PathBuf,
+    root: PathBuf,
+    awan: PathBuf,
+    python: Result<PathBuf>,
+    node: Result<PathBuf>,
+    go: Result<()>,
+    filter: Vec<String>,
+}
+
+impl Clients {
+    fn install(
+        workspace: &Workspace,
+        absent: &[(&'static str, String)],
+        filter: Vec<String>,
+    ) -> Result<Self> {
+        let dir = workspace.root.join("tests/clients");
+        let there = |need: &setup::Need| {
+            let missing = absent.iter().find(|(name, _)| *name == need.name);
+            missing.map_or(Ok(()), |(name, why)| Err(format!("{name} is missing: {why}")))
+        };
+        let python = there(&setup::PYTHON)
+            .and_then(|()| setup::python(workspace, &dir.join("requirements.txt")));
+        let node = there(&setup::NODE).and_then(|()| setup::node(workspace, &dir.join("node")));
+        let go = there(&setup::GO);
+        let awan = workspace.build_awan(false)?;
+        Ok(Self { dir, root: workspace.root.clone(), awan, python, node, go, filter })
+    }
+
+    /// Starts a cloud on `backend`, runs every client against it and stops it.
+    fn against(&self, lanes: &mut Lanes, backend: &Backend<'_>) {
+        let name = backend.name();
+        let mut log = None;
+        match self.serve(backend) {
+            Ok((cloud, scratch)) => {
+                self.python(lanes, backend, &cloud);
+                self.node(lanes, backend, &cloud);
+                self.go(lanes, backend, &cloud, scratch.path());
+                lanes.add(&format!("drain, {name}"), || {
+                    log = Some(cloud.stop()?);
+                    Ok(Counts { passed: 1, ..Counts::default() })
+                });
+                if let Some(log) = log {
+                    let listed = self.dir.join("log.allowed");
+                    lanes.add(&format!("log, {name}"), || quiet_log(&log, &read(&listed)?));
+                }
+            }
+            Err(why) => lanes.add(&format!("clients, {name}"), || Err(why)),
+        }
+    }
+
+    fn serve(&self, backend: &Backend<'_>) -> Result<(Cloud, Scratch)> {
+        let scratch = Scratch::new("clients")?;
+        let mut options = backend.options(scratch.path())?;
+        options.extend(["--port-base".to_owned(), free_port_base()?.to_string()]);
+        let data_dir = scratch.path().join("data");
+        let cloud = Cloud::start(&self.awan, &data_dir, &options, Life::Run)?;
+        Ok((cloud, scratch))
+    }
+
+    fn python(&self, lanes: &mut Lanes, backend: &Backend<'_>, cloud: &Cloud) {
+        let name = format!("Python clients, {}", backend.name());
+        let venv = match &self.python {
+            Ok(venv) => venv,
+            Err(why) => return lanes.skip(&name, why),
+        };
+        let mut command = Command::new(venv.join("bin/python"));
+        setup::enter_python(&mut command, venv);
+        command.args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]);
+        if let Backend::Postgres(_) = backend {
+            command.arg("--short");
+        }
+        if !self.filter.is_empty() {
+            command.arg("-k").arg(self.filter.join(" or "));
+        }
+        command.env("PYTHONDONTWRITEBYTECODE", "1");
+        let command = command.env("AWAN_CLOUD", cloud.file_path()).current_dir(&self.dir);
+        lanes.run(&name, Runner::Pytest, command);
+    }
+
+    fn node(&self, lanes: &mut Lanes, backend: &Backend<'_>, cloud: &Cloud) {
+        let name = format!("Node clients, {}", backend.name());
+        let modules = match &self.node {
+            Ok(modules) => modules,
+            Err(why) => return lanes.skip(&name, why),
+        };
+        let mut command = Command::new("node");
+        command.args(["--test", "--test-reporter=spec"]);
+        for word in &self.filter {
+            command.arg(format!("--test-name-pattern={word}"));
+        }
+        command.arg(self.dir.join("node/test.mjs"));
+        let command = command.env("NODE_PATH", modules).env("AWAN_CLOUD", cloud.file_path());
+        lanes.run(&name, Runner::Node, command.current_dir(&self.root));
+    }
+
+    /// Builds the log verifier that uses Go's own checksum-database code, and lets it judge the
+    /// transparency log.
+    fn go(&self, lanes: &mut Lanes, backend: &Backend<'_>, cloud: &Cloud, scratch: &Path) {
+        let name = format!("Go log verifier, {}", backend.name());
+        if !self.filter.is_empty() {
+            return;
+        }
+        if let Err(why) = &self.go {
+            return lanes.skip(&name, why);
+        }
+        let program = scratch.join("verifylog");
+        let mut build = Command::new("go");
+        build.args(["build", "-o"]).arg(&program).arg(self.dir.join("go/verifylog/main.go"));
+        build.env("GO111MODULE", "off").env("GOPATH", setup::GO_PATH).env("GOFLAGS", "");
+        if let Err(why) = process::run(&mut build) {
+            return lanes.add(&name, || Err(why));
+        }
+        lanes.run(&name, Runner::Plain, Command::new(program).arg(cloud.file_path()));
+    }
+}
+
+/// A cloud that served only right and wrong *requests* has no reason to log an error or a warning.
+fn quiet_log(log: &str, allowed: &str) -> Result<Counts> {
+    let allowed: Vec<&str> = allowed
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .collect();
+    let loud: Vec<&str> = log
+        .lines()
+        .filter(|line| is_loud(line) && !allowed.iter().any(|part| line.contains(part)))
+        .collect();
+    if loud.is_empty() {
+        return Ok(Counts { passed: 1, ..Counts::default() });
+    }
+    Err(format!("{} lines that nobody expected\n{}", loud.len(), loud.join("\n")))
+}
+
+/// Whether a log line, as text or as JSON, is an error, a warning or a panic.
+fn is_loud(line: &str) -> bool {
+    let level = |word: &str| {
+        line.contains(&format!("\"level\":\"{word}\""))
+            || line.split_whitespace().take(3).any(|part| part == word)
+    };
+    level("ERROR") || level("WARN") || line.contains("panicked at")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_unlisted_errors_and_warnings_are_loud() {
+        let log = "2026-01-02T03:04:05Z  INFO serving WARN as a word of text\n\
+                   2026-01-02T03:04:06Z  WARN disk is slow\n";
+        assert!(quiet_log(log, "# listed\ndisk is slow\n").is_ok());
+        assert!(quiet_log(log, "").is_err());
+        assert!(quiet_log("{\"level\":\"ERROR\",\"message\":\"x\"}", "").is_err());
+        assert!(quiet_log("thread 'main' panicked at src/main.rs", "").is_err());
+    }
+}

@@ -1,0 +1,156 @@
+//! Which crate of ours may import which. Imports point down only, and a service never imports a
+//! service: what it needs of another is a trait in `engine::ports`, joined in `awan`.
+
+use super::{Files, Finding};
+
+/// The service crates: all look alike, and `awan` joins them.
+const SERVICES: [&str; 8] = ["ram", "agreement", "billing", "oss", "ecs", "rds", "edge", "query"];
+
+/// The crates of ours that `name` may import; none for a crate that the layers do not know.
+fn may_import(name: &str) -> Option<&'static [&'static str]> {
+    Some(match name {
+        "base" | "xtask" => &[],
+        "store" | "wire" | "tlog" => &["base"],
+        "engine" => &["store", "wire", "tlog", "base"],
+        "cli" => &["wire", "tlog", "base"],
+        "testkit" => &["engine", "store", "base"],
+        "query-engine" => &["engine", "base"],
+        "agreement" | "billing" => &["engine", "store", "wire", "tlog", "base"],
+        service if SERVICES.contains(&service) => &["engine", "store", "wire", "base"],
+        "awan" => &[
+            "ram",
+            "agreement",
+            "billing",
+            "oss",
+            "ecs",
+            "rds",
+            "edge",
+            "query",
+            "query-engine",
+            "engine",
+            "store",
+            "wire",
+            "tlog",
+            "base",
+            "cli",
+        ],
+        _ => return None,
+    })
+}
+
+/// Findings over all manifests.
+pub(super) fn check(files: &Files) -> Vec<Finding> {
+    let ours: Vec<&str> = files.keys().filter_map(|path| crate_of(path)).collect();
+    let mut findings = Vec::new();
+    for (path, content) in files {
+        let Some(name) = crate_of(path) else { continue };
+        let Some(allowed) = may_import(name) else {
+            let message = "the layers know no such crate; say in an ADR where it belongs";
+            findings.push(Finding::new("edge", path, message));
+            continue;
+        };
+        for (section, dependency) in dependencies(content) {
+            let dev = section == "dev-dependencies";
+            let good = allowed.contains(&dependency) || (dev && dependency == "testkit");
+            if ours.contains(&dependency) && !good {
+                let message = format!("`{name}` may not have `{dependency}` in [{section}]");
+                findings.push(Finding::new("edge", path, message));
+            }
+        }
+    }
+    findings
+}
+
+/// The crate whose manifest this path is.
+fn crate_of(path: &str) -> Option<&str> {
+    match path.strip_suffix("/Cargo.toml")? {
+        "xtask" => Some("xtask"),
+        dir => dir.strip_prefix("crates/").filter(|name| !name.contains('/')),
+    }
+}
+
+/// Every (section, package) of a manifest. Knows the forms `name = …`, `name.workspace = true` and
+/// `[dependencies.name]`, for all targets.
+fn dependencies(manifest: &str) -> Vec<(&str, &str)> {
+    const SECTIONS: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
+    let mut found = Vec::new();
+    let mut current = None;
+    for line in manifest.lines().map(str::trim) {
+        if let Some(header) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            let last =
+                |section: &&str| header == *section || header.ends_with(&format!(".{section}"));
+            current = SECTIONS.into_iter().find(last);
+            // `[dependencies.name]` opens a table about one package.
+            let single = SECTIONS.into_iter().find_map(|section| {
+                let (before, name) = header.rsplit_once('.')?;
+                (before == section || before.ends_with(&format!(".{section}")))
+                    .then_some((section, name))
+            });
+            found.extend(single);
+        } else if let (Some(section), Some((key, _))) = (current, line.split_once('=')) {
+            let name = key.trim().split('.').next().unwrap_or_default();
+            if !name.starts_with('#') {
+                found.push((section, name));
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn workspace(manifests: &[(&str, &str)]) -> Files {
+        manifests.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect()
+    }
+
+    fn check_edge(importer: &str, section: &str, imported: &str, good: bool) {
+        let files = workspace(&[
+            (
+                &format!("crates/{importer}/Cargo.toml"),
+                &format!("[{section}]\n{imported}.workspace = true\n"),
+            ),
+            (&format!("crates/{imported}/Cargo.toml"), "[package]\n"),
+        ]);
+        assert_eq!(check(&files).is_empty(), good, "{importer} [{section}] {imported}");
+    }
+
+    #[test]
+    fn imports_point_down_only() {
+        check_edge("oss", "dependencies", "engine", true);
+        check_edge("oss", "dependencies", "ram", false);
+        check_edge("oss", "dependencies", "tlog", false);
+        check_edge("billing", "dependencies", "tlog", true);
+        check_edge("store", "dependencies", "engine", false);
+        check_edge("cli", "dependencies", "store", false);
+        check_edge("awan", "dependencies", "oss", true);
+    }
+
+    #[test]
+    fn the_test_kit_is_for_tests_only() {
+        check_edge("oss", "dev-dependencies", "testkit", true);
+        check_edge("oss", "dependencies", "testkit", false);
+        check_edge("oss", "build-dependencies", "testkit", false);
+    }
+
+    #[test]
+    fn an_unknown_crate_must_be_placed_first() {
+        let files = workspace(&[("crates/novelty/Cargo.toml", "[package]\n")]);
+        assert_eq!(check(&files).len(), 1);
+    }
+
+    #[test]
+    fn all_forms_of_a_dependency_are_read() {
+        let manifest = "[package]\nname = \"x\"\n[dependencies]\na = \"1\" # one\n# b = \"1\"\n\
+                        c.workspace = true\n[dependencies.d]\nversion = \"1\"\n\
+                        [target.'cfg(unix)'.dev-dependencies]\ne = { path = \"e\" }\n[lints]\nf = 1\n";
+        let expect = [
+            ("dependencies", "a"),
+            ("dependencies", "c"),
+            ("dependencies", "d"),
+            ("dev-dependencies", "e"),
+        ];
+        assert_eq!(dependencies(manifest), expect);
+    }
+}
