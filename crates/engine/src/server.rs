@@ -11,6 +11,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -46,7 +47,8 @@ pub trait Handler: Send + Sync + 'static {
     /// Answers one request.
     fn handle(&self, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send;
 
-    /// The body, with its content type, of a refusal of something that is not even HTTP.
+    /// The content type and body of a refusal that no handler made: of what is not even HTTP, or
+    /// (status 500) after a panic.
     fn refuse(&self, status: u16) -> (&'static str, Vec<u8>);
 }
 
@@ -158,7 +160,10 @@ impl<H: Handler> Connection<H> {
         let handler = Arc::clone(&self.handler);
         let service = service_fn(move |request| {
             let (handler, peer) = (Arc::clone(&handler), peer.clone());
-            async move { Ok::<_, Infallible>(handler.handle(request, peer).await) }
+            async move {
+                let answer = caught(handler.handle(request, peer)).await;
+                Ok::<_, Infallible>(answer.unwrap_or_else(|_| broken(&*handler)))
+            }
         });
         let stream = refusal::Refusals::new(stream, Arc::clone(&self.handler));
         let mut http = http1::Builder::new();
@@ -188,6 +193,26 @@ impl<H: Handler> Connection<H> {
         }
         Ok(Stream::Plain(stream))
     }
+}
+
+/// A panic is that request's failure, not the connection's and not the program's.
+async fn caught<T>(future: impl Future<Output = T>) -> std::thread::Result<T> {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        polled.map_or_else(|panic| Poll::Ready(Err(panic)), |poll| poll.map(Ok))
+    })
+    .await
+}
+
+/// The answer to a request whose handler panicked. The panic itself is on standard error already.
+fn broken(handler: &impl Handler) -> Response<Body> {
+    tracing::error!("a handler panicked");
+    let (content_type, body) = handler.refuse(500);
+    let mut response = Response::new(full(body));
+    *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
+    response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));
+    response
 }
 
 /// A connection, plain or TLS.

@@ -19,15 +19,17 @@
 //! # The SQL that works on both engines
 //! - Placeholders `?1 ?2 …`; no other use of `?` outside quotes.
 //! - Column types `INTEGER` (64 bits), `TEXT`, `BLOB`, and `AUTOID` (an integer primary key that counts
-//!   up), in capitals; see [`dialect`](self) notes in the source for what becomes of them. Tables are
-//!   strict. `/*rowless*/` after a table's closing parenthesis asks for `WITHOUT ROWID`.
-//! - Text compares by its bytes. No zero byte in text (PostgreSQL refuses it). `LIKE` is case-sensitive and needs an explicit `ESCAPE`.
-//! - Constraints are checked at once: no `DEFERRABLE`, which would fail other people's writes at the
+//!   up), in capitals. Tables are strict. `/*rowless*/` after a table's closing parenthesis asks for
+//!   `WITHOUT ROWID`. The module `dialect` lists what becomes of each.
+//! - Text compares by its bytes. No zero byte in text (PostgreSQL refuses it). `LIKE` is
+//!   case-sensitive and needs an explicit `ESCAPE`.
+//! - Constraints are checked at once: no `DEFERRABLE`, which would fail other callers' writes at the
 //!   common commit. No triggers. `SUM` and `COUNT` are written `CAST(SUM(x) AS BIGINT)`.
 //!
 //! # The map
 //! `db` the public face; `job` a closure with its types erased; `tx` what a closure sees; `value`
-//! parameters and rows; `sqlite` and `postgres` the engines; `dialect` one SQL to two; `migrate` the schema's history.
+//! parameters and rows; `sqlite` and `postgres` the engines; `dialect` one SQL to two; `migrate` the
+//! schema's history.
 //!
 //! It deliberately has no query builder, no object mapping, no nested or asynchronous transactions.
 

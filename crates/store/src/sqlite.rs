@@ -15,7 +15,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use base::{Rng, SystemRng};
-use rusqlite::backup::Backup;
+use rusqlite::backup::{Backup, StepResult};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi, params_from_iter};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -34,6 +34,8 @@ const BATCH_MAX: usize = 128;
 const STATEMENTS_MAX: usize = 256;
 /// Only outside tools (a shell, a backup) can hold a lock that the writer or a reader waits for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// What the write-ahead log may grow to before readers are waited for.
+const LOG_BYTES: u64 = 64 << 20;
 /// In KiB; the pages that many small transactions touch again and again.
 const WRITER_CACHE_KIB: u32 = 16 * 1024;
 const READER_CACHE_KIB: u32 = 8 * 1024;
@@ -71,7 +73,7 @@ impl Sqlite {
         scratch: Option<Scratch>,
     ) -> Result<Self, Error> {
         let durable = scratch.is_none();
-        let writer = Writer::new(connect_writer(&path, durable)?, tally);
+        let writer = Writer::new(connect_writer(&path, durable)?, beside(&path, "-wal"), tally);
         let (jobs, queue) = mpsc::channel();
         let handle = thread::Builder::new()
             .name("store-writer".to_owned())
@@ -107,11 +109,13 @@ impl Sqlite {
             return Err(Error::Other(format!("{} exists already", to.display())));
         }
         let from = connect_reader(&self.path)?;
-        let mut copy = Connection::open(to).map_err(failure)?;
+        let mut copy = connect(to, OpenFlags::SQLITE_OPEN_CREATE, READER_CACHE_KIB)?;
         let backup = Backup::new(&from, &mut copy).map_err(failure)?;
         // All pages in one step are one snapshot; with smaller steps every write would start it over.
-        backup.step(-1).map_err(failure)?;
-        Ok(())
+        match backup.step(-1).map_err(failure)? {
+            StepResult::Done => Ok(()),
+            other => Err(Error::Unavailable(format!("the backup stopped: {other:?}"))),
+        }
     }
 
     pub(crate) fn close(&self) {
@@ -140,12 +144,17 @@ struct Scratch(PathBuf);
 impl Drop for Scratch {
     fn drop(&mut self) {
         for suffix in ["", "-wal", "-shm"] {
-            let mut path = self.0.clone().into_os_string();
-            path.push(suffix);
             // Most are gone already: SQLite removes its own when the last connection closes.
-            let _ = std::fs::remove_file(path);
+            let _ = std::fs::remove_file(beside(&self.0, suffix));
         }
     }
+}
+
+/// The path of a file that SQLite keeps beside the database.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut path = path.to_owned().into_os_string();
+    path.push(suffix);
+    path.into()
 }
 
 /// A read connection that is checked out.
@@ -271,7 +280,7 @@ fn connect_writer(path: &Path, durable: bool) -> Result<Connection, Error> {
     let synchronous = if durable { "FULL" } else { "OFF" };
     connection
         .execute_batch(&format!(
-            "PRAGMA synchronous = {synchronous}; PRAGMA journal_size_limit = 67108864;"
+            "PRAGMA synchronous = {synchronous}; PRAGMA journal_size_limit = {LOG_BYTES};"
         ))
         .map_err(failure)?;
     Ok(connection)

@@ -72,7 +72,8 @@ impl Audit {
 
 /// The first entry below the hash (or the entry) at a place of a tile.
 fn first_entry(tile: Tile, place: usize) -> u64 {
-    let place = tile.index * u64::from(WIDTH) + u64::try_from(place).expect("a place in a tile is below 256");
+    let place = tile.index * u64::from(WIDTH)
+        + u64::try_from(place).expect("a place in a tile is below 256");
     match tile.kind {
         Kind::Entries => place,
         Kind::Hashes { level } => place << (HEIGHT * level),
@@ -106,7 +107,8 @@ impl<F: Fetch> Reader<F> {
     /// Compares a bundle with its tile of level 0, and returns the leaf hashes to go on with: where
     /// the two differ, those of the one that the checkpoint confirms, so that one fault is one fault.
     fn check_bundle(&self, index: u64, audit: &mut Audit) -> Vec<Hash> {
-        let in_tree = |kind| Tile::in_tree(kind, index, self.checkpoint().size).expect("no bundle is empty");
+        let in_tree =
+            |kind| Tile::in_tree(kind, index, self.checkpoint().size).expect("no bundle is empty");
         let (bundle, tile) = (in_tree(Kind::Entries), in_tree(Kind::Hashes { level: 0 }));
         let leaves = self.bundle_leaves(bundle, audit);
         audit.files += 1;
@@ -117,7 +119,8 @@ impl<F: Fetch> Reader<F> {
         if hashes.is_empty() {
             return filled(leaves, bundle.width);
         }
-        let differing: Vec<_> = (0..leaves.len()).filter(|&place| leaves[place] != hashes[place]).collect();
+        let differing: Vec<_> =
+            (0..leaves.len()).filter(|&place| leaves[place] != hashes[place]).collect();
         let Some(&place) = differing.first() else { return hashes };
         let entry = first_entry(bundle, place);
         let also = match differing.len() {
@@ -125,13 +128,19 @@ impl<F: Fetch> Reader<F> {
             count => format!(" ({count} entries of the file differ)"),
         };
         if self.confirms(entry, hashes[place]) {
-            audit.fault(bundle, Some(entry), format!("entry {entry} is not the one that was logged{also}"));
+            audit.fault(
+                bundle,
+                Some(entry),
+                format!("entry {entry} is not the one that was logged{also}"),
+            );
             return hashes;
         }
         if self.confirms(entry, leaves[place]) {
             audit.fault(tile, Some(entry), format!("the hash of entry {entry} is wrong{also}"));
         } else {
-            let what = format!("entry {entry} and its hash in {tile} differ, and the checkpoint confirms neither{also}");
+            let what = format!(
+                "entry {entry} and its hash in {tile} differ, and the checkpoint confirms neither{also}"
+            );
             audit.fault(bundle, Some(entry), what);
         }
         filled(leaves, bundle.width)
@@ -151,7 +160,9 @@ impl<F: Fetch> Reader<F> {
         for entry in Entries::new(&bytes) {
             match entry {
                 Ok(entry) => leaves.push(Hash::leaf(entry)),
-                Err(error) => audit.fault(read, Some(first_entry(read, leaves.len())), error.to_string()),
+                Err(error) => {
+                    audit.fault(read, Some(first_entry(read, leaves.len())), error.to_string())
+                }
             }
         }
         if leaves.len() != usize::from(read.width) {
@@ -168,7 +179,9 @@ impl<F: Fetch> Reader<F> {
         audit.files += 1;
         match self.hashes(tile) {
             Ok(stored) => {
-                if let Some(place) = (0..derived.len()).find(|&place| derived[place] != stored[place]) {
+                if let Some(place) =
+                    (0..derived.len()).find(|&place| derived[place] != stored[place])
+                {
                     let entry = first_entry(tile, place);
                     let what = format!("hash {place} is not that of the entries from {entry} on");
                     audit.fault(tile, Some(entry), what);

@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use crate::note::{self, Note, Signer, Verifier};
 use crate::Hash;
+use crate::note::{self, Note, Signer, Verifier};
 
 /// The head of a log: its identity, how many entries it has, and the root over them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,14 +37,16 @@ impl Checkpoint {
     pub fn parse(text: &str) -> Result<Self, Error> {
         let body = text.strip_suffix('\n').ok_or(Error::Malformed("it ends in a newline"))?;
         let mut lines = body.split('\n');
-        let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next()) else {
+        let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next())
+        else {
             return Err(Error::Malformed("it has three lines"));
         };
         if origin.is_empty() || lines.any(str::is_empty) {
             return Err(Error::Malformed("no line is empty"));
         }
         let size = decimal(size).ok_or(Error::Malformed("the size is a decimal number"))?;
-        let root = Hash::from_base64(root).ok_or(Error::Malformed("the root is base64 of 32 bytes"))?;
+        let root =
+            Hash::from_base64(root).ok_or(Error::Malformed("the root is base64 of 32 bytes"))?;
         if size == 0 && root != Hash::empty_tree() {
             return Err(Error::Malformed("an empty tree has the empty root"));
         }
@@ -55,7 +57,11 @@ impl Checkpoint {
     pub fn verify(note: &Note, log: &Verifier) -> Result<Self, Error> {
         note.verify(&[log])?;
         let checkpoint = Self::parse(note.text())?;
-        if checkpoint.origin == log.name() { Ok(checkpoint) } else { Err(Error::Origin(checkpoint.origin)) }
+        if checkpoint.origin == log.name() {
+            Ok(checkpoint)
+        } else {
+            Err(Error::Origin(checkpoint.origin))
+        }
     }
 
     /// Signs the checkpoint with the log's key.

@@ -4,9 +4,9 @@
 
 use std::convert::Infallible;
 
+use crate::Hash;
 use crate::tile::{HEIGHT, Kind, Tile, WIDTH, node_hash};
 use crate::tree::{self, complete_root};
-use crate::Hash;
 
 /// The unfinished tiles of a tree, level by level; at most 255 hashes each.
 #[derive(Clone, Debug, Default)]
@@ -17,7 +17,10 @@ pub struct Edge {
 
 impl Edge {
     /// The edge of the tree of `size` entries, from its partial tiles.
-    pub fn restore<E>(size: u64, mut read: impl FnMut(Tile) -> Result<Vec<Hash>, E>) -> Result<Self, E> {
+    pub fn restore<E>(
+        size: u64,
+        mut read: impl FnMut(Tile) -> Result<Vec<Hash>, E>,
+    ) -> Result<Self, E> {
         let mut tiles = Vec::new();
         for level in levels(size) {
             tiles.push(partial(level, size).map_or_else(|| Ok(Vec::new()), &mut read)?);
@@ -32,7 +35,11 @@ impl Edge {
 
     /// Appends one leaf and hands over each tile that it completes, lowest level first. After an
     /// error of `full` the edge is of no use.
-    pub fn push<E>(&mut self, leaf: Hash, mut full: impl FnMut(Tile, &[Hash]) -> Result<(), E>) -> Result<(), E> {
+    pub fn push<E>(
+        &mut self,
+        leaf: Hash,
+        mut full: impl FnMut(Tile, &[Hash]) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.size += 1;
         let mut hash = leaf;
         for level in 0.. {
@@ -55,14 +62,17 @@ impl Edge {
 
     /// The unfinished tiles, lowest level first; empty ones are left out.
     pub fn partial_tiles(&self) -> impl Iterator<Item = (Tile, &[Hash])> {
-        levels(self.size).zip(&self.tiles).filter_map(|(level, hashes)| Some((partial(level, self.size)?, &hashes[..])))
+        levels(self.size)
+            .zip(&self.tiles)
+            .filter_map(|(level, hashes)| Some((partial(level, self.size)?, &hashes[..])))
     }
 
     /// The root of the tree.
     pub fn root(&self) -> Hash {
         let Ok(root) = tree::root(self.size, |node| {
             let hashes = &self.tiles[usize::from(node.level / HEIGHT)];
-            let (_, held) = Tile::of_node(node, self.size).expect("a root is made of nodes of its own tree");
+            let (_, held) =
+                Tile::of_node(node, self.size).expect("a root is made of nodes of its own tree");
             Ok::<_, Infallible>(node_hash(&hashes[held]))
         });
         root
@@ -71,7 +81,8 @@ impl Edge {
 
 /// The levels of tiles that a tree of `size` entries has.
 pub(crate) fn levels(size: u64) -> impl Iterator<Item = u8> {
-    (0..u8::try_from(u64::BITS).expect("64 fits") / HEIGHT).take_while(move |level| size >> (HEIGHT * level) > 0)
+    (0..u8::try_from(u64::BITS).expect("64 fits") / HEIGHT)
+        .take_while(move |level| size >> (HEIGHT * level) > 0)
 }
 
 /// The partial tile of a level, `None` where the level ends with a full one.

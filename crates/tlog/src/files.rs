@@ -67,7 +67,10 @@ impl Fetch for Directory {
         let mut content = Vec::new();
         file.take(limit + 1).read_to_end(&mut content)?;
         if content.len() > FILE_BYTES_MAX {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "longer than any file of a log"));
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                "longer than any file of a log",
+            ));
         }
         Ok(Some(content))
     }
@@ -87,9 +90,16 @@ impl DirectoryWriter {
     pub fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
         let path = path.into();
         fs::create_dir_all(&path)?;
+        let path = path.canonicalize()?;
+        // Else a power failure could take the directory itself, with all that was made durable in it.
+        if let Some(above) = path.parent() {
+            File::open(above)?.sync_all()?;
+        }
         let lock = File::create(path.join(LOCK))?;
         lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => io::Error::new(io::ErrorKind::ResourceBusy, "another process writes this log"),
+            TryLockError::WouldBlock => {
+                io::Error::new(io::ErrorKind::ResourceBusy, "another process writes this log")
+            }
             TryLockError::Error(error) => error,
         })?;
         missing_is_fine(fs::remove_file(path.join(UNFINISHED)))?;
@@ -129,7 +139,9 @@ impl Store for DirectoryWriter {
     }
 
     fn remove_partials(&mut self, full: Tile) -> io::Result<()> {
-        missing_is_fine(fs::remove_dir_all(self.files.path.join(format!("{}.p", full.full()))))
+        let folder = self.files.path.join(format!("{}.p", full.full()));
+        self.changed.remove(&folder);
+        missing_is_fine(fs::remove_dir_all(folder))
     }
 }
 

@@ -70,7 +70,11 @@ fn parse_key(text: &str) -> Result<(&str, &str, [u8; KEY_BYTES]), Error> {
 }
 
 fn check_id(written: &str, id: u32) -> Result<(), Error> {
-    if written == hex(&id.to_be_bytes()) { Ok(()) } else { Err(Error::Key("its id is that of its name and key")) }
+    if written == hex(&id.to_be_bytes()) {
+        Ok(())
+    } else {
+        Err(Error::Key("its id is that of its name and key"))
+    }
 }
 
 fn key_text(name: &str, id: u32, key: &[u8; KEY_BYTES]) -> String {
@@ -137,7 +141,8 @@ impl Signer {
     /// The key with this Ed25519 seed (RFC 8032, 5.1.5).
     pub fn from_seed(name: &str, seed: Secret<[u8; KEY_BYTES]>) -> Result<Self, Error> {
         check_name(name)?;
-        let pair = Ed25519KeyPair::from_seed_unchecked(seed.expose()).expect("every 32 bytes are a seed");
+        let pair =
+            Ed25519KeyPair::from_seed_unchecked(seed.expose()).expect("every 32 bytes are a seed");
         let key = pair.public_key().as_ref().try_into().expect("an Ed25519 public key is 32 bytes");
         let verifier = Verifier { name: name.to_owned(), id: key_id(name, &key), key };
         Ok(Self { seed, pair, verifier })
@@ -145,7 +150,10 @@ impl Signer {
 
     /// Reads `PRIVATE+KEY+<name>+<id>+<base64>`.
     pub fn parse(text: &Secret<String>) -> Result<Self, Error> {
-        let text = text.expose().strip_prefix("PRIVATE+KEY+").ok_or(Error::Key("it begins with PRIVATE+KEY+"))?;
+        let text = text
+            .expose()
+            .strip_prefix("PRIVATE+KEY+")
+            .ok_or(Error::Key("it begins with PRIVATE+KEY+"))?;
         let (name, written, seed) = parse_key(text)?;
         let signer = Self::from_seed(name, Secret::new(seed))?;
         check_id(written, signer.verifier.id)?;
@@ -186,14 +194,20 @@ struct Signature {
 
 impl Signature {
     fn parse(line: &str) -> Result<Self, Error> {
-        let rest = line.strip_prefix("— ").ok_or(Error::Malformed("a signature line begins with a dash"))?;
-        let (name, encoded) = rest.split_once(' ').ok_or(Error::Malformed("a signature line has a name"))?;
+        let rest = line
+            .strip_prefix("— ")
+            .ok_or(Error::Malformed("a signature line begins with a dash"))?;
+        let (name, encoded) =
+            rest.split_once(' ').ok_or(Error::Malformed("a signature line has a name"))?;
         check_name(name)?;
-        let decoded = STANDARD.decode(encoded).map_err(|_| Error::Malformed("a signature is base64"))?;
+        let decoded =
+            STANDARD.decode(encoded).map_err(|_| Error::Malformed("a signature is base64"))?;
         match decoded.split_first_chunk::<4>() {
-            Some((id, bytes)) if !bytes.is_empty() => {
-                Ok(Self { name: name.to_owned(), id: u32::from_be_bytes(*id), bytes: bytes.to_vec() })
-            }
+            Some((id, bytes)) if !bytes.is_empty() => Ok(Self {
+                name: name.to_owned(),
+                id: u32::from_be_bytes(*id),
+                bytes: bytes.to_vec(),
+            }),
             _ => Err(Error::Malformed("a signature is longer than its key id")),
         }
     }
@@ -225,7 +239,8 @@ impl Note {
         }
         let all = str::from_utf8(bytes).map_err(|_| Error::Malformed("it is UTF-8"))?;
         check_text(all)?;
-        let text_end = all.rfind("\n\n").ok_or(Error::Malformed("an empty line ends the text"))? + 1;
+        let text_end =
+            all.rfind("\n\n").ok_or(Error::Malformed("an empty line ends the text"))? + 1;
         let lines = &all[text_end + 1..];
         if lines.is_empty() || lines.lines().count() > SIGNATURES_MAX {
             return Err(Error::Malformed("it has 1 to 100 signatures"));

@@ -54,7 +54,8 @@ impl Proof {
             return Err(Error::Malformed("it is too long"));
         }
         let text = str::from_utf8(bytes).map_err(|_| Error::Malformed("it is UTF-8"))?;
-        let (head, note) = text.split_once("\n\n").ok_or(Error::Malformed("an empty line ends the proof"))?;
+        let (head, note) =
+            text.split_once("\n\n").ok_or(Error::Malformed("an empty line ends the proof"))?;
         let mut lines = head.split('\n').peekable();
         if lines.next() != Some(FIRST_LINE) {
             return Err(Error::Malformed("it begins with c2sp.org/tlog-proof@v1"));
@@ -66,7 +67,8 @@ impl Proof {
         let index = lines.next().and_then(|line| line.strip_prefix("index ")).and_then(decimal);
         let index = index.ok_or(Error::Malformed("it has an index line"))?;
         let hashes: Option<Vec<_>> = lines.take(HASHES_MAX + 1).map(Hash::from_base64).collect();
-        let hashes = hashes.ok_or(Error::Malformed("every line of the path is base64 of 32 bytes"))?;
+        let hashes =
+            hashes.ok_or(Error::Malformed("every line of the path is base64 of 32 bytes"))?;
         if hashes.len() > HASHES_MAX {
             return Err(Error::Malformed("it has at most 64 hashes"));
         }

@@ -115,7 +115,10 @@ impl<S: Store> Publisher<S> {
     /// Appends entries and publishes one checkpoint over all. They become durable together: give many
     /// at once. Without entries it only makes sure that there is a checkpoint. After an error
     /// [`Publisher::size`] says what is published, and the publisher may be used again.
-    pub fn publish<E: AsRef<[u8]>>(&mut self, entries: impl IntoIterator<Item = E>) -> Result<&Checkpoint, Error> {
+    pub fn publish<E: AsRef<[u8]>>(
+        &mut self,
+        entries: impl IntoIterator<Item = E>,
+    ) -> Result<&Checkpoint, Error> {
         let old_size = self.size();
         let mut tail = self.tail.clone();
         for entry in entries {
@@ -148,9 +151,10 @@ impl<S: Store> Publisher<S> {
             let full = |size: u64| (size >> shift) / u64::from(WIDTH);
             for index in full(old_size)..full(size) {
                 let tile = Tile { kind, index, width: WIDTH };
-                self.store
-                    .remove_partials(tile)
-                    .map_err(|source| Error::Io { path: format!("removing the partial forms of {tile}"), source })?;
+                self.store.remove_partials(tile).map_err(|source| Error::Io {
+                    path: format!("removing the partial forms of {tile}"),
+                    source,
+                })?;
             }
         }
         Ok(())
@@ -193,12 +197,15 @@ impl Tail {
             return Err(Error::EntryTooLong { index, bytes: entry.len() });
         }
         tile::push_entry(&mut self.bundle, entry);
-        if (index + 1) % u64::from(WIDTH) == 0 {
-            let bundle = Tile { kind: Kind::Entries, index: index / u64::from(WIDTH), width: WIDTH };
+        if (index + 1).is_multiple_of(u64::from(WIDTH)) {
+            let bundle =
+                Tile { kind: Kind::Entries, index: index / u64::from(WIDTH), width: WIDTH };
             put(store, &bundle.to_string(), &self.bundle)?;
             self.bundle.clear();
         }
-        self.edge.push(Hash::leaf(entry), |tile, hashes| put(store, &tile.to_string(), &tile::write_hashes(hashes)))
+        self.edge.push(Hash::leaf(entry), |tile, hashes| {
+            put(store, &tile.to_string(), &tile::write_hashes(hashes))
+        })
     }
 
     /// Writes the partial tiles that are not those of the log of `old_size` entries.

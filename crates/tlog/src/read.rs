@@ -66,7 +66,8 @@ pub struct Reader<F> {
 impl<F: Fetch> Reader<F> {
     /// Fetches the checkpoint and verifies that the log with this key signed it.
     pub fn open(fetch: F, log: &Verifier) -> Result<Self, Error> {
-        let bytes = load(&fetch, CHECKPOINT)?.ok_or_else(|| Error::Missing { path: CHECKPOINT.to_owned() })?;
+        let bytes = load(&fetch, CHECKPOINT)?
+            .ok_or_else(|| Error::Missing { path: CHECKPOINT.to_owned() })?;
         let note = Note::parse(&bytes).map_err(Error::Note)?;
         let checkpoint = Checkpoint::verify(&note, log)?;
         Ok(Self { fetch, note, checkpoint })
@@ -176,7 +177,8 @@ struct Nodes<'a, F> {
 
 impl<F: Fetch> Nodes<'_, F> {
     fn hash(&mut self, node: Node) -> Result<Hash, Error> {
-        let (tile, held) = Tile::of_node(node, self.size).expect("roots and proofs are made of the tree's own nodes");
+        let (tile, held) = Tile::of_node(node, self.size)
+            .expect("roots and proofs are made of the tree's own nodes");
         if !self.tiles.contains_key(&tile) {
             self.tiles.insert(tile, hashes(self.fetch, tile)?);
         }

@@ -52,7 +52,10 @@ impl Store for Memory {
 
     fn remove_partials(&mut self, full: Tile) -> io::Result<()> {
         let folder = format!("{full}.p/");
-        self.files.retain(|path, _| !path.starts_with(&folder));
+        let below = self.files.range(folder.clone()..).map(|(path, _)| path);
+        let partials: Vec<_> =
+            below.take_while(|path| path.starts_with(&folder)).cloned().collect();
+        partials.iter().for_each(|path| drop(self.files.remove(path)));
         Ok(())
     }
 }

@@ -46,7 +46,9 @@ impl Tile {
     pub fn in_tree(kind: Kind, index: u64, size: u64) -> Option<Self> {
         let held = match kind {
             Kind::Entries => size,
-            Kind::Hashes { level } => size.checked_shr(u32::from(level) * u32::from(HEIGHT)).unwrap_or(0),
+            Kind::Hashes { level } => {
+                size.checked_shr(u32::from(level) * u32::from(HEIGHT)).unwrap_or(0)
+            }
         };
         let left = held.checked_sub(index.checked_mul(u64::from(WIDTH))?)?;
         let width = u16::try_from(left).map_or(WIDTH, |left| left.min(WIDTH));
@@ -80,7 +82,9 @@ impl Tile {
         let (kind, rest) = path.strip_prefix("tile/")?.split_once('/')?;
         let kind = match kind {
             "entries" => Kind::Entries,
-            level => Kind::Hashes { level: u8::try_from(decimal(level)?).ok().filter(|level| *level <= LEVEL_MAX)? },
+            level => Kind::Hashes {
+                level: u8::try_from(decimal(level)?).ok().filter(|level| *level <= LEVEL_MAX)?,
+            },
         };
         let (groups, width) = match rest.split_once(".p/") {
             Some((groups, width)) => (groups, u16::try_from(decimal(width)?).ok()?),
@@ -94,7 +98,7 @@ impl Tile {
         }
         // Writing it again settles all the rest: group lengths, x prefixes, leading zeroes.
         let tile = Self { kind, index, width };
-        (tile.width > 0 && tile.to_string() == path).then_some(tile)
+        ((1..=WIDTH).contains(&tile.width) && tile.to_string() == path).then_some(tile)
     }
 }
 
@@ -195,7 +199,9 @@ impl<'a> Iterator for Entries<'a> {
             return None;
         }
         let split = self.rest.split_first_chunk::<2>();
-        let entry = split.and_then(|(length, rest)| rest.split_at_checked(usize::from(u16::from_be_bytes(*length))));
+        let entry = split.and_then(|(length, rest)| {
+            rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+        });
         let place = self.place;
         self.place += 1;
         match entry {

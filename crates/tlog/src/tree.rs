@@ -59,7 +59,11 @@ pub(crate) fn complete_root(hashes: &[Hash]) -> Hash {
 
 /// The hash over leaves `start..end`, a subtree that RFC 6962's splitting yields and not empty: its
 /// complete subtrees, largest first, folded from the right.
-fn range<E>(start: u64, end: u64, node: &mut impl FnMut(Node) -> Result<Hash, E>) -> Result<Hash, E> {
+fn range<E>(
+    start: u64,
+    end: u64,
+    node: &mut impl FnMut(Node) -> Result<Hash, E>,
+) -> Result<Hash, E> {
     let mut complete = Vec::new();
     let mut from = start;
     while from < end {
@@ -68,7 +72,11 @@ fn range<E>(start: u64, end: u64, node: &mut impl FnMut(Node) -> Result<Hash, E>
         complete.push(node(Node { level, index: from >> level })?);
         from += 1 << level;
     }
-    Ok(complete.into_iter().rev().reduce(|right, left| Hash::node(left, right)).unwrap_or_else(Hash::empty_tree))
+    Ok(complete
+        .into_iter()
+        .rev()
+        .reduce(|right, left| Hash::node(left, right))
+        .unwrap_or_else(Hash::empty_tree))
 }
 
 /// The root of the tree of the first `size` leaves.
@@ -162,7 +170,13 @@ impl Climb {
 ///
 /// The proof binds the leaf to the root. The size must come from where the root comes from (a signed
 /// checkpoint): some neighbouring sizes share the form of a path, and no proof can tell them apart.
-pub fn verify_inclusion(leaf: Hash, index: u64, size: u64, proof: &[Hash], root: Hash) -> Result<(), Error> {
+pub fn verify_inclusion(
+    leaf: Hash,
+    index: u64,
+    size: u64,
+    proof: &[Hash],
+    root: Hash,
+) -> Result<(), Error> {
     if index >= size {
         return Err(Error::OutOfTree { index, size });
     }
@@ -172,7 +186,11 @@ pub fn verify_inclusion(leaf: Hash, index: u64, size: u64, proof: &[Hash], root:
         if climb.last == 0 {
             return Err(Error::Length);
         }
-        hash = if climb.sibling_is_left() { Hash::node(sibling, hash) } else { Hash::node(hash, sibling) };
+        hash = if climb.sibling_is_left() {
+            Hash::node(sibling, hash)
+        } else {
+            Hash::node(hash, sibling)
+        };
         climb.up();
     }
     finish(&climb, hash == root)
@@ -182,7 +200,13 @@ pub fn verify_inclusion(leaf: Hash, index: u64, size: u64, proof: &[Hash], root:
 /// The empty tree is the beginning of every tree; its proof is empty.
 ///
 /// As with inclusion, each size must come from where its root comes from.
-pub fn verify_consistency(old: u64, old_root: Hash, new: u64, new_root: Hash, proof: &[Hash]) -> Result<(), Error> {
+pub fn verify_consistency(
+    old: u64,
+    old_root: Hash,
+    new: u64,
+    new_root: Hash,
+    proof: &[Hash],
+) -> Result<(), Error> {
     if old > new {
         return Err(Error::Shrunk { old, new });
     }

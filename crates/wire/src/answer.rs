@@ -82,11 +82,8 @@ fn access_denied(denied: &Denied) -> Value {
 }
 
 fn json_body(status: u16, value: &Value) -> Body {
-    Body {
-        status,
-        content_type: "application/json; charset=utf-8",
-        bytes: value.to_string().into_bytes(),
-    }
+    let bytes = serde_json::to_vec(value).expect("a JSON value has text keys and finite numbers");
+    Body { status, content_type: "application/json; charset=utf-8", bytes }
 }
 
 fn xml_body(status: u16, root: &str, value: &Value) -> Body {

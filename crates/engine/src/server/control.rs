@@ -42,7 +42,8 @@ impl Handler for Control {
     }
 
     fn refuse(&self, status: u16) -> (&'static str, Vec<u8>) {
-        let code = Code { status, ..code::MALFORMED_REQUEST };
+        let standing = if status < 500 { code::MALFORMED_REQUEST } else { code::INTERNAL_ERROR };
+        let code = Code { status, ..standing };
         let id = RequestId::random(&*self.0.rng).to_string();
         let body = answer::error(Format::Json, &id, "", &ApiError::new(&code));
         (body.content_type, body.bytes)

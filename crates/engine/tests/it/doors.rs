@@ -19,7 +19,7 @@ struct Open {
     stop: watch::Sender<bool>,
     served: tokio::task::JoinHandle<()>,
     ca: Vec<u8>,
-    _test: TestCloud,
+    test: TestCloud,
 }
 
 async fn open() -> Open {
@@ -31,7 +31,7 @@ async fn open() -> Open {
     let address = door.address().unwrap();
     let (stop, stopped) = watch::channel(false);
     let served = tokio::spawn(door.serve(Arc::new(Control(test.cloud.clone())), stopped));
-    Open { address, stop, served, ca, _test: test }
+    Open { address, stop, served, ca, test }
 }
 
 /// Sends bytes and reads to the end: status line and body.
@@ -55,6 +55,14 @@ fn exchange(address: SocketAddr, parts: &[&[u8]]) -> (String, String) {
     let answer = String::from_utf8_lossy(&answer).into_owned();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     (head.lines().next().unwrap_or_default().to_owned(), body.to_owned())
+}
+
+/// Sends one request and expects a JSON answer of this status.
+async fn check_any(address: SocketAddr, request: String, status: &str) {
+    let exchange = tokio::task::spawn_blocking(move || exchange(address, &[request.as_bytes()]));
+    let (line, body) = exchange.await.unwrap();
+    assert!(line.contains(status), "{line} {body}");
+    assert!(serde_json::from_str::<Value>(&body).unwrap().is_object());
 }
 
 async fn check(address: SocketAddr, parts: Vec<Vec<u8>>, status: &str) {
@@ -125,6 +133,16 @@ fn base64_body(pem: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(pem);
     let body: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
     base64::engine::general_purpose::STANDARD.decode(body).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panicking_handler_is_answered_and_the_next_request_is_served() {
+    let open = open().await;
+    let caller = testkit::root(1);
+    for (action, status) in [("Panics", "500"), ("CountNotes", "200")] {
+        let signed = crate::path::signed(&open.test, &caller, action, action);
+        check_any(open.address, format!("POST / HTTP/1.1\r\n{signed}connection: close\r\n\r\n"), status).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

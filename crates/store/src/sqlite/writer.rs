@@ -1,32 +1,34 @@
 //! The one thread that writes: takes batches from the queue, commits each, then answers. It decides
 //! nothing about rows; a closure that fails or panics undoes only its own savepoint.
 
+use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::{BATCH_MAX, OnConnection, command, failure};
+use super::{BATCH_MAX, BUSY_TIMEOUT, LOG_BYTES, OnConnection, command};
 use crate::db::Tally;
 use crate::job::Job;
 use crate::tx::{Books, Ending};
 use crate::{Error, Tx};
 
-/// How often the length of the log is looked at, in batches.
-const CHECK_LOG_EVERY: u32 = 256;
-/// From this many pages (64 MiB) on, the log is started over even if readers must be waited for.
-/// SQLite's own checkpoints never wait, so an unbroken stream of reads would let it grow for ever.
-const LOG_PAGES_MAX: i64 = 16 * 1024;
+/// How long a checkpoint that starts the log over waits for readers: all writes wait with it.
+const RESTART_WAIT: Duration = Duration::from_millis(100);
 
 pub(super) struct Writer {
     connection: Connection,
     tally: Arc<Tally>,
-    batches: u32,
+    log: PathBuf,
+    log_bytes_max: u64,
 }
 
 impl Writer {
-    pub(super) fn new(connection: Connection, tally: Arc<Tally>) -> Self {
-        Self { connection, tally, batches: 0 }
+    /// A writer on its connection; `log` is the path of the write-ahead log.
+    pub(super) fn new(connection: Connection, log: PathBuf, tally: Arc<Tally>) -> Self {
+        Self { connection, tally, log, log_bytes_max: LOG_BYTES }
     }
 
     /// Works until the queue is closed and empty, then leaves the database file complete by itself.
@@ -37,7 +39,7 @@ impl Writer {
             self.run(batch);
             self.bound_log();
         }
-        self.checkpoint("TRUNCATE");
+        checkpoint(&self.connection, "TRUNCATE");
     }
 
     fn run(&self, mut batch: Vec<Box<dyn Job>>) {
@@ -118,24 +120,27 @@ impl Writer {
         Ok(ending)
     }
 
+    /// Starts a log over that has outgrown its bound. SQLite's own checkpoints never wait, so that an
+    /// unbroken stream of reads would let it grow for ever. (A log that was started over is cut to
+    /// the bound at the next commit, so the file's length tells the two apart.)
     fn bound_log(&mut self) {
-        self.batches = self.batches.wrapping_add(1);
-        if self.batches.is_multiple_of(CHECK_LOG_EVERY)
-            && self.checkpoint("PASSIVE").is_some_and(|pages| pages > LOG_PAGES_MAX)
-        {
-            self.checkpoint("RESTART");
+        let length = fs::metadata(&self.log).map_or(0, |file| file.len());
+        if length > self.log_bytes_max {
+            let _ = self.connection.busy_timeout(RESTART_WAIT);
+            let restarted = checkpoint(&self.connection, "RESTART");
+            let _ = self.connection.busy_timeout(BUSY_TIMEOUT);
+            // Where a long read is in the way, do not make every batch wait for it.
+            self.log_bytes_max = if restarted { LOG_BYTES } else { length + LOG_BYTES / 4 };
         }
     }
+}
 
-    /// Copies the log into the database file; returns how many pages the log held.
-    fn checkpoint(&self, mode: &str) -> Option<i64> {
-        let sql = format!("PRAGMA wal_checkpoint({mode})");
-        self.connection
-            .query_row(&sql, [], |row| row.get(1))
-            .map_err(failure)
-            .inspect_err(
-                |error| tracing::warn!(%error, mode, "a checkpoint failed; the log is kept"),
-            )
-            .ok()
+/// Copies the log into the database file; false where a reader was in the way.
+fn checkpoint(connection: &Connection, mode: &str) -> bool {
+    let sql = format!("PRAGMA wal_checkpoint({mode})");
+    let busy: rusqlite::Result<i64> = connection.query_row(&sql, [], |row| row.get(0));
+    if let Err(error) = &busy {
+        tracing::warn!(%error, mode, "a checkpoint failed; the log is kept");
     }
+    matches!(busy, Ok(0))
 }

@@ -2,6 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
 
 use store::{Backend, Config, Db, Error, Tx, params};
 use tempfile::TempDir;
@@ -139,16 +142,56 @@ fn a_closed_database_is_one_complete_file() {
     assert_eq!(files, [path]);
 }
 
+fn file_of(db: &Db) -> String {
+    let sql = "SELECT file FROM pragma_database_list";
+    db.read_blocking(|tx| tx.query_opt(sql, params![], |row| row.get(0))).unwrap().unwrap()
+}
+
 #[test]
 fn a_memory_database_leaves_no_file() {
     let db = Db::open(Config::new(Backend::Memory)).unwrap();
     db.migrate(&[ITEMS]).unwrap();
-    let sql = "SELECT file FROM pragma_database_list";
-    let file = db.read_blocking(|tx| tx.query_opt(sql, params![], |row| row.get::<String>(0)));
-    let file = file.unwrap().unwrap();
+    let file = file_of(&db);
     assert!(Path::new(&file).exists());
     drop(db);
     assert!(!Path::new(&file).exists() && !Path::new(&format!("{file}-wal")).exists());
+}
+
+/// Keeps at least one read open at every moment until `stop`: each ends only after a later one began.
+fn read_without_a_break(db: &Db, begun: &Arc<AtomicU64>, stop: &Arc<AtomicBool>) {
+    while !stop.load(Ordering::SeqCst) {
+        let (begun, stop) = (Arc::clone(begun), Arc::clone(stop));
+        db.read_blocking(move |tx| {
+            tx.query("SELECT 1 FROM item LIMIT 1", params![], |_| Ok(()))?;
+            let own = begun.fetch_add(1, Ordering::SeqCst) + 1;
+            while begun.load(Ordering::SeqCst) == own && !stop.load(Ordering::SeqCst) {
+                thread::yield_now();
+            }
+            Ok::<_, Error>(())
+        })
+        .unwrap();
+    }
+}
+
+#[test]
+fn reads_without_a_break_do_not_let_the_log_grow_for_ever() {
+    const MIB: usize = 1 << 20;
+    let db = Db::open(Config::new(Backend::Memory)).unwrap();
+    db.migrate(&[ITEMS]).unwrap();
+    let (begun, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| read_without_a_break(&db, &begun, &stop));
+        }
+        for number in 0..160 {
+            let name = format!("{number}{}", "x".repeat(MIB));
+            db.write_blocking(move |tx| insert(tx, &name)).unwrap();
+        }
+        stop.store(true, Ordering::SeqCst);
+    });
+    let log = fs::metadata(format!("{}-wal", file_of(&db))).unwrap().len();
+    // Without the bound it is more than 300 MiB; a busy machine may miss a chance or two.
+    assert!(log < 192 * MIB as u64, "{log} bytes");
 }
 
 #[test]

@@ -4,10 +4,11 @@ use base::Secret;
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{signer, verifier, LOG};
+use crate::testing::{LOG, signer, verifier};
 
 /// The example of the specification.
-const SPEC_TEXT: &str = "example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n";
+const SPEC_TEXT: &str =
+    "example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n";
 
 fn checkpoint() -> Checkpoint {
     Checkpoint { origin: LOG.to_owned(), size: 3, root: Hash::leaf(b"") }
@@ -16,7 +17,10 @@ fn checkpoint() -> Checkpoint {
 #[test]
 fn the_specifications_example_is_read_and_written() {
     let checkpoint = Checkpoint::parse(SPEC_TEXT).unwrap();
-    assert_eq!((checkpoint.origin.as_str(), checkpoint.size), ("example.com/behind-the-sofa", 20_852_163));
+    assert_eq!(
+        (checkpoint.origin.as_str(), checkpoint.size),
+        ("example.com/behind-the-sofa", 20_852_163)
+    );
     assert_eq!(checkpoint.to_string(), SPEC_TEXT);
 }
 
@@ -25,7 +29,10 @@ fn a_signed_checkpoint_is_accepted_from_its_log_only() {
     let note = checkpoint().sign(&signer()).unwrap();
     assert_eq!(Checkpoint::verify(&note, &verifier()), Ok(checkpoint()));
     let other = Signer::from_seed("log.example/other", Secret::new([7; 32])).unwrap();
-    assert_eq!(Checkpoint::verify(&note, other.verifier()), Err(Error::Note(note::Error::Unsigned)));
+    assert_eq!(
+        Checkpoint::verify(&note, other.verifier()),
+        Err(Error::Note(note::Error::Unsigned))
+    );
     // Signed by the other log's key under its own name, but claiming to be this log.
     let claimed = checkpoint().sign(&other).unwrap();
     assert_eq!(Checkpoint::verify(&claimed, other.verifier()), Err(Error::Origin(LOG.to_owned())));
@@ -68,7 +75,8 @@ fn every_flipped_bit_of_a_checkpoint_is_noticed() {
     for bit in 0..note.len() * 8 {
         let mut changed = note.clone();
         changed[bit / 8] ^= 1 << (bit % 8);
-        let accepted = Note::parse(&changed).is_ok_and(|note| Checkpoint::verify(&note, &verifier()).is_ok());
+        let accepted =
+            Note::parse(&changed).is_ok_and(|note| Checkpoint::verify(&note, &verifier()).is_ok());
         assert!(!accepted, "bit {bit} of {}", String::from_utf8_lossy(&changed));
     }
 }

@@ -35,7 +35,8 @@ fn an_edge_of_three_levels_hands_over_the_tiles_of_the_specification() {
     assert_eq!(edge.root(), rows.root(70_000));
     let full_of = |level| full.keys().filter(|tile| tile.kind == Kind::Hashes { level }).count();
     assert_eq!((full_of(0), full_of(1), full_of(2)), (273, 1, 0));
-    let widths: Vec<_> = edge.partial_tiles().map(|(tile, hashes)| (tile.to_string(), hashes.len())).collect();
+    let widths: Vec<_> =
+        edge.partial_tiles().map(|(tile, hashes)| (tile.to_string(), hashes.len())).collect();
     let expected = [("tile/0/273.p/112", 112), ("tile/1/001.p/17", 17), ("tile/2/000.p/1", 1)];
     assert_eq!(widths, expected.map(|(path, width)| (path.to_owned(), width)));
 }
@@ -45,8 +46,10 @@ fn a_restored_edge_goes_on_as_if_it_had_never_stopped() {
     let rows = Rows::of_entries(66_000);
     for size in [0, 1, 255, 256, 257, 512, 65_535, 65_536, 65_537] {
         let (edge, _) = grow(&rows, size);
-        let partial: BTreeMap<_, _> = edge.partial_tiles().map(|(tile, hashes)| (tile, hashes.to_vec())).collect();
-        let Ok(mut restored) = Edge::restore(size, |tile| Ok::<_, Infallible>(partial[&tile].clone()));
+        let partial: BTreeMap<_, _> =
+            edge.partial_tiles().map(|(tile, hashes)| (tile, hashes.to_vec())).collect();
+        let Ok(mut restored) =
+            Edge::restore(size, |tile| Ok::<_, Infallible>(partial[&tile].clone()));
         assert_eq!(restored.root(), rows.root(size), "{size}");
         for index in size..size + 300 {
             let Ok(()) = restored.push(rows.leaf(index), |_, _| Ok::<_, Infallible>(()));

@@ -18,7 +18,10 @@ fn what_was_put_is_fetched() {
     assert_eq!(reader.fetch("tile/0/x001/000.p/3").unwrap().unwrap(), b"three");
     assert_eq!(reader.fetch("checkpoint").unwrap().unwrap(), b"two");
     assert_eq!(reader.fetch("tile/0/x001/000").unwrap(), None);
-    assert_eq!(reader.fetch("tile/0/x001/000.p/3").unwrap(), writer.fetch("tile/0/x001/000.p/3").unwrap());
+    assert_eq!(
+        reader.fetch("tile/0/x001/000.p/3").unwrap(),
+        writer.fetch("tile/0/x001/000.p/3").unwrap()
+    );
 }
 
 #[test]
@@ -47,7 +50,10 @@ fn a_file_that_no_log_can_have_is_not_read_into_memory() {
 fn there_is_one_writer_at_a_time() {
     let folder = folder();
     let first = DirectoryWriter::open(folder.path()).unwrap();
-    assert_eq!(DirectoryWriter::open(folder.path()).unwrap_err().kind(), io::ErrorKind::ResourceBusy);
+    assert_eq!(
+        DirectoryWriter::open(folder.path()).unwrap_err().kind(),
+        io::ErrorKind::ResourceBusy
+    );
     drop(first);
     assert!(DirectoryWriter::open(folder.path()).is_ok());
 }

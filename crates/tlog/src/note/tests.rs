@@ -15,7 +15,9 @@ fn key(seed: u8, name: &str) -> Signer {
 
 /// Parses and verifies; the names of the keys that signed.
 fn check(note: &str, known: &[&Verifier]) -> Result<Vec<String>, Error> {
-    Note::parse(note.as_bytes())?.verify(known).map(|keys| keys.iter().map(|key| key.name().to_owned()).collect())
+    Note::parse(note.as_bytes())?
+        .verify(known)
+        .map(|keys| keys.iter().map(|key| key.name().to_owned()).collect())
 }
 
 #[test]
@@ -54,7 +56,8 @@ fn a_text_with_empty_lines_ends_at_the_last_one() {
 #[test]
 fn several_known_keys_are_all_reported_and_unknown_ones_ignored() {
     let (log, witness, stranger) = (key(1, "log"), key(2, "witness"), key(3, "stranger"));
-    let note = Note::sign("text\n".to_owned(), &[&stranger, &log, &witness, &log]).unwrap().to_string();
+    let note =
+        Note::sign("text\n".to_owned(), &[&stranger, &log, &witness, &log]).unwrap().to_string();
     let (log, witness, stranger) = (log.verifier(), witness.verifier(), key(4, "stranger"));
     assert_eq!(check(&note, &[witness, log]), Ok(vec!["log".to_owned(), "witness".to_owned()]));
     assert_eq!(check(&note, &[log]), Ok(vec!["log".to_owned()]));
@@ -70,14 +73,18 @@ fn one_wrong_signature_by_a_known_key_refuses_the_note() {
     let other = Note::sign("other text\n".to_owned(), &[&witness]).unwrap().to_string();
     let note = good + other.lines().last().unwrap() + "\n";
     assert_eq!(check(&note, &[log.verifier()]), Ok(vec!["log".to_owned()]));
-    assert_eq!(check(&note, &[log.verifier(), witness.verifier()]), Err(Error::Signature("witness".to_owned())));
+    assert_eq!(
+        check(&note, &[log.verifier(), witness.verifier()]),
+        Err(Error::Signature("witness".to_owned()))
+    );
 }
 
 #[test]
 fn other_signature_types_are_carried_along() {
     let log = key(1, "log");
     let long = STANDARD.encode([9; 5_000]);
-    let note = Note::sign("text\n".to_owned(), &[&log]).unwrap().to_string() + &format!("— pq.example/w {long}\n");
+    let note = Note::sign("text\n".to_owned(), &[&log]).unwrap().to_string()
+        + &format!("— pq.example/w {long}\n");
     assert_eq!(check(&note, &[log.verifier()]), Ok(vec!["log".to_owned()]));
     assert_eq!(Note::parse(note.as_bytes()).unwrap().to_string(), note);
 }
@@ -86,7 +93,8 @@ fn other_signature_types_are_carried_along() {
 fn sixteen_signatures_are_accepted_and_a_hundred_and_one_refused() {
     let signers: Vec<_> = (0..101).map(|seed| key(seed, "log")).collect();
     let signers: Vec<_> = signers.iter().collect();
-    let note = |count: usize| Note::sign("text\n".to_owned(), &signers[..count]).unwrap().to_string();
+    let note =
+        |count: usize| Note::sign("text\n".to_owned(), &signers[..count]).unwrap().to_string();
     assert!(check(&note(16), &[signers[15].verifier()]).is_ok());
     assert!(check(&note(100), &[signers[99].verifier()]).is_ok());
     assert!(check(&note(101), &[signers[0].verifier()]).is_err());
@@ -111,9 +119,15 @@ fn malformed_notes_are_refused() {
         "text\n\n— name AAAAAA==\n".to_owned(),
         format!("{}\n\n{signature}\n", "x".repeat(NOTE_BYTES_MAX)),
     ] {
-        assert!(matches!(Note::parse(note.as_bytes()), Err(Error::Malformed(_) | Error::Name)), "{note:.80}");
+        assert!(
+            matches!(Note::parse(note.as_bytes()), Err(Error::Malformed(_) | Error::Name)),
+            "{note:.80}"
+        );
     }
-    assert_eq!(Note::sign("no newline".to_owned(), &[&key(1, "log")]), Err(Error::Malformed("it ends in a newline")));
+    assert_eq!(
+        Note::sign("no newline".to_owned(), &[&key(1, "log")]),
+        Err(Error::Malformed("it ends in a newline"))
+    );
     assert_eq!(Note::sign("text\n".to_owned(), &[]), Err(Error::Unsigned));
 }
 
@@ -146,7 +160,10 @@ fn a_private_key_is_not_shown() {
 
 #[test]
 fn generated_keys_differ_and_come_back_from_their_text() {
-    let (one, two) = (Signer::generate(&SystemRng, "log").unwrap(), Signer::generate(&SystemRng, "log").unwrap());
+    let (one, two) = (
+        Signer::generate(&SystemRng, "log").unwrap(),
+        Signer::generate(&SystemRng, "log").unwrap(),
+    );
     assert_ne!(one.verifier(), two.verifier());
     assert_eq!(Signer::parse(&one.text()).unwrap().verifier(), one.verifier());
     assert_eq!(one.verifier().to_string().parse(), Ok(one.verifier().clone()));

@@ -52,7 +52,8 @@ fn every_flipped_bit_of_a_proof_file_is_noticed() {
     for bit in 0..text.len() * 8 {
         let mut changed = text.clone();
         changed[bit / 8] ^= 1 << (bit % 8);
-        let accepted = Proof::parse(&changed).is_ok_and(|proof| proof.verify(leaf, &verifier()).is_ok());
+        let accepted =
+            Proof::parse(&changed).is_ok_and(|proof| proof.verify(leaf, &verifier()).is_ok());
         assert!(!accepted, "bit {bit} of {}", String::from_utf8_lossy(&changed));
     }
 }
@@ -71,7 +72,9 @@ fn a_proof_of_another_log_is_refused() {
 fn malformed_proof_files_are_refused() {
     let good = reader(&log_of(&[3])).proof(1).unwrap().to_string();
     let hash = Hash::leaf(&entry(0)).to_string();
-    let check = |text: String| assert!(matches!(Proof::parse(text.as_bytes()), Err(Error::Malformed(_))), "{text:.200}");
+    let check = |text: String| {
+        assert!(matches!(Proof::parse(text.as_bytes()), Err(Error::Malformed(_))), "{text:.200}")
+    };
     check(String::new());
     check(good.replace("@v1", "@v2"));
     check(good.replace("index 1", "index 01"));

@@ -29,11 +29,35 @@ fn paths_are_those_of_the_specification() {
 #[test]
 fn other_spellings_are_refused() {
     for path in [
-        "", "tile", "tile/0", "tile/0/", "/tile/0/000", "tile/0/0", "tile/0/00", "tile/0/0000", "tile/00/000",
-        "tile/64/000", "tile/-1/000", "tile/+1/000", "tile/x/000", "tile/0/x000/001", "tile/0/001/002",
-        "tile/0/x001/2", "tile/0/x001", "tile/0/000.p", "tile/0/000.p/", "tile/0/000.p/0", "tile/0/000.p/01",
-        "tile/0/000.p/256", "tile/0/000.p/257", "tile/0/000.p/1/2", "tile/0/../000", "tile/0/000 ", "tile/0/+00",
-        "tile/data/000", "tile/entries/x018/x446/x744/x073/x709/x551/616",
+        "",
+        "tile",
+        "tile/0",
+        "tile/0/",
+        "/tile/0/000",
+        "tile/0/0",
+        "tile/0/00",
+        "tile/0/0000",
+        "tile/00/000",
+        "tile/64/000",
+        "tile/-1/000",
+        "tile/+1/000",
+        "tile/x/000",
+        "tile/0/x000/001",
+        "tile/0/001/002",
+        "tile/0/x001/2",
+        "tile/0/x001",
+        "tile/0/000.p",
+        "tile/0/000.p/",
+        "tile/0/000.p/0",
+        "tile/0/000.p/01",
+        "tile/0/000.p/256",
+        "tile/0/000.p/257",
+        "tile/0/000.p/1/2",
+        "tile/0/../000",
+        "tile/0/000 ",
+        "tile/0/+00",
+        "tile/data/000",
+        "tile/entries/x018/x446/x744/x073/x709/x551/616",
     ] {
         assert_eq!(Tile::parse(path), None, "{path}");
     }
@@ -41,7 +65,9 @@ fn other_spellings_are_refused() {
 
 #[test]
 fn a_tree_has_the_tiles_of_the_specifications_examples() {
-    let width = |level, index, size| Tile::in_tree(Kind::Hashes { level }, index, size).map(|tile| tile.width);
+    let width = |level, index, size| {
+        Tile::in_tree(Kind::Hashes { level }, index, size).map(|tile| tile.width)
+    };
     assert_eq!(width(0, 272, 70_000), Some(256));
     assert_eq!(width(0, 273, 70_000), Some(112));
     assert_eq!(width(0, 274, 70_000), None);

@@ -7,8 +7,16 @@ use super::*;
 use crate::testing::{Rows, flip};
 
 /// The inputs of the Certificate Transparency reference tests, and the roots over the first 0 to 8.
-const CT_LEAVES: [&str; 8] =
-    ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
+const CT_LEAVES: [&str; 8] = [
+    "",
+    "00",
+    "10",
+    "2021",
+    "3031",
+    "40414243",
+    "5051525354555657",
+    "606162636465666768696a6b6c6d6e6f",
+];
 const CT_ROOTS: [&str; 9] = [
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
@@ -42,7 +50,10 @@ fn inclusion_proofs_are_those_of_the_reference_tests() {
         let tree = ct_tree();
         let proof = tree.inclusion(index, size);
         assert_eq!(texts(&proof), expected, "entry {index} of {size}");
-        assert_eq!(verify_inclusion(tree.leaf(index), index, size, &proof, tree.root(size)), Ok(()));
+        assert_eq!(
+            verify_inclusion(tree.leaf(index), index, size, &proof, tree.root(size)),
+            Ok(())
+        );
     };
     check(0, 1, &[]);
     check(
@@ -162,9 +173,17 @@ fn proofs_of_all_small_trees_are_those_of_the_definition() {
         let leaves = &leaves[..size];
         assert_eq!(tree.root(size as u64), rfc::root(leaves), "size {size}");
         for at in 0..size {
-            assert_eq!(tree.inclusion(at as u64, size as u64), rfc::path(at, leaves), "{at} of {size}");
+            assert_eq!(
+                tree.inclusion(at as u64, size as u64),
+                rfc::path(at, leaves),
+                "{at} of {size}"
+            );
             let old = at + 1;
-            assert_eq!(tree.consistency(old as u64, size as u64), rfc::subproof(old, leaves, true), "{old} to {size}");
+            assert_eq!(
+                tree.consistency(old as u64, size as u64),
+                rfc::subproof(old, leaves, true),
+                "{old} to {size}"
+            );
         }
     }
 }
@@ -177,11 +196,19 @@ fn all_proofs_of_all_trees_up_to_600_entries_verify() {
         let root = roots[new as usize];
         for old in 0..=new {
             let proof = tree.consistency(old, new);
-            assert_eq!(verify_consistency(old, roots[old as usize], new, root, &proof), Ok(()), "{old} to {new}");
+            assert_eq!(
+                verify_consistency(old, roots[old as usize], new, root, &proof),
+                Ok(()),
+                "{old} to {new}"
+            );
         }
         for index in 0..new {
             let proof = tree.inclusion(index, new);
-            assert_eq!(verify_inclusion(tree.leaf(index), index, new, &proof, root), Ok(()), "{index} of {new}");
+            assert_eq!(
+                verify_inclusion(tree.leaf(index), index, new, &proof, root),
+                Ok(()),
+                "{index} of {new}"
+            );
         }
     }
 }
@@ -216,7 +243,8 @@ fn another_index_or_size_is_refused_unless_its_path_has_the_same_form() {
             for other in 0..=41 {
                 let as_index = verify_inclusion(tree.leaf(index), other, size, &proof, root);
                 assert_eq!(as_index.is_ok(), other == index, "{index} of {size} as index {other}");
-                let same_form = index < other && inclusion_form(index, other) == inclusion_form(index, size);
+                let same_form =
+                    index < other && inclusion_form(index, other) == inclusion_form(index, size);
                 let as_size = verify_inclusion(tree.leaf(index), index, other, &proof, root);
                 assert_eq!(as_size.is_ok(), same_form, "{index} of {size} as size {other}");
             }
@@ -233,7 +261,14 @@ fn another_old_or_new_size_is_refused_unless_its_proof_has_the_same_form() {
             let form = consistency_form(old, new, true);
             for other in 1..=41 {
                 let accepts = |old_claimed, new_claimed| {
-                    verify_consistency(old_claimed, tree.root(old), new_claimed, tree.root(new), &proof).is_ok()
+                    verify_consistency(
+                        old_claimed,
+                        tree.root(old),
+                        new_claimed,
+                        tree.root(new),
+                        &proof,
+                    )
+                    .is_ok()
                 };
                 let old_fits = other <= new && consistency_form(other, new, true) == form;
                 assert_eq!(accepts(other, new), old_fits, "{old} to {new} as from {other}");
@@ -255,7 +290,10 @@ fn proofs_between_equal_or_empty_trees_are_empty() {
     assert_eq!(verify_consistency(3, three, 3, hash, &[]), Err(Error::Root));
     assert_eq!(verify_consistency(3, three, 3, three, &[hash]), Err(Error::Length));
     assert_eq!(verify_consistency(3, three, 2, hash, &[]), Err(Error::Shrunk { old: 3, new: 2 }));
-    assert_eq!(verify_inclusion(hash, 3, 3, &[], three), Err(Error::OutOfTree { index: 3, size: 3 }));
+    assert_eq!(
+        verify_inclusion(hash, 3, 3, &[], three),
+        Err(Error::OutOfTree { index: 3, size: 3 })
+    );
 }
 
 fn hash() -> impl Strategy<Value = Hash> {

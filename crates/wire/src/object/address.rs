@@ -44,9 +44,13 @@ pub fn host<'a>(header: &'a str, suffixes: &[impl AsRef<str>]) -> Host<'a> {
         Cow::Borrowed(name)
     };
     let fits = |suffix: &&str| {
-        lower.strip_suffix(*suffix).is_some_and(|rest| rest.is_empty() || (rest.len() > 1 && rest.ends_with('.')))
+        lower
+            .strip_suffix(*suffix)
+            .is_some_and(|rest| rest.is_empty() || (rest.len() > 1 && rest.ends_with('.')))
     };
-    let Some(suffix) = suffixes.iter().map(AsRef::as_ref).filter(fits).max_by_key(|suffix| suffix.len()) else {
+    let Some(suffix) =
+        suffixes.iter().map(AsRef::as_ref).filter(fits).max_by_key(|suffix| suffix.len())
+    else {
         return Host::Other(lower);
     };
     let bucket_len = lower.len() - suffix.len();
@@ -92,7 +96,11 @@ impl Address<'_> {
 /// the first *raw* slash, since `%2F` belongs to the key (some clients encode every slash of a key).
 ///
 /// Errors: what [`check_key`] answers, and `InvalidBucketName`.
-pub fn parse<'a>(path: &'a str, bucket: Option<Cow<'a, str>>, dialect: Dialect) -> Result<Address<'a>, ApiError> {
+pub fn parse<'a>(
+    path: &'a str,
+    bucket: Option<Cow<'a, str>>,
+    dialect: Dialect,
+) -> Result<Address<'a>, ApiError> {
     let path = path.strip_prefix('/').unwrap_or(path);
     let (bucket, rest) = match bucket {
         Some(bucket) => (Some(bucket), path),

@@ -26,6 +26,7 @@ pub const PRESIGN_SECS_MAX: u64 = 7 * 24 * 60 * 60;
 
 /// Who made a request, as far as the request itself tells.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "one lives for a request and is taken apart at once")]
 pub enum Auth {
     /// Nobody signed it.
     Anonymous,
@@ -102,9 +103,8 @@ impl Payload {
     pub fn unsigned(head: &Head<'_>, dialect: Dialect) -> Result<Self, ApiError> {
         let declared = head.header("x-amz-content-sha256").filter(|_| dialect == Dialect::S3);
         match declared.map_or(Ok(Self::Unsigned), Self::parse)? {
-            Self::StreamingSigned { .. } => {
-                Err(error::INVALID_REQUEST.error("Signed chunks need a request that is signed with AWS4-HMAC-SHA256."))
-            }
+            Self::StreamingSigned { .. } => Err(error::INVALID_REQUEST
+                .error("Signed chunks need a request that is signed with AWS4-HMAC-SHA256.")),
             payload => Ok(payload),
         }
     }
@@ -132,8 +132,8 @@ pub(super) struct Proof {
 }
 
 pub(super) enum Scheme {
-    /// Base64 HMAC-SHA1 of this text.
-    Sha1(Vec<u8>),
+    /// Base64 HMAC-SHA1 of one of these texts; the second is there where clients differ.
+    Sha1 { text: Vec<u8>, alternative: Option<Vec<u8>> },
     /// Base64 HMAC-SHA256 of this text.
     Sha256(Vec<u8>),
     /// The key chain of V4.
@@ -169,9 +169,12 @@ impl Signed {
     pub fn verify(&self, secret: &Secret<String>) -> Result<Option<ChunkKey>, ApiError> {
         let signature = &self.proof.signature;
         match &self.proof.scheme {
-            Scheme::Sha1(text) => {
-                let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.expose().as_bytes());
-                self.expect(BASE64.decode(signature).is_ok_and(|tag| matches(&key, text, &tag)))
+            Scheme::Sha1 { text, alternative } => {
+                let key =
+                    hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.expose().as_bytes());
+                let tag = BASE64.decode(signature).unwrap_or_default();
+                let made_of = |text: &[u8]| matches(&key, text, &tag);
+                self.expect(made_of(text) || alternative.as_deref().is_some_and(made_of))
             }
             Scheme::Sha256(text) => {
                 let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
@@ -180,11 +183,23 @@ impl Signed {
             Scheme::V4 { family, moment, scope, canonical, alternative } => {
                 let key = scope.key(family, secret);
                 let tag = unhex(signature).unwrap_or_default();
-                let made_of =
-                    |canonical: &[u8]| matches(&key, v4::string_to_sign(family, moment, scope, canonical).as_bytes(), &tag);
+                let made_of = |canonical: &[u8]| {
+                    matches(
+                        &key,
+                        v4::string_to_sign(family, moment, scope, canonical).as_bytes(),
+                        &tag,
+                    )
+                };
                 self.expect(made_of(canonical) || alternative.as_deref().is_some_and(made_of))?;
                 let streaming = matches!(self.payload, Payload::StreamingSigned { .. });
-                Ok(streaming.then(|| ChunkKey::new(key, moment.clone(), scope.text(family), signature.to_ascii_lowercase())))
+                Ok(streaming.then(|| {
+                    ChunkKey::new(
+                        key,
+                        moment.clone(),
+                        scope.text(family),
+                        signature.to_ascii_lowercase(),
+                    )
+                }))
             }
         }
     }
@@ -203,7 +218,9 @@ impl Signed {
             .field(key_field, &self.key_id)
             .field("SignatureProvided", &self.proof.signature);
         match &self.proof.scheme {
-            Scheme::Sha1(bytes) | Scheme::Sha256(bytes) => refused.field("StringToSign", text(bytes)),
+            Scheme::Sha1 { text: bytes, .. } | Scheme::Sha256(bytes) => {
+                refused.field("StringToSign", text(bytes))
+            }
             Scheme::V4 { family, moment, scope, canonical, .. } => refused
                 .field("StringToSign", v4::string_to_sign(family, moment, scope, canonical))
                 .field("CanonicalRequest", text(canonical)),
@@ -226,13 +243,20 @@ pub(super) struct Asked<'a> {
 
 impl Asked<'_> {
     /// The value of a query parameter, for a signature that needs it.
-    pub(super) fn need(&self, name: &str, otherwise: impl FnOnce() -> ApiError) -> Result<&str, ApiError> {
+    pub(super) fn need(
+        &self,
+        name: &str,
+        otherwise: impl FnOnce() -> ApiError,
+    ) -> Result<&str, ApiError> {
         self.pairs.get(name).filter(|value| !value.is_empty()).ok_or_else(otherwise)
     }
 
     /// The first of these headers that is there and not empty, owned.
     pub(super) fn first_header(&self, names: &[&str]) -> Option<String> {
-        names.iter().find_map(|name| self.head.header(name).filter(|value| !value.is_empty())).map(str::to_owned)
+        names
+            .iter()
+            .find_map(|name| self.head.header(name).filter(|value| !value.is_empty()))
+            .map(str::to_owned)
     }
 }
 
@@ -248,7 +272,8 @@ pub fn parse<'a>(
     region: &'a str,
     now: Time,
 ) -> Result<Auth, ApiError> {
-    let asked = Asked { head: *head, pairs: Pairs::parse(head.query), resource: *resource, region, now };
+    let asked =
+        Asked { head: *head, pairs: Pairs::parse(head.query), resource: *resource, region, now };
     let header = head.header("authorization").filter(|value| !value.is_empty());
     let signed = match dialect {
         Dialect::Oss => oss(&asked, header)?,
@@ -267,7 +292,8 @@ fn oss(asked: &Asked<'_>, header: Option<&str>) -> Result<Option<Signed>, ApiErr
             None if old => oss_v1::from_query(asked).map(Some),
             Some("OSS2") => oss_v2::from_query(asked).map(Some),
             Some("OSS4-HMAC-SHA256") => oss_v4::from_query(asked).map(Some),
-            _ => Err(error::INVALID_ARGUMENT.error("The parameter x-oss-signature-version is not valid.")),
+            _ => Err(error::INVALID_ARGUMENT
+                .error("The parameter x-oss-signature-version is not valid.")),
         };
     };
     if new || old {
@@ -311,7 +337,9 @@ fn s3(asked: &Asked<'_>, header: Option<&str>) -> Result<Option<Signed>, ApiErro
 }
 
 fn doubled() -> ApiError {
-    error::INVALID_ARGUMENT.error("A request may be signed in its Authorization header or in its query, and only once.")
+    error::INVALID_ARGUMENT.error(
+        "A request may be signed in its Authorization header or in its query, and only once.",
+    )
 }
 
 /// Refuses a request whose date is more than [`SKEW_MAX`] away from now.
@@ -338,22 +366,27 @@ pub(super) fn check_expiry(now: Time, end: Time) -> Result<(), ApiError> {
 
 /// Refuses a URL outside its time: signed at `start`, good for `seconds` (as text).
 pub(super) fn check_window(now: Time, start: Time, seconds: &str) -> Result<(), ApiError> {
-    let seconds = seconds
-        .parse::<u64>()
-        .ok()
-        .filter(|seconds| *seconds <= PRESIGN_SECS_MAX)
-        .ok_or_else(|| error::ACCESS_DENIED.error("A presigned URL must expire between 0 seconds and 7 days after it was made."))?;
+    let seconds =
+        seconds.parse::<u64>().ok().filter(|seconds| *seconds <= PRESIGN_SECS_MAX).ok_or_else(
+            || {
+                error::ACCESS_DENIED.error(
+                    "A presigned URL must expire between 0 seconds and 7 days after it was made.",
+                )
+            },
+        )?;
     if start > now.plus(SKEW_MAX) {
-        return Err(error::ACCESS_DENIED.error("The request is not valid yet.").field("ServerTime", now.iso_millis()));
+        return Err(error::ACCESS_DENIED
+            .error("The request is not valid yet.")
+            .field("ServerTime", now.iso_millis()));
     }
     check_expiry(now, start.plus(Duration::from_secs(seconds)))
 }
 
 /// Refuses a URL outside its time: good until this many seconds after 1970 (as text).
 pub(super) fn check_deadline(now: Time, expires: &str) -> Result<(), ApiError> {
-    let end = expires
-        .parse::<i64>()
-        .map_err(|_| error::ACCESS_DENIED.error("The parameter Expires must be a number of seconds since 1970."))?;
+    let end = expires.parse::<i64>().map_err(|_| {
+        error::ACCESS_DENIED.error("The parameter Expires must be a number of seconds since 1970.")
+    })?;
     check_expiry(now, Time::from_secs(end))
 }
 

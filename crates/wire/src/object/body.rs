@@ -43,7 +43,8 @@ pub fn complete_multipart_upload(body: &[u8]) -> Result<Vec<Part>, ApiError> {
 
 fn part(element: &Element<'_>) -> Result<Part, ApiError> {
     let number = element.need("PartNumber")?.trim();
-    let number = number.parse().map_err(|_| malformed("The element PartNumber is not a number."))?;
+    let number =
+        number.parse().map_err(|_| malformed("The element PartNumber is not a number."))?;
     let etag = element.need("ETag")?.trim().trim_matches('"').to_owned();
     let checksums = Algorithm::ALL
         .into_iter()
@@ -85,7 +86,8 @@ pub fn delete(body: &[u8]) -> Result<Delete, ApiError> {
         let key = element.need("Key")?.to_owned();
         Ok(ObjectVersion { key, version_id: element.word_of("VersionId").map(str::to_owned) })
     };
-    let objects: Vec<ObjectVersion> = root.all("Object").map(object).collect::<Result<_, ApiError>>()?;
+    let objects: Vec<ObjectVersion> =
+        root.all("Object").map(object).collect::<Result<_, ApiError>>()?;
     if objects.is_empty() || objects.len() > DELETE_KEYS_MAX {
         return Err(malformed(format!("There must be 1 to {DELETE_KEYS_MAX} objects.")));
     }
@@ -118,7 +120,9 @@ pub fn create_bucket(body: &[u8], dialect: Dialect) -> Result<CreateBucket, ApiE
             redundancy: word("DataRedundancyType"),
             location: None,
         },
-        Dialect::S3 => CreateBucket { location: word("LocationConstraint"), ..CreateBucket::default() },
+        Dialect::S3 => {
+            CreateBucket { location: word("LocationConstraint"), ..CreateBucket::default() }
+        }
     })
 }
 
@@ -128,7 +132,9 @@ pub fn create_bucket(body: &[u8], dialect: Dialect) -> Result<CreateBucket, ApiE
 pub fn tagging(body: &[u8]) -> Result<Vec<(String, String)>, ApiError> {
     let root = read(body, "Tagging", SMALL_BYTES_MAX)?;
     let set = root.child("TagSet").ok_or_else(|| malformed("The element TagSet is missing."))?;
-    set.all("Tag").map(|tag| Ok((tag.need("Key")?.to_owned(), tag.need("Value")?.to_owned()))).collect()
+    set.all("Tag")
+        .map(|tag| Ok((tag.need("Key")?.to_owned(), tag.need("Value")?.to_owned())))
+        .collect()
 }
 
 /// Whether a bucket keeps versions.
@@ -186,13 +192,15 @@ pub enum Grantee {
 pub fn access_control(body: &[u8]) -> Result<AccessControl, ApiError> {
     let root = read(body, "AccessControlPolicy", SMALL_BYTES_MAX)?;
     let owner = root.child("Owner").and_then(|owner| owner.word_of("ID")).map(str::to_owned);
-    let list =
-        root.child("AccessControlList").ok_or_else(|| malformed("The element AccessControlList is missing."))?;
+    let list = root
+        .child("AccessControlList")
+        .ok_or_else(|| malformed("The element AccessControlList is missing."))?;
     Ok(AccessControl { owner, grants: list.all("Grant").map(grant).collect::<Result<_, _>>()? })
 }
 
 fn grant(element: &Element<'_>) -> Result<Grant, ApiError> {
-    let grantee = element.child("Grantee").ok_or_else(|| malformed("The element Grantee is missing."))?;
+    let grantee =
+        element.child("Grantee").ok_or_else(|| malformed("The element Grantee is missing."))?;
     let word = |name: &str| grantee.word_of(name).map(str::to_owned);
     let grantee = word("ID")
         .map(Grantee::Id)
@@ -216,15 +224,21 @@ pub fn copy_source(value: &str, dialect: Dialect) -> Result<(String, ObjectVersi
     let (path, query) = value.split_once('?').unwrap_or((value, ""));
     // Some clients encode the slash between bucket and key too.
     let decoded = String::from_utf8(base::text::percent_decode(path, false));
-    let decoded = decoded.map_err(|_| super::error::INVALID_ARGUMENT.error("The copy source is not UTF-8."))?;
+    let decoded = decoded
+        .map_err(|_| super::error::INVALID_ARGUMENT.error("The copy source is not UTF-8."))?;
     let (bucket, key) = decoded
         .strip_prefix('/')
         .unwrap_or(&decoded)
         .split_once('/')
         .filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty())
-        .ok_or_else(|| super::error::INVALID_ARGUMENT.error("The copy source must be /bucket/key."))?;
+        .ok_or_else(|| {
+            super::error::INVALID_ARGUMENT.error("The copy source must be /bucket/key.")
+        })?;
     address::check_key(key, dialect)?;
-    let version_id = crate::query::parse(query).into_iter().find(|(name, _)| name == "versionId").map(|(_, id)| id);
+    let version_id = crate::query::parse(query)
+        .into_iter()
+        .find(|(name, _)| name == "versionId")
+        .map(|(_, id)| id);
     Ok((bucket.to_owned(), ObjectVersion { key: key.to_owned(), version_id }))
 }
 

@@ -20,7 +20,11 @@ pub(super) fn push_encoded(out: &mut Vec<u8>, bytes: &[u8], keep: Option<u8>) {
         if is_unreserved(byte) || Some(byte) == keep {
             out.push(byte);
         } else {
-            out.extend_from_slice(&[b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+            out.extend_from_slice(&[
+                b'%',
+                DIGITS[usize::from(byte >> 4)],
+                DIGITS[usize::from(byte & 15)],
+            ]);
         }
     }
 }
@@ -43,7 +47,8 @@ fn is_canonical(text: &[u8], keep: Option<u8>) -> bool {
             at += 1;
         } else if let Some(&[b'%', high, low]) = text.get(at..at + 3) {
             let upper = |digit: u8| digit.is_ascii_digit() || (b'A'..=b'F').contains(&digit);
-            let value = |digit: u8| if digit.is_ascii_digit() { digit - b'0' } else { digit - b'A' + 10 };
+            let value =
+                |digit: u8| if digit.is_ascii_digit() { digit - b'0' } else { digit - b'A' + 10 };
             if !upper(high) || !upper(low) {
                 return false;
             }
@@ -91,8 +96,11 @@ impl<'a> Pairs<'a> {
 
     /// Appends the pairs but `skip`, encoded and sorted by their encoded form. True if there was any.
     pub(super) fn push(&self, out: &mut Vec<u8>, skip: &str, empty: Empty) -> bool {
-        let mut pairs: Vec<_> =
-            self.iter().filter(|(key, _)| *key != skip).map(|(key, value)| (encode(key), encode(value))).collect();
+        let mut pairs: Vec<_> = self
+            .iter()
+            .filter(|(key, _)| *key != skip)
+            .map(|(key, value)| (encode(key), encode(value)))
+            .collect();
         pairs.sort_unstable();
         for (at, (key, value)) in pairs.iter().enumerate() {
             if at > 0 {
@@ -133,7 +141,10 @@ fn decode(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let bytes = percent_decode(text, true);
-    Cow::Owned(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    Cow::Owned(
+        String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+    )
 }
 
 fn encode(text: &str) -> Cow<'_, [u8]> {
@@ -148,7 +159,8 @@ fn encode(text: &str) -> Cow<'_, [u8]> {
 /// Appends `name:value\n` for each header that `wanted` takes, sorted by name. Several values of one
 /// name are joined by commas.
 pub(super) fn push_headers(out: &mut Vec<u8>, headers: &HeaderMap, wanted: impl Fn(&str) -> bool) {
-    let mut names: Vec<&str> = headers.keys().map(http::HeaderName::as_str).filter(|name| wanted(name)).collect();
+    let mut names: Vec<&str> =
+        headers.keys().map(http::HeaderName::as_str).filter(|name| wanted(name)).collect();
     names.sort_unstable();
     for name in names {
         push_header(out, headers, name, |out, value| out.extend_from_slice(value));
@@ -170,7 +182,12 @@ pub(super) fn push_listed_headers(out: &mut Vec<u8>, headers: &HeaderMap, names:
     }
 }
 
-fn push_header(out: &mut Vec<u8>, headers: &HeaderMap, name: &str, push: impl Fn(&mut Vec<u8>, &[u8])) {
+fn push_header(
+    out: &mut Vec<u8>,
+    headers: &HeaderMap,
+    name: &str,
+    push: impl Fn(&mut Vec<u8>, &[u8]),
+) {
     out.extend_from_slice(name.as_bytes());
     out.push(b':');
     for (at, value) in headers.get_all(name).iter().enumerate() {

@@ -28,7 +28,8 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Crc32, Self::Crc32c, Self::Crc64Nvme, Self::Sha1, Self::Sha256];
+    pub const ALL: [Self; 5] =
+        [Self::Crc32, Self::Crc32c, Self::Crc64Nvme, Self::Sha1, Self::Sha256];
 
     /// The value of `x-amz-checksum-algorithm` and `x-amz-sdk-checksum-algorithm`.
     pub const fn name(self) -> &'static str {
@@ -88,7 +89,9 @@ impl Algorithm {
     /// Errors: `InvalidRequest` where it is not a value of this algorithm.
     pub fn parse(self, value: &str) -> Result<Vec<u8>, ApiError> {
         let bytes = BASE64.decode(value.trim()).ok().filter(|bytes| bytes.len() == self.bytes());
-        bytes.ok_or_else(|| error::INVALID_REQUEST.error(format!("Value for {} header is invalid.", self.header())))
+        bytes.ok_or_else(|| {
+            error::INVALID_REQUEST.error(format!("Value for {} header is invalid.", self.header()))
+        })
     }
 
     const fn crc(self) -> Option<CrcAlgorithm> {
@@ -105,9 +108,11 @@ impl Algorithm {
     /// there is no such thing, and for values of a wrong length.
     pub fn combine(self, first: &[u8], second: &[u8], second_len: u64) -> Option<Vec<u8>> {
         let number = |bytes: &[u8]| {
-            (bytes.len() == self.bytes()).then(|| bytes.iter().fold(0u64, |sum, byte| sum << 8 | u64::from(*byte)))
+            (bytes.len() == self.bytes())
+                .then(|| bytes.iter().fold(0u64, |sum, byte| sum << 8 | u64::from(*byte)))
         };
-        let combined = crc_fast::checksum_combine(self.crc()?, number(first)?, number(second)?, second_len);
+        let combined =
+            crc_fast::checksum_combine(self.crc()?, number(first)?, number(second)?, second_len);
         Some(big_endian(combined, self.bytes()))
     }
 }

@@ -110,13 +110,21 @@ impl Decoder {
     /// `x-amz-decoded-content-length`; `key` is what verification answered.
     ///
     /// Errors: `InvalidRequest` where chunks are signed and there is no key.
-    pub fn new(payload: Payload, decoded_length: Option<u64>, key: Option<ChunkKey>) -> Result<Option<Self>, ApiError> {
+    pub fn new(
+        payload: Payload,
+        decoded_length: Option<u64>,
+        key: Option<ChunkKey>,
+    ) -> Result<Option<Self>, ApiError> {
         let (signed, trailers_allowed) = match payload {
             Payload::Unsigned | Payload::Sha256(_) => return Ok(None),
             Payload::StreamingSigned { trailer } => (true, trailer),
             Payload::StreamingUnsignedTrailer => (false, true),
         };
-        let signing = key.filter(|_| signed).map(|key| Signing { key, hash: sha256(), signature: String::new() });
+        let signing = key.filter(|_| signed).map(|key| Signing {
+            key,
+            hash: sha256(),
+            signature: String::new(),
+        });
         if signed && signing.is_none() {
             return Err(error::INVALID_REQUEST.error("Signed chunks need a signed request."));
         }
@@ -140,10 +148,16 @@ impl Decoder {
     /// is of no more use.
     pub fn feed(&mut self, mut bytes: Bytes, out: &mut Vec<Bytes>) -> Result<(), ApiError> {
         while !bytes.is_empty() {
-            if let State::Data { left } = self.state {
-                self.take_data(left, &mut bytes, out)?;
-            } else if let Some(line) = self.take_line(&mut bytes)? {
-                self.take_frame(&line)?;
+            match self.state {
+                State::Data { left } => self.take_data(left, &mut bytes, out)?,
+                State::Done => {
+                    return Err(malformed("There is more after the end of the chunked body."));
+                }
+                State::Size | State::DataEnd | State::Trailer => {
+                    if let Some(line) = self.take_line(&mut bytes)? {
+                        self.take_frame(&line)?;
+                    }
+                }
             }
         }
         Ok(())
@@ -154,7 +168,8 @@ impl Decoder {
     /// Errors: `IncompleteBody`; `MalformedTrailerError` where the trailing headers had to be signed.
     pub fn finish(self) -> Result<Trailers, ApiError> {
         // HTTP itself tells where the body ends, so that a missing last line end loses nothing.
-        let ended = self.state == State::Done || (self.state == State::Trailer && self.line.is_empty());
+        let ended =
+            self.state == State::Done || (self.state == State::Trailer && self.line.is_empty());
         if !ended || self.declared.is_some_and(|declared| declared != self.announced) {
             return Err(ApiError::new(&error::INCOMPLETE_BODY));
         }
@@ -164,7 +179,12 @@ impl Decoder {
         Ok(self.trailers)
     }
 
-    fn take_data(&mut self, left: u64, bytes: &mut Bytes, out: &mut Vec<Bytes>) -> Result<(), ApiError> {
+    fn take_data(
+        &mut self,
+        left: u64,
+        bytes: &mut Bytes,
+        out: &mut Vec<Bytes>,
+    ) -> Result<(), ApiError> {
         let len = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
         let data = bytes.split_to(len);
         let left = left - data.len() as u64;
@@ -202,32 +222,37 @@ impl Decoder {
 
     fn take_frame(&mut self, line: &[u8]) -> Result<(), ApiError> {
         match self.state {
-            State::DataEnd if line.is_empty() => self.state = State::Size,
-            State::DataEnd => return Err(malformed("A chunk is longer than its size.")),
-            State::Size => self.take_size(line)?,
-            State::Trailer => self.take_trailer(line)?,
-            State::Done => return Err(malformed("There is more after the end of the chunked body.")),
-            State::Data { .. } => unreachable!("data is taken before lines are"),
+            State::Size => self.take_size(line),
+            State::Trailer => self.take_trailer(line),
+            _ if line.is_empty() => {
+                self.state = State::Size;
+                Ok(())
+            }
+            _ => Err(malformed("A chunk is longer than its size.")),
         }
-        Ok(())
     }
 
     fn take_size(&mut self, line: &[u8]) -> Result<(), ApiError> {
-        let line = std::str::from_utf8(line).map_err(|_| malformed("The size of a chunk is not valid."))?;
+        let line = std::str::from_utf8(line)
+            .map_err(|_| malformed("The size of a chunk is not valid."))?;
         let (size, extension) = line.split_once(';').unwrap_or((line, ""));
-        let is_hex = (1..=16).contains(&size.len()) && size.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_hex =
+            (1..=16).contains(&size.len()) && size.bytes().all(|byte| byte.is_ascii_hexdigit());
         let size = u64::from_str_radix(size, 16)
             .ok()
             .filter(|_| is_hex)
             .ok_or_else(|| malformed("The size of a chunk is not valid."))?;
         self.announced = self.announced.saturating_add(size);
         if self.declared.is_some_and(|declared| self.announced > declared) {
-            return Err(error::INCOMPLETE_BODY.error("The body is longer than x-amz-decoded-content-length says."));
+            return Err(error::INCOMPLETE_BODY
+                .error("The body is longer than x-amz-decoded-content-length says."));
         }
         if let Some(signing) = &mut self.signing {
             let signature = extension.trim().strip_prefix("chunk-signature=");
-            signing.signature =
-                signature.ok_or_else(|| malformed("The signature of a chunk is missing."))?.trim().to_owned();
+            signing.signature = signature
+                .ok_or_else(|| malformed("The signature of a chunk is missing."))?
+                .trim()
+                .to_owned();
         }
         if size > 0 {
             self.state = State::Data { left: size };
@@ -255,11 +280,15 @@ impl Decoder {
             }
             return Ok(());
         }
-        let text = std::str::from_utf8(line).map_err(|_| malformed_trailer("A trailing header is not text."))?;
-        let (name, value) =
-            text.split_once(':').ok_or_else(|| malformed_trailer("A trailing header has no value."))?;
+        let text = std::str::from_utf8(line)
+            .map_err(|_| malformed_trailer("A trailing header is not text."))?;
+        let (name, value) = text
+            .split_once(':')
+            .ok_or_else(|| malformed_trailer("A trailing header has no value."))?;
         if !self.trailers_allowed || self.trailer_signed || self.trailers.0.len() == TRAILERS_MAX {
-            return Err(malformed_trailer("There are trailing headers where none, or no more, may be."));
+            return Err(malformed_trailer(
+                "There are trailing headers where none, or no more, may be.",
+            ));
         }
         let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
         if name == "x-amz-trailer-signature" {

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 
 use base::{ApiError, Code, code};
 
+use super::Dialect;
 use super::checksum::base64;
 use super::xml::Writer;
-use super::Dialect;
 use crate::answer::Body;
 
 macro_rules! codes {
@@ -154,7 +154,13 @@ pub fn ec(name: &str, status: u16) -> Cow<'static, str> {
 /// `resource` is the path that was asked (S3 only).
 ///
 /// The caller leaves the body out in answers to HEAD (see [`head_header`]) and with status 304.
-pub fn render(dialect: Dialect, refused: &ApiError, request_id: &str, host_id: &str, resource: &str) -> Body {
+pub fn render(
+    dialect: Dialect,
+    refused: &ApiError,
+    request_id: &str,
+    host_id: &str,
+    resource: &str,
+) -> Body {
     let (name, status) = words(dialect, refused);
     let mut xml = Writer::new();
     xml.open("Error").text("Code", &name).text("Message", refused.text());

@@ -130,7 +130,8 @@ fn by_host(host: &str) -> Option<Dialect> {
     let is = |label: &str, word: &str| {
         let start = label.get(..word.len());
         let rest = label.get(word.len()..).unwrap_or("");
-        start.is_some_and(|start| start.eq_ignore_ascii_case(word)) && (rest.is_empty() || rest.starts_with('-'))
+        start.is_some_and(|start| start.eq_ignore_ascii_case(word))
+            && (rest.is_empty() || rest.starts_with('-'))
     };
     name.rsplit('.').find_map(|label| {
         if is(label, "oss") {

@@ -20,36 +20,128 @@ use crate::query;
 /// The parameters that are part of the signed resource, sorted: all that the public SDKs sign, of
 /// which each knows a part.
 pub const SUB_RESOURCES: &[&str] = &[
-    "MetaQuery", "accessPoint", "accessPointPolicy", "acl", "action", "append", "asyncFetch",
-    "bucketArchiveDirectRead", "bucketInfo", "callback", "callback-var", "cleanRestoredObject", "cloudboxes",
-    "cname", "comp", "continuation-token", "cors", "dataPipeline", "delete", "encryption", "endTime", "group",
-    "httpsConfig", "inventory", "inventoryId", "legalHold", "lifecycle", "link", "live", "location", "logging",
-    "metaQuery", "metadataConfiguration", "metadataInventoryTable", "metadataJournalTable", "objectInfo",
-    "objectMeta", "objectWorm", "overwriteConfig", "partNumber", "policy", "policyStatus", "position",
-    "publicAccessBlock", "qos", "qosInfo", "qosRequester", "quota", "redundancyTransition", "referer",
-    "regionList", "replication", "replicationLocation", "replicationProgress", "requestPayment",
-    "requesterQosInfo", "resourceGroup", "resourcePool", "resourcePoolBuckets", "resourcePoolInfo",
-    "response-cache-control", "response-content-disposition", "response-content-encoding",
-    "response-content-language", "response-content-type", "response-expires", "restore", "retention", "rtc",
-    "seal", "security-token", "sequential", "startTime", "stat", "status", "style", "styleName", "symlink",
-    "tagging", "transferAcceleration", "uploadId", "uploads", "userDefinedLogFieldsConfig", "versionId",
-    "versioning", "versions", "vod", "website", "worm", "wormExtend", "wormId", "x-oss-ac-forward-allow",
-    "x-oss-ac-source-ip", "x-oss-ac-subnet-mask", "x-oss-ac-vpc-id", "x-oss-access-point-name",
-    "x-oss-async-process", "x-oss-process", "x-oss-redundancy-transition-taskid", "x-oss-request-payer",
-    "x-oss-target-redundancy-type", "x-oss-traffic-limit", "x-oss-write-get-object-response",
+    "MetaQuery",
+    "accessPoint",
+    "accessPointPolicy",
+    "acl",
+    "action",
+    "append",
+    "asyncFetch",
+    "bucketArchiveDirectRead",
+    "bucketInfo",
+    "callback",
+    "callback-var",
+    "cleanRestoredObject",
+    "cloudboxes",
+    "cname",
+    "comp",
+    "continuation-token",
+    "cors",
+    "dataPipeline",
+    "delete",
+    "encryption",
+    "endTime",
+    "group",
+    "httpsConfig",
+    "inventory",
+    "inventoryId",
+    "legalHold",
+    "lifecycle",
+    "link",
+    "live",
+    "location",
+    "logging",
+    "metaQuery",
+    "metadataConfiguration",
+    "metadataInventoryTable",
+    "metadataJournalTable",
+    "objectInfo",
+    "objectMeta",
+    "objectWorm",
+    "overwriteConfig",
+    "partNumber",
+    "policy",
+    "policyStatus",
+    "position",
+    "publicAccessBlock",
+    "qos",
+    "qosInfo",
+    "qosRequester",
+    "quota",
+    "redundancyTransition",
+    "referer",
+    "regionList",
+    "replication",
+    "replicationLocation",
+    "replicationProgress",
+    "requestPayment",
+    "requesterQosInfo",
+    "resourceGroup",
+    "resourcePool",
+    "resourcePoolBuckets",
+    "resourcePoolInfo",
+    "response-cache-control",
+    "response-content-disposition",
+    "response-content-encoding",
+    "response-content-language",
+    "response-content-type",
+    "response-expires",
+    "restore",
+    "retention",
+    "rtc",
+    "seal",
+    "security-token",
+    "sequential",
+    "startTime",
+    "stat",
+    "status",
+    "style",
+    "styleName",
+    "symlink",
+    "tagging",
+    "transferAcceleration",
+    "uploadId",
+    "uploads",
+    "userDefinedLogFieldsConfig",
+    "versionId",
+    "versioning",
+    "versions",
+    "vod",
+    "website",
+    "worm",
+    "wormExtend",
+    "wormId",
+    "x-oss-ac-forward-allow",
+    "x-oss-ac-source-ip",
+    "x-oss-ac-subnet-mask",
+    "x-oss-ac-vpc-id",
+    "x-oss-access-point-name",
+    "x-oss-async-process",
+    "x-oss-process",
+    "x-oss-redundancy-transition-taskid",
+    "x-oss-request-payer",
+    "x-oss-target-redundancy-type",
+    "x-oss-traffic-limit",
+    "x-oss-write-get-object-response",
 ];
 
 pub(super) fn from_header(asked: &Asked<'_>, credential: &str) -> Result<Signed, ApiError> {
     let (key_id, signature) = credential
         .split_once(':')
         .filter(|(key_id, signature)| !key_id.is_empty() && !signature.is_empty())
-        .ok_or_else(|| error::INVALID_ARGUMENT.error("The Authorization header must be `OSS key-id:signature`."))?;
+        .ok_or_else(|| {
+            error::INVALID_ARGUMENT
+                .error("The Authorization header must be `OSS key-id:signature`.")
+        })?;
     let headers = asked.head.headers;
-    let date = headers.get("x-oss-date").filter(|value| !value.is_empty()).or_else(|| headers.get(DATE));
+    let date =
+        headers.get("x-oss-date").filter(|value| !value.is_empty()).or_else(|| headers.get(DATE));
     let moment = date
         .and_then(|value| value.to_str().ok())
         .and_then(|text| parse_date(text.trim()))
-        .ok_or_else(|| error::ACCESS_DENIED.error("A signed request needs a valid Date or x-oss-date header."))?;
+        .ok_or_else(|| {
+            error::ACCESS_DENIED.error("A signed request needs a valid Date or x-oss-date header.")
+        })?;
     check_skew(asked.now, moment)?;
     let mut text = start(asked.head.method, headers);
     push_line(&mut text, date);
@@ -61,7 +153,8 @@ pub(super) fn from_header(asked: &Asked<'_>, credential: &str) -> Result<Signed,
 
 pub(super) fn from_query(asked: &Asked<'_>) -> Result<Signed, ApiError> {
     let missing = || {
-        error::ACCESS_DENIED.error("A signed URL needs the parameters OSSAccessKeyId, Expires and Signature.")
+        error::ACCESS_DENIED
+            .error("A signed URL needs the parameters OSSAccessKeyId, Expires and Signature.")
     };
     let key_id = asked.need("OSSAccessKeyId", missing)?;
     let expires = asked.need("Expires", missing)?;
@@ -76,14 +169,23 @@ pub(super) fn from_query(asked: &Asked<'_>) -> Result<Signed, ApiError> {
     Ok(signed(key_id, token, signature, text, true))
 }
 
-fn signed(key_id: &str, token: Option<String>, signature: &str, text: Vec<u8>, presigned: bool) -> Signed {
+fn signed(
+    key_id: &str,
+    token: Option<String>,
+    signature: &str,
+    text: Vec<u8>,
+    presigned: bool,
+) -> Signed {
     Signed {
         key_id: key_id.to_owned(),
         token,
         payload: Payload::Unsigned,
         version: Version::OssV1,
         presigned,
-        proof: Proof { signature: signature.to_owned(), scheme: Scheme::Sha1(text) },
+        proof: Proof {
+            signature: signature.to_owned(),
+            scheme: Scheme::Sha1 { text, alternative: None },
+        },
     }
 }
 
@@ -101,8 +203,13 @@ pub(super) fn start(method: &str, headers: &HeaderMap) -> Vec<u8> {
 fn finish(text: &mut Vec<u8>, headers: &HeaderMap, resource: &Resource<'_>, pairs: &Pairs<'_>) {
     push_headers(text, headers, |name| name.starts_with("x-oss-"));
     push_resource(text, resource);
+    push_sub_resources(text, pairs, SUB_RESOURCES);
+}
+
+/// The parameters whose names are in the sorted list `known`, sorted, not encoded.
+pub(super) fn push_sub_resources(text: &mut Vec<u8>, pairs: &Pairs<'_>, known: &[&str]) {
     let mut subs: Vec<(&str, &str)> =
-        pairs.iter().filter(|(name, _)| SUB_RESOURCES.binary_search(name).is_ok()).collect();
+        pairs.iter().filter(|(name, _)| known.binary_search(name).is_ok()).collect();
     subs.sort_unstable();
     for (at, (name, value)) in subs.iter().enumerate() {
         text.push(if at == 0 { b'?' } else { b'&' });
@@ -128,7 +235,11 @@ pub(super) fn push_resource(out: &mut Vec<u8>, resource: &Resource<'_>) {
 /// All other headers must be there already.
 ///
 /// Errors: a key id or token that cannot be a header.
-pub fn sign(signer: &Signer<'_>, draft: &Draft<'_>, headers: &mut HeaderMap) -> Result<(), InvalidHeaderValue> {
+pub fn sign(
+    signer: &Signer<'_>,
+    draft: &Draft<'_>,
+    headers: &mut HeaderMap,
+) -> Result<(), InvalidHeaderValue> {
     headers.insert(DATE, HeaderValue::from_str(&signer.now.http())?);
     if let Some(token) = signer.token {
         headers.insert("x-oss-security-token", HeaderValue::from_str(token)?);
@@ -143,7 +254,12 @@ pub fn sign(signer: &Signer<'_>, draft: &Draft<'_>, headers: &mut HeaderMap) -> 
 
 /// Signs in the URL: answers the whole query, good for `lifetime`. `headers` are those that whoever
 /// uses the URL must send.
-pub fn presign(signer: &Signer<'_>, draft: &Draft<'_>, headers: &HeaderMap, lifetime: Duration) -> String {
+pub fn presign(
+    signer: &Signer<'_>,
+    draft: &Draft<'_>,
+    headers: &HeaderMap,
+    lifetime: Duration,
+) -> String {
     let expires = signer.now.plus(lifetime).secs().to_string();
     let mut whole = draft.query.to_owned();
     let token = signer.token.map(|token| ("security-token", token));
@@ -158,7 +274,8 @@ pub fn presign(signer: &Signer<'_>, draft: &Draft<'_>, headers: &HeaderMap, life
 }
 
 fn mac(signer: &Signer<'_>, text: &[u8]) -> String {
-    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, signer.secret.expose().as_bytes());
+    let key =
+        hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, signer.secret.expose().as_bytes());
     BASE64.encode(hmac::sign(&key, text).as_ref())
 }
 

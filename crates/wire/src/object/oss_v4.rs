@@ -24,12 +24,18 @@ pub(super) fn from_header(asked: &Asked<'_>, credential: &str) -> Result<Signed,
     let signature = part(credential, "Signature").ok_or_else(malformed)?;
     let scope = part(credential, "Credential").ok_or_else(malformed)?;
     let date = asked.head.header("x-oss-date").or_else(|| asked.head.header("date"));
-    let moment = date
-        .and_then(parse_date)
-        .ok_or_else(|| error::ACCESS_DENIED.error("A signed request needs a valid x-oss-date or Date header."))?;
+    let moment = date.and_then(parse_date).ok_or_else(|| {
+        error::ACCESS_DENIED.error("A signed request needs a valid x-oss-date or Date header.")
+    })?;
     check_skew(asked.now, moment)?;
     let sha256 = asked.head.header("x-oss-content-sha256").unwrap_or(UNSIGNED);
-    let claim = Claim { credential: scope, signature, additional: part(credential, "AdditionalHeaders"), sha256, moment };
+    let claim = Claim {
+        credential: scope,
+        signature,
+        additional: part(credential, "AdditionalHeaders"),
+        sha256,
+        moment,
+    };
     claim.signed(asked, asked.first_header(&["x-oss-security-token"]), false)
 }
 
@@ -59,9 +65,17 @@ struct Claim<'a> {
 }
 
 impl Claim<'_> {
-    fn signed(&self, asked: &Asked<'_>, token: Option<String>, presigned: bool) -> Result<Signed, ApiError> {
-        let refused = |what: &str| error::INVALID_ARGUMENT.error(format!("The credential's {what} is not valid."));
-        let (key_id, scope) = Scope::parse(self.credential, &v4::OSS).ok_or_else(|| refused("form"))?;
+    fn signed(
+        &self,
+        asked: &Asked<'_>,
+        token: Option<String>,
+        presigned: bool,
+    ) -> Result<Signed, ApiError> {
+        let refused = |what: &str| {
+            error::INVALID_ARGUMENT.error(format!("The credential's {what} is not valid."))
+        };
+        let (key_id, scope) =
+            Scope::parse(self.credential, &v4::OSS).ok_or_else(|| refused("form"))?;
         if scope.region != asked.region {
             return Err(refused("region").field("Region", asked.region));
         }
@@ -96,8 +110,9 @@ impl Claim<'_> {
 fn payload(sha256: &str) -> Result<Payload, ApiError> {
     match Payload::parse(sha256) {
         Ok(payload @ (Payload::Unsigned | Payload::Sha256(_))) => Ok(payload),
-        _ => Err(error::INVALID_ARGUMENT
-            .error("The header x-oss-content-sha256 must be UNSIGNED-PAYLOAD or a SHA-256 in hexadecimal.")),
+        _ => Err(error::INVALID_ARGUMENT.error(
+            "The header x-oss-content-sha256 must be UNSIGNED-PAYLOAD or a SHA-256 in hexadecimal.",
+        )),
     }
 }
 
@@ -137,7 +152,11 @@ fn canonical(parts: &Parts<'_>) -> Vec<u8> {
 /// temporary key, the token's header. All other headers must be there already.
 ///
 /// Errors: a key id or token that cannot be a header.
-pub fn sign(signer: &Signer<'_>, draft: &Draft<'_>, headers: &mut HeaderMap) -> Result<(), InvalidHeaderValue> {
+pub fn sign(
+    signer: &Signer<'_>,
+    draft: &Draft<'_>,
+    headers: &mut HeaderMap,
+) -> Result<(), InvalidHeaderValue> {
     let moment = signer.now.compact();
     headers.insert("x-oss-date", HeaderValue::from_str(&moment)?);
     headers.insert("x-oss-content-sha256", HeaderValue::from_static(UNSIGNED));
@@ -159,7 +178,12 @@ pub fn sign(signer: &Signer<'_>, draft: &Draft<'_>, headers: &mut HeaderMap) -> 
 
 /// Signs in the URL: answers the whole query, good for `lifetime` (at most seven days). `headers` are
 /// those that whoever uses the URL must send.
-pub fn presign(signer: &Signer<'_>, draft: &Draft<'_>, headers: &HeaderMap, lifetime: Duration) -> String {
+pub fn presign(
+    signer: &Signer<'_>,
+    draft: &Draft<'_>,
+    headers: &HeaderMap,
+    lifetime: Duration,
+) -> String {
     let moment = signer.now.compact();
     let scope = Scope::new(signer.now, signer.region, "oss");
     let credential = format!("{}/{}", signer.key_id, scope.text(&v4::OSS));

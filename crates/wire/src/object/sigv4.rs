@@ -8,7 +8,9 @@ use base::{ApiError, Time};
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, InvalidHeaderValue};
 
 use super::auth::{Asked, Payload, Proof, Scheme, Signed, Version, check_skew, check_window};
-use super::canonical::{Empty, Pairs, parse_date, push_listed_headers, push_raw_query, recode_path};
+use super::canonical::{
+    Empty, Pairs, parse_date, push_listed_headers, push_raw_query, recode_path,
+};
 use super::oss_v1::join;
 use super::v4::{self, Scope, part};
 use super::{Draft, Signer, error};
@@ -22,24 +24,33 @@ const DEFAULT_REGION: &str = "us-east-1";
 
 pub(super) fn from_header(asked: &Asked<'_>, credential: &str) -> Result<Signed, ApiError> {
     let malformed = |what: &str| {
-        error::AUTHORIZATION_HEADER_MALFORMED.error(format!("The authorization header is malformed; {what} is missing or not valid."))
+        error::AUTHORIZATION_HEADER_MALFORMED.error(format!(
+            "The authorization header is malformed; {what} is missing or not valid."
+        ))
     };
-    let need = |name: &str| part(credential, name).filter(|value| !value.is_empty()).ok_or_else(|| malformed(name));
+    let need = |name: &str| {
+        part(credential, name).filter(|value| !value.is_empty()).ok_or_else(|| malformed(name))
+    };
     let claim = Claim {
         credential: need("Credential")?,
         signature: need("Signature")?,
         signed_headers: need("SignedHeaders")?,
         sha256: asked.head.header("x-amz-content-sha256").ok_or_else(|| {
-            error::INVALID_REQUEST.error("Missing required header for this request: x-amz-content-sha256")
+            error::INVALID_REQUEST
+                .error("Missing required header for this request: x-amz-content-sha256")
         })?,
         moment: asked
             .head
             .header("x-amz-date")
             .or_else(|| asked.head.header("date"))
             .and_then(parse_date)
-            .ok_or_else(|| error::ACCESS_DENIED.error("A signed request needs a valid Date or x-amz-date header."))?,
+            .ok_or_else(|| {
+                error::ACCESS_DENIED
+                    .error("A signed request needs a valid Date or x-amz-date header.")
+            })?,
     };
-    let (key_id, scope) = Scope::parse(claim.credential, &v4::S3).ok_or_else(|| malformed("Credential"))?;
+    let (key_id, scope) =
+        Scope::parse(claim.credential, &v4::S3).ok_or_else(|| malformed("Credential"))?;
     claim.check_scope(asked, &scope, &error::AUTHORIZATION_HEADER_MALFORMED)?;
     check_skew(asked.now, claim.moment)?;
     claim.signed(asked, key_id, scope, asked.first_header(&["x-amz-security-token"]), false)
@@ -53,9 +64,13 @@ pub(super) fn from_query(asked: &Asked<'_>) -> Result<Signed, ApiError> {
         )
     };
     if asked.need("X-Amz-Algorithm", malformed)? != v4::S3.algorithm {
-        return Err(error::AUTHORIZATION_QUERY_PARAMETERS_ERROR.error("X-Amz-Algorithm must be AWS4-HMAC-SHA256."));
+        return Err(error::AUTHORIZATION_QUERY_PARAMETERS_ERROR
+            .error("X-Amz-Algorithm must be AWS4-HMAC-SHA256."));
     }
-    let sha256 = asked.pairs.get("X-Amz-Content-Sha256").or_else(|| asked.head.header("x-amz-content-sha256"));
+    let sha256 = asked
+        .pairs
+        .get("X-Amz-Content-Sha256")
+        .or_else(|| asked.head.header("x-amz-content-sha256"));
     let claim = Claim {
         credential: asked.need("X-Amz-Credential", malformed)?,
         signature: asked.need("X-Amz-Signature", malformed)?,
@@ -80,18 +95,29 @@ struct Claim<'a> {
 }
 
 impl Claim<'_> {
-    fn check_scope(&self, asked: &Asked<'_>, scope: &Scope, code: &base::Code) -> Result<(), ApiError> {
+    fn check_scope(
+        &self,
+        asked: &Asked<'_>,
+        scope: &Scope,
+        code: &base::Code,
+    ) -> Result<(), ApiError> {
         if scope.region != asked.region && scope.region != DEFAULT_REGION {
-            let text = format!("The region '{}' is wrong; expecting '{}'", scope.region, asked.region);
+            let text =
+                format!("The region '{}' is wrong; expecting '{}'", scope.region, asked.region);
             return Err(code.error(text).field("Region", asked.region));
         }
         if scope.service != "s3" {
-            return Err(code.error(format!("The service '{}' is wrong; expecting 's3'", scope.service)));
+            return Err(
+                code.error(format!("The service '{}' is wrong; expecting 's3'", scope.service))
+            );
         }
         if self.moment.compact().starts_with(&scope.date) {
             Ok(())
         } else {
-            Err(code.error(format!("The credential's date '{}' is not that of the request.", scope.date)))
+            Err(code.error(format!(
+                "The credential's date '{}' is not that of the request.",
+                scope.date
+            )))
         }
     }
 
@@ -111,7 +137,14 @@ impl Claim<'_> {
         let mut raw_query = Vec::with_capacity(asked.head.query.len());
         push_raw_query(&mut raw_query, asked.head.query, "X-Amz-Signature");
         let of = |path: &[u8], query: &[u8]| {
-            canonical(asked.head.method, path, query, asked.head.headers, self.signed_headers, self.sha256)
+            canonical(
+                asked.head.method,
+                path,
+                query,
+                asked.head.headers,
+                self.signed_headers,
+                self.sha256,
+            )
         };
         let differs = *path != *asked.head.path.as_bytes() || raw_query != query;
         let scheme = Scheme::V4 {
@@ -133,7 +166,9 @@ fn check_coverage(headers: &HeaderMap, listed: &str) -> Result<(), ApiError> {
     let unsigned: Vec<&str> = headers
         .keys()
         .map(http::HeaderName::as_str)
-        .filter(|name| name.starts_with("x-amz-") && *name != "x-amz-content-sha256" && !is_listed(name))
+        .filter(|name| {
+            name.starts_with("x-amz-") && *name != "x-amz-content-sha256" && !is_listed(name)
+        })
         .chain((!is_listed("host")).then_some("host"))
         .collect();
     if unsigned.is_empty() {
@@ -144,7 +179,14 @@ fn check_coverage(headers: &HeaderMap, listed: &str) -> Result<(), ApiError> {
         .field("HeadersNotSigned", unsigned.join(", ")))
 }
 
-fn canonical(method: &str, path: &[u8], query: &[u8], headers: &HeaderMap, listed: &str, sha256: &str) -> Vec<u8> {
+fn canonical(
+    method: &str,
+    path: &[u8],
+    query: &[u8],
+    headers: &HeaderMap,
+    listed: &str,
+    sha256: &str,
+) -> Vec<u8> {
     let mut out = Vec::with_capacity(512 + path.len() + query.len());
     for line in [method.as_bytes(), path, query] {
         out.extend_from_slice(line);
@@ -162,7 +204,10 @@ fn to_sign(headers: &HeaderMap) -> String {
     let mut names: Vec<&str> = headers
         .keys()
         .map(http::HeaderName::as_str)
-        .filter(|name| name.starts_with("x-amz-") || matches!(*name, "host" | "content-type" | "content-md5" | "range"))
+        .filter(|name| {
+            name.starts_with("x-amz-")
+                || matches!(*name, "host" | "content-type" | "content-md5" | "range")
+        })
         .collect();
     names.sort_unstable();
     names.join(";")
@@ -201,7 +246,12 @@ pub fn sign(
 
 /// Signs in the URL: answers the whole query, good for `lifetime` (at most seven days). `headers` are
 /// those that whoever uses the URL must send; `Host` must be one of them.
-pub fn presign(signer: &Signer<'_>, draft: &Draft<'_>, headers: &HeaderMap, lifetime: Duration) -> String {
+pub fn presign(
+    signer: &Signer<'_>,
+    draft: &Draft<'_>,
+    headers: &HeaderMap,
+    lifetime: Duration,
+) -> String {
     let moment = signer.now.compact();
     let scope = Scope::new(signer.now, signer.region, "s3");
     let credential = format!("{}/{}", signer.key_id, scope.text(&v4::S3));
@@ -223,7 +273,13 @@ pub fn presign(signer: &Signer<'_>, draft: &Draft<'_>, headers: &HeaderMap, life
     whole
 }
 
-fn of_draft(draft: &Draft<'_>, query: &str, headers: &HeaderMap, listed: &str, payload: &str) -> Vec<u8> {
+fn of_draft(
+    draft: &Draft<'_>,
+    query: &str,
+    headers: &HeaderMap,
+    listed: &str,
+    payload: &str,
+) -> Vec<u8> {
     let mut sorted = Vec::with_capacity(query.len());
     Pairs::parse(query).push(&mut sorted, "", Empty::Equals);
     canonical(draft.method, &recode_path(draft.path), &sorted, headers, listed, payload)

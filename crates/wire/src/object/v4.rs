@@ -17,7 +17,8 @@ pub(super) struct Family {
 
 pub(super) static OSS: Family =
     Family { algorithm: "OSS4-HMAC-SHA256", prefix: "aliyun_v4", terminator: "aliyun_v4_request" };
-pub(super) static S3: Family = Family { algorithm: "AWS4-HMAC-SHA256", prefix: "AWS4", terminator: "aws4_request" };
+pub(super) static S3: Family =
+    Family { algorithm: "AWS4-HMAC-SHA256", prefix: "AWS4", terminator: "aws4_request" };
 
 /// What a signature is good for.
 #[derive(Clone)]
@@ -61,14 +62,22 @@ impl Scope {
         first.extend_from_slice(family.prefix.as_bytes());
         first.extend_from_slice(secret.expose().as_bytes());
         let start = hmac::Key::new(hmac::HMAC_SHA256, &first);
-        [self.date.as_str(), &self.region, &self.service, family.terminator].iter().fold(start, |key, part| {
-            hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&key, part.as_bytes()).as_ref())
-        })
+        [self.date.as_str(), &self.region, &self.service, family.terminator].iter().fold(
+            start,
+            |key, part| {
+                hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&key, part.as_bytes()).as_ref())
+            },
+        )
     }
 }
 
 /// The algorithm, the moment (`YYYYMMDDTHHMMSSZ`), the scope and the canonical request's digest.
-pub(super) fn string_to_sign(family: &Family, moment: &str, scope: &Scope, canonical: &[u8]) -> String {
+pub(super) fn string_to_sign(
+    family: &Family,
+    moment: &str,
+    scope: &Scope,
+    canonical: &[u8],
+) -> String {
     let digest = hex(digest::digest(&digest::SHA256, canonical).as_ref());
     format!("{}\n{moment}\n{}\n{digest}", family.algorithm, scope.text(family))
 }

@@ -123,7 +123,9 @@ impl Default for Writer {
 /// written. Clients that store such keys ask for `encoding-type=url`.
 fn push_escaped(out: &mut String, text: &str) {
     let mut rest = text;
-    while let Some(at) = rest.find(|c: char| matches!(c, '<' | '>' | '&' | '"' | '\'') || c.is_ascii_control()) {
+    while let Some(at) =
+        rest.find(|c: char| matches!(c, '<' | '>' | '&' | '"' | '\'') || c.is_ascii_control())
+    {
         let (plain, tail) = rest.split_at(at);
         out.push_str(plain);
         let mut chars = tail.chars();
@@ -209,16 +211,29 @@ pub fn read<'a>(body: &'a [u8], root: &str, bytes_max: usize) -> Result<Element<
                 tree.end()?;
             }
             Event::End(_) => tree.end()?,
-            Event::Text(text) => tree.text(text.xml_content().map_err(|error| malformed(error.to_string()))?)?,
-            Event::CData(text) => tree.text(text.xml_content().map_err(|error| malformed(error.to_string()))?)?,
-            Event::GeneralRef(reference) => tree.text(Cow::Owned(resolve(&reference)?.to_string()))?,
+            Event::Text(text) => {
+                tree.text(text.xml10_content().map_err(|error| malformed(error.to_string()))?)?
+            }
+            Event::CData(text) => {
+                tree.text(text.xml10_content().map_err(|error| malformed(error.to_string()))?)?
+            }
+            Event::GeneralRef(reference) => {
+                tree.text(Cow::Owned(resolve(&reference)?.to_string()))?
+            }
             Event::DocType(_) => return Err(malformed("Document types are not allowed.")),
             Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
             Event::Eof => break,
         }
     }
-    let element = tree.root.filter(|_| tree.open.is_empty()).ok_or_else(|| malformed("The body is not complete."))?;
-    if element.name == root { Ok(element) } else { Err(malformed(format!("The root element must be {root}."))) }
+    let element = tree
+        .root
+        .filter(|_| tree.open.is_empty())
+        .ok_or_else(|| malformed("The body is not complete."))?;
+    if element.name == root {
+        Ok(element)
+    } else {
+        Err(malformed(format!("The root element must be {root}.")))
+    }
 }
 
 fn resolve(reference: &BytesRef<'_>) -> Result<char, ApiError> {
@@ -249,13 +264,15 @@ impl<'a> Tree<'a> {
             return Err(malformed("The body has too many elements, or they are nested too deep."));
         }
         let name = start.local_name();
-        let name = std::str::from_utf8(name.as_ref()).map_err(|_| malformed("A name is not UTF-8."))?;
+        let name =
+            std::str::from_utf8(name.as_ref()).map_err(|_| malformed("A name is not UTF-8."))?;
         self.open.push(Element { name: name.to_owned(), ..Element::default() });
         Ok(())
     }
 
     fn end(&mut self) -> Result<(), ApiError> {
-        let element = self.open.pop().ok_or_else(|| malformed("An element is closed that is not open."))?;
+        let element =
+            self.open.pop().ok_or_else(|| malformed("An element is closed that is not open."))?;
         match self.open.last_mut() {
             Some(parent) => parent.children.push(element),
             None => self.root = Some(element),

@@ -106,12 +106,8 @@ fn an_empty_value_is_signed_with_or_without_its_equals_sign() {
         for (name, value) in HEADERS {
             sent = sent.header(name, value);
         }
-        assert_eq!(
-            sent.header("authorization", &format!("acs {KEY}:{signature}"))
-                .check(&secret())
-                .is_ok(),
-            good
-        );
+        let sent = sent.header("authorization", &format!("acs {KEY}:{signature}"));
+        assert!(sent.check(&secret()).is_ok(), "{to_sign}");
     }
 }
 

@@ -1,0 +1,333 @@
+//! `kill -9` at random moments of a mixed load.
+//!
+//! Every round starts the cloud, lets clients store, overwrite, copy and delete objects and make users,
+//! kills it, starts it again and looks. What was acknowledged must be there; what was not must be there
+//! whole or not at all; audit entries, usage and the log must say exactly what happened; and nothing
+//! may be left behind on disk. The seed is printed, and `AWAN_CRASH_SEED` repeats a run's choices (not
+//! its timing); `AWAN_CRASH_ROUNDS` sets the number of kills.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use cli::api::Api;
+use cli::object::{Body, Dialect, Listing, Store};
+use ring::digest::{SHA256, digest};
+use store::{Backend, Db};
+use tlog::{Directory, Note, Reader, Verifier};
+
+use crate::server::{self, Server};
+
+const CLIENTS: u64 = 6;
+const BUCKET: &str = "crash";
+
+/// A small generator with a printed seed (SplitMix64).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % sides
+    }
+
+    /// A body that no other operation has, of a size that is small, middling or several extents long.
+    fn body(&mut self) -> Vec<u8> {
+        let size = match self.roll(20) {
+            0 => 1_000_000 + self.roll(2_500_000),
+            1..=4 => 60_000 + self.roll(300_000),
+            _ => 8 + self.roll(3000),
+        };
+        let mut body = vec![0; usize::try_from(size).unwrap()];
+        for chunk in body.chunks_mut(8) {
+            let bytes = self.roll(u64::MAX).to_le_bytes();
+            chunk.copy_from_slice(&bytes[..chunk.len()]);
+        }
+        body
+    }
+}
+
+/// What an object holds: digest and size.
+type Content = (Vec<u8>, i64);
+
+fn content(body: &[u8]) -> Content {
+    (digest(&SHA256, body).as_ref().to_vec(), i64::try_from(body.len()).unwrap())
+}
+
+/// How often each kind of change happened for certain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Done {
+    puts: i64,
+    copies: i64,
+    deletes: i64,
+    users: i64,
+}
+
+/// The operation that a kill may have caught.
+enum Pending {
+    Put(String, Content),
+    Copy(String, Content),
+    Delete(String),
+    User(String),
+}
+
+/// One client: its own keys, and what it knows of them.
+struct Client {
+    id: u64,
+    dice: Dice,
+    objects: BTreeMap<String, Content>,
+    pending: Option<Pending>,
+    done: Done,
+    made: u64,
+}
+
+impl Client {
+    fn new(id: u64, seed: u64) -> Self {
+        let dice = Dice(seed ^ (id + 1).wrapping_mul(0x1234_5678_9abc_def1));
+        Self { id, dice, objects: BTreeMap::new(), pending: None, done: Done::default(), made: 0 }
+    }
+
+    /// Works until the cloud is gone.
+    fn work(&mut self, store: &Store, api: &Api, stop: &AtomicBool) {
+        while !stop.load(Ordering::Relaxed) {
+            if !self.act(store, api) {
+                return;
+            }
+        }
+    }
+
+    /// One operation; false where it was not acknowledged.
+    fn act(&mut self, store: &Store, api: &Api) -> bool {
+        let key = format!("client-{}/key-{}", self.id, self.dice.roll(40));
+        let known = self.objects.keys().nth(usize::try_from(self.dice.roll(40)).unwrap()).cloned();
+        let sent = match (self.dice.roll(20), known) {
+            (0, _) => {
+                self.made += 1;
+                let name = format!("user-{}-{}", self.id, self.made);
+                self.pending = Some(Pending::User(name.clone()));
+                api.call("2015-05-01", "CreateUser", &[("UserName", &name)]).map(drop)
+            }
+            (1..=3, Some(old)) => {
+                self.pending = Some(Pending::Delete(old.clone()));
+                store.delete(BUCKET, &old)
+            }
+            (4..=5, Some(old)) if self.objects.get(&key) != Some(&self.objects[&old]) => {
+                self.pending = Some(Pending::Copy(key.clone(), self.objects[&old].clone()));
+                store.copy((BUCKET, &old), (BUCKET, &key))
+            }
+            _ => {
+                let body = self.dice.body();
+                self.pending = Some(Pending::Put(key.clone(), content(&body)));
+                store.put(BUCKET, &key, Body::Bytes(&body), None).map(drop)
+            }
+        };
+        match sent {
+            Ok(()) => {
+                self.settle(true);
+                true
+            }
+            Err(cli::error::Error::Transport { .. }) => false,
+            Err(other) => panic!("refused although nothing was wrong: {other}"),
+        }
+    }
+
+    /// Notes whether the pending operation happened.
+    fn settle(&mut self, happened: bool) {
+        let Some(pending) = self.pending.take().filter(|_| happened) else { return };
+        match pending {
+            Pending::Put(key, content) => {
+                self.objects.insert(key, content);
+                self.done.puts += 1;
+            }
+            Pending::Copy(key, content) => {
+                self.objects.insert(key, content);
+                self.done.copies += 1;
+            }
+            Pending::Delete(key) => {
+                self.objects.remove(&key);
+                self.done.deletes += 1;
+            }
+            Pending::User(_) => self.done.users += 1,
+        }
+    }
+
+    /// After a restart: finds out what became of the pending operation. Its new content is unlike the
+    /// old, so what is there tells; anything else is torn.
+    fn look(&mut self, store: &Store, api: &Api) {
+        let Some(pending) = &self.pending else { return };
+        let happened = match pending {
+            Pending::Put(key, new) | Pending::Copy(key, new) => {
+                let there = read(store, key);
+                let happened = there.as_ref() == Some(new);
+                assert!(happened || there.as_ref() == self.objects.get(key), "{key} is neither what it was nor what it was to be");
+                happened
+            }
+            Pending::Delete(key) => {
+                let there = read(store, key);
+                assert!(there.is_none() || there.as_ref() == self.objects.get(key), "{key} is torn");
+                there.is_none()
+            }
+            Pending::User(name) => api.call("2015-05-01", "GetUser", &[("UserName", name)]).is_ok(),
+        };
+        self.settle(happened);
+    }
+
+    /// Reads back everything this client knows of.
+    fn check_all(&self, store: &Store) {
+        for (key, content) in &self.objects {
+            assert_eq!(read(store, key).as_ref(), Some(content), "{key} was acknowledged and is not there");
+        }
+    }
+}
+
+fn read(store: &Store, key: &str) -> Option<Content> {
+    let mut body = Vec::new();
+    match store.get(BUCKET, key, &mut body) {
+        Ok(_) => Some(content(&body)),
+        Err(error) if error.status() == Some(404) => None,
+        Err(error) => panic!("{key}: {error}"),
+    }
+}
+
+/// Loads the cloud until it is killed.
+fn round(dir: &Path, clients: &mut [Client], dice: &mut Dice) {
+    if dice.roll(10) == 0 {
+        // A kill while the cloud starts must not hurt either.
+        let mut child = server::spawn(dir, server::port_base(), &[]);
+        std::thread::sleep(Duration::from_millis(dice.roll(120)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        return;
+    }
+    let server = Server::start(dir, &[]);
+    let stop = AtomicBool::new(false);
+    for client in &mut *clients {
+        client.look(&server.store(Dialect::S3), &server.api());
+    }
+    let life = Duration::from_millis(20 + dice.roll(250));
+    std::thread::scope(|scope| {
+        for client in &mut *clients {
+            let dialect = if client.id % 2 == 0 { Dialect::Oss } else { Dialect::S3 };
+            let (store, api, stop) = (server.store(dialect), server.api(), &stop);
+            scope.spawn(move || client.work(&store, &api, stop));
+        }
+        std::thread::sleep(life);
+        server.kill();
+        stop.store(true, Ordering::Relaxed);
+    });
+}
+
+fn total(clients: &[Client]) -> Done {
+    clients.iter().fold(Done::default(), |sum, client| Done {
+        puts: sum.puts + client.done.puts,
+        copies: sum.copies + client.done.copies,
+        deletes: sum.deletes + client.done.deletes,
+        users: sum.users + client.done.users,
+    })
+}
+
+fn number(db: &Db, sql: &'static str) -> i64 {
+    let found: Result<Option<i64>, store::Error> = db.read_blocking(move |tx| tx.query_opt(sql, &[], |row| row.get(0)));
+    found.unwrap().unwrap_or(0)
+}
+
+/// The database of the stopped cloud says exactly what the clients know.
+fn check_books(dir: &Path, clients: &[Client]) {
+    let done = total(clients);
+    let db = Db::open(store::Config { backend: Backend::Sqlite(dir.join("cloud.db")), readers: 1 }).unwrap();
+    let audited = Done {
+        puts: number(&db, "SELECT COUNT(*) FROM audit WHERE action = 'PutObject' AND outcome = 'OK'"),
+        copies: number(&db, "SELECT COUNT(*) FROM audit WHERE action = 'CopyObject' AND outcome = 'OK'"),
+        deletes: number(&db, "SELECT COUNT(*) FROM audit WHERE action = 'DeleteObject' AND outcome = 'OK'"),
+        users: number(&db, "SELECT COUNT(*) FROM audit WHERE action = 'CreateUser' AND outcome = 'OK'"),
+    };
+    assert_eq!(audited, done, "audit entries are not what was committed");
+    let stored: i64 = clients.iter().flat_map(|client| client.objects.values()).map(|(_, size)| size).sum();
+    assert_eq!(number(&db, "SELECT quantity FROM usage_level WHERE meter = 'oss.storage'"), stored, "the level of stored bytes");
+    let writes = number(&db, "SELECT CAST(SUM(quantity) AS BIGINT) FROM usage_count WHERE meter = 'oss.requests.put'");
+    // The bucket's own creation is a request of this class too.
+    assert_eq!(writes, done.puts + done.copies + done.deletes + 1, "the count of requests");
+    assert_eq!(number(&db, "SELECT COUNT(*) FROM audit WHERE log_index IS NULL"), 0, "a drained cloud has published everything");
+    let leaves = u64::try_from(number(&db, "SELECT COUNT(*) FROM audit")).unwrap();
+    assert_eq!(check_log(dir), leaves, "the log has each audit entry once");
+}
+
+/// Verifies the whole log; says how many leaves it has.
+fn check_log(dir: &Path) -> u64 {
+    let files = Directory::new(dir.join("log"));
+    let note = Note::parse(&std::fs::read(dir.join("log/checkpoint")).unwrap()).unwrap();
+    assert!(note.text().starts_with("awan.local/log\n"));
+    let signer = tlog::Signer::parse(&base::Secret::new(std::fs::read_to_string(dir.join("log.key")).unwrap().trim().to_owned())).unwrap();
+    let verifier: &Verifier = signer.verifier();
+    let audit = Reader::open(files, verifier).unwrap().verify_all();
+    assert!(audit.faults.is_empty(), "{:?}", audit.faults);
+    audit.entries
+}
+
+/// Nothing is in the data directory but what belongs there, and the segments hold little more than
+/// what is stored.
+fn check_disk(dir: &Path, clients: &[Client]) {
+    use std::os::unix::fs::MetadataExt;
+    let known = ["awan.toml", "cloud.db", "cloud.db-shm", "cloud.db-wal", "lock", "log", "log.key", "master.key", "oss", "root-key.json", "tls"];
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(known.contains(&name.as_str()), "{name} was left behind");
+    }
+    let segments = std::fs::read_dir(dir.join("oss/segments")).unwrap().map(Result::unwrap);
+    let mut used = 0;
+    for segment in segments {
+        assert!(segment.file_name().to_str().unwrap().ends_with(".seg"), "{:?}", segment.file_name());
+        used += segment.metadata().unwrap().blocks() * 512;
+    }
+    let stored: i64 = clients.iter().flat_map(|client| client.objects.values()).map(|(_, size)| size).sum();
+    let stored = u64::try_from(stored).unwrap();
+    // Space comes back in whole blocks, and small neighbours share them.
+    assert!(used < stored * 2 + (8 << 20), "{used} bytes of segments for {stored} bytes of objects");
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_and_nothing_is_doubled_or_left_behind() {
+    let variable = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
+    let rounds = variable("AWAN_CRASH_ROUNDS").unwrap_or(200);
+    let seed = variable("AWAN_CRASH_SEED").unwrap_or_else(|| u64::from(std::process::id()) * 7919);
+    println!("crash test: seed {seed}, {rounds} kills");
+    let home = tempfile::TempDir::new().unwrap();
+    let dir = home.path().join("cloud");
+    let first = Server::start(&dir, &[]);
+    first.store(Dialect::Oss).create_bucket(BUCKET).unwrap();
+    first.kill();
+    let mut dice = Dice(seed);
+    let mut clients: Vec<_> = (0..CLIENTS).map(|id| Client::new(id, seed)).collect();
+    for number in 1..=rounds {
+        round(&dir, &mut clients, &mut dice);
+        if number % 20 == 0 || number == rounds {
+            check_everything(&dir, &mut clients);
+            println!("after {number} kills: {:?}", total(&clients));
+        }
+    }
+    assert!(total(&clients).puts > 0);
+}
+
+fn check_everything(dir: &Path, clients: &mut [Client]) {
+    let server = Server::start(dir, &[]);
+    let store = server.store(Dialect::S3);
+    for client in &mut *clients {
+        client.look(&store, &server.api());
+        client.check_all(&store);
+    }
+    let mut listed = BTreeMap::new();
+    let listing = Listing { prefix: "", delimiter: "", token: None, max: 1000 };
+    let walked = store.walk(BUCKET, listing, |page| {
+        listed.extend(page.entries.into_iter().map(|entry| (entry.key, i64::try_from(entry.size).unwrap())));
+        Ok::<_, cli::error::Error>(())
+    });
+    walked.unwrap();
+    let known = clients.iter().flat_map(|client| &client.objects);
+    assert_eq!(listed, known.map(|(key, (_, size))| (key.clone(), *size)).collect(), "the listing");
+    server.stop();
+    check_books(dir, clients);
+    check_disk(dir, clients);
+}

@@ -1,0 +1,9 @@
+//! The program itself: started, used by a client, killed, started again.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::disallowed_methods, reason = "tests start the program and read their environment")]
+#![allow(clippy::print_stdout, reason = "the crash test says what it did")]
+
+mod crash;
+mod program;
+mod server;
