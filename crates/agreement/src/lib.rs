@@ -26,20 +26,31 @@ const ALWAYS: [&str; 3] = ["awan", "sts", "location"];
 pub struct Agreements;
 
 impl Covenant for Agreements {
-    fn check(&self, tx: &mut Tx<'_>, account: AccountId, product: &str, _action: &str) -> Result<(), ApiError> {
+    fn check(
+        &self,
+        tx: &mut Tx<'_>,
+        account: AccountId,
+        product: &str,
+        _action: &str,
+    ) -> Result<(), ApiError> {
         if ALWAYS.contains(&product) {
             return Ok(());
         }
         match tables::agreement::find(tx, account)? {
             Some(agreement) if agreement.grants(product) => Ok(()),
-            Some(agreement) if agreement.active() => {
-                Err(code::NO_AGREEMENT.error(format!("The agreement of this account does not grant the service {product}.")))
-            }
+            Some(agreement) if agreement.active() => Err(code::NO_AGREEMENT.error(format!(
+                "The agreement of this account does not grant the service {product}."
+            ))),
             _ => Err(code::NO_AGREEMENT.into()),
         }
     }
 
-    fn account_opened(&self, tx: &mut Tx<'_>, account: AccountId, now: Time) -> Result<(), ApiError> {
+    fn account_opened(
+        &self,
+        tx: &mut Tx<'_>,
+        account: AccountId,
+        now: Time,
+    ) -> Result<(), ApiError> {
         tables::agreement::insert_default(tx, account, now)
     }
 }

@@ -96,7 +96,9 @@ impl ApiError {
 
     /// True where this error has that code (suffixes ignored).
     pub fn is(&self, code: &Code) -> bool {
-        self.code.strip_prefix(code.name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        self.code
+            .strip_prefix(code.name)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }
 
     /// The HTTP status.

@@ -13,7 +13,8 @@ pub struct SystemRng;
 impl Rng for SystemRng {
     #[allow(clippy::disallowed_methods, reason = "this is the door the lint points to")]
     fn fill(&self, out: &mut [u8]) {
-        getrandom::fill(out).expect("the kernel's random source answers once the system has booted");
+        getrandom::fill(out)
+            .expect("the kernel's random source answers once the system has booted");
     }
 }
 

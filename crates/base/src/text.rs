@@ -22,7 +22,7 @@ fn hex_with(bytes: &[u8], digits: &[u8; 16]) -> String {
 /// The bytes of a hexadecimal text of either case, or `None` where it is not one.
 pub fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return None;
     }
     let value = |digit: u8| char::from(digit).to_digit(16).and_then(|d| u8::try_from(d).ok());
@@ -55,7 +55,8 @@ pub fn percent_decode(text: &str, plus_is_space: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let escaped = (bytes[at] == b'%').then(|| text.get(at + 1..at + 3).and_then(unhex)).flatten();
+        let escaped =
+            (bytes[at] == b'%').then(|| text.get(at + 1..at + 3).and_then(unhex)).flatten();
         match escaped {
             Some(decoded) => {
                 out.extend_from_slice(&decoded);

@@ -11,9 +11,8 @@ const SECONDS: &[BorrowedFormatItem<'_>] = form!("[year]-[month]-[day]T[hour]:[m
 const MILLIS: &[BorrowedFormatItem<'_>] =
     form!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 const COMPACT: &[BorrowedFormatItem<'_>] = form!("[year][month][day]T[hour][minute][second]Z");
-const HTTP: &[BorrowedFormatItem<'_>] = form!(
-    "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
-);
+const HTTP: &[BorrowedFormatItem<'_>] =
+    form!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
 /// A moment. Microseconds since the Unix epoch, UTC.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -61,10 +61,25 @@ impl Meta {
         Self::new(product, version, name, Kind::Write)
     }
 
-    const fn new(product: &'static str, version: &'static str, name: &'static str, kind: Kind) -> Self {
+    const fn new(
+        product: &'static str,
+        version: &'static str,
+        name: &'static str,
+        kind: Kind,
+    ) -> Self {
         let denial = &code::NO_PERMISSION;
         let access = Access::Authorized;
-        Self { product, version, name, kind, access, replay_by: None, dry_run: false, route: None, denial }
+        Self {
+            product,
+            version,
+            name,
+            kind,
+            access,
+            replay_by: None,
+            dry_run: false,
+            route: None,
+            denial,
+        }
     }
 
     /// Any signed caller may call.
@@ -144,7 +159,8 @@ pub const fn action<A: Action>() -> Entry {
 
 fn run<A: Action>(cx: &mut Cx<'_>, params: &Params) -> Result<serde_json::Value, ApiError> {
     let response = A::run(cx, params.decode()?)?;
-    serde_json::to_value(response).map_err(|error| ApiError::internal(format!("encode answer: {error}")))
+    serde_json::to_value(response)
+        .map_err(|error| ApiError::internal(format!("encode answer: {error}")))
 }
 
 /// All actions of the program, found by version and name or by route.
@@ -165,7 +181,12 @@ impl Registry {
         for entry in &entries {
             let key = (entry.meta.version, entry.meta.name.to_ascii_lowercase());
             let before = by_name.insert(key, *entry);
-            assert!(before.is_none(), "two actions are called {} {}", entry.meta.version, entry.meta.name);
+            assert!(
+                before.is_none(),
+                "two actions are called {} {}",
+                entry.meta.version,
+                entry.meta.name
+            );
         }
         let routed = entries.iter().filter(|entry| entry.meta.route.is_some()).copied().collect();
         Self { by_name, routed, entries }
@@ -179,15 +200,24 @@ impl Registry {
     /// Finds an action by version and name; clients differ in the case of names (`UnTagResources`).
     pub fn by_name(&self, version: &str, name: &str) -> Option<Entry> {
         // The map's key holds a 'static version, so take it from the entries.
-        let version = self.entries.iter().map(|entry| entry.meta.version).find(|known| *known == version)?;
+        let version =
+            self.entries.iter().map(|entry| entry.meta.version).find(|known| *known == version)?;
         self.by_name.get(&(version, name.to_ascii_lowercase())).copied()
     }
 
     /// Finds a ROA action by method and path; also the path parameters, decoded.
-    pub fn by_route(&self, version: &str, method: &str, path: &str) -> Option<(Entry, Vec<(String, String)>)> {
+    pub fn by_route(
+        &self,
+        version: &str,
+        method: &str,
+        path: &str,
+    ) -> Option<(Entry, Vec<(String, String)>)> {
         self.routed.iter().filter(|entry| entry.meta.version == version).find_map(|entry| {
             let (wanted, pattern) = entry.meta.route?;
-            (wanted == method).then(|| match_path(pattern, path)).flatten().map(|found| (*entry, found))
+            (wanted == method)
+                .then(|| match_path(pattern, path))
+                .flatten()
+                .map(|found| (*entry, found))
         })
     }
 

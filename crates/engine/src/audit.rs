@@ -38,7 +38,8 @@ impl NewEntry {
         let detail = match cx.audit.detail.as_slice() {
             [] => String::new(),
             pairs => {
-                let map = pairs.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
+                let map =
+                    pairs.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
                 serde_json::Value::Object(map).to_string()
             }
         };
@@ -76,7 +77,11 @@ impl NewEntry {
 }
 
 /// Writes an entry; the sequencer is told when it is committed.
-pub(crate) fn insert(tx: &mut Tx<'_>, cloud: &Arc<Cloud>, entry: &NewEntry) -> Result<(), ApiError> {
+pub(crate) fn insert(
+    tx: &mut Tx<'_>,
+    cloud: &Arc<Cloud>,
+    entry: &NewEntry,
+) -> Result<(), ApiError> {
     let salt: [u8; 16] = cloud.rng.bytes();
     let at = if entry.at == Time::default() { cloud.clock.now() } else { entry.at };
     tx.execute(
@@ -195,12 +200,21 @@ pub(crate) fn sequence(tx: &mut Tx<'_>, id: i64, index: i64) -> Result<(), ApiEr
 
 /// The entries at `from..until` of the log, in order.
 pub(crate) fn sequenced(tx: &mut Tx<'_>, from: i64, until: i64) -> Result<Vec<Entry>, ApiError> {
-    let sql = format!("SELECT {COLUMNS} FROM audit WHERE log_index >= ?1 AND log_index < ?2 ORDER BY log_index");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM audit WHERE log_index >= ?1 AND log_index < ?2 ORDER BY log_index"
+    );
     Ok(tx.query(&sql, params![from, until], Entry::read)?)
 }
 
 /// Up to `limit` entries of an account's trail, newest first, older than `before`.
-pub fn list(tx: &mut Tx<'_>, account: AccountId, before: i64, limit: usize) -> Result<Vec<Entry>, ApiError> {
-    let sql = format!("SELECT {COLUMNS} FROM audit WHERE account = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3");
+pub fn list(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    before: i64,
+    limit: usize,
+) -> Result<Vec<Entry>, ApiError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM audit WHERE account = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
+    );
     Ok(tx.query(&sql, params![account, before, limit], Entry::read)?)
 }

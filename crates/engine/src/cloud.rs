@@ -126,7 +126,9 @@ impl Cloud {
     ) -> Result<T, ApiError> {
         let cloud = Arc::clone(self);
         self.db
-            .read(move |tx| enter(&cloud, tx, &session.meta, &session.caller, &session.request, &mut run))
+            .read(move |tx| {
+                enter(&cloud, tx, &session.meta, &session.caller, &session.request, &mut run)
+            })
             .await
     }
 
@@ -141,7 +143,9 @@ impl Cloud {
         let within = Arc::clone(&session);
         let result = self
             .db
-            .write(move |tx| enter(&cloud, tx, &within.meta, &within.caller, &within.request, &mut run))
+            .write(move |tx| {
+                enter(&cloud, tx, &within.meta, &within.caller, &within.request, &mut run)
+            })
             .await;
         if let Err(error) = &result {
             self.audit_refusal(&session, error).await;
@@ -151,12 +155,14 @@ impl Cloud {
 
     /// Records a refused write of an authenticated caller, in a transaction of its own.
     pub async fn audit_refusal(self: &Arc<Self>, session: &Arc<Session>, error: &ApiError) {
-        if session.meta.kind == Kind::Read || session.caller.is_anonymous() || error.status() < 400 {
+        if session.meta.kind == Kind::Read || session.caller.is_anonymous() || error.status() < 400
+        {
             return;
         }
         let (cloud, session) = (Arc::clone(self), Arc::clone(session));
         let outcome = error.code().to_owned();
-        let resource = error.access_denied().map(|denied| denied.resource.clone()).unwrap_or_default();
+        let resource =
+            error.access_denied().map(|denied| denied.resource.clone()).unwrap_or_default();
         let written = self
             .db
             .write(move |tx| {

@@ -120,7 +120,11 @@ impl<'a> Cx<'a> {
     /// Requires the account that runs this cloud.
     pub fn require_operator(&mut self, resource: &str) -> Result<(), ApiError> {
         self.authorize(resource)?;
-        if self.caller.operator { Ok(()) } else { Err(self.denial(&self.meta.permission(), resource, Decision::ImplicitDeny)) }
+        if self.caller.operator {
+            Ok(())
+        } else {
+            Err(self.denial(&self.meta.permission(), resource, Decision::ImplicitDeny))
+        }
     }
 
     /// The error for a refused permission.
@@ -158,7 +162,13 @@ impl<'a> Cx<'a> {
     }
 
     /// Usage: `quantity` of something happened, billed to `account`.
-    pub fn count(&mut self, account: AccountId, resource: &str, meter: &'static str, quantity: i64) {
+    pub fn count(
+        &mut self,
+        account: AccountId,
+        resource: &str,
+        meter: &'static str,
+        quantity: i64,
+    ) {
         self.meters.count(account, resource, meter, quantity);
     }
 
@@ -168,7 +178,13 @@ impl<'a> Cx<'a> {
     }
 
     /// Begins (or restarts, where it is there already) a task when this transaction commits.
-    pub fn spawn(&mut self, kind: &'static str, id: impl Into<String>, state: impl Into<String>, due: Time) {
+    pub fn spawn(
+        &mut self,
+        kind: &'static str,
+        id: impl Into<String>,
+        state: impl Into<String>,
+        due: Time,
+    ) {
         self.tasks.push(NewTask { kind, id: id.into(), state: state.into(), due });
     }
 }

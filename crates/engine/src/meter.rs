@@ -23,7 +23,13 @@ pub struct Meters {
 
 impl Meters {
     /// Something happened `quantity` times.
-    pub fn count(&mut self, account: AccountId, resource: &str, meter: &'static str, quantity: i64) {
+    pub fn count(
+        &mut self,
+        account: AccountId,
+        resource: &str,
+        meter: &'static str,
+        quantity: i64,
+    ) {
         *self.counts.entry((account, resource.to_owned(), meter)).or_default() += quantity;
     }
 
@@ -52,7 +58,14 @@ impl Meters {
 }
 
 /// Adds to the hour that `at` (seconds) is in.
-fn add(tx: &mut Tx<'_>, account: AccountId, resource: &str, meter: &str, at: i64, quantity: i64) -> Result<(), ApiError> {
+fn add(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    resource: &str,
+    meter: &str,
+    at: i64,
+    quantity: i64,
+) -> Result<(), ApiError> {
     let hour = at.div_euclid(HOUR) * HOUR;
     tx.execute(
         "INSERT INTO usage_count (account, resource, meter, hour, quantity) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -62,7 +75,12 @@ fn add(tx: &mut Tx<'_>, account: AccountId, resource: &str, meter: &str, at: i64
     Ok(())
 }
 
-fn change_level(tx: &mut Tx<'_>, key: (AccountId, &str, &str), now: i64, change: i64) -> Result<(), ApiError> {
+fn change_level(
+    tx: &mut Tx<'_>,
+    key: (AccountId, &str, &str),
+    now: i64,
+    change: i64,
+) -> Result<(), ApiError> {
     let (account, resource, meter) = key;
     let before = tx.query_opt(
         "SELECT quantity, since FROM usage_level WHERE account = ?1 AND resource = ?2 AND meter = ?3",
@@ -121,7 +139,13 @@ pub struct Usage {
 
 /// The usage of an account in the hours from `from` (inclusive) to `until` (exclusive), with what
 /// the running levels amount to up to `now`. At most `limit` lines, ordered, after `after`.
-pub fn usage(tx: &mut Tx<'_>, account: AccountId, from: i64, until: i64, now: Time) -> Result<Vec<Usage>, ApiError> {
+pub fn usage(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    from: i64,
+    until: i64,
+    now: Time,
+) -> Result<Vec<Usage>, ApiError> {
     let mut lines: BTreeMap<(String, String, i64), i64> = BTreeMap::new();
     tx.visit(
         "SELECT resource, meter, hour, quantity FROM usage_count WHERE account = ?1 AND hour >= ?2 AND hour < ?3",
@@ -137,7 +161,8 @@ pub fn usage(tx: &mut Tx<'_>, account: AccountId, from: i64, until: i64, now: Ti
         |row| {
             let (quantity, since): (i64, i64) = (row.get(2)?, row.get(3)?);
             for (hour, seconds) in hours(since.max(from), now.secs().min(until)) {
-                *lines.entry((row.get(0)?, row.get(1)?, hour)).or_default() += quantity.saturating_mul(seconds);
+                *lines.entry((row.get(0)?, row.get(1)?, hour)).or_default() +=
+                    quantity.saturating_mul(seconds);
             }
             Ok(std::ops::ControlFlow::Continue(()))
         },

@@ -54,7 +54,11 @@ impl Metrics {
     /// How many requests of an action were answered with a code.
     pub fn answered(&self, product: &'static str, action: &'static str, code: &str) -> u64 {
         let requests = self.requests.lock().expect("nothing panics while it holds this lock");
-        requests.get(&(product, action)).and_then(|entry| entry.by_code.get(code)).copied().unwrap_or(0)
+        requests
+            .get(&(product, action))
+            .and_then(|entry| entry.by_code.get(code))
+            .copied()
+            .unwrap_or(0)
     }
 
     /// All of it, in the Prometheus text format 0.0.4.
@@ -65,7 +69,8 @@ impl Metrics {
         let requests = self.requests.lock().expect("nothing panics while it holds this lock");
         for ((product, action), entry) in &*requests {
             for (code, count) in &entry.by_code {
-                let labels = format!("product=\"{product}\",action=\"{action}\",code=\"{}\"", escape(code));
+                let labels =
+                    format!("product=\"{product}\",action=\"{action}\",code=\"{}\"", escape(code));
                 let _ = writeln!(out, "awan_requests_total{{{labels}}} {count}");
             }
         }
@@ -74,14 +79,20 @@ impl Metrics {
             let labels = format!("product=\"{product}\",action=\"{action}\"");
             let total: u64 = entry.by_code.values().sum();
             for (bound, count) in BOUNDS.iter().zip(entry.buckets) {
-                let _ = writeln!(out, "awan_request_seconds_bucket{{{labels},le=\"{bound}\"}} {count}");
+                let _ =
+                    writeln!(out, "awan_request_seconds_bucket{{{labels},le=\"{bound}\"}} {count}");
             }
             let _ = writeln!(out, "awan_request_seconds_bucket{{{labels},le=\"+Inf\"}} {total}");
             let _ = writeln!(out, "awan_request_seconds_sum{{{labels}}} {}", entry.seconds);
             let _ = writeln!(out, "awan_request_seconds_count{{{labels}}} {total}");
         }
-        for (name, gauge) in &*self.gauges.lock().expect("nothing panics while it holds this lock") {
-            let _ = writeln!(out, "# HELP {name} {}\n# TYPE {name} gauge\n{name} {}", gauge.help, gauge.value);
+        for (name, gauge) in &*self.gauges.lock().expect("nothing panics while it holds this lock")
+        {
+            let _ = writeln!(
+                out,
+                "# HELP {name} {}\n# TYPE {name} gauge\n{name} {}",
+                gauge.help, gauge.value
+            );
         }
         out
     }

@@ -25,8 +25,14 @@ impl ByToken {
 
     /// The key after which the page begins; `None` from the start.
     pub fn after(&self) -> Result<Option<String>, ApiError> {
-        let Some(token) = self.next_token.as_deref().filter(|token| !token.is_empty()) else { return Ok(None) };
-        let bad = || ApiError::new(&code::INVALID_PARAMETER).suffix("NextToken").message("The specified NextToken is not valid.");
+        let Some(token) = self.next_token.as_deref().filter(|token| !token.is_empty()) else {
+            return Ok(None);
+        };
+        let bad = || {
+            ApiError::new(&code::INVALID_PARAMETER)
+                .suffix("NextToken")
+                .message("The specified NextToken is not valid.")
+        };
         unhex(token).and_then(|key| String::from_utf8(key).ok()).ok_or_else(bad).map(Some)
     }
 }

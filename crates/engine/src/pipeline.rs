@@ -26,7 +26,8 @@ pub struct Peer {
 pub async fn dispatch(cloud: &Arc<Cloud>, head: Head<'_>, body: &[u8], peer: &Peer) -> Body {
     let started = Instant::now();
     let request = request_info(cloud, &head, peer);
-    let mut trace = Trace { format: call::format_of(&head, body), roa: false, product: "", action: "" };
+    let mut trace =
+        Trace { format: call::format_of(&head, body), roa: false, product: "", action: "" };
     let span = tracing::info_span!("request", id = %request.id, action = tracing::field::Empty);
     let result = answer(cloud, &head, body, &request, &mut trace).instrument(span).await;
     let code = result.as_ref().map_or_else(|error| error.code().to_owned(), |_| "OK".to_owned());
@@ -102,7 +103,8 @@ async fn answer(
 /// Finds the action by version and name or, for ROA requests without a name, by route; the path's
 /// parameters join the others.
 fn find(cloud: &Cloud, call: &Call) -> Result<(Entry, Params), ApiError> {
-    let named = call.action.as_deref().and_then(|action| cloud.registry.by_name(&call.version, action));
+    let named =
+        call.action.as_deref().and_then(|action| cloud.registry.by_name(&call.version, action));
     let routed = cloud.registry.by_route(&call.version, &call.method, &call.path);
     let (entry, path) = match (named, routed) {
         (Some(entry), Some((same, path))) if same.meta.name == entry.meta.name => (entry, path),
@@ -133,7 +135,8 @@ async fn authenticate(cloud: &Arc<Cloud>, call: &Call, entry: &Entry) -> Result<
         .db
         .read(move |tx| {
             let token = signed.security_token.as_deref();
-            let (caller, ()) = cloud_.authenticate(tx, &signed.key_id, token, |secret| signed.verify(secret))?;
+            let (caller, ()) =
+                cloud_.authenticate(tx, &signed.key_id, token, |secret| signed.verify(secret))?;
             Ok(caller)
         })
         .await
@@ -155,7 +158,9 @@ async fn read(cloud: &Arc<Cloud>, run: Run) -> Result<serde_json::Value, ApiErro
         .db
         .read(move |tx| {
             let session = &run.session;
-            cloud::enter(&within, tx, &session.meta, &session.caller, &session.request, &mut |cx| handle(cx, &run))
+            cloud::enter(&within, tx, &session.meta, &session.caller, &session.request, &mut |cx| {
+                handle(cx, &run)
+            })
         })
         .await
 }
@@ -166,7 +171,9 @@ async fn write(cloud: &Arc<Cloud>, run: Run) -> Result<serde_json::Value, ApiErr
         .db
         .write(move |tx| {
             let session = &run.session;
-            cloud::enter(&within, tx, &session.meta, &session.caller, &session.request, &mut |cx| write_once(cx, &run))
+            cloud::enter(&within, tx, &session.meta, &session.caller, &session.request, &mut |cx| {
+                write_once(cx, &run)
+            })
         })
         .await
 }
@@ -184,7 +191,12 @@ fn write_once(cx: &mut Cx<'_>, run: &Run) -> Result<serde_json::Value, ApiError>
 
 /// A client token's second request gets the first one's answer.
 fn replayable(cx: &mut Cx<'_>, run: &Run) -> Result<serde_json::Value, ApiError> {
-    let token = run.entry.meta.replay_by.and_then(|name| run.params.get(name)).filter(|token| !token.is_empty());
+    let token = run
+        .entry
+        .meta
+        .replay_by
+        .and_then(|name| run.params.get(name))
+        .filter(|token| !token.is_empty());
     let Some(token) = token else { return handle(cx, run) };
     let key = replay::TokenKey { account: cx.account(), action: run.entry.meta.name, token };
     let digest = run.params.digest();
@@ -206,7 +218,8 @@ fn handle(cx: &mut Cx<'_>, run: &Run) -> Result<serde_json::Value, ApiError> {
         cx.require_agreement(cx.account())?;
     }
     let answer = (run.entry.run)(cx, &run.params)?;
-    let dry = run.entry.meta.dry_run && run.params.get("DryRun").is_some_and(|dry| dry.eq_ignore_ascii_case("true"));
+    let dry = run.entry.meta.dry_run
+        && run.params.get("DryRun").is_some_and(|dry| dry.eq_ignore_ascii_case("true"));
     if dry {
         refuse_unchecked(cx)?;
         return Err(code::DRY_RUN.into());
@@ -219,7 +232,11 @@ fn handle(cx: &mut Cx<'_>, run: &Run) -> Result<serde_json::Value, ApiError> {
 ///
 /// # Errors
 /// What the action answers.
-pub async fn act<A>(cloud: &Arc<Cloud>, caller: &Caller, request: A::Request) -> Result<A::Response, ApiError>
+pub async fn act<A>(
+    cloud: &Arc<Cloud>,
+    caller: &Caller,
+    request: A::Request,
+) -> Result<A::Response, ApiError>
 where
     A: crate::Action + 'static,
     A::Request: Clone + Send + 'static,
@@ -248,11 +265,13 @@ pub async fn call(
     action: &str,
     params: &[(&str, &str)],
 ) -> Result<serde_json::Value, ApiError> {
-    let entry = cloud.registry.by_name(version, action).ok_or(ApiError::new(&code::INVALID_ACTION))?;
+    let entry =
+        cloud.registry.by_name(version, action).ok_or(ApiError::new(&code::INVALID_ACTION))?;
     let info = RequestInfo { id: RequestId::random(&*cloud.rng), ..RequestInfo::default() };
     let session = Arc::new(Session { meta: entry.meta, caller: caller.clone(), request: info });
     let params = flat(params)?;
-    let run = Run { entry, session: Arc::clone(&session), params, nonce: String::new(), token: None };
+    let run =
+        Run { entry, session: Arc::clone(&session), params, nonce: String::new(), token: None };
     match entry.meta.kind {
         Kind::Read => cloud.read(session, move |cx| handle(cx, &run)).await,
         Kind::Write => cloud.write(session, move |cx| replayable(cx, &run)).await,

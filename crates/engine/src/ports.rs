@@ -58,7 +58,8 @@ pub trait Authority: Send + Sync {
 
     /// What the caller's own policies say. The root of an account is allowed everything on what its
     /// account owns; nobody is allowed anything of another account by these policies alone.
-    fn decide(&self, tx: &mut Tx<'_>, caller: &Caller, ask: &Ask<'_>) -> Result<Decision, ApiError>;
+    fn decide(&self, tx: &mut Tx<'_>, caller: &Caller, ask: &Ask<'_>)
+    -> Result<Decision, ApiError>;
 
     /// Notes that a key was used (kept in memory, flushed now and then).
     fn key_used(&self, caller: &Caller, product: &str, now: Time);
@@ -70,8 +71,19 @@ pub trait Covenant: Send + Sync {
     ///
     /// # Errors
     /// `NO_AGREEMENT`, or the code of the clause that refuses.
-    fn check(&self, tx: &mut Tx<'_>, account: AccountId, product: &str, action: &str) -> Result<(), ApiError>;
+    fn check(
+        &self,
+        tx: &mut Tx<'_>,
+        account: AccountId,
+        product: &str,
+        action: &str,
+    ) -> Result<(), ApiError>;
 
     /// Makes the default agreement of a new account, in the transaction that makes the account.
-    fn account_opened(&self, tx: &mut Tx<'_>, account: AccountId, now: Time) -> Result<(), ApiError>;
+    fn account_opened(
+        &self,
+        tx: &mut Tx<'_>,
+        account: AccountId,
+        now: Time,
+    ) -> Result<(), ApiError>;
 }

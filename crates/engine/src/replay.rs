@@ -89,7 +89,11 @@ pub struct TokenKey<'a> {
 ///
 /// # Errors
 /// `IdempotentParameterMismatch` where the parameters are not those of the first request.
-pub fn answered(tx: &mut Tx<'_>, key: &TokenKey<'_>, digest: &[u8]) -> Result<Option<serde_json::Value>, ApiError> {
+pub fn answered(
+    tx: &mut Tx<'_>,
+    key: &TokenKey<'_>,
+    digest: &[u8],
+) -> Result<Option<serde_json::Value>, ApiError> {
     let kept = tx.query_opt(
         "SELECT digest, answer FROM client_token WHERE account = ?1 AND action = ?2 AND token = ?3",
         params![key.account, key.action, key.token],

@@ -30,7 +30,11 @@ impl Seal {
         let mut sealed = nonce.to_vec();
         let mut text = plain.to_vec();
         self.key
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context.as_bytes()), &mut text)
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(context.as_bytes()),
+                &mut text,
+            )
             .expect("a secret is far below the 64 GiB that the algorithm takes");
         sealed.append(&mut text);
         sealed
@@ -41,12 +45,15 @@ impl Seal {
     /// # Errors
     /// `InternalError` where it was not sealed under this key and context.
     pub fn open(&self, context: &str, sealed: &[u8]) -> Result<Vec<u8>, ApiError> {
-        let broken = || ApiError::internal(format!("{context} does not open under this master key"));
+        let broken =
+            || ApiError::internal(format!("{context} does not open under this master key"));
         let (nonce, text) = sealed.split_at_checked(NONCE_LEN).ok_or_else(broken)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| broken())?;
         let mut text = text.to_vec();
-        let plain =
-            self.key.open_in_place(nonce, Aad::from(context.as_bytes()), &mut text).map_err(|_| broken())?;
+        let plain = self
+            .key
+            .open_in_place(nonce, Aad::from(context.as_bytes()), &mut text)
+            .map_err(|_| broken())?;
         Ok(plain.to_vec())
     }
 }

@@ -55,7 +55,8 @@ impl Sequencer {
             let assigned = cloud.db.write(assign).await?;
             let published = self.publish(cloud, assigned).await?;
             let waiting = cloud.db.read(move |tx| audit::unsequenced(tx, 1)).await?;
-            let (size, help) = (i64::try_from(published).unwrap_or(i64::MAX), "Leaves in the published log.");
+            let (size, help) =
+                (i64::try_from(published).unwrap_or(i64::MAX), "Leaves in the published log.");
             cloud.metrics.gauge("awan_log_leaves", help, size);
             if waiting.is_empty() {
                 return Ok(());
@@ -64,7 +65,11 @@ impl Sequencer {
     }
 
     /// Publishes the leaves up to `assigned`; says how many are published then.
-    async fn publish(self: &Arc<Self>, cloud: &Arc<Cloud>, assigned: i64) -> Result<u64, StepError> {
+    async fn publish(
+        self: &Arc<Self>,
+        cloud: &Arc<Cloud>,
+        assigned: i64,
+    ) -> Result<u64, StepError> {
         let noted = cloud.db.read(|tx| state(tx, "published")).await?;
         let mut size = self.with_publisher(noted, |publisher| Ok(publisher.size())).await?;
         loop {
@@ -72,7 +77,9 @@ impl Sequencer {
             let until = assigned.min(from + BATCH);
             let entries = cloud.db.read(move |tx| audit::sequenced(tx, from, until)).await?;
             if i64::try_from(entries.len()).map_err(StepError::broken)? != (until - from).max(0) {
-                return Err(StepError::broken(format!("the log's rows {from}..{until} are not all there")));
+                return Err(StepError::broken(format!(
+                    "the log's rows {from}..{until} are not all there"
+                )));
             }
             let leaves: Vec<_> = entries.iter().map(audit::Entry::leaf).collect();
             size = self
@@ -105,7 +112,8 @@ impl Sequencer {
                 let store = DirectoryWriter::open(&this.dir).map_err(StepError::transient)?;
                 let size = u64::try_from(published).map_err(StepError::broken)?;
                 let signer = Signer::parse(&this.key).map_err(StepError::broken)?;
-                turn.publisher = Some(Publisher::open(store, signer, size).map_err(StepError::broken)?);
+                turn.publisher =
+                    Some(Publisher::open(store, signer, size).map_err(StepError::broken)?);
             }
             work(turn.publisher.as_mut().expect("it was opened just now"))
         };

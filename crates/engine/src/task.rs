@@ -69,7 +69,10 @@ impl<S> From<Next<S>> for Step<S> {
 
 impl<S> Next<S> {
     /// Adds writes to the commit of the new state: usage spans, rows.
-    pub fn with(self, commit: impl FnMut(&mut Cx<'_>) -> Result<(), ApiError> + Send + 'static) -> Step<S> {
+    pub fn with(
+        self,
+        commit: impl FnMut(&mut Cx<'_>) -> Result<(), ApiError> + Send + 'static,
+    ) -> Step<S> {
         Step { next: self, commit: Some(Box::new(commit)) }
     }
 }
@@ -139,8 +142,9 @@ struct AnyStep {
 impl<M: Machine> AnyMachine for M {
     fn step<'a>(&'a self, cx: &'a StepCx, state: &'a str) -> Boxed<'a, Result<AnyStep, StepError>> {
         Box::pin(async move {
-            let state = serde_json::from_str(state)
-                .map_err(|error| StepError::broken(format!("state {state:?} is not readable: {error}")))?;
+            let state = serde_json::from_str(state).map_err(|error| {
+                StepError::broken(format!("state {state:?} is not readable: {error}"))
+            })?;
             let Step { next, commit } = Machine::step(self, cx, state).await?;
             let next = match next {
                 Next::Go(state) => Next::Go((encode(&state)?, M::deadline(&state))),
@@ -240,7 +244,8 @@ impl Runner {
     /// Adds a kind.
     #[must_use]
     pub fn with<M: Machine>(mut self, machine: M) -> Self {
-        self.machines.insert(M::KIND, (Arc::new(machine), Arc::new(Semaphore::new(M::CONCURRENCY))));
+        self.machines
+            .insert(M::KIND, (Arc::new(machine), Arc::new(Semaphore::new(M::CONCURRENCY))));
         self
     }
 
@@ -248,7 +253,11 @@ impl Runner {
     ///
     /// # Errors
     /// Where the row cannot be written.
-    pub async fn with_one<M: Machine>(self, machine: M, state: &M::State) -> Result<Self, ApiError> {
+    pub async fn with_one<M: Machine>(
+        self,
+        machine: M,
+        state: &M::State,
+    ) -> Result<Self, ApiError> {
         let state = encode(state).map_err(|error| ApiError::internal(error.reason))?;
         let now = self.cloud.clock.now();
         self.cloud.db.write(move |tx| ensure(tx, M::KIND, &state, now)).await?;
@@ -290,7 +299,11 @@ impl Runner {
         let kinds: Vec<&'static str> = self.machines.keys().copied().collect();
         if woken.is_empty() {
             let sql = "SELECT 1 FROM task WHERE due_at <= ?1 AND lease_until <= ?1 LIMIT 1";
-            let due = self.cloud.db.read(move |tx| tx.query_opt(sql, params![now], |row| row.get::<i64>(0))).await?;
+            let due = self
+                .cloud
+                .db
+                .read(move |tx| tx.query_opt(sql, params![now], |row| row.get::<i64>(0)))
+                .await?;
             if due.is_none() {
                 return Ok(Vec::new());
             }
@@ -301,7 +314,8 @@ impl Runner {
     async fn step(&self, claim: Claim) {
         let Some((machine, permits)) = self.machines.get(claim.kind.as_str()) else { return };
         let Ok(_permit) = permits.acquire().await else { return };
-        let cx = StepCx { cloud: Arc::clone(&self.cloud), id: claim.id.clone(), epoch: claim.epoch };
+        let cx =
+            StepCx { cloud: Arc::clone(&self.cloud), id: claim.id.clone(), epoch: claim.epoch };
         let machine = Arc::clone(machine);
         let state = claim.state.clone();
         // A panic in a step is that task's failure, not the runner's.
@@ -312,7 +326,11 @@ impl Runner {
         }
     }
 
-    async fn settle(&self, claim: Claim, outcome: Result<AnyStep, StepError>) -> Result<(), ApiError> {
+    async fn settle(
+        &self,
+        claim: Claim,
+        outcome: Result<AnyStep, StepError>,
+    ) -> Result<(), ApiError> {
         let now = self.cloud.clock.now();
         let cloud = Arc::clone(&self.cloud);
         let (next, mut commit) = match outcome {
@@ -321,9 +339,23 @@ impl Runner {
                 let wait = self.backoff(claim.attempt);
                 let Claim { kind, id, state, attempt, .. } = &claim;
                 if error.transient && *attempt < 5 {
-                    tracing::warn!(kind, id, state, attempt, reason = error.reason, "a task's step failed");
+                    tracing::warn!(
+                        kind,
+                        id,
+                        state,
+                        attempt,
+                        reason = error.reason,
+                        "a task's step failed"
+                    );
                 } else {
-                    tracing::error!(kind, id, state, attempt, reason = error.reason, "a task's step keeps failing");
+                    tracing::error!(
+                        kind,
+                        id,
+                        state,
+                        attempt,
+                        reason = error.reason,
+                        "a task's step keeps failing"
+                    );
                 }
                 (Settled { state: None, due: Some(wait), deadline: None, failed: true }, None)
             }
@@ -344,7 +376,8 @@ impl Runner {
 
     /// Doubles from 100 ms to a minute, with half of it random so that failures do not march in step.
     fn backoff(&self, attempt: i64) -> Duration {
-        let base = Duration::from_millis(100) * 2u32.saturating_pow(u32::try_from(attempt.clamp(0, 16)).unwrap_or(16));
+        let base = Duration::from_millis(100)
+            * 2u32.saturating_pow(u32::try_from(attempt.clamp(0, 16)).unwrap_or(16));
         let base = base.min(BACKOFF_MAX);
         let [random] = self.cloud.rng.bytes::<1>();
         base / 2 + base / 2 * u32::from(random) / 255
@@ -370,9 +403,17 @@ impl From<Next<(String, Option<Duration>)>> for Settled {
     }
 }
 
-fn claim(tx: &mut Tx<'_>, kinds: &[&str], woken: &[&str], now: Time) -> Result<Vec<Claim>, ApiError> {
+fn claim(
+    tx: &mut Tx<'_>,
+    kinds: &[&str],
+    woken: &[&str],
+    now: Time,
+) -> Result<Vec<Claim>, ApiError> {
     for kind in woken {
-        tx.execute("UPDATE task SET due_at = ?2 WHERE kind = ?1 AND due_at > ?2", params![*kind, now])?;
+        tx.execute(
+            "UPDATE task SET due_at = ?2 WHERE kind = ?1 AND due_at > ?2",
+            params![*kind, now],
+        )?;
     }
     let due = tx.query(
         "SELECT kind, id, state, lease_epoch, attempt FROM task WHERE due_at <= ?1 AND lease_until <= ?1
@@ -408,8 +449,14 @@ fn store_step(tx: &mut Tx<'_>, claim: &Claim, next: &Settled, now: Time) -> Resu
              deadline_at = CASE WHEN ?7 = 1 THEN ?8 ELSE deadline_at END
          WHERE kind = ?1 AND id = ?2 AND lease_epoch = ?3",
         params![
-            &claim.kind, &claim.id, claim.epoch, state, now.plus(due), attempt,
-            i64::from(next.state.is_some()), deadline
+            &claim.kind,
+            &claim.id,
+            claim.epoch,
+            state,
+            now.plus(due),
+            attempt,
+            i64::from(next.state.is_some()),
+            deadline
         ],
     )?;
     Ok(stored == 1)
@@ -443,7 +490,11 @@ impl Machine for Housekeeping {
             tracing::error!(kind, id, state, "a task missed its deadline");
         }
         let count = i64::try_from(late.len()).unwrap_or(i64::MAX);
-        cx.cloud.metrics.gauge("awan_tasks_overdue", "Tasks that missed their deadline (counted to 100).", count);
+        cx.cloud.metrics.gauge(
+            "awan_tasks_overdue",
+            "Tasks that missed their deadline (counted to 100).",
+            count,
+        );
         Ok(Next::Wait(Duration::from_secs(60)).into())
     }
 }

@@ -4,6 +4,7 @@
 //! The keys and policies here are scripted ([`Keys`]); tests of the real ones bring `ram`'s.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -50,8 +51,14 @@ pub struct Keys {
 impl Keys {
     /// Adds a key for a caller; the secret is the key id with `-secret` behind it.
     pub fn add(&self, caller: &Caller) {
-        let material = KeyMaterial { secret: Secret::new(format!("{}-secret", caller.key_id)), caller: caller.clone() };
-        self.keys.lock().expect("nothing panics while it holds this lock").insert(caller.key_id.clone(), material);
+        let material = KeyMaterial {
+            secret: Secret::new(format!("{}-secret", caller.key_id)),
+            caller: caller.clone(),
+        };
+        self.keys
+            .lock()
+            .expect("nothing panics while it holds this lock")
+            .insert(caller.key_id.clone(), material);
     }
 
     /// Lets a user do an action (on anything its account owns).
@@ -62,7 +69,13 @@ impl Keys {
 }
 
 impl Authority for Keys {
-    fn find_key(&self, _: &mut Tx<'_>, key_id: &str, _: Option<&str>, _: Time) -> Result<KeyMaterial, ApiError> {
+    fn find_key(
+        &self,
+        _: &mut Tx<'_>,
+        key_id: &str,
+        _: Option<&str>,
+        _: Time,
+    ) -> Result<KeyMaterial, ApiError> {
         let keys = self.keys.lock().expect("nothing panics while it holds this lock");
         keys.get(key_id).cloned().ok_or_else(|| code::INVALID_KEY.into())
     }
@@ -73,7 +86,11 @@ impl Authority for Keys {
         Ok(match caller.kind {
             CallerKind::System => Decision::Allow,
             CallerKind::Root if own => Decision::Allow,
-            CallerKind::User { .. } if own && allowed.contains(&(caller.arn(), ask.action.to_owned())) => Decision::Allow,
+            CallerKind::User { .. }
+                if own && allowed.contains(&(caller.arn(), ask.action.to_owned())) =>
+            {
+                Decision::Allow
+            }
             _ => Decision::ImplicitDeny,
         })
     }
@@ -102,47 +119,115 @@ pub struct TestCloud {
     pub clock: Arc<FakeClock>,
     /// Its scripted keys.
     pub keys: Arc<Keys>,
-    /// Its files; removed when this is dropped.
-    pub dir: TempDir,
+    /// Its files and its database; removed when this is dropped.
+    pub home: Home,
 }
 
-/// A cloud with scripted keys, these actions and these tables, on the database that the environment
-/// names (`AWAN_TEST_POSTGRES`) or on SQLite.
+/// A cloud with scripted keys, these actions and these tables.
 pub fn cloud(actions: &[&[Entry]], migrations: &[MigrationSet]) -> TestCloud {
     let keys = Arc::new(Keys::default());
     let clock = FakeClock::start();
-    let dir = TempDir::new().expect("the temporary directory is writable");
+    let home = Home::new();
     let authority = Arc::clone(&keys) as Arc<dyn Authority>;
-    let cloud = cloud_in(dir.path(), &clock, authority, actions, migrations);
-    TestCloud { cloud, clock, keys, dir }
+    let cloud = home.cloud(&clock, authority, actions, migrations);
+    TestCloud { cloud, clock, keys, home }
 }
 
-/// A cloud over a given directory and given keys: what a restart of the same cloud looks like.
-pub fn cloud_in(
-    dir: &std::path::Path,
-    clock: &Arc<FakeClock>,
-    authority: Arc<dyn Authority>,
-    actions: &[&[Entry]],
-    migrations: &[MigrationSet],
-) -> Arc<Cloud> {
-    let config = store::Config { backend: Backend::Sqlite(dir.join("cloud.db")), readers: 4 };
-    let db = Db::open(config).expect("a private database opens");
-    let mut sets = vec![engine::MIGRATIONS];
-    sets.extend_from_slice(migrations);
-    db.migrate(&sets).expect("the migrations apply");
-    let rng = Arc::new(SystemRng);
-    Cloud::new(Parts {
-        db,
-        clock: Arc::clone(clock) as Arc<dyn Clock>,
-        rng: rng.clone(),
-        authority,
-        covenant: Arc::new(Granted),
-        seal: Arc::new(Seal::new(&[7; 32], rng)),
-        region: region(),
-        registry: Registry::new(actions),
-        data_dir: dir.to_owned(),
-        requests_per_second: 0,
-    })
+/// A directory and a database of a test's own: SQLite in the directory or, where the environment says
+/// `AWAN_TEST_ENGINE=postgres`, a schema of the server that `AWAN_TEST_POSTGRES` names.
+pub struct Home {
+    dir: TempDir,
+    server: Option<Schema>,
+}
+
+/// A schema of a server, dropped with this.
+struct Schema {
+    connection: String,
+    name: String,
+}
+
+impl Home {
+    /// A new one.
+    #[allow(clippy::new_without_default, reason = "it makes a directory, which a default should not")]
+    pub fn new() -> Self {
+        let dir = TempDir::new().expect("the temporary directory is writable");
+        Self { dir, server: Schema::wanted() }
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A cloud here: the first, or what a restart of the same cloud looks like.
+    pub fn cloud(
+        &self,
+        clock: &Arc<FakeClock>,
+        authority: Arc<dyn Authority>,
+        actions: &[&[Entry]],
+        migrations: &[MigrationSet],
+    ) -> Arc<Cloud> {
+        let db = self.open();
+        let mut sets = vec![engine::MIGRATIONS];
+        sets.extend_from_slice(migrations);
+        db.migrate(&sets).expect("the migrations apply");
+        let rng = Arc::new(SystemRng);
+        Cloud::new(Parts {
+            db,
+            clock: Arc::clone(clock) as Arc<dyn Clock>,
+            rng: rng.clone(),
+            authority,
+            covenant: Arc::new(Granted),
+            seal: Arc::new(Seal::new(&[7; 32], rng)),
+            region: region(),
+            registry: Registry::new(actions),
+            data_dir: self.path().to_owned(),
+            requests_per_second: 0,
+        })
+    }
+
+    /// The database, opened.
+    pub fn open(&self) -> Db {
+        let backend = match &self.server {
+            Some(schema) => Backend::Postgres(Secret::new(schema.inside())),
+            None => Backend::Sqlite(self.path().join("cloud.db")),
+        };
+        Db::open(store::Config { backend, readers: 4 }).expect("a private database opens")
+    }
+}
+
+impl Schema {
+    #[allow(clippy::disallowed_methods, reason = "tests read their own environment")]
+    fn wanted() -> Option<Self> {
+        std::env::var("AWAN_TEST_ENGINE").ok().filter(|engine| engine == "postgres")?;
+        let connection = std::env::var("AWAN_TEST_POSTGRES").expect("AWAN_TEST_POSTGRES names a server");
+        let name = (&SystemRng as &dyn base::Rng).string(b"abcdefghijklmnop", 16);
+        let schema = Self { connection, name: format!("t_{name}") };
+        schema.administer(format!("CREATE SCHEMA {}", schema.name));
+        Some(schema)
+    }
+
+    /// The connection string that sees this schema only.
+    fn inside(&self) -> String {
+        format!("{} options='-c search_path={}'", self.connection, self.name)
+    }
+
+    fn administer(&self, sql: String) {
+        let backend = Backend::Postgres(Secret::new(self.connection.clone()));
+        let work = move || {
+            let db = Db::open(store::Config { backend, readers: 1 })?;
+            db.write_blocking(move |tx| tx.execute(&sql, &[]))
+        };
+        // A thread of its own: tests call this from inside a runtime.
+        let done: Result<u64, store::Error> = std::thread::spawn(work).join().expect("the thread does not panic");
+        done.expect("the server takes schemas");
+    }
+}
+
+impl Drop for Schema {
+    fn drop(&mut self) {
+        self.administer(format!("DROP SCHEMA {} CASCADE", self.name));
+    }
 }
 
 /// The region of tests: three zones in Jakarta.

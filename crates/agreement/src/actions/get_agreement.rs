@@ -39,6 +39,8 @@ impl Action for GetAgreement {
         let row = tables::agreement::find(cx.tx(), account)?.ok_or(ApiError::new(&NONE))?;
         let services = row.services.split(',').map(str::to_owned).collect();
         let (account_id, active_since) = (account.to_string(), row.active_since.iso());
-        Ok(Response { agreement: Agreement { account_id, state: row.state, services, active_since } })
+        Ok(Response {
+            agreement: Agreement { account_id, state: row.state, services, active_since },
+        })
     }
 }

@@ -25,20 +25,24 @@ impl Row {
 
     /// True where it is in force and grants the service.
     pub fn grants(&self, product: &str) -> bool {
-        self.active() && self.services.split(',').any(|service| service == ALL || service == product)
+        self.active()
+            && self.services.split(',').any(|service| service == ALL || service == product)
     }
 }
 
 /// The agreement of an account.
 pub fn find(tx: &mut Tx<'_>, account: AccountId) -> Result<Option<Row>, ApiError> {
     let sql = "SELECT state, services, active_since FROM agreement WHERE account = ?1";
-    let read = |row: &store::Row<'_>| Ok(Row { state: row.get(0)?, services: row.get(1)?, active_since: row.get(2)? });
+    let read = |row: &store::Row<'_>| {
+        Ok(Row { state: row.get(0)?, services: row.get(1)?, active_since: row.get(2)? })
+    };
     Ok(tx.query_opt(sql, params![account], read)?)
 }
 
 /// Makes the default agreement: all services, from now on.
 pub fn insert_default(tx: &mut Tx<'_>, account: AccountId, now: Time) -> Result<(), ApiError> {
-    let sql = "INSERT INTO agreement (account, state, services, active_since) VALUES (?1, ?2, ?3, ?4)";
+    let sql =
+        "INSERT INTO agreement (account, state, services, active_since) VALUES (?1, ?2, ?3, ?4)";
     tx.execute(sql, params![account, ACTIVE, ALL, now])?;
     Ok(())
 }

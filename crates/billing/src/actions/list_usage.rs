@@ -52,7 +52,8 @@ impl Action for ListUsage {
         cx.authorize(&format!("acs:awan:*:{account}:usage"))?;
         let limit = request.page.limit(100, 1000)?;
         let after = request.page.after()?.unwrap_or_default();
-        let (from, until) = (seconds("From", request.from, 0)?, seconds("Until", request.until, i64::MAX)?);
+        let (from, until) =
+            (seconds("From", request.from, 0)?, seconds("Until", request.until, i64::MAX)?);
         let now = cx.now;
         let lines = meter::usage(cx.tx(), account, from, until, now)?;
         let rows = lines.into_iter().filter(|line| key(line) > after).take(limit + 1).collect();
@@ -63,7 +64,10 @@ impl Action for ListUsage {
             hour: Time::from_secs(line.hour).iso(),
             quantity: line.quantity,
         };
-        Ok(Response { items: Items { item: page.rows.into_iter().map(item).collect() }, next_token: page.next })
+        Ok(Response {
+            items: Items { item: page.rows.into_iter().map(item).collect() },
+            next_token: page.next,
+        })
     }
 }
 
@@ -74,6 +78,10 @@ fn key(line: &meter::Usage) -> String {
 
 fn seconds(name: &str, text: Option<String>, default: i64) -> Result<i64, ApiError> {
     let Some(text) = text else { return Ok(default) };
-    let bad = || ApiError::new(&code::INVALID_PARAMETER).suffix(name).message(format!("{name} must look like 2026-01-02T03:00:00Z."));
+    let bad = || {
+        ApiError::new(&code::INVALID_PARAMETER)
+            .suffix(name)
+            .message(format!("{name} must look like 2026-01-02T03:00:00Z."))
+    };
     Time::parse_iso(&text).map(Time::secs).ok_or_else(bad)
 }

@@ -68,7 +68,10 @@ impl Action for DescribeEndpoints {
             return Err(ApiError::new(&code::INVALID_PARAMETER).suffix("Id").message(message));
         }
         let asked = request.service_code.to_ascii_lowercase();
-        let wanted = ALIASES.iter().find(|(_, alias)| *alias == asked).map_or(asked.as_str(), |(name, _)| name);
+        let wanted = ALIASES
+            .iter()
+            .find(|(_, alias)| *alias == asked)
+            .map_or(asked.as_str(), |(name, _)| name);
         let endpoints = cx.cloud.endpoints.get().cloned().unwrap_or_default();
         let address = match wanted {
             "oss" => Some(endpoints.oss),

@@ -76,6 +76,9 @@ impl Action for ListAuditEntries {
             salt: hex(&entry.salt),
             log_index: entry.log_index,
         };
-        Ok(Response { entries: Entries { entry: page.rows.into_iter().map(item).collect() }, next_token: page.next })
+        Ok(Response {
+            entries: Entries { entry: page.rows.into_iter().map(item).collect() },
+            next_token: page.next,
+        })
     }
 }

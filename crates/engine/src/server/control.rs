@@ -60,7 +60,8 @@ async fn collect(incoming: Incoming) -> Result<Bytes, ApiError> {
 
 fn respond(answer: answer::Body) -> Response<Body> {
     let mut response = Response::new(full(answer.bytes));
-    *response.status_mut() = http::StatusCode::from_u16(answer.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() = http::StatusCode::from_u16(answer.status)
+        .unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(answer.content_type));
     if matches!(answer.status, 429 | 503) {

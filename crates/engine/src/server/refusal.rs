@@ -39,7 +39,10 @@ impl<S, H: Handler> Refusals<S, H> {
             return None;
         }
         let text = std::str::from_utf8(bytes).ok()?.to_ascii_lowercase();
-        if !text.ends_with("\r\n\r\n") || !text.contains("content-length: 0\r\n") || text.contains(MARK) {
+        if !text.ends_with("\r\n\r\n")
+            || !text.contains("content-length: 0\r\n")
+            || text.contains(MARK)
+        {
             return None;
         }
         let (content_type, body) = self.handler.refuse(status);
@@ -55,7 +58,11 @@ impl<S, H: Handler> Refusals<S, H> {
 }
 
 impl<S: AsyncRead + Unpin, H> AsyncRead for Refusals<S, H> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().stream).poll_read(cx, out)
     }
 }
@@ -77,7 +84,11 @@ impl<S: AsyncWrite + Unpin, H: Handler> Refusals<S, H> {
 }
 
 impl<S: AsyncWrite + Unpin, H: Handler> AsyncWrite for Refusals<S, H> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if this.instead.is_none() {
             this.instead = this.replacement(bytes).map(|answer| (answer, 0));
@@ -88,7 +99,11 @@ impl<S: AsyncWrite + Unpin, H: Handler> AsyncWrite for Refusals<S, H> {
         Pin::new(&mut this.stream).poll_write(cx, bytes)
     }
 
-    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         // A bare refusal is one slice; anything else may go out as it is.
         if let [only] = bytes {
             return self.poll_write(cx, only);

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use base::{Clock, Time};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -60,7 +61,12 @@ impl Tls {
     ///
     /// # Errors
     /// Where a file cannot be used or a configured name is not a name.
-    pub fn open(dir: &Path, more: &[String], suffixes: &[String], clock: Arc<dyn Clock>) -> Result<Self, Error> {
+    pub fn open(
+        dir: &Path,
+        more: &[String],
+        suffixes: &[String],
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
         let (cert_file, key_file) = (dir.join("ca.pem"), dir.join("ca-key.pem"));
         if !key_file.exists() {
             let key = KeyPair::generate()?;
@@ -110,7 +116,9 @@ impl ResolvesServerCert for Leaves {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let asked = hello.server_name().unwrap_or_default().to_ascii_lowercase();
         let name = if self.is_label(&asked) { asked.as_str() } else { "" };
-        self.leaf(name).inspect_err(|error| tracing::error!(%error, name, "make a certificate")).ok()
+        self.leaf(name)
+            .inspect_err(|error| tracing::error!(%error, name, "make a certificate"))
+            .ok()
     }
 }
 
@@ -118,7 +126,9 @@ impl Leaves {
     /// True for a name one label below a suffix.
     fn is_label(&self, name: &str) -> bool {
         let labels = name.split_once('.');
-        labels.is_some_and(|(label, suffix)| !label.is_empty() && self.suffixes.iter().any(|known| known == suffix))
+        labels.is_some_and(|(label, suffix)| {
+            !label.is_empty() && self.suffixes.iter().any(|known| known == suffix)
+        })
     }
 
     /// The leaf for one more name; empty for the standing names only.
@@ -161,14 +171,21 @@ fn authority(now: Time) -> CertificateParams {
     params.distinguished_name.push(DnType::OrganizationName, "Awan");
     params.distinguished_name.push(DnType::CommonName, "Awan certificate authority");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    params.key_usages = vec![
+        KeyUsagePurpose::KeyCertSign,
+        KeyUsagePurpose::CrlSign,
+        KeyUsagePurpose::DigitalSignature,
+    ];
     (params.not_before, params.not_after) = validity(now, YEAR * 10);
     params
 }
 
 /// From a day ago, since clients' clocks differ.
 fn validity(now: Time, life: Duration) -> (time::OffsetDateTime, time::OffsetDateTime) {
-    let at = |time: Time| time::OffsetDateTime::from_unix_timestamp(time.secs()).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
+    let at = |time: Time| {
+        time::OffsetDateTime::from_unix_timestamp(time.secs())
+            .unwrap_or(time::OffsetDateTime::UNIX_EPOCH)
+    };
     (at(now.minus(Duration::from_secs(24 * 3600))), at(now.plus(life)))
 }
 
@@ -183,7 +200,8 @@ pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
 /// As [`write_new`], with the plain error.
 pub fn write_file(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let beside = path.with_extension("new");
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&beside)?;
+    let mut file =
+        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&beside)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&beside, path)?;

@@ -24,10 +24,17 @@ struct Open {
 
 async fn open() -> Open {
     let test = cloud();
-    let tls = Tls::open(test.dir.path(), &["cloud.example".to_owned()], &["localhost".to_owned()], Arc::new(base::SystemClock)).unwrap();
+    let tls = Tls::open(
+        test.home.path(),
+        &["cloud.example".to_owned()],
+        &["localhost".to_owned()],
+        Arc::new(base::SystemClock),
+    )
+    .unwrap();
     let ca = std::fs::read(&tls.ca_cert).unwrap();
     let limits = Limits { header_timeout: Duration::from_secs(2), ..Limits::default() };
-    let door = Door::bind("127.0.0.1:0".parse().unwrap(), Some(tls.acceptor), limits).await.unwrap();
+    let door =
+        Door::bind("127.0.0.1:0".parse().unwrap(), Some(tls.acceptor), limits).await.unwrap();
     let address = door.address().unwrap();
     let (stop, stopped) = watch::channel(false);
     let served = tokio::spawn(door.serve(Arc::new(Control(test.cloud.clone())), stopped));
@@ -73,7 +80,8 @@ async fn check(address: SocketAddr, parts: Vec<Vec<u8>>, status: &str) {
     .await
     .unwrap();
     assert!(line.contains(status), "{line} {body}");
-    let body: Value = serde_json::from_str(&body).unwrap_or_else(|_| panic!("{line}: {body:?} is no JSON"));
+    let body: Value =
+        serde_json::from_str(&body).unwrap_or_else(|_| panic!("{line}: {body:?} is no JSON"));
     for field in ["Code", "Message", "RequestId"] {
         assert!(body[field].as_str().is_some_and(|text| !text.is_empty()), "{body}");
     }
@@ -83,10 +91,25 @@ async fn check(address: SocketAddr, parts: Vec<Vec<u8>>, status: &str) {
 async fn bad_input_is_answered_in_the_dialect_with_a_body() {
     let open = open().await;
     let text = |text: &str| vec![text.as_bytes().to_vec()];
-    check(open.address, text("GET /nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"), "400").await;
-    check(open.address, text("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nshort"), "400").await;
+    check(
+        open.address,
+        text("GET /nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"),
+        "400",
+    )
+    .await;
+    check(
+        open.address,
+        text("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nshort"),
+        "400",
+    )
+    .await;
     check(open.address, text("this is no http\r\n\r\n"), "400").await;
-    check(open.address, text("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999\r\n\r\n"), "4").await;
+    check(
+        open.address,
+        text("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999\r\n\r\n"),
+        "4",
+    )
+    .await;
     let flood = vec![vec![b'a'; 1 << 20]; 8];
     let mut parts = text("GET / HTTP/1.1\r\nx-big: ");
     parts.extend(flood);
@@ -141,7 +164,12 @@ async fn a_panicking_handler_is_answered_and_the_next_request_is_served() {
     let caller = testkit::root(1);
     for (action, status) in [("Panics", "500"), ("CountNotes", "200")] {
         let signed = crate::path::signed(&open.test, &caller, action, action);
-        check_any(open.address, format!("POST / HTTP/1.1\r\n{signed}connection: close\r\n\r\n"), status).await;
+        check_any(
+            open.address,
+            format!("POST / HTTP/1.1\r\n{signed}connection: close\r\n\r\n"),
+            status,
+        )
+        .await;
     }
 }
 
@@ -149,7 +177,12 @@ async fn a_panicking_handler_is_answered_and_the_next_request_is_served() {
 async fn a_drain_closes_idle_connections_and_ends() {
     let open = open().await;
     let idle = TcpStream::connect(open.address).unwrap();
-    check(open.address, vec![b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".to_vec()], "400").await;
+    check(
+        open.address,
+        vec![b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".to_vec()],
+        "400",
+    )
+    .await;
     open.stop.send(true).unwrap();
     tokio::time::timeout(Duration::from_secs(10), open.served).await.unwrap().unwrap();
     assert!(TcpStream::connect(open.address).is_err(), "the port is closed");

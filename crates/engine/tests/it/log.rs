@@ -27,7 +27,7 @@ fn verify(dir: &Path, key: &Verifier) -> u64 {
 #[tokio::test]
 async fn every_committed_change_is_a_leaf_once_also_after_a_restart() {
     let test = cloud();
-    let dir = test.dir.path().join("log");
+    let dir = test.home.path().join("log");
     let signer = Signer::generate(&*test.cloud.rng, "test.local/log").unwrap();
     write(&test, 0, 300).await;
     Sequencer::new(dir.clone(), &signer).publish_pending(&test.cloud).await.unwrap();
@@ -43,7 +43,7 @@ async fn every_committed_change_is_a_leaf_once_also_after_a_restart() {
 #[tokio::test]
 async fn a_crash_between_assigning_and_publishing_loses_and_doubles_nothing() {
     let test = cloud();
-    let dir = test.dir.path().join("log");
+    let dir = test.home.path().join("log");
     let signer = Signer::generate(&*test.cloud.rng, "test.local/log").unwrap();
     write(&test, 0, 20).await;
     // A directory that cannot be made stands for a crash: the places are given, nothing is published.
@@ -59,7 +59,12 @@ async fn a_crash_between_assigning_and_publishing_loses_and_doubles_nothing() {
 async fn a_leaf_tells_nothing_of_the_tenant_and_the_row_opens_it() {
     let test = cloud();
     write(&test, 0, 1).await;
-    let entries = test.cloud.db.read(|tx| engine::audit::list(tx, base::AccountId::new(1), i64::MAX, 10)).await.unwrap();
+    let entries = test
+        .cloud
+        .db
+        .read(|tx| engine::audit::list(tx, base::AccountId::new(1), i64::MAX, 10))
+        .await
+        .unwrap();
     let entry = &entries[0];
     let leaf = String::from_utf8(entry.leaf()).unwrap();
     for private in ["note 0", "0000000000000001", "root"] {

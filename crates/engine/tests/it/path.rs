@@ -33,7 +33,12 @@ struct Ask<'a> {
 }
 
 impl<'a> Ask<'a> {
-    fn new(caller: &Caller, action: &'a str, params: &'a [(&'a str, &'a str)], nonce: &'a str) -> Self {
+    fn new(
+        caller: &Caller,
+        action: &'a str,
+        params: &'a [(&'a str, &'a str)],
+        nonce: &'a str,
+    ) -> Self {
         Self { caller: caller.clone(), action, params, nonce, date: None, secret: None }
     }
 
@@ -82,7 +87,10 @@ pub fn signed(test: &TestCloud, caller: &Caller, action: &str, nonce: &str) -> S
         nonce,
     };
     let credentials = Credentials { key_id: &caller.key_id, secret: &secret, token: None };
-    acs3::sign(&request, &credentials).into_iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect()
+    acs3::sign(&request, &credentials)
+        .into_iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect()
 }
 
 async fn notes(test: &TestCloud) -> i64 {
@@ -91,14 +99,16 @@ async fn notes(test: &TestCloud) -> i64 {
 
 async fn trail(test: &TestCloud, account: u64) -> Vec<(String, String)> {
     let account = base::AccountId::new(account);
-    let entries = test.cloud.db.read(move |tx| audit::list(tx, account, i64::MAX, 100)).await.unwrap();
+    let entries =
+        test.cloud.db.read(move |tx| audit::list(tx, account, i64::MAX, 100)).await.unwrap();
     entries.into_iter().rev().map(|entry| (entry.action, entry.outcome)).collect()
 }
 
 #[tokio::test]
 async fn a_signed_write_leaves_its_effect_its_audit_entry_and_its_usage() {
     let test = cloud();
-    let (status, body) = Ask::new(&root(1), "CreateNote", &[("Name", "a"), ("Size", "5")], "n1").send(&test).await;
+    let (status, body) =
+        Ask::new(&root(1), "CreateNote", &[("Name", "a"), ("Size", "5")], "n1").send(&test).await;
     assert_eq!(status, 200, "{body}");
     assert_eq!(body["RequestId"].as_str().unwrap().len(), 36);
     assert_eq!(notes(&test).await, 1);
@@ -114,12 +124,24 @@ async fn what_is_refused_has_the_code_that_clients_know_and_no_effect() {
     let stranger = Caller { key_id: "nobody".to_owned(), ..root(9) };
     let cases = [
         (Ask { secret: Some("wrong"), ..ask("1") }, 400, "SignatureDoesNotMatch"),
-        (Ask { date: Some(test.cloud.clock.now().minus(week)), ..ask("2") }, 400, "InvalidTimeStamp.Expired"),
-        (Ask { date: Some(test.cloud.clock.now().plus(week)), ..ask("3") }, 400, "InvalidTimeStamp.Expired"),
+        (
+            Ask { date: Some(test.cloud.clock.now().minus(week)), ..ask("2") },
+            400,
+            "InvalidTimeStamp.Expired",
+        ),
+        (
+            Ask { date: Some(test.cloud.clock.now().plus(week)), ..ask("3") },
+            400,
+            "InvalidTimeStamp.Expired",
+        ),
         (Ask { caller: stranger, ..ask("4") }, 400, "InvalidAccessKeyId.NotFound"),
         (Ask { action: "NoSuchThing", ..ask("5") }, 400, "InvalidAction.NotFound"),
         (Ask { params: &[], ..ask("6") }, 400, "MissingParameter"),
-        (Ask { params: &[("Name", "a"), ("Size", "many")], ..ask("7") }, 400, "InvalidParameter.Size"),
+        (
+            Ask { params: &[("Name", "a"), ("Size", "many")], ..ask("7") },
+            400,
+            "InvalidParameter.Size",
+        ),
         (Ask { caller: user(1, "alice"), ..ask("8") }, 403, "NoPermission"),
         (Ask { action: "Careless", ..ask("9") }, 500, "InternalError"),
     ];
@@ -132,14 +154,18 @@ async fn what_is_refused_has_the_code_that_clients_know_and_no_effect() {
     let refused = trail(&test, 1).await;
     assert!(refused.iter().all(|(_, outcome)| outcome != "OK"), "{refused:?}");
     assert!(refused.contains(&("CreateNote".to_owned(), "NoPermission".to_owned())), "{refused:?}");
-    assert!(!refused.iter().any(|(_, outcome)| outcome == "SignatureDoesNotMatch"), "an unproven caller has no trail");
+    assert!(
+        !refused.iter().any(|(_, outcome)| outcome == "SignatureDoesNotMatch"),
+        "an unproven caller has no trail"
+    );
 }
 
 #[tokio::test]
 async fn a_user_who_was_allowed_may() {
     let test = cloud();
     test.keys.allow(&user(1, "alice"), "sample:CreateNote");
-    let (status, _) = Ask::new(&user(1, "alice"), "createnote", &[("Name", "a")], "n").send(&test).await;
+    let (status, _) =
+        Ask::new(&user(1, "alice"), "createnote", &[("Name", "a")], "n").send(&test).await;
     assert_eq!(status, 200, "action names are compared without case");
 }
 
@@ -148,12 +174,14 @@ async fn a_nonce_is_accepted_once_also_after_a_restart() {
     let test = cloud();
     let (status, _) = Ask::new(&root(1), "CreateNote", &[("Name", "a")], "same").send(&test).await;
     assert_eq!(status, 200);
-    let (status, body) = Ask::new(&root(1), "CreateNote", &[("Name", "b")], "same").send(&test).await;
+    let (status, body) =
+        Ask::new(&root(1), "CreateNote", &[("Name", "b")], "same").send(&test).await;
     assert_eq!((status, body["Code"].as_str().unwrap()), (400, "SignatureNonceUsed"));
-    let keys = test.keys.clone();
-    let again = testkit::cloud_in(test.dir.path(), &test.clock, keys, &[sample::ACTIONS], &[sample::TABLES]);
-    let restarted = TestCloud { cloud: again, clock: test.clock.clone(), keys: test.keys.clone(), dir: tempfile::TempDir::new().unwrap() };
-    let (status, body) = Ask::new(&root(1), "CreateNote", &[("Name", "c")], "same").send(&restarted).await;
+    let cloud =
+        test.home.cloud(&test.clock, test.keys.clone(), &[sample::ACTIONS], &[sample::TABLES]);
+    let test = TestCloud { cloud, ..test };
+    let (status, body) =
+        Ask::new(&root(1), "CreateNote", &[("Name", "c")], "same").send(&test).await;
     assert_eq!((status, body["Code"].as_str().unwrap()), (400, "SignatureNonceUsed"));
     assert_eq!(notes(&test).await, 1);
 }
@@ -173,7 +201,9 @@ async fn a_client_token_gives_one_effect_and_one_answer() {
     // A token is its account's own, and a refused first try does not use it up.
     let refused = [("Name", "a"), ("ClientToken", "u")];
     assert_eq!(Ask::new(&root(2), "CreateNote", &refused, "4").send(&test).await.0, 409);
-    let (status, _) = Ask::new(&root(2), "CreateNote", &[("Name", "c"), ("ClientToken", "u")], "5").send(&test).await;
+    let (status, _) = Ask::new(&root(2), "CreateNote", &[("Name", "c"), ("ClientToken", "u")], "5")
+        .send(&test)
+        .await;
     assert_eq!(status, 200);
 }
 
@@ -187,7 +217,9 @@ async fn a_dry_run_says_so_changes_nothing_and_keeps_the_token_free() {
     assert!(trail(&test, 1).await.is_empty());
     let denied = Ask::new(&user(1, "alice"), "CreateNote", &dry, "2").send(&test).await;
     assert_eq!(denied.0, 403, "a dry run tells of a refusal");
-    let (status, _) = Ask::new(&root(1), "CreateNote", &[("Name", "a"), ("ClientToken", "t")], "3").send(&test).await;
+    let (status, _) = Ask::new(&root(1), "CreateNote", &[("Name", "a"), ("ClientToken", "t")], "3")
+        .send(&test)
+        .await;
     assert_eq!(status, 200);
 }
 
@@ -204,15 +236,30 @@ async fn actions_are_plain_typed_rust_too() {
 #[tokio::test]
 async fn location_tells_where_a_service_answers() {
     let test = cloud();
-    let addresses = engine::Endpoints { api: "127.0.0.1:7100".to_owned(), oss: "127.0.0.1:7101".to_owned() };
+    let addresses =
+        engine::Endpoints { api: "127.0.0.1:7100".to_owned(), oss: "127.0.0.1:7101".to_owned() };
     test.cloud.endpoints.set(addresses).unwrap();
     for (service, address) in [("sample", "127.0.0.1:7100"), ("oss", "127.0.0.1:7101")] {
         let params = [("Id", "ap-southeast-5"), ("ServiceCode", service)];
-        let body = engine::pipeline::call(&test.cloud, &root(1), "2015-06-12", "DescribeEndpoints", &params).await.unwrap();
+        let body = engine::pipeline::call(
+            &test.cloud,
+            &root(1),
+            "2015-06-12",
+            "DescribeEndpoints",
+            &params,
+        )
+        .await
+        .unwrap();
         let endpoint = &body["Endpoints"]["Endpoint"][0];
-        assert_eq!((endpoint["Endpoint"].as_str(), endpoint["SerivceCode"].as_str()), (Some(address), Some(service)));
+        assert_eq!(
+            (endpoint["Endpoint"].as_str(), endpoint["SerivceCode"].as_str()),
+            (Some(address), Some(service))
+        );
     }
     let params = [("Id", "ap-southeast-5"), ("ServiceCode", "nothing")];
-    let body = engine::pipeline::call(&test.cloud, &root(1), "2015-06-12", "DescribeEndpoints", &params).await.unwrap();
+    let body =
+        engine::pipeline::call(&test.cloud, &root(1), "2015-06-12", "DescribeEndpoints", &params)
+            .await
+            .unwrap();
     assert_eq!(body["Endpoints"]["Endpoint"], serde_json::json!([]));
 }

@@ -8,11 +8,18 @@ use store::{MigrationSet, params};
 pub const VERSION: &str = "2030-01-01";
 pub const TAKEN: Code = Code::new("EntityAlreadyExists.Note", 409, "The note exists already.");
 
-pub const TABLES: MigrationSet =
-    MigrationSet { name: "sample", steps: &["CREATE TABLE note (name TEXT NOT NULL PRIMARY KEY, size INTEGER NOT NULL);"] };
+pub const TABLES: MigrationSet = MigrationSet {
+    name: "sample",
+    steps: &["CREATE TABLE note (name TEXT NOT NULL PRIMARY KEY, size INTEGER NOT NULL);"],
+};
 
-pub static ACTIONS: &[Entry] =
-    &[action::<CreateNote>(), action::<CountNotes>(), action::<Careless>(), action::<WhoAmI>(), action::<Panics>()];
+pub static ACTIONS: &[Entry] = &[
+    action::<CreateNote>(),
+    action::<CountNotes>(),
+    action::<Careless>(),
+    action::<WhoAmI>(),
+    action::<Panics>(),
+];
 
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -31,7 +38,8 @@ pub struct Created {
 pub struct CreateNote;
 
 impl Action for CreateNote {
-    const META: Meta = Meta::write("sample", VERSION, "CreateNote").replay_by("ClientToken").dry_run();
+    const META: Meta =
+        Meta::write("sample", VERSION, "CreateNote").replay_by("ClientToken").dry_run();
     type Request = Note;
     type Response = Created;
 
@@ -67,7 +75,9 @@ impl Action for CountNotes {
 
     fn run(cx: &mut Cx<'_>, _: Nothing) -> Result<Count, ApiError> {
         cx.authorize("acs:sample:*:*:note/*")?;
-        let count = cx.tx().query_opt("SELECT CAST(COUNT(*) AS BIGINT) FROM note", &[], |row| row.get(0))?;
+        let count = cx
+            .tx()
+            .query_opt("SELECT CAST(COUNT(*) AS BIGINT) FROM note", &[], |row| row.get(0))?;
         Ok(Count { count: count.unwrap_or(0) })
     }
 }

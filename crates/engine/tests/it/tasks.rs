@@ -33,7 +33,9 @@ impl Machine for Walk {
         self.seen.lock().unwrap().push((cx.id.clone(), state));
         match state {
             State::Begin => Ok(Next::Go(State::Middle).into()),
-            State::Middle if self.failures.fetch_sub(1, Ordering::SeqCst) > 0 => Err(StepError::transient("not yet")),
+            State::Middle if self.failures.fetch_sub(1, Ordering::SeqCst) > 0 => {
+                Err(StepError::transient("not yet"))
+            }
             State::Middle => Ok(Next::Go(State::End).with(|cx| {
                 cx.tx().execute("INSERT INTO note (name, size) VALUES ('walked', 0)", &[])?;
                 Ok(())
@@ -66,7 +68,11 @@ async fn a_task_walks_to_its_end_through_failures_and_its_commit_comes_with_the_
     until(async || {
         clock.pass(Duration::from_secs(1)); // the backoff is on the cloud's clock
         cloud.wakes.wake("test.other");
-        let left = cloud.db.read(|tx| tx.query_opt("SELECT 1 FROM task WHERE kind = 'test.walk'", &[], |row| row.get::<i64>(0)));
+        let left = cloud.db.read(|tx| {
+            tx.query_opt("SELECT 1 FROM task WHERE kind = 'test.walk'", &[], |row| {
+                row.get::<i64>(0)
+            })
+        });
         let left: Result<Option<i64>, store::Error> = left.await;
         left.unwrap().is_none()
     })
@@ -75,8 +81,13 @@ async fn a_task_walks_to_its_end_through_failures_and_its_commit_comes_with_the_
     running.await.unwrap();
     let states: Vec<_> = seen.lock().unwrap().iter().map(|(_, state)| *state).collect();
     assert_eq!(states, [State::Begin, State::Middle, State::Middle, State::Middle, State::End]);
-    let walked: Result<Option<i64>, store::Error> =
-        test.cloud.db.read(|tx| tx.query_opt("SELECT size FROM note WHERE name = 'walked'", &[], |row| row.get(0))).await;
+    let walked: Result<Option<i64>, store::Error> = test
+        .cloud
+        .db
+        .read(|tx| {
+            tx.query_opt("SELECT size FROM note WHERE name = 'walked'", &[], |row| row.get(0))
+        })
+        .await;
     assert_eq!(walked.unwrap(), Some(0));
 }
 
@@ -97,7 +108,8 @@ impl Machine for Slow {
 async fn a_step_whose_lease_was_lost_cannot_overwrite_its_successor() {
     let test = cloud();
     let gate = Arc::new(tokio::sync::Notify::new());
-    let runner = Runner::new(test.cloud.clone()).with_one(Slow(Arc::clone(&gate)), &1).await.unwrap();
+    let runner =
+        Runner::new(test.cloud.clone()).with_one(Slow(Arc::clone(&gate)), &1).await.unwrap();
     let (stop, stopped) = watch::channel(false);
     let running = tokio::spawn(runner.run(stopped));
     let cloud = test.cloud.clone();
@@ -114,7 +126,12 @@ async fn a_step_whose_lease_was_lost_cannot_overwrite_its_successor() {
     let taken: Result<u64, store::Error> = test
         .cloud
         .db
-        .write(|tx| tx.execute("UPDATE task SET lease_epoch = 7, state = '5', due_at = ?1", params![i64::MAX]))
+        .write(|tx| {
+            tx.execute(
+                "UPDATE task SET lease_epoch = 7, state = '5', due_at = ?1",
+                params![i64::MAX],
+            )
+        })
         .await;
     assert_eq!(taken.unwrap(), 1);
     stop.send(true).unwrap();

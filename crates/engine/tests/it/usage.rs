@@ -24,7 +24,8 @@ fn oracle(changes: &[(i64, i64)], until: i64) -> BTreeMap<i64, i64> {
     let mut hours = BTreeMap::new();
     let Some(&(first, _)) = changes.first() else { return hours };
     for second in first..until {
-        let level: i64 = changes.iter().filter(|(at, _)| *at <= second).map(|(_, change)| change).sum();
+        let level: i64 =
+            changes.iter().filter(|(at, _)| *at <= second).map(|(_, change)| change).sum();
         *hours.entry(second / 3600 * 3600).or_default() += level;
     }
     hours
@@ -76,7 +77,11 @@ fn a_clock_that_is_set_back_takes_nothing_back() {
     change(1000, 10);
     change(1100, 5);
     change(900, -15);
-    let lines = db.read_blocking(|tx| usage(tx, AccountId::new(1), 0, i64::MAX, Time::from_secs(3000))).unwrap();
-    let of = |meter: &str| lines.iter().filter(|line| line.meter == meter).map(|line| line.quantity).sum::<i64>();
+    let lines = db
+        .read_blocking(|tx| usage(tx, AccountId::new(1), 0, i64::MAX, Time::from_secs(3000)))
+        .unwrap();
+    let of = |meter: &str| {
+        lines.iter().filter(|line| line.meter == meter).map(|line| line.quantity).sum::<i64>()
+    };
     assert_eq!((of("stored"), of("requests")), (1000, 3));
 }
