@@ -164,6 +164,10 @@ impl Postgres {
             self.permits.close();
             drop(all);
         }
+        self.disconnect();
+    }
+
+    fn disconnect(&self) {
         let idle = std::mem::take(&mut *lock(&self.idle));
         if !idle.is_empty() {
             off_runtime(|| drop(idle));
@@ -173,7 +177,9 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        self.close();
+        // Jobs hold this, so none runs but perhaps the one whose closure held the last `Db` and is
+        // being dropped here: waiting for its permit would be waiting for ourselves.
+        self.disconnect();
     }
 }
 
