@@ -5,7 +5,7 @@ import os
 import pytest
 from alibabacloud_ram20150501 import models as ram_models
 
-from support import Clients, Cloud, Key, keep_on_this_machine, trust_only, unique
+from support import Clients, Cloud, Key, acs3, keep_on_this_machine, send, trust_only, unique
 
 
 def pytest_addoption(parser):
@@ -113,3 +113,18 @@ def remove_user(ram, name):
             ram_models.DeleteAccessKeyRequest(user_name=name, user_access_key_id=key.access_key_id)
         )
     ram.delete_user(ram_models.DeleteUserRequest(user_name=name))
+
+
+@pytest.fixture(scope="session")
+def foreign(cloud):
+    """The root key of another account of the same cloud, suspended afterwards."""
+
+    def call(action, **params):
+        headers, target = acs3(cloud, action, "2026-01-01", params)
+        answer = send(cloud, "http", headers, target)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    made = call("CreateAccount", AccountName=unique("foreign"), DisplayName="Somebody else")
+    yield Key(made["AccessKey"]["AccessKeyId"], made["AccessKey"]["AccessKeySecret"])
+    call("SuspendAccount", AccountId=made["Account"]["AccountId"])

@@ -1,10 +1,10 @@
 //! `cargo xtask check`: what can be judged without running the program.
 
+use crate::Verdict;
 use crate::args::Args;
 use crate::process::run_ok;
 use crate::tidy;
 use crate::workspace::Workspace;
-use crate::{Result, Verdict};
 
 pub(crate) const HELP: &str = "\
 Judge what can be judged without running the program: format, lint, and the rules of the house
@@ -16,14 +16,18 @@ Options:
   --only fmt|tidy|clippy   only one of them
 ";
 
+/// Judges one thing.
+type Check = fn(&Workspace) -> Verdict;
+
+/// The quick ones first.
+const CHECKS: [(&str, Check); 3] = [("fmt", fmt), ("tidy", tidy::run), ("clippy", clippy)];
+
 pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Verdict {
     let only = args.choice("--only", &["fmt", "tidy", "clippy"])?;
     args.finish()?;
-    // The quick ones first, and all of them, so that one run shows everything.
-    let checks: [(&str, fn(&Workspace) -> Result<bool>); 3] =
-        [("fmt", fmt), ("tidy", tidy::run), ("clippy", clippy)];
+    // All of them, so that one run shows everything.
     let mut bad = Vec::new();
-    for (name, check) in checks {
+    for (name, check) in CHECKS {
         if only.as_deref().is_none_or(|only| only == name) && !check(workspace)? {
             bad.push(name);
         }
@@ -36,11 +40,11 @@ pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Verdict {
     Ok(bad.is_empty())
 }
 
-fn fmt(workspace: &Workspace) -> Result<bool> {
+fn fmt(workspace: &Workspace) -> Verdict {
     run_ok(workspace.cargo().args(["fmt", "--all", "--check"]))
 }
 
-fn clippy(workspace: &Workspace) -> Result<bool> {
+fn clippy(workspace: &Workspace) -> Verdict {
     let mut cargo = workspace.cargo();
     cargo.args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]);
     run_ok(&mut cargo)

@@ -40,6 +40,18 @@ impl CloudFile {
         endpoint.ok_or_else(|| format!("cloud.json names no endpoint `{name}`"))
     }
 
+    /// The verifier key of its transparency log.
+    pub(crate) fn log_key(&self) -> Result<&str> {
+        let key = self.json.get("log_key").and_then(Json::text);
+        key.ok_or_else(|| "cloud.json names no log_key".to_owned())
+    }
+
+    /// Where the certificate is that signs for this cloud.
+    pub(crate) fn ca_cert(&self) -> Result<&str> {
+        let path = self.json.get("ca_cert").and_then(Json::text);
+        path.ok_or_else(|| "cloud.json names no ca_cert".to_owned())
+    }
+
     /// Whether both front doors answer and the cloud calls itself healthy.
     pub(crate) fn is_ready(&self) -> bool {
         let answers = |name| self.endpoint(name).is_ok_and(|url| status(url, "/").is_some());
@@ -129,6 +141,11 @@ impl Cloud {
         CloudFile::read(&self.data_dir)
     }
 
+    /// Where it keeps everything.
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
     /// Where its `cloud.json` is.
     pub(crate) fn file_path(&self) -> PathBuf {
         self.data_dir.join("cloud.json")
@@ -154,3 +171,6 @@ impl Cloud {
         lines[lines.len().saturating_sub(20)..].join("\n")
     }
 }
+
+#[cfg(test)]
+mod tests;

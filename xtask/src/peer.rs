@@ -18,8 +18,10 @@ const FILER: u16 = 21_888;
 const S3: u16 = 21_433;
 
 /// What the load generator signs with.
-pub(crate) const KEY_ID: &str = "peerkey0000000000000";
-pub(crate) const KEY_SECRET: &str = "peersecret00000000000000000000";
+const KEY_ID: &str = "peerkey0000000000000";
+const KEY_SECRET: &str = "peersecret00000000000000000000";
+
+const KEY_FILE: &str = "key.json";
 
 /// How it is set, for the table.
 pub(crate) const SETTINGS: &str = "SeaweedFS 4.48, one volume server, no fsync per write (default)";
@@ -28,7 +30,7 @@ pub(crate) const SETTINGS: &str = "SeaweedFS 4.48, one volume server, no fsync p
 pub(crate) struct Peer {
     // Field order is drop order: the server ends before its folder goes.
     running: Running,
-    _scratch: Scratch,
+    scratch: Scratch,
 }
 
 impl Peer {
@@ -45,6 +47,8 @@ impl Peer {
                 "credentials": [{{"accessKey": "{KEY_ID}", "secretKey": "{KEY_SECRET}"}}]}}]}}"#
         );
         write(&config, identity)?;
+        let key = format!(r#"{{"AccessKeyId": "{KEY_ID}", "AccessKeySecret": "{KEY_SECRET}"}}"#);
+        write(&scratch.path().join(KEY_FILE), key)?;
         let log_path = scratch.path().join("log");
         let log =
             fs::File::create(&log_path).map_err(|e| format!("{}: {e}", log_path.display()))?;
@@ -61,12 +65,24 @@ impl Peer {
             running.check_alive()?;
             Ok(cloud::status(&endpoint(), "/").map(drop))
         })?;
-        Ok(Self { running, _scratch: scratch })
+        Ok(Self { running, scratch })
+    }
+
+    /// A file with the key that it knows, as Awan's clients read keys.
+    pub(crate) fn key_file(&self) -> PathBuf {
+        self.scratch.path().join(KEY_FILE)
     }
 
     /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.running.pid()
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // Asked to end, it hangs; and nothing of it is kept.
+        self.running.kill();
     }
 }
 

@@ -51,6 +51,8 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 /// Runs to the end, shows what it prints as it comes and keeps it: (succeeded, both outputs).
 pub(crate) fn tee(command: &mut Command) -> Result<(bool, String)> {
     eprintln!("$ {}", shown(command));
+    // What is read cannot be in colours.
+    command.env("NO_COLOR", "1").env("CARGO_TERM_COLOR", "never").env_remove("FORCE_COLOR");
     let spawned =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = spawned.map_err(|e| cannot_start(command, &e))?;
@@ -125,6 +127,12 @@ impl Running {
         std::mem::forget(self);
     }
 
+    /// Ends it at once, without asking.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Asks it to end and waits; kills it if it does not obey. Says whether it ended well by itself.
     pub(crate) fn stop(&mut self) -> bool {
         terminate(self.pid());
@@ -137,8 +145,7 @@ impl Running {
             }
         }
         eprintln!("`{}` did not stop within {} s; killed", self.name, STOP_WAIT.as_secs());
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
         false
     }
 }
@@ -175,27 +182,4 @@ pub(crate) fn wait_for<T>(
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
-    use super::*;
-
-    #[test]
-    fn tee_keeps_both_outputs_and_the_verdict() {
-        let (good, heard) =
-            tee(Command::new("sh").args(["-c", "echo one; echo two >&2; exit 3"])).unwrap();
-        assert!(!good);
-        let mut lines: Vec<_> = heard.lines().collect();
-        lines.sort_unstable();
-        assert_eq!(lines, ["one", "two"]);
-    }
-
-    #[test]
-    fn a_background_program_is_ended_when_dropped() {
-        let running = Running::start(Command::new("sleep").arg("60")).unwrap();
-        let pid = running.pid();
-        assert!(succeeds(Command::new("sh").args(["-c", &format!("kill -0 {pid}")])));
-        drop(running);
-        assert!(!succeeds(Command::new("sh").args(["-c", &format!("kill -0 {pid}")])));
-    }
-}
+mod tests;

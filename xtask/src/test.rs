@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use crate::args::Args;
 use crate::cloud::{Cloud, Life, free_port_base};
@@ -42,15 +43,8 @@ pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Verdict {
         rust(workspace, &mut lanes, postgres.as_ref(), &filter);
     }
     if wanted("clients") || wanted("postgres") {
-        let clients = Clients::install(workspace, &absent, filter)?;
-        if wanted("clients") {
-            clients.against(&mut lanes, &Backend::Sqlite);
-        }
-        match (&postgres, wanted("postgres")) {
-            (Some(server), true) => clients.against(&mut lanes, &Backend::Postgres(server)),
-            (None, true) => lanes.skip("clients, PostgreSQL", "there is no PostgreSQL server"),
-            (_, false) => {}
-        }
+        let run = clients(workspace, &mut lanes, &absent, filter, postgres.as_ref(), &wanted);
+        run.unwrap_or_else(|why| lanes.add("clients", || Err(why)));
     }
     Ok(lanes.conclude())
 }
@@ -87,6 +81,27 @@ fn rust(workspace: &Workspace, lanes: &mut Lanes, postgres: Option<&Postgres>, f
         None => lanes.skip("Rust, PostgreSQL", "there is no PostgreSQL server"),
     }
     lanes.run("Rust", runner, &mut cargo);
+}
+
+fn clients(
+    workspace: &Workspace,
+    lanes: &mut Lanes,
+    absent: &[(&'static str, String)],
+    filter: Vec<String>,
+    postgres: Option<&Postgres>,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<()> {
+    let clients = Clients::install(workspace, absent, filter)?;
+    if wanted("clients") {
+        clients.against(lanes, &Backend::Sqlite);
+    }
+    if wanted("postgres") {
+        match postgres {
+            Some(server) => clients.against(lanes, &Backend::Postgres(server)),
+            None => lanes.skip("clients, PostgreSQL", "there is no PostgreSQL server"),
+        }
+    }
+    Ok(())
 }
 
 enum Backend<'a> {
@@ -147,23 +162,25 @@ impl Clients {
     /// Starts a cloud on `backend`, runs every client against it and stops it.
     fn against(&self, lanes: &mut Lanes, backend: &Backend<'_>) {
         let name = backend.name();
-        let mut log = None;
-        match self.serve(backend) {
-            Ok((cloud, scratch)) => {
-                self.python(lanes, backend, &cloud);
-                self.node(lanes, backend, &cloud);
-                self.go(lanes, backend, &cloud, scratch.path());
-                lanes.add(&format!("drain, {name}"), || {
-                    log = Some(cloud.stop()?);
-                    Ok(Counts { passed: 1, ..Counts::default() })
-                });
-                if let Some(log) = log {
-                    let listed = self.dir.join("log.allowed");
-                    lanes.add(&format!("log, {name}"), || quiet_log(&log, &read(&listed)?));
-                }
-            }
-            Err(why) => lanes.add(&format!("clients, {name}"), || Err(why)),
-        }
+        let (cloud, scratch) = match self.serve(backend) {
+            Ok(served) => served,
+            Err(why) => return lanes.add(&format!("clients, {name}"), || Err(why)),
+        };
+        let early = early_checkpoint(&cloud, scratch.path());
+        let log_key = cloud.file().and_then(|file| file.log_key().map(str::to_owned));
+        self.python(lanes, backend, &cloud);
+        self.node(lanes, backend, &cloud);
+        let public_log = cloud.data_dir().join("log");
+        let mut log = Ok(String::new());
+        lanes.add(&format!("drain, {name}"), || {
+            log = cloud.stop();
+            log.as_ref().map(|_| ONE).map_err(Clone::clone)
+        });
+        let allowed = read(&self.dir.join("log.allowed"));
+        lanes.add(&format!("quiet log, {name}"), || quiet_log(&log?, &allowed?));
+        self.go(lanes, backend, scratch.path(), |verifier| {
+            Ok(verifier.arg(public_log).arg(log_key?).arg(early?))
+        });
     }
 
     fn serve(&self, backend: &Backend<'_>) -> Result<(Cloud, Scratch)> {
@@ -207,13 +224,22 @@ impl Clients {
             command.arg(format!("--test-name-pattern={word}"));
         }
         command.arg(self.dir.join("node/test.mjs"));
-        let command = command.env("NODE_PATH", modules).env("AWAN_CLOUD", cloud.file_path());
+        command.env("NODE_PATH", modules).env("AWAN_CLOUD", cloud.file_path());
+        if let Ok(ca_cert) = cloud.file().and_then(|file| file.ca_cert().map(str::to_owned)) {
+            command.env("NODE_EXTRA_CA_CERTS", ca_cert);
+        }
         lanes.run(&name, Runner::Node, command.current_dir(&self.root));
     }
 
     /// Builds the log verifier that uses Go's own checksum-database code, and lets it judge the
-    /// transparency log.
-    fn go(&self, lanes: &mut Lanes, backend: &Backend<'_>, cloud: &Cloud, scratch: &Path) {
+    /// transparency log that `with` names.
+    fn go(
+        &self,
+        lanes: &mut Lanes,
+        backend: &Backend<'_>,
+        scratch: &Path,
+        with: impl FnOnce(&mut Command) -> Result<&mut Command>,
+    ) {
         let name = format!("Go log verifier, {}", backend.name());
         if !self.filter.is_empty() {
             return;
@@ -225,11 +251,27 @@ impl Clients {
         let mut build = Command::new("go");
         build.args(["build", "-o"]).arg(&program).arg(self.dir.join("go/verifylog/main.go"));
         build.env("GO111MODULE", "off").env("GOPATH", setup::GO_PATH).env("GOFLAGS", "");
-        if let Err(why) = process::run(&mut build) {
-            return lanes.add(&name, || Err(why));
+        let mut verifier = Command::new(program);
+        let ready = process::run(&mut build).and_then(|()| with(&mut verifier));
+        match ready {
+            Ok(verifier) => lanes.run(&name, Runner::Plain, verifier),
+            Err(why) => lanes.add(&name, || Err(why)),
         }
-        lanes.run(&name, Runner::Plain, Command::new(program).arg(cloud.file_path()));
     }
+}
+
+/// One test that passed.
+const ONE: Counts = Counts { passed: 1, failed: 0, skipped: 0 };
+
+/// Keeps the log's checkpoint as it is now, so that the log can be shown later to have only grown.
+fn early_checkpoint(cloud: &Cloud, scratch: &Path) -> Result<PathBuf> {
+    let published = cloud.data_dir().join("log/checkpoint");
+    let text = process::wait_for("the log's first checkpoint", Duration::from_secs(30), || {
+        Ok(read(&published).ok())
+    })?;
+    let kept = scratch.join("checkpoint.early");
+    write(&kept, text)?;
+    Ok(kept)
 }
 
 /// A cloud that served only right and wrong *requests* has no reason to log an error or a warning.
@@ -244,7 +286,7 @@ fn quiet_log(log: &str, allowed: &str) -> Result<Counts> {
         .filter(|line| is_loud(line) && !allowed.iter().any(|part| line.contains(part)))
         .collect();
     if loud.is_empty() {
-        return Ok(Counts { passed: 1, ..Counts::default() });
+        return Ok(ONE);
     }
     Err(format!("{} lines that nobody expected\n{}", loud.len(), loud.join("\n")))
 }
@@ -259,16 +301,4 @@ fn is_loud(line: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_unlisted_errors_and_warnings_are_loud() {
-        let log = "2026-01-02T03:04:05Z  INFO serving WARN as a word of text\n\
-                   2026-01-02T03:04:06Z  WARN disk is slow\n";
-        assert!(quiet_log(log, "# listed\ndisk is slow\n").is_ok());
-        assert!(quiet_log(log, "").is_err());
-        assert!(quiet_log("{\"level\":\"ERROR\",\"message\":\"x\"}", "").is_err());
-        assert!(quiet_log("thread 'main' panicked at src/main.rs", "").is_err());
-    }
-}
+mod tests;

@@ -5,15 +5,15 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
-use base::region::{DataCentre, Region};
 use base::Secret;
+use base::region::{DataCentre, Region};
 use serde::{Deserialize, Serialize};
 
 use crate::roles;
 
 /// Where the configuration is, and what the command line overrides.
 #[derive(clap::Args, Clone, Debug)]
-pub struct Args {
+pub struct ConfigArgs {
     /// The configuration file [default: DIR/awan.toml, where there is one]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -133,7 +133,7 @@ impl Default for Limits {
 
 impl Config {
     /// Reads the file, then lets the command line override it.
-    pub fn load(args: &Args) -> anyhow::Result<Self> {
+    pub fn load(args: &ConfigArgs) -> anyhow::Result<Self> {
         let standing = args.data_dir.join("awan.toml");
         let file = args.config.clone().or_else(|| standing.exists().then_some(standing));
         let mut config = match file {
@@ -147,22 +147,39 @@ impl Config {
     }
 
     fn read(file: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(file).with_context(|| format!("read the configuration {}", file.display()))?;
-        toml::from_str(&text).with_context(|| format!("understand the configuration {}", file.display()))
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("read the configuration {}", file.display()))?;
+        toml::from_str(&text)
+            .with_context(|| format!("understand the configuration {}", file.display()))
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        ensure!(!self.data_centre.is_empty(), "the configuration names no data_centre: add at least one [[data_centre]]");
+        ensure!(
+            !self.data_centre.is_empty(),
+            "the configuration names no data_centre: add at least one [[data_centre]]"
+        );
         let mut sites = std::collections::BTreeSet::new();
         for centre in &self.data_centre {
             ensure!(sites.insert(&centre.site), "the data centre {:?} is named twice", centre.site);
             let country = centre.country.as_bytes();
             let code = country.len() == 2 && country.iter().all(u8::is_ascii_uppercase);
-            ensure!(code, "data centre {}: country {:?} is no ISO 3166-1 code like ID", centre.site, centre.country);
+            ensure!(
+                code,
+                "data centre {}: country {:?} is no ISO 3166-1 code like ID",
+                centre.site,
+                centre.country
+            );
         }
         let highest = u16::MAX - roles::HIGHEST_DOOR;
-        ensure!(self.port_base <= highest, "port_base {} leaves no room: it can be {highest} at most", self.port_base);
-        ensure!(!self.log.origin.is_empty() && !self.log.origin.contains(char::is_whitespace), "log.origin must be one word");
+        ensure!(
+            self.port_base <= highest,
+            "port_base {} leaves no room: it can be {highest} at most",
+            self.port_base
+        );
+        ensure!(
+            !self.log.origin.is_empty() && !self.log.origin.contains(char::is_whitespace),
+            "log.origin must be one word"
+        );
         Ok(())
     }
 
@@ -185,16 +202,17 @@ impl Config {
 /// Resolves `env:NAME` or `file:PATH`.
 fn reference(text: &str) -> anyhow::Result<Secret<String>> {
     if let Some(name) = text.strip_prefix("env:") {
-        let value = std::env::var(name).with_context(|| format!("the environment has no {name}"))?;
+        let value =
+            std::env::var(name).with_context(|| format!("the environment has no {name}"))?;
         return Ok(Secret::new(value));
     }
     if let Some(path) = text.strip_prefix("file:") {
-        let value = std::fs::read_to_string(path).with_context(|| format!("read the secret in {path}"))?;
+        let value =
+            std::fs::read_to_string(path).with_context(|| format!("read the secret in {path}"))?;
         return Ok(Secret::new(value.trim().to_owned()));
     }
     bail!("a secret is given as env:NAME or file:PATH, not in the configuration itself")
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -15,7 +15,11 @@ pub struct Metrics(pub Arc<Cloud>);
 impl Handler for Metrics {
     async fn handle(&self, request: Request<Incoming>, _: Peer) -> Response<Body> {
         match request.uri().path() {
-            "/metrics" => answer(StatusCode::OK, "text/plain; version=0.0.4", self.0.metrics.render().into_bytes()),
+            "/metrics" => answer(
+                StatusCode::OK,
+                "text/plain; version=0.0.4",
+                self.0.metrics.render().into_bytes(),
+            ),
             "/health" => self.health().await,
             _ => answer(StatusCode::NOT_FOUND, TEXT, b"There is /metrics and /health.\n".to_vec()),
         }
@@ -29,13 +33,23 @@ impl Handler for Metrics {
 impl Metrics {
     /// Well where the database answers: everything else depends on it.
     async fn health(&self) -> Response<Body> {
-        let asked = self.0.db.read(|tx| tx.query_opt("SELECT published FROM log_state", &[], |row| row.get::<i64>(0))).await;
+        let asked = self
+            .0
+            .db
+            .read(|tx| {
+                tx.query_opt("SELECT published FROM log_state", &[], |row| row.get::<i64>(0))
+            })
+            .await;
         match asked {
             Ok(_) => answer(StatusCode::OK, JSON, br#"{"status":"ok"}"#.to_vec()),
             Err(error) => {
                 let error: store::Error = error;
                 tracing::error!(?error, "the health check's query");
-                answer(StatusCode::SERVICE_UNAVAILABLE, JSON, br#"{"status":"the database does not answer"}"#.to_vec())
+                answer(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    JSON,
+                    br#"{"status":"the database does not answer"}"#.to_vec(),
+                )
             }
         }
     }
@@ -53,20 +67,36 @@ pub struct Portal {
 impl Handler for Portal {
     async fn handle(&self, request: Request<Incoming>, _: Peer) -> Response<Body> {
         let Some(path) = request.uri().path().strip_prefix("/log/") else {
-            return answer(StatusCode::NOT_FOUND, TEXT, b"The public log is below /log/: begin with /log/checkpoint.\n".to_vec());
+            return answer(
+                StatusCode::NOT_FOUND,
+                TEXT,
+                b"The public log is below /log/: begin with /log/checkpoint.\n".to_vec(),
+            );
         };
         let Some(file) = below(&self.log, path) else {
-            return answer(StatusCode::NOT_FOUND, TEXT, b"There is no such file in the log.\n".to_vec());
+            return answer(
+                StatusCode::NOT_FOUND,
+                TEXT,
+                b"There is no such file in the log.\n".to_vec(),
+            );
         };
         match tokio::fs::read(file).await {
             Ok(bytes) => {
                 let kind = if path == "checkpoint" { TEXT } else { "application/octet-stream" };
                 let mut response = answer(StatusCode::OK, kind, bytes);
-                let fresh = if path == "checkpoint" { "no-cache" } else { "public, max-age=31536000, immutable" };
-                response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static(fresh));
+                let fresh = if path == "checkpoint" {
+                    "no-cache"
+                } else {
+                    "public, max-age=31536000, immutable"
+                };
+                response
+                    .headers_mut()
+                    .insert(header::CACHE_CONTROL, header::HeaderValue::from_static(fresh));
                 response
             }
-            Err(_) => answer(StatusCode::NOT_FOUND, TEXT, b"There is no such file in the log.\n".to_vec()),
+            Err(_) => {
+                answer(StatusCode::NOT_FOUND, TEXT, b"There is no such file in the log.\n".to_vec())
+            }
         }
     }
 

@@ -30,9 +30,9 @@ const EXAMPLES: &str = "Examples:
 #[derive(Subcommand)]
 enum Verb {
     /// Run the cloud
-    Serve(serve::Args),
+    Serve(serve::ServeArgs),
     /// Read the configuration and print what is in effect
-    CheckConfig(config::Args),
+    CheckConfig(config::ConfigArgs),
     #[command(flatten)]
     Client(cli::Command),
 }
@@ -44,12 +44,12 @@ fn main() -> ExitCode {
         Verb::Client(command) => cli::run(command),
     };
     result.unwrap_or_else(|error| {
-        let _ = writeln!(std::io::stderr(), "error: {error:#}");
+        cli::report(&error);
         ExitCode::FAILURE
     })
 }
 
-fn check_config(args: &config::Args) -> anyhow::Result<ExitCode> {
+fn check_config(args: &config::ConfigArgs) -> anyhow::Result<ExitCode> {
     let config = config::Config::load(args)?;
     write!(std::io::stdout(), "{}", config.describe()?)?;
     Ok(ExitCode::SUCCESS)

@@ -50,10 +50,19 @@ struct RootKeyFile {
 pub fn root_key(dir: &Path, make: impl FnOnce() -> ram::RootKey) -> anyhow::Result<ram::RootKey> {
     let path = dir.join("root-key.json");
     if path.exists() {
-        let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-        let file: RootKeyFile = serde_json::from_str(&text).with_context(|| format!("understand {}", path.display()))?;
-        let account_id = file.account_id.parse().map_err(|()| anyhow::anyhow!("{}: AccountId is no account id", path.display()))?;
-        return Ok(ram::RootKey { account_id, access_key_id: file.access_key_id, access_key_secret: Secret::new(file.access_key_secret) });
+        let text =
+            std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+        let file: RootKeyFile = serde_json::from_str(&text)
+            .with_context(|| format!("understand {}", path.display()))?;
+        let account_id = file
+            .account_id
+            .parse()
+            .map_err(|()| anyhow::anyhow!("{}: AccountId is no account id", path.display()))?;
+        return Ok(ram::RootKey {
+            account_id,
+            access_key_id: file.access_key_id,
+            access_key_secret: Secret::new(file.access_key_secret),
+        });
     }
     let key = make();
     let file = RootKeyFile {
@@ -61,6 +70,7 @@ pub fn root_key(dir: &Path, make: impl FnOnce() -> ram::RootKey) -> anyhow::Resu
         access_key_id: key.access_key_id.clone(),
         access_key_secret: key.access_key_secret.expose().clone(),
     };
-    write_file(&path, serde_json::to_string_pretty(&file)?.as_bytes(), 0o600).context("write root-key.json")?;
+    write_file(&path, serde_json::to_string_pretty(&file)?.as_bytes(), 0o600)
+        .context("write root-key.json")?;
     Ok(key)
 }

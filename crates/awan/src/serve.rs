@@ -33,9 +33,9 @@ const FLUSH: Duration = Duration::from_secs(10);
   awan serve --data-dir ./cloud
   awan serve --data-dir /var/lib/awan --config /etc/awan.toml
   awan serve --data-dir ./cloud --port-base 8100 --role api,oss")]
-pub struct Args {
+pub struct ServeArgs {
     #[command(flatten)]
-    config: config::Args,
+    config: config::ConfigArgs,
     /// What this process does [default: everything]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "ROLE")]
     role: Vec<Role>,
@@ -45,14 +45,21 @@ pub struct Args {
 }
 
 /// Runs the cloud until it is told to stop.
-pub fn run(args: &Args) -> anyhow::Result<()> {
+pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     start_log(args.log_json);
     let config = Config::load(&args.config)?;
     let dir = open_directory(&args.config.data_dir)?;
     let _lock = lock::take(&dir)?;
     ready::withdraw(&dir);
-    let roles = if args.role.is_empty() { vec![Role::Api, Role::Oss, Role::Tasks, Role::Portal] } else { args.role.clone() };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
+    let roles = if args.role.is_empty() {
+        vec![Role::Api, Role::Oss, Role::Tasks, Role::Portal]
+    } else {
+        args.role.clone()
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("start the runtime")?;
     let result = runtime.block_on(serve(&config, &dir, &roles));
     ready::withdraw(&dir);
     result
@@ -65,8 +72,12 @@ fn open_directory(dir: &Path) -> anyhow::Result<std::path::PathBuf> {
 }
 
 fn start_log(json: bool) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("AWAN_LOG").unwrap_or_else(|_| "info".into());
-    let format = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_env("AWAN_LOG").unwrap_or_else(|_| "info".into());
+    let format = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
     if json {
         format.json().init();
     } else {
@@ -87,11 +98,20 @@ async fn serve(config: &Config, dir: &Path, roles: &[Role]) -> anyhow::Result<()
     let (stop_doors, doors_stop) = watch::channel(false);
     let (stop_tasks, tasks_stop) = watch::channel(false);
     let hosts = oss_hosts(config);
-    let names: Vec<String> = config.tls_names.iter().chain(&hosts).filter(|name| *name != "localhost").cloned().collect();
+    let names: Vec<String> = config
+        .tls_names
+        .iter()
+        .chain(&hosts)
+        .filter(|name| *name != "localhost")
+        .cloned()
+        .collect();
     let tls = Tls::open(&make_tls_dir(dir)?, &names, &hosts, Arc::clone(&joined.cloud.clock))?;
     let cloud = Arc::clone(&joined.cloud);
-    let storage = tokio::task::spawn_blocking(move || oss::Oss::open(cloud)).await?.context("open the object storage")?;
-    let mut running = Running { doors: JoinSet::new(), tasks: JoinSet::new(), endpoints: BTreeMap::new() };
+    let storage = tokio::task::spawn_blocking(move || oss::Oss::open(cloud))
+        .await?
+        .context("open the object storage")?;
+    let mut running =
+        Running { doors: JoinSet::new(), tasks: JoinSet::new(), endpoints: BTreeMap::new() };
     running.bind(config, roles, &joined, &storage, &tls, dir, &doors_stop).await?;
     running.start_tasks(roles, &joined, &storage, &tasks_stop).await?;
     let file = CloudFile {
@@ -112,7 +132,11 @@ async fn serve(config: &Config, dir: &Path, roles: &[Role]) -> anyhow::Result<()
     let _ = stop_tasks.send(true);
     while running.tasks.join_next().await.is_some() {}
     if roles.contains(&Role::Tasks) {
-        joined.sequencer.publish_pending(&joined.cloud).await.map_err(|error| anyhow::anyhow!("publish the last leaves: {}", error.reason))?;
+        joined
+            .sequencer
+            .publish_pending(&joined.cloud)
+            .await
+            .map_err(|error| anyhow::anyhow!("publish the last leaves: {}", error.reason))?;
     }
     tracing::info!("stopped");
     Ok(())
@@ -186,7 +210,11 @@ impl Running {
     ) -> anyhow::Result<()> {
         let mut runner = Runner::new(Arc::clone(&joined.cloud));
         if roles.contains(&Role::Tasks) {
-            runner = runner.with_one(Housekeeping, &()).await?.with_one(Arc::clone(&joined.sequencer), &()).await?;
+            runner = runner
+                .with_one(Housekeeping, &())
+                .await?
+                .with_one(Arc::clone(&joined.sequencer), &())
+                .await?;
         }
         self.tasks.spawn(runner.run(stop.clone()));
         let (storage, mut stopped) = (storage.clone(), stop.clone());
@@ -194,13 +222,21 @@ impl Running {
             let until = async move { drop(stopped.wait_for(|stop| *stop).await) };
             storage.run(until).await;
         });
-        self.tasks.spawn(flush_last_used(Arc::clone(&joined.ram), Arc::clone(&joined.cloud), stop.clone()));
+        self.tasks.spawn(flush_last_used(
+            Arc::clone(&joined.ram),
+            Arc::clone(&joined.cloud),
+            stop.clone(),
+        ));
         Ok(())
     }
 }
 
 /// Writes down now and then when keys were last used; what a crash loses of it, the next use mends.
-async fn flush_last_used(ram: Arc<ram::Ram>, cloud: Arc<engine::Cloud>, mut stop: watch::Receiver<bool>) {
+async fn flush_last_used(
+    ram: Arc<ram::Ram>,
+    cloud: Arc<engine::Cloud>,
+    mut stop: watch::Receiver<bool>,
+) {
     loop {
         let stopping = tokio::select! {
             () = tokio::time::sleep(FLUSH) => false,
@@ -223,12 +259,18 @@ fn make_tls_dir(dir: &Path) -> anyhow::Result<std::path::PathBuf> {
 
 /// The names below which a bucket is a label.
 fn oss_hosts(config: &Config) -> Vec<String> {
-    let standing = [format!("oss-{}.localhost", config.region), "oss.localhost".to_owned(), "s3.localhost".to_owned(), "localhost".to_owned()];
+    let standing = [
+        format!("oss-{}.localhost", config.region),
+        "oss.localhost".to_owned(),
+        "s3.localhost".to_owned(),
+        "localhost".to_owned(),
+    ];
     config.oss.hosts.iter().cloned().chain(standing).collect()
 }
 
 async fn wait_for_stop() -> anyhow::Result<()> {
-    let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut term, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
         _ = term.recv() => {}
         _ = interrupt.recv() => {}
@@ -238,7 +280,13 @@ async fn wait_for_stop() -> anyhow::Result<()> {
 
 fn summary(file: &CloudFile, dir: &Path) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "Awan {} is ready: region {}, zones {}.", env!("CARGO_PKG_VERSION"), file.region, file.zones.join(", "))?;
+    writeln!(
+        out,
+        "Awan {} is ready: region {}, zones {}.",
+        env!("CARGO_PKG_VERSION"),
+        file.region,
+        file.zones.join(", ")
+    )?;
     for (name, address) in &file.endpoints {
         writeln!(out, "  {name:<10} {address}")?;
     }

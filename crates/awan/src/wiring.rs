@@ -19,7 +19,8 @@ use crate::config::Config;
 use crate::ready;
 
 /// Every table of the cloud, in the order in which they are made.
-const MIGRATIONS: &[MigrationSet] = &[engine::MIGRATIONS, agreement::MIGRATIONS, ram::MIGRATIONS, oss::MIGRATIONS];
+const MIGRATIONS: &[MigrationSet] =
+    &[engine::MIGRATIONS, agreement::MIGRATIONS, ram::MIGRATIONS, oss::MIGRATIONS];
 
 /// Every action of the control API.
 pub fn actions() -> [&'static [Entry]; 4] {
@@ -76,7 +77,12 @@ fn open_store(config: &Config, dir: &Path) -> anyhow::Result<Db> {
 }
 
 /// Makes the account that runs the cloud, and its agreement with itself, where there is none.
-fn first_start(db: &Db, root: ram::RootKey, seal: &Arc<Seal>, clock: &dyn Clock) -> anyhow::Result<()> {
+fn first_start(
+    db: &Db,
+    root: ram::RootKey,
+    seal: &Arc<Seal>,
+    clock: &dyn Clock,
+) -> anyhow::Result<()> {
     use engine::ports::Covenant;
     let (seal, now) = (Arc::clone(seal), clock.now());
     db.write_blocking(move |tx| {
@@ -96,7 +102,8 @@ fn master_key(dir: &Path, rng: &dyn Rng) -> anyhow::Result<[u8; Seal::KEY_LEN]> 
         write_file(&path, &key, 0o600).context("write the master key")?;
     }
     let key = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
-    key.try_into().map_err(|_| anyhow::anyhow!("{} is not {} bytes long", path.display(), Seal::KEY_LEN))
+    key.try_into()
+        .map_err(|_| anyhow::anyhow!("{} is not {} bytes long", path.display(), Seal::KEY_LEN))
 }
 
 /// The key that signs the log's checkpoints.
@@ -104,10 +111,12 @@ fn log_signer(dir: &Path, origin: &str, rng: &dyn Rng) -> anyhow::Result<Signer>
     let path = dir.join("log.key");
     if !path.exists() {
         let signer = Signer::generate(rng, origin).context("make the log's key")?;
-        write_file(&path, signer.text().expose().as_bytes(), 0o600).context("write the log's key")?;
+        write_file(&path, signer.text().expose().as_bytes(), 0o600)
+            .context("write the log's key")?;
     }
     let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-    let signer = Signer::parse(&Secret::new(text.trim().to_owned())).with_context(|| format!("understand {}", path.display()))?;
+    let signer = Signer::parse(&Secret::new(text.trim().to_owned()))
+        .with_context(|| format!("understand {}", path.display()))?;
     anyhow::ensure!(
         signer.verifier().name() == origin,
         "this cloud's log is called {}, not {origin}: a log keeps its name for life",

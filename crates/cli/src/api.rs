@@ -1,6 +1,8 @@
 //! The control API: one signed call (RPC style, ACS3-HMAC-SHA256) and its JSON answer. Which
 //! parameters an action takes, and what its answer means, is the caller's to know.
 
+use std::ops::ControlFlow;
+
 use anyhow::Result;
 use base::text::hex;
 use base::{Clock, Rng, SystemClock, SystemRng};
@@ -70,12 +72,18 @@ impl Api {
             },
             &self.credentials.signing(),
         );
-        let url = if in_body { format!("{}/", self.endpoint) } else { format!("{}/?{encoded}", self.endpoint) };
+        let url = if in_body {
+            format!("{}/", self.endpoint)
+        } else {
+            format!("{}/?{encoded}", self.endpoint)
+        };
         let mut request = Request::post(&url).header("accept", "application/json");
         for (name, value) in signed {
             request = request.header(name, value);
         }
-        let request = request.body(body).map_err(|error| Error::Corrupt(format!("a parameter cannot be sent: {error}")))?;
+        let request = request
+            .body(body)
+            .map_err(|error| Error::Corrupt(format!("a parameter cannot be sent: {error}")))?;
         self.answer(request)
     }
 
@@ -114,43 +122,49 @@ pub fn items(answer: &Value) -> &[Value] {
     fn find(value: &Value, depth: u8) -> Option<&[Value]> {
         match value {
             Value::Array(items) => Some(items),
-            Value::Object(fields) if depth > 0 => fields.values().find_map(|field| find(field, depth - 1)),
+            Value::Object(fields) if depth > 0 => {
+                fields.values().find_map(|field| find(field, depth - 1))
+            }
             _ => None,
         }
     }
     find(answer, 3).unwrap_or_default()
 }
 
-/// Reads every page of a `NextToken`/`MaxResults` action, newest page last, until `each` says enough.
+/// Reads every page of a listing, by `NextToken` or by `Marker`, until `each` says enough.
 ///
 /// # Errors
-/// As [`Api::call`].
+/// As [`Api::call`]; [`Error::Corrupt`] where the listing does not move on.
 pub fn pages(
     api: &Api,
     version: &str,
     action: &str,
     params: Params<'_>,
-    mut each: impl FnMut(&Value) -> std::ops::ControlFlow<()>,
+    mut each: impl FnMut(&Value) -> ControlFlow<()>,
 ) -> Result<(), Error> {
-    let mut token = String::new();
+    let mut from: Option<(&'static str, String)> = None;
     loop {
-        let mut page = params.to_vec();
-        if !token.is_empty() {
-            page.push(("NextToken", &token));
-        }
+        let token = from.as_ref().map(|(name, token)| (*name, token.as_str()));
+        let page: Vec<_> = params.iter().copied().chain(token).collect();
         let answer = api.call(version, action, &page)?;
         if each(&answer).is_break() {
             return Ok(());
         }
-        let next = answer["NextToken"].as_str().unwrap_or_default().to_owned();
-        if next == token && !next.is_empty() {
-            return Err(Error::Corrupt(format!("{action} answers the same NextToken again")));
+        match next_page(&answer) {
+            None => return Ok(()),
+            next if next == from => {
+                return Err(Error::Corrupt(format!("{action} answers the same page again")));
+            }
+            next => from = next,
         }
-        if next.is_empty() {
-            return Ok(());
-        }
-        token = next;
     }
+}
+
+/// The parameter that asks for the page after this one; `None` after the last.
+fn next_page(answer: &Value) -> Option<(&'static str, String)> {
+    let name = if answer["IsTruncated"] == true { "Marker" } else { "NextToken" };
+    let token = answer[name].as_str().filter(|token| !token.is_empty())?;
+    Some((name, token.to_owned()))
 }
 
 #[cfg(test)]
@@ -175,7 +189,21 @@ mod tests {
     fn an_error_that_is_not_json_still_has_a_code() {
         let found = failure(502, Value::Null, "http://h/");
         assert_eq!(found.code, "HTTP 502");
-        let found = failure(403, json!({"Code": "NoPermission", "Message": "no", "RequestId": "R"}), "http://h/");
+        let found = failure(
+            403,
+            json!({"Code": "NoPermission", "Message": "no", "RequestId": "R"}),
+            "http://h/",
+        );
         assert_eq!((found.code.as_str(), found.request_id.as_str()), ("NoPermission", "R"));
+    }
+
+    #[test]
+    fn the_next_page_is_asked_for_as_the_listing_says() {
+        let next =
+            |answer: Value| next_page(&answer).map(|(name, token)| format!("{name}={token}"));
+        assert_eq!(next(json!({"NextToken": "n"})).as_deref(), Some("NextToken=n"));
+        assert_eq!(next(json!({"IsTruncated": true, "Marker": "m"})).as_deref(), Some("Marker=m"));
+        assert_eq!(next(json!({"IsTruncated": false, "Marker": "m"})), None);
+        assert_eq!(next(json!({"NextToken": ""})), None);
     }
 }

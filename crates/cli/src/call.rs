@@ -87,7 +87,8 @@ pub fn run(args: CallArgs) -> Result<()> {
     let (call, options) = read(args.words, args.options)?;
     let profile = Profile::resolve(&options.place)?;
     let api = Api::new(&Http::new(&profile, 1)?, &profile)?;
-    let params: Vec<(&str, &str)> = call.params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let params: Vec<(&str, &str)> =
+        call.params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let answer = api.call(&call.version, &call.action, &params)?;
     show(options.output.unwrap_or(Format::Json), &answer)
 }
@@ -108,11 +109,17 @@ fn show(format: Format, answer: &Value) -> Result<()> {
 
 fn read(words: Vec<String>, before: CallOptions) -> Result<(Call, CallOptions)> {
     let (params, rest) = split(words)?;
-    let rest = Rest::try_parse_from(std::iter::once("awan call".to_owned()).chain(rest)).map_err(|error| {
-        let text = error.to_string();
-        let reason = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        advise(reason, "awan call PRODUCT Action --Name value …; parameters start with a capital letter")
-    })?;
+    let rest = Rest::try_parse_from(std::iter::once("awan call".to_owned()).chain(rest)).map_err(
+        |error| {
+            let text = error.to_string();
+            let reason =
+                text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            advise(
+                reason,
+                "awan call PRODUCT Action --Name value …; parameters start with a capital letter",
+            )
+        },
+    )?;
     let options = CallOptions {
         version: rest.options.version.or(before.version),
         output: rest.options.output.or(before.output),
@@ -131,7 +138,10 @@ fn version_of(product: &str) -> Result<&'static str> {
     found.map(|(_, version)| *version).ok_or_else(|| {
         let known: Vec<&str> = VERSIONS.iter().map(|(name, _)| *name).collect();
         advise(
-            format!("\"{product}\" is not a product that this program knows (known: {})", known.join(", ")),
+            format!(
+                "\"{product}\" is not a product that this program knows (known: {})",
+                known.join(", ")
+            ),
             "--version DATE calls an action of any product",
         )
     })
@@ -144,7 +154,9 @@ fn split(words: Vec<String>) -> Result<(Pairs, Vec<String>)> {
     let (mut params, mut rest) = (Pairs::new(), Vec::new());
     let mut words = words.into_iter().peekable();
     while let Some(word) = words.next() {
-        let Some(flag) = word.strip_prefix("--").filter(|flag| flag.starts_with(|c: char| c.is_ascii_uppercase()))
+        let Some(flag) = word
+            .strip_prefix("--")
+            .filter(|flag| flag.starts_with(|c: char| c.is_ascii_uppercase()))
         else {
             rest.push(word);
             continue;

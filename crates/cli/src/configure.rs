@@ -50,7 +50,10 @@ fn ask(id: Option<String>) -> Result<Credentials> {
     };
     let secret = output::ask("Access key secret (it is shown as you type)")?;
     if id.is_empty() || secret.is_empty() {
-        return Err(advise("a key has an id and a secret", "the account's owner makes one: CreateAccessKey"));
+        return Err(advise(
+            "a key has an id and a secret",
+            "the account's owner makes one: CreateAccessKey",
+        ));
     }
     Ok(Credentials { id, secret: Secret::new(secret), token: None })
 }

@@ -81,9 +81,13 @@ impl Error {
 
     fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Transport { .. } => Some("is the cloud running? `awan serve --data-dir DIR` starts it, `awan status` shows its endpoints"),
+            Self::Transport { .. } => Some(
+                "is the cloud running? `awan serve --data-dir DIR` starts it, `awan status` shows its endpoints",
+            ),
             Self::Service(failure) => hint_for(&failure.code),
-            Self::Corrupt(_) => Some("something between this program and the cloud changes bytes; try without a proxy"),
+            Self::Corrupt(_) => Some(
+                "something between this program and the cloud changes bytes; try without a proxy",
+            ),
             Self::Local { .. } => None,
         }
     }
@@ -91,17 +95,25 @@ impl Error {
 
 fn hint_for(code: &str) -> Option<&'static str> {
     Some(match code {
-        "SignatureDoesNotMatch" => "the access key secret is not the one that belongs to this key id",
+        "SignatureDoesNotMatch" => {
+            "the access key secret is not the one that belongs to this key id"
+        }
         "InvalidAccessKeyId" | "InvalidAccessKeyId.NotFound" => {
             "this cloud does not know the key: is it a key of another cloud, or was it deleted?"
         }
-        "InvalidAccessKeyId.Inactive" => "the key is disabled; its owner can enable it with UpdateAccessKey",
-        "InvalidTimeStamp.Expired" | "RequestTimeTooSkewed" => "the clock of this machine is more than 15 minutes off",
+        "InvalidAccessKeyId.Inactive" => {
+            "the key is disabled; its owner can enable it with UpdateAccessKey"
+        }
+        "InvalidTimeStamp.Expired" | "RequestTimeTooSkewed" => {
+            "the clock of this machine is more than 15 minutes off"
+        }
         "AccessDenied" | "Forbidden.RAM" | "NoPermission" => {
             "the account's owner can attach a policy that allows it: AttachPolicyToUser"
         }
         "Forbidden.NoAgreement" => "the account has not signed an agreement with the provider yet",
-        "NoSuchBucket" => "`awan oss ls` lists the buckets that exist; `awan oss mb oss://NAME` makes one",
+        "NoSuchBucket" => {
+            "`awan oss ls` lists the buckets that exist; `awan oss mb oss://NAME` makes one"
+        }
         "NoSuchKey" => "`awan oss ls oss://BUCKET/` lists what is there",
         "BucketNotEmpty" => "`awan oss rm --recursive oss://BUCKET/` empties it",
         code if code.starts_with("InvalidSecurityToken") => "ask for a new token with AssumeRole",
@@ -155,7 +167,9 @@ mod tests {
 
     #[test]
     fn advice_is_found_below_added_context() {
-        let error = Err::<(), _>(advise("no key", "run configure")).context("list buckets").expect_err("is an error");
+        let error = Err::<(), _>(advise("no key", "run configure"))
+            .context("list buckets")
+            .expect_err("is an error");
         assert_eq!(format!("{error:#}"), "list buckets: no key");
         assert_eq!(hint_of(&error).as_deref(), Some("run configure"));
     }

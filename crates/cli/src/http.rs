@@ -70,7 +70,8 @@ impl Http {
     /// [`Error::Transport`] where no answer came or it is too long.
     pub fn fetch(&self, url: &str) -> Result<(u16, Vec<u8>), Error> {
         let request = Request::get(url).body(SendBody::none());
-        let request = request.map_err(|_| Error::Corrupt(format!("\"{url}\" is not an address")))?;
+        let request =
+            request.map_err(|_| Error::Corrupt(format!("\"{url}\" is not an address")))?;
         let uri = request.uri().clone();
         let response = self.send(request)?;
         let status = response.status().as_u16();
@@ -92,7 +93,8 @@ impl Http {
     /// [`Error::Transport`] where it breaks off or is too long.
     pub fn read(url: &http::Uri, response: Response<Body>) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
-        let failed = |source: ureq::Error| Error::Transport { url: shown(url), source: Box::new(source) };
+        let failed =
+            |source: ureq::Error| Error::Transport { url: shown(url), source: Box::new(source) };
         let mut reader = response.into_body().into_reader().take(ANSWER_BYTES_MAX + 1);
         reader.read_to_end(&mut bytes).map_err(|error| failed(error.into()))?;
         if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > ANSWER_BYTES_MAX {
@@ -123,7 +125,10 @@ pub fn authority(address: &str) -> Result<String> {
 }
 
 fn not_an_address(address: &str) -> anyhow::Error {
-    advise(format!("\"{address}\" is not an address"), "write it as http://HOST:PORT or https://HOST:PORT")
+    advise(
+        format!("\"{address}\" is not an address"),
+        "write it as http://HOST:PORT or https://HOST:PORT",
+    )
 }
 
 fn is_loopback(address: &str) -> bool {
@@ -157,15 +162,21 @@ fn tls_config(ca_cert: Option<&Path>, tls: bool) -> Result<TlsConfig> {
 }
 
 fn read_authorities(file: &Path) -> Result<Vec<Certificate<'static>>> {
-    let pem = std::fs::read(file).with_context(|| format!("read the certificate authority {}", file.display()))?;
+    let pem = std::fs::read(file)
+        .with_context(|| format!("read the certificate authority {}", file.display()))?;
     let mut found = Vec::new();
     for item in ureq::tls::parse_pem(&pem) {
-        if let PemItem::Certificate(certificate) = item.with_context(|| format!("{} is not PEM", file.display()))? {
+        if let PemItem::Certificate(certificate) =
+            item.with_context(|| format!("{} is not PEM", file.display()))?
+        {
             found.push(certificate);
         }
     }
     if found.is_empty() {
-        return Err(advise(format!("{} holds no certificate", file.display()), "--ca-cert takes a PEM file"));
+        return Err(advise(
+            format!("{} holds no certificate", file.display()),
+            "--ca-cert takes a PEM file",
+        ));
     }
     Ok(found)
 }
@@ -178,10 +189,20 @@ mod tests {
 
     #[test]
     fn loopback_addresses_are_known_in_every_form() {
-        for address in ["http://127.0.0.1:7100", "http://localhost", "https://oss.localhost:1", "http://[::1]:7100"] {
+        for address in [
+            "http://127.0.0.1:7100",
+            "http://localhost",
+            "https://oss.localhost:1",
+            "http://[::1]:7100",
+        ] {
             assert!(is_loopback(address), "{address}");
         }
-        for address in ["http://10.0.0.1:7100", "https://cloud.example", "http://localhost.example", "nonsense"] {
+        for address in [
+            "http://10.0.0.1:7100",
+            "https://cloud.example",
+            "http://localhost.example",
+            "nonsense",
+        ] {
             assert!(!is_loopback(address), "{address}");
         }
     }

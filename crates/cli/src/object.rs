@@ -6,18 +6,21 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use anyhow::Result;
-use base::text::{hex, percent_decode, percent_encode_keeping};
+use base::text::percent_encode_keeping;
 use http::{HeaderMap, Request, Response};
-use md5::{Digest, Md5};
 use ureq::{Body as Answer, SendBody};
 use wire::query;
 
-use crate::error::{Error, Failure};
+use crate::error::Error;
 use crate::http::{Http, authority};
 use crate::profile::{Credentials, Profile};
-use crate::xml::{self, Element};
 
+mod answer;
 mod sign;
+mod sums;
+
+use answer::{content_length, document, etag, text};
+use sums::{Summed, Sums};
 
 /// The largest object that one PUT takes (both dialects).
 pub const PUT_BYTES_MAX: u64 = 5 << 30;
@@ -195,13 +198,15 @@ impl Store {
             if !marker.is_empty() {
                 ask.query = &query;
             }
-            let root = self.read_xml(&ask)?;
-            for bucket in root.children("Buckets").flat_map(|buckets| buckets.children("Bucket")) {
-                found.push((bucket.text_of("Name").to_owned(), bucket.text_of("CreationDate").to_owned()));
+            let bytes = self.read(&ask)?;
+            let root = document(&bytes, "ListAllMyBucketsResult")?;
+            for bucket in root.all("Buckets").flat_map(|buckets| buckets.all("Bucket")) {
+                let created = text(bucket, "CreationDate").to_owned();
+                found.push((text(bucket, "Name").to_owned(), created));
             }
             let next = match self.dialect {
-                Dialect::Oss => root.text_of("NextMarker"),
-                Dialect::S3 => root.text_of("ContinuationToken"),
+                Dialect::Oss => text(&root, "NextMarker"),
+                Dialect::S3 => text(&root, "ContinuationToken"),
             };
             if next.is_empty() || next == marker {
                 return Ok(found);
@@ -214,8 +219,15 @@ impl Store {
     ///
     /// # Errors
     /// As [`Error`]; [`Error::Corrupt`] where the checksums differ.
-    pub fn put(&self, bucket: &str, key: &str, body: Body<'_>, content_type: Option<&str>) -> Result<String, Error> {
-        let media: Vec<(&str, String)> = content_type.map(|media| ("content-type", media.to_owned())).into_iter().collect();
+    pub fn put(
+        &self,
+        bucket: &str,
+        key: &str,
+        body: Body<'_>,
+        content_type: Option<&str>,
+    ) -> Result<String, Error> {
+        let media: Vec<(&str, String)> =
+            content_type.map(|media| ("content-type", media.to_owned())).into_iter().collect();
         let mut ask = Ask::new(http::Method::PUT, bucket, key);
         ask.headers = &media;
         let mut sums = Sums::new(self.dialect);
@@ -245,11 +257,7 @@ impl Store {
         let mut ask = Ask::new(http::Method::PUT, to.0, to.1);
         ask.headers = &headers;
         // S3 may answer a copy that failed halfway with status 200 and an error document.
-        let root = self.read_xml(&ask)?;
-        match root.name.as_str() {
-            "CopyObjectResult" => Ok(()),
-            _ => Err(Error::Corrupt(format!("the answer to a copy is a {}", root.name))),
-        }
+        document(&self.read(&ask)?, "CopyObjectResult").map(drop)
     }
 
     /// Writes an object's bytes to `out`; answers how many. They are compared with the checksum that
@@ -275,11 +283,11 @@ impl Store {
             }
             sums.update(&buffer[..read]);
             total += read as u64;
-            out.write_all(&buffer[..read]).map_err(|source| Error::Local { context: "write what was read", source })?;
+            out.write_all(&buffer[..read])
+                .map_err(|source| Error::Local { context: "write what was read", source })?;
         }
         sums.compare(&headers, key)?;
-        let promised = headers.get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
-        match promised {
+        match content_length(&headers) {
             Some(length) if length != total => {
                 Err(Error::Corrupt(format!("{key}: {total} bytes came, {length} were promised")))
             }
@@ -294,8 +302,7 @@ impl Store {
     pub fn head(&self, bucket: &str, key: &str) -> Result<Meta, Error> {
         let response = self.send(&Ask::new(http::Method::HEAD, bucket, key), Body::Empty)?;
         let headers = response.headers().clone();
-        let size = headers.get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
-        Ok(Meta { size: size.unwrap_or(0), etag: etag(&headers), headers })
+        Ok(Meta { size: content_length(&headers).unwrap_or(0), etag: etag(&headers), headers })
     }
 
     /// Removes an object; one that is not there is no error.
@@ -313,7 +320,8 @@ impl Store {
     pub fn list(&self, bucket: &str, listing: Listing<'_>) -> Result<Page, Error> {
         let max = if listing.max == 0 { 1000 } else { listing.max }.to_string();
         // Keys may hold characters that XML cannot; encoded they always can be read.
-        let mut query = vec![("list-type", "2"), ("max-keys", max.as_str()), ("encoding-type", "url")];
+        let mut query =
+            vec![("list-type", "2"), ("max-keys", max.as_str()), ("encoding-type", "url")];
         let optional = [
             ("prefix", listing.prefix),
             ("delimiter", listing.delimiter),
@@ -322,7 +330,7 @@ impl Store {
         query.extend(optional.into_iter().filter(|(_, value)| !value.is_empty()));
         let mut ask = Ask::new(http::Method::GET, bucket, "");
         ask.query = &query;
-        page(&self.read_xml(&ask)?)
+        answer::page(&self.read(&ask)?)
     }
 
     /// Every object under a prefix, page by page.
@@ -342,7 +350,9 @@ impl Store {
             each(page)?;
             match next {
                 Some(next) if Some(&next) != token.as_ref() => token = Some(next),
-                Some(_) => return Err(Error::Corrupt("the listing does not move on".to_owned()).into()),
+                Some(_) => {
+                    return Err(Error::Corrupt("the listing does not move on".to_owned()).into());
+                }
                 None => return Ok(()),
             }
         }
@@ -352,22 +362,27 @@ impl Store {
     ///
     /// # Errors
     /// Where the address of the store cannot be a `Host` header.
-    pub fn presign(&self, method: &http::Method, bucket: &str, key: &str, valid: Duration) -> Result<String, Error> {
+    pub fn presign(
+        &self,
+        method: &http::Method,
+        bucket: &str,
+        key: &str,
+        valid: Duration,
+    ) -> Result<String, Error> {
         let ask = Ask::new(method.clone(), bucket, key);
         let query = sign::presigned(self, &ask, valid)?;
         Ok(format!("{}{}?{query}", self.endpoint, ask.path()))
     }
 
-    fn read_xml(&self, ask: &Ask<'_>) -> Result<Element, Error> {
-        let uri = http::Uri::default();
-        let response = self.send(ask, Body::Empty)?;
-        let bytes = Http::read(&uri, response)?;
-        let root = xml::parse(&bytes)
-            .ok_or_else(|| Error::Corrupt(format!("{} answered something that is not XML", self.endpoint)))?;
-        if root.name == "Error" {
-            return Err(Error::Service(failure_of(&root, 200)));
-        }
-        Ok(root)
+    fn read(&self, ask: &Ask<'_>) -> Result<Vec<u8>, Error> {
+        Http::read(&self.uri(ask)?, self.send(ask, Body::Empty)?)
+    }
+
+    fn uri(&self, ask: &Ask<'_>) -> Result<http::Uri, Error> {
+        let query = query::encode(ask.query.iter().copied());
+        let separator = if query.is_empty() { "" } else { "?" };
+        let uri = format!("{}{}{separator}{query}", self.endpoint, ask.path());
+        uri.parse().map_err(unsendable)
     }
 
     /// Signs and sends; an answer that is not a success becomes an error.
@@ -377,156 +392,45 @@ impl Store {
             let name = http::HeaderName::from_bytes(name.as_bytes()).map_err(unsendable)?;
             headers.insert(name, http::HeaderValue::from_str(value).map_err(unsendable)?);
         }
-        if let Body::Stream(_, length) = &body {
-            headers.insert(http::header::CONTENT_LENGTH, (*length).into());
+        let length = match &body {
+            // A PUT without a body (a bucket, a copy) says so.
+            Body::Empty => (ask.method == http::Method::PUT).then_some(0),
+            Body::Bytes(bytes) => Some(bytes.len() as u64),
+            Body::Stream(_, length) => Some(*length),
+        };
+        if let Some(length) = length {
+            headers.insert(http::header::CONTENT_LENGTH, length.into());
         }
         sign::sign(self, ask, &body, &mut headers)?;
-        let raw = query::encode(ask.query.iter().copied());
-        let separator = if raw.is_empty() { "" } else { "?" };
-        let mut builder =
-            Request::builder().method(ask.method.clone()).uri(format!("{}{}{separator}{raw}", self.endpoint, ask.path()));
+        let uri = self.uri(ask)?;
+        let mut builder = Request::builder().method(ask.method.clone()).uri(uri.clone());
         if let Some(map) = builder.headers_mut() {
             *map = headers;
         }
-        let request = |body| builder.body(body).map_err(unsendable);
+        let (parts, ()) = builder.body(()).map_err(unsendable)?.into_parts();
         let response = match body {
-            Body::Empty if ask.method == http::Method::PUT => {
-                self.http.send(request(crate::api::send_body(&mut b"".as_slice()))?)?
+            Body::Empty => self.http.send(Request::from_parts(parts, SendBody::none()))?,
+            Body::Bytes(mut bytes) => {
+                self.http.send(Request::from_parts(parts, crate::api::send_body(&mut bytes)))?
             }
-            Body::Empty => self.http.send(request(SendBody::none())?)?,
-            Body::Bytes(mut bytes) => self.http.send(request(crate::api::send_body(&mut bytes))?)?,
-            Body::Stream(reader, _) => self.http.send(request(SendBody::from_reader(reader))?)?,
+            Body::Stream(reader, _) => {
+                self.http.send(Request::from_parts(parts, SendBody::from_reader(reader)))?
+            }
         };
-        if response.status().is_success() { Ok(response) } else { Err(Error::Service(self.failure(ask, response))) }
-    }
-
-    fn failure(&self, ask: &Ask<'_>, response: Response<Answer>) -> Failure {
-        let status = response.status().as_u16();
-        let id = format!("{}request-id", self.dialect.prefix());
-        let id = response.headers().get(id).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
-        let bytes = Http::read(&http::Uri::default(), response).unwrap_or_default();
-        let mut failure = match xml::parse(&bytes) {
-            Some(root) if root.name == "Error" => failure_of(&root, status),
-            // An answer to HEAD has no body, so the status must say it all.
-            _ => headless(ask, status),
-        };
-        if failure.request_id.is_empty() {
-            failure.request_id = id;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
         }
-        failure
+        let headers = response.headers().clone();
+        // The status counts even where the rest of the answer breaks off.
+        let body = Http::read(&uri, response).unwrap_or_default();
+        Err(Error::Service(answer::failure(ask, status.as_u16(), &headers, &body)))
     }
 }
 
 fn unsendable(error: impl Into<http::Error>) -> Error {
     let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, error.into());
     Error::Local { context: "the request cannot be written as HTTP", source }
-}
-
-fn failure_of(root: &Element, status: u16) -> Failure {
-    Failure {
-        status,
-        code: root.text_of("Code").to_owned(),
-        message: root.text_of("Message").to_owned(),
-        request_id: root.text_of("RequestId").to_owned(),
-    }
-}
-
-fn headless(ask: &Ask<'_>, status: u16) -> Failure {
-    let (code, message) = match (status, ask.key) {
-        (404, "") => ("NoSuchBucket".to_owned(), "The bucket does not exist."),
-        (404, _) => ("NoSuchKey".to_owned(), "The object does not exist."),
-        (403, _) => ("AccessDenied".to_owned(), "This key may not do that."),
-        _ => (format!("HTTP {status}"), "The answer says no more."),
-    };
-    Failure { status, code, message: message.to_owned(), request_id: String::new() }
-}
-
-fn etag(headers: &HeaderMap) -> String {
-    let value = headers.get("etag").and_then(|etag| etag.to_str().ok()).unwrap_or_default();
-    value.trim_matches('"').to_ascii_lowercase()
-}
-
-fn page(root: &Element) -> Result<Page, Error> {
-    let encoded = root.text_of("EncodingType") == "url";
-    let text = |raw: &str| {
-        let plain = if encoded { percent_decode(raw, true) } else { raw.as_bytes().to_vec() };
-        String::from_utf8(plain).map_err(|_| Error::Corrupt("a key in the listing is not UTF-8".to_owned()))
-    };
-    let mut page = Page::default();
-    for item in root.children("Contents") {
-        let size = item.text_of("Size").parse();
-        page.entries.push(Entry {
-            key: text(item.text_of("Key"))?,
-            size: size.map_err(|_| Error::Corrupt("an object in the listing has no size".to_owned()))?,
-            etag: item.text_of("ETag").trim_matches('"').to_ascii_lowercase(),
-            modified: item.text_of("LastModified").to_owned(),
-        });
-    }
-    for item in root.children("CommonPrefixes") {
-        page.prefixes.push(text(item.text_of("Prefix"))?);
-    }
-    let next = root.text_of("NextContinuationToken");
-    if root.text_of("IsTruncated") == "true" {
-        if next.is_empty() {
-            return Err(Error::Corrupt("the listing is cut and does not say where it goes on".to_owned()));
-        }
-        page.next = Some(next.to_owned());
-    }
-    Ok(page)
-}
-
-/// The checksum of a stream that the dialect compares.
-enum Sums {
-    Crc64(crc_fast::Digest),
-    Md5(Md5),
-}
-
-impl Sums {
-    fn new(dialect: Dialect) -> Self {
-        match dialect {
-            Dialect::Oss => Self::Crc64(crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Xz)),
-            Dialect::S3 => Self::Md5(Md5::new()),
-        }
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Self::Crc64(crc) => crc.update(bytes),
-            Self::Md5(md5) => md5.update(bytes),
-        }
-    }
-
-    /// Compares with what the answer's headers say, where they say something comparable: an ETag
-    /// with a dash is that of an object put together from parts, and is no MD5.
-    fn compare(self, headers: &HeaderMap, key: &str) -> Result<(), Error> {
-        let (ours, theirs) = match self {
-            Self::Crc64(crc) => {
-                let header = headers.get("x-oss-hash-crc64ecma").and_then(|crc| crc.to_str().ok());
-                (crc.finalize().to_string(), header.map(str::to_owned))
-            }
-            Self::Md5(md5) => (hex(&md5.finalize()), Some(etag(headers)).filter(|etag| etag.len() == 32)),
-        };
-        match theirs {
-            Some(theirs) if theirs != ours => {
-                Err(Error::Corrupt(format!("{key}: the checksum is {ours} here and {theirs} in the cloud")))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// A reader whose bytes are summed as they pass.
-struct Summed<'a> {
-    inner: &'a mut dyn Read,
-    sums: &'a mut Sums,
-}
-
-impl Read for Summed<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.sums.update(&buffer[..read]);
-        Ok(read)
-    }
 }
 
 #[cfg(test)]

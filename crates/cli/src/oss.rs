@@ -27,8 +27,10 @@ const PRESIGN_SECONDS_MAX: u64 = 7 * 24 * 3600;
 
 /// Arguments of `awan oss`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Examples:\n  awan oss mb oss://arsip\n  awan oss cp --recursive ./laporan oss://arsip/2024/\n  \
-    awan oss ls s3://arsip/2024/\n  awan oss sync oss://arsip/2024 ./salinan")]
+#[command(
+    after_help = "Examples:\n  awan oss mb oss://arsip\n  awan oss cp --recursive ./laporan oss://arsip/2024/\n  \
+    awan oss ls s3://arsip/2024/\n  awan oss sync oss://arsip/2024 ./salinan"
+)]
 pub struct OssArgs {
     #[command(subcommand)]
     verb: Verb,
@@ -167,7 +169,9 @@ pub fn run(args: &OssArgs) -> Result<()> {
             transfer::sync(&stores, &from, &to, *delete, (*jobs).into())
         }
         Verb::Cat { url } => cat(&stores, &url.parse()?),
-        Verb::Rm { url, recursive, jobs } => remove(&stores, &url.parse()?, *recursive, (*jobs).into()),
+        Verb::Rm { url, recursive, jobs } => {
+            remove(&stores, &url.parse()?, *recursive, (*jobs).into())
+        }
         Verb::Mb { url } => {
             let url = bucket_only(url)?;
             stores.of(&url).create_bucket(url.bucket()?).with_context(|| format!("make {url}"))
@@ -181,7 +185,8 @@ pub fn run(args: &OssArgs) -> Result<()> {
             let url: Url = url.parse()?;
             let (bucket, key) = url.object()?;
             let method = if *put { http::Method::PUT } else { http::Method::GET };
-            let address = stores.of(&url).presign(&method, bucket, key, Duration::from_secs(*expires))?;
+            let address =
+                stores.of(&url).presign(&method, bucket, key, Duration::from_secs(*expires))?;
             Ok(output::line(address)?)
         }
         Verb::Du { url } => du(&stores, &url.parse()?),
@@ -193,7 +198,10 @@ fn bucket_only(text: &str) -> Result<Url> {
     url.bucket()?;
     match url.key.as_str() {
         "" => Ok(url),
-        _ => Err(advise(format!("{url} names more than a bucket"), format!("oss://{} is the bucket", url.bucket))),
+        _ => Err(advise(
+            format!("{url} names more than a bucket"),
+            format!("oss://{} is the bucket", url.bucket),
+        )),
     }
 }
 
@@ -281,7 +289,9 @@ fn stat(stores: &Stores, url: &Url) -> Result<()> {
         .headers
         .iter()
         .filter(|(name, _)| !matches!(name.as_str(), "date" | "server" | "connection"))
-        .map(|(name, value)| vec![name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()])
+        .map(|(name, value)| {
+            vec![name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()]
+        })
         .collect();
     rows.sort();
     Ok(io::stdout().lock().write_all(output::table(&["Header", "Value"], &rows).as_bytes())?)
@@ -298,7 +308,8 @@ fn du(stores: &Stores, url: &Url) -> Result<()> {
             Ok::<(), crate::error::Error>(())
         })
         .with_context(|| format!("list {url}"))?;
-    let row = vec![output::count(objects), output::count(bytes), output::size(bytes), url.to_string()];
+    let row =
+        vec![output::count(objects), output::count(bytes), output::size(bytes), url.to_string()];
     let table = output::table(&["Objects", "Bytes", "Size", "Place"], &[row]);
     Ok(io::stdout().lock().write_all(table.as_bytes())?)
 }

@@ -88,7 +88,11 @@ pub struct Credentials {
 impl Credentials {
     /// As the signing functions take it.
     pub fn signing(&self) -> wire::call::Credentials<'_> {
-        wire::call::Credentials { key_id: &self.id, secret: &self.secret, token: self.token.as_deref() }
+        wire::call::Credentials {
+            key_id: &self.id,
+            secret: &self.secret,
+            token: self.token.as_deref(),
+        }
     }
 }
 
@@ -136,7 +140,8 @@ impl Profile {
     fn resolve_in(args: &PlaceArgs, around: &Surroundings<'_>) -> Result<Self> {
         let data_dir = args.data_dir.clone().or_else(|| {
             // A data directory of the environment must not win over an endpoint that was typed.
-            let typed = args.endpoint.is_some() || args.oss_endpoint.is_some() || args.profile.is_some();
+            let typed =
+                args.endpoint.is_some() || args.oss_endpoint.is_some() || args.profile.is_some();
             around.var("AWAN_DATA_DIR").filter(|_| !typed).map(PathBuf::from)
         });
         let cloud = data_dir.map(|dir| read_cloud(&dir).map(|cloud| (dir, cloud))).transpose()?;
@@ -144,7 +149,8 @@ impl Profile {
 
         // A profile that was named on the command line stands above what the shell happens to hold.
         let ambient = |names: &[&str]| around.first(names).filter(|_| args.profile.is_none());
-        let from_cloud = |name: &str| cloud.as_ref().and_then(|(_, file)| file.endpoints.get(name).cloned());
+        let from_cloud =
+            |name: &str| cloud.as_ref().and_then(|(_, file)| file.endpoints.get(name).cloned());
         let api = args.endpoint.clone().or_else(|| from_cloud("api"));
         let api = api.or_else(|| ambient(&["AWAN_ENDPOINT", "ALIBABA_CLOUD_ENDPOINT"]));
         let api = api.or_else(|| stored.endpoint.clone()).map(|url| with_scheme(&url));
@@ -156,12 +162,21 @@ impl Profile {
         let oss = args.oss_endpoint.clone().or_else(elsewhere).map(|url| with_scheme(&url));
         let oss = oss.or_else(|| api.as_deref().and_then(next_port));
 
-        let region = args.region.clone().or_else(|| cloud.as_ref().map(|(_, file)| file.region.clone()));
+        let region =
+            args.region.clone().or_else(|| cloud.as_ref().map(|(_, file)| file.region.clone()));
         let region = region.or_else(|| ambient(&["AWAN_REGION", "ALIBABA_CLOUD_REGION_ID"]));
-        let ca_cert = args.ca_cert.clone().or_else(|| cloud.as_ref().and_then(|(_, file)| file.ca_cert.clone()));
+        let ca_cert = args
+            .ca_cert
+            .clone()
+            .or_else(|| cloud.as_ref().and_then(|(_, file)| file.ca_cert.clone()));
         let ca_cert = ca_cert.or_else(|| ambient(&["AWAN_CA_CERT"]).map(PathBuf::from));
         Ok(Self {
-            credentials: credentials(args, around, cloud.as_ref().map(|(dir, _)| dir.as_path()), &stored)?,
+            credentials: credentials(
+                args,
+                around,
+                cloud.as_ref().map(|(dir, _)| dir.as_path()),
+                &stored,
+            )?,
             api,
             oss,
             region: region.or(stored.region).unwrap_or_else(|| DEFAULT_REGION.to_owned()),
@@ -232,7 +247,11 @@ fn credentials(
                 "set AWAN_ACCESS_KEY_SECRET, or give the whole key with --key-file FILE",
             )
         })?;
-        return Ok(Some(Credentials { id: id.clone(), secret: Secret::new(secret), token: token() }));
+        return Ok(Some(Credentials {
+            id: id.clone(),
+            secret: Secret::new(secret),
+            token: token(),
+        }));
     }
     // The root key may have been moved to a safer place; then the next source counts.
     if let Some(file) = data_dir.map(|dir| dir.join("root-key.json")).filter(|file| file.exists()) {
@@ -249,7 +268,8 @@ fn credentials(
 
 /// Reads a key from a JSON file: the file's own, or the one under `name`.
 fn read_key(file: &Path, name: Option<&str>) -> Result<Credentials> {
-    let text = std::fs::read(file).with_context(|| format!("read the access key in {}", file.display()))?;
+    let text = std::fs::read(file)
+        .with_context(|| format!("read the access key in {}", file.display()))?;
     let mut value: serde_json::Value =
         serde_json::from_slice(&text).with_context(|| format!("{} is not JSON", file.display()))?;
     if let Some(name) = name {
@@ -271,12 +291,16 @@ fn read_cloud(dir: &Path) -> Result<CloudFile> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(advise(
                 format!("there is no cloud.json in {}", dir.display()),
-                format!("`awan serve --data-dir {}` writes it when the cloud is ready", dir.display()),
+                format!(
+                    "`awan serve --data-dir {}` writes it when the cloud is ready",
+                    dir.display()
+                ),
             ));
         }
         Err(error) => return Err(error).with_context(|| format!("read {}", path.display())),
     };
-    serde_json::from_slice(&text).with_context(|| format!("{} is not what a cloud writes", path.display()))
+    serde_json::from_slice(&text)
+        .with_context(|| format!("{} is not what a cloud writes", path.display()))
 }
 
 /// Cuts a slash at the end and adds the scheme of a bare `host:port`.
@@ -330,7 +354,8 @@ impl Surroundings<'_> {
     /// The profile of that name; a name that was not asked for may be missing.
     fn profile(&self, named: Option<&str>) -> Result<Stored> {
         let named = named.map(str::to_owned).or_else(|| self.var("AWAN_PROFILE"));
-        let file = self.config_path().map(|path| ConfigFile::read(&path)).transpose()?.unwrap_or_default();
+        let file =
+            self.config_path().map(|path| ConfigFile::read(&path)).transpose()?.unwrap_or_default();
         match named {
             Some(name) => file.profile.get(&name).cloned().ok_or_else(|| {
                 let known: Vec<&str> = file.profile.keys().map(String::as_str).collect();
@@ -382,7 +407,9 @@ impl ConfigFile {
     fn read(path: &Path) -> Result<Self> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
             Err(error) => return Err(error).with_context(|| format!("read {}", path.display())),
         };
         let mode = std::fs::metadata(path).map(|meta| meta.permissions().mode())?;
@@ -407,7 +434,8 @@ impl ConfigFile {
 /// Where the directory or the file cannot be written.
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(dir).with_context(|| format!("make the directory {}", dir.display()))?;
+    std::fs::create_dir_all(dir)
+        .with_context(|| format!("make the directory {}", dir.display()))?;
     let mut draft = path.as_os_str().to_owned();
     draft.push(format!(".{}", std::process::id()));
     let draft = PathBuf::from(draft);
@@ -434,9 +462,12 @@ pub fn store(name: &str, profile: &Profile) -> Result<PathBuf> {
 }
 
 fn store_in(around: &Surroundings<'_>, name: &str, profile: &Profile) -> Result<PathBuf> {
-    let path = around
-        .config_path()
-        .ok_or_else(|| advise("there is no place for the profile file", "set HOME, or AWAN_CONFIG to a file's path"))?;
+    let path = around.config_path().ok_or_else(|| {
+        advise(
+            "there is no place for the profile file",
+            "set HOME, or AWAN_CONFIG to a file's path",
+        )
+    })?;
     let mut file = ConfigFile::read(&path)?;
     let stored = Stored {
         endpoint: profile.api.clone(),

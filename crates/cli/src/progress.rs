@@ -27,7 +27,8 @@ impl Progress {
     /// Starts to show `title`; `unit` is what is counted ("files").
     pub fn new(title: &'static str, unit: &'static str, total: u64) -> Self {
         let bar = output::watched().then(|| {
-            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(8));
+            let bar =
+                ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(8));
             bar.set_style(style(unit));
             bar.set_message(title);
             bar
@@ -59,7 +60,12 @@ impl Progress {
         let due = self.next_line_secs.load(Ordering::Relaxed);
         let next = secs + LINE_EVERY.as_secs();
         // Whoever wins the exchange writes the line; the others go on with their work.
-        if secs >= due && self.next_line_secs.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        if secs >= due
+            && self
+                .next_line_secs
+                .compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+        {
             let (done, total) = (output::count(done), output::count(self.total));
             output::talk(format_args!("{}: {done} of {total} {}", self.title, self.unit));
         }
@@ -108,7 +114,10 @@ mod tests {
     fn the_summary_gives_amount_size_time_and_rate() {
         let text = summary("upload", "files", 91_879, 107_781_930, Duration::from_secs(30));
         assert_eq!(text, "upload: 91,879 files, 102.8 MiB in 30.0 s (3,062 files/s)");
-        assert_eq!(summary("x", "files", 0, 0, Duration::ZERO), "x: 0 files, 0 B in 0.0 s (0 files/s)");
+        assert_eq!(
+            summary("x", "files", 0, 0, Duration::ZERO),
+            "x: 0 files, 0 B in 0.0 s (0 files/s)"
+        );
     }
 
     #[test]

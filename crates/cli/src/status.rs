@@ -35,18 +35,24 @@ pub struct StatusArgs {
 pub fn run(args: &StatusArgs) -> Result<ExitCode> {
     let profile = Profile::resolve(&args.place)?;
     let Some((dir, cloud)) = &profile.cloud else {
-        return Err(advise("which cloud is not known", "give --data-dir DIR of a cloud on this machine"));
+        return Err(advise(
+            "which cloud is not known",
+            "give --data-dir DIR of a cloud on this machine",
+        ));
     };
     let knocked: Vec<(&String, &String, bool)> =
         cloud.endpoints.iter().map(|(name, address)| (name, address, answers(address))).collect();
     let health = health(cloud);
-    let well = knocked.iter().all(|(_, _, up)| *up) && health.as_ref().is_none_or(|health| health.is_ok());
+    let well =
+        knocked.iter().all(|(_, _, up)| *up) && health.as_ref().is_none_or(|health| health.is_ok());
     let health = health.map(|health| health.unwrap_or_else(|problem| problem));
     match args.output {
         Format::Json => {
             let endpoint = |(name, address, up): &(&String, &String, bool)| json!({"Name": name, "Address": address, "Up": up});
             let endpoints: Vec<Value> = knocked.iter().map(endpoint).collect();
-            output::json(&json!({"Region": cloud.region, "Zones": cloud.zones, "Health": health, "Endpoints": endpoints}))?;
+            output::json(
+                &json!({"Region": cloud.region, "Zones": cloud.zones, "Health": health, "Endpoints": endpoints}),
+            )?;
         }
         Format::Table => {
             let line = |name: &str, value: &str| output::line(format_args!("{name:<10}{value}"));
@@ -59,7 +65,9 @@ pub fn run(args: &StatusArgs) -> Result<ExitCode> {
                 vec![(*name).clone(), (*address).clone(), word(*up).to_owned()]
             };
             let rows: Vec<Vec<String>> = knocked.iter().map(row).collect();
-            io::stdout().lock().write_all(output::table(&["Endpoint", "Address", "State"], &rows).as_bytes())?;
+            io::stdout()
+                .lock()
+                .write_all(output::table(&["Endpoint", "Address", "State"], &rows).as_bytes())?;
         }
     }
     if !well {
@@ -81,7 +89,9 @@ fn health(cloud: &CloudFile) -> Option<Result<String, String>> {
     let address = cloud.endpoints.get("metrics")?;
     let asked = Http::to(&[address], cloud.ca_cert.as_deref(), 1)
         .map_err(|error| error.to_string())
-        .and_then(|http| http.fetch(&format!("{address}/health")).map_err(|error| error.to_string()));
+        .and_then(|http| {
+            http.fetch(&format!("{address}/health")).map_err(|error| error.to_string())
+        });
     Some(asked.and_then(|(status, body)| {
         let text = String::from_utf8_lossy(&body);
         let first = text.lines().next().unwrap_or_default().to_owned();

@@ -85,12 +85,16 @@ mod tests {
 
     #[test]
     fn hours_add_up_by_resource_and_meter() {
-        let line = |resource: &str, meter: &str, hour: &str, quantity: i64| {
-            json!({"Resource": resource, "Meter": meter, "Hour": hour, "Quantity": quantity})
-        };
-        let items = [line("a", "put", "1", 2), line("a", "put", "2", 3), line("a", "get", "1", 5), line("b", "put", "1", 7)];
+        let line = |resource: &str, meter: &str, hour: &str, quantity: i64| json!({"Resource": resource, "Meter": meter, "Hour": hour, "Quantity": quantity});
+        let items = [
+            line("a", "put", "1", 2),
+            line("a", "put", "2", 3),
+            line("a", "get", "1", 5),
+            line("b", "put", "1", 7),
+        ];
         let expected = [("a", "get", 5), ("a", "put", 5), ("b", "put", 7)];
-        let expected = expected.map(|(resource, meter, sum)| ((resource.to_owned(), meter.to_owned()), sum));
+        let expected =
+            expected.map(|(resource, meter, sum)| ((resource.to_owned(), meter.to_owned()), sum));
         assert_eq!(totals(&items), BTreeMap::from(expected));
     }
 }

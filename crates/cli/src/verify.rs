@@ -22,7 +22,7 @@ use crate::profile::{PlaceArgs, Profile, write_private};
 /// Arguments of `awan verify`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:\n  awan verify --data-dir ./data\n  \
-    awan verify --log https://log.awan.example --log-key awan.example+1a2b3c4d+AbC… --seen awan.checkpoint\n\n\
+    awan verify --log https://portal.awan.example/log --log-key awan.example+1a2b3c4d+AbC… --seen awan.checkpoint\n\n\
     The exit code is 1 where the log is not what its checkpoint promises.")]
 pub struct VerifyArgs {
     /// The log's files: a directory or an address; of the data directory unless given
@@ -116,7 +116,10 @@ pub fn show(findings: &Findings) -> Result<ExitCode> {
         output::line("verified  the log is what its checkpoint promises")?;
         return Ok(ExitCode::SUCCESS);
     }
-    output::line(format_args!("REFUSED   {} defects: the log is not what was signed", findings.defects.len()))?;
+    output::line(format_args!(
+        "REFUSED   {} defects: the log is not what was signed",
+        findings.defects.len()
+    ))?;
     Ok(ExitCode::FAILURE)
 }
 
@@ -144,7 +147,10 @@ pub fn open(profile: &Profile, log: Option<&str>, key: Option<&str>) -> Result<L
             (Files::Directory(Directory::new(&dir)), dir.display().to_string())
         }
         (None, None) => {
-            return Err(advise("which log is not known", "give --log DIR or --log URL, or --data-dir DIR of a cloud"));
+            return Err(advise(
+                "which log is not known",
+                "give --log DIR or --log URL, or --data-dir DIR of a cloud",
+            ));
         }
     };
     read(files, &key).with_context(|| format!("open the log in {shown}"))
@@ -152,7 +158,12 @@ pub fn open(profile: &Profile, log: Option<&str>, key: Option<&str>) -> Result<L
 
 fn read(files: Files, key: &Verifier) -> Result<Log> {
     let note = files.fetch(CHECKPOINT).context("read the checkpoint")?;
-    let note = note.ok_or_else(|| advise("there is no checkpoint", "a cloud publishes its first one within seconds of its start"))?;
+    let note = note.ok_or_else(|| {
+        advise(
+            "there is no checkpoint",
+            "a cloud publishes its first one within seconds of its start",
+        )
+    })?;
     let reader = Reader::open(Pinned { files, checkpoint: note.clone() }, key)?;
     Ok(Log { reader, note })
 }
@@ -160,7 +171,10 @@ fn read(files: Files, key: &Verifier) -> Result<Log> {
 fn verifier(profile: &Profile, key: Option<&str>) -> Result<Verifier> {
     let named = profile.cloud.as_ref().and_then(|(_, cloud)| cloud.log_key.as_deref());
     let text = key.or(named).ok_or_else(|| {
-        advise("the log's key is not known", "give --log-key KEY; get it from more than one place that you trust")
+        advise(
+            "the log's key is not known",
+            "give --log-key KEY; get it from more than one place that you trust",
+        )
     })?;
     text.parse().with_context(|| format!("\"{text}\" is not a log key"))
 }
@@ -172,9 +186,16 @@ pub fn check(log: &Log) -> Findings {
     let mut findings = Findings::default();
     findings.checked.extend([
         format!("log       {}", checkpoint.origin),
-        format!("signature the checkpoint of {} entries is signed by the log's key", output::count(checkpoint.size)),
+        format!(
+            "signature the checkpoint of {} entries is signed by the log's key",
+            output::count(checkpoint.size)
+        ),
         format!("root      {}", checkpoint.root),
-        format!("entries   {} checked in {} files", output::count(audit.entries), output::count(audit.files)),
+        format!(
+            "entries   {} checked in {} files",
+            output::count(audit.entries),
+            output::count(audit.files)
+        ),
     ]);
     findings.defects.extend(audit.faults.iter().map(ToString::to_string));
     if audit.unlisted > 0 {
@@ -188,7 +209,8 @@ fn check_seen(log: &Log, key: &Verifier, file: &Path, findings: &mut Findings) -
     let now = log.reader.checkpoint();
     match std::fs::read(file) {
         Ok(bytes) => {
-            let note = Note::parse(&bytes).with_context(|| format!("{} is not a checkpoint", file.display()))?;
+            let note = Note::parse(&bytes)
+                .with_context(|| format!("{} is not a checkpoint", file.display()))?;
             let old = Checkpoint::verify(&note, key)
                 .with_context(|| format!("{} is not a checkpoint of this log", file.display()))?;
             match extends(log, &old, now) {
@@ -204,7 +226,11 @@ fn check_seen(log: &Log, key: &Verifier, file: &Path, findings: &mut Findings) -
     }
     if findings.defects.is_empty() {
         write_private(file, &log.note)?;
-        findings.checked.push(format!("seen      {} remembers {} entries", file.display(), output::count(now.size)));
+        findings.checked.push(format!(
+            "seen      {} remembers {} entries",
+            file.display(),
+            output::count(now.size)
+        ));
     }
     Ok(())
 }
@@ -232,7 +258,10 @@ pub fn check_trail(api: &Api, log: &Log, limit: usize, findings: &mut Findings) 
         Some(index) if index >= size => waiting += 1,
         Some(index) => match opens(log, index, entry) {
             Ok(()) => proven += 1,
-            Err(why) => findings.defects.push(format!("audit entry of request {}: {why}", output::plain(&entry["RequestId"]))),
+            Err(why) => findings.defects.push(format!(
+                "audit entry of request {}: {why}",
+                output::plain(&entry["RequestId"])
+            )),
         },
     });
     read.context("list the audit trail")?;
@@ -246,7 +275,8 @@ pub fn check_trail(api: &Api, log: &Log, limit: usize, findings: &mut Findings) 
 
 fn opens(log: &Log, index: u64, row: &Value) -> Result<(), String> {
     let leaf = log.reader.entry(index).map_err(|error| error.to_string())?;
-    let leaf: Value = serde_json::from_slice(&leaf).map_err(|_| format!("entry {index} is not JSON"))?;
+    let leaf: Value =
+        serde_json::from_slice(&leaf).map_err(|_| format!("entry {index} is not JSON"))?;
     let ours = commitment(row).ok_or("the row lacks its statement or its salt")?;
     if leaf["commitment"] == ours.as_str() {
         Ok(())

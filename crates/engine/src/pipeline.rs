@@ -53,7 +53,8 @@ struct Trace {
     action: &'static str,
 }
 
-pub(crate) fn request_info(cloud: &Cloud, head: &Head<'_>, peer: &Peer) -> RequestInfo {
+/// The facts of a request that is about to be answered; gives it its id.
+pub fn request_info(cloud: &Cloud, head: &Head<'_>, peer: &Peer) -> RequestInfo {
     RequestInfo {
         id: RequestId::random(&*cloud.rng),
         source_ip: peer.ip.clone(),

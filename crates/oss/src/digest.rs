@@ -133,12 +133,16 @@ impl Digested {
             _ => true,
         };
         let promised = expected.checksums.iter().chain(trailers);
-        let wrong = promised.filter(|promised| self.checksums.iter().all(|found| found != *promised)).count();
-        let failed = match (md5, crc64, payload, wrong) {
+        let wrong = promised
+            .filter(|promised| self.checksums.iter().all(|found| found != *promised))
+            .count();
+        if !payload {
+            return Err(ApiError::new(&error::SHA256_MISMATCH));
+        }
+        let failed = match (md5, crc64, wrong) {
             (false, ..) => "The Content-MD5 you specified did not match what was received.",
-            (_, false, ..) => "The CRC-64 you specified did not match what was received.",
-            (_, _, false, _) => "The SHA-256 of the payload did not match what was received.",
-            (true, true, true, 0) => return Ok(()),
+            (_, false, _) => "The CRC-64 you specified did not match what was received.",
+            (true, true, 0) => return Ok(()),
             _ => "A checksum you specified did not match what was received.",
         };
         Err(error::BAD_DIGEST.error(failed))
@@ -152,7 +156,11 @@ mod tests {
     #[test]
     fn digests_of_pieces_are_those_of_the_whole() {
         let body: Vec<u8> = (0..10_000u32).map(|at| at.to_le_bytes()[0]).collect();
-        let wanted = Expected { compute: Algorithm::ALL.to_vec(), sha256: Some([0; 32]), ..Expected::default() };
+        let wanted = Expected {
+            compute: Algorithm::ALL.to_vec(),
+            sha256: Some([0; 32]),
+            ..Expected::default()
+        };
         let digest = |size: usize| {
             let mut digests = Digests::new(&wanted);
             for piece in body.chunks(size) {
@@ -170,7 +178,8 @@ mod tests {
 
     #[test]
     fn a_checksum_comes_back_from_its_stored_form() {
-        let checksum = Checksum { algorithm: Algorithm::Crc32c, value: vec![1, 2, 3, 255], parts: 3 };
+        let checksum =
+            Checksum { algorithm: Algorithm::Crc32c, value: vec![1, 2, 3, 255], parts: 3 };
         let text = serde_json::to_string(&checksum).expect("a checksum has a text form");
         assert_eq!(text, r#"["CRC32C","010203ff",3]"#);
         assert_eq!(serde_json::from_str::<Checksum>(&text).expect("it was just written"), checksum);

@@ -10,6 +10,7 @@
 //! | [`place`] | where a bucket's bytes may be | write any |
 //! | `blob` | bytes: append-only segments, group sync, verified reads, giving space back | know buckets or keys |
 //! | `tables` | rows: every statement of this crate | decide |
+//! | [`http`] | both dialects, as thin skins over [`ops`] | decide |
 //! | [`meter`] | the usage of reads | the usage of writes, which is in their commits |
 //!
 //! # How a write goes
@@ -35,6 +36,7 @@ pub mod access;
 pub(crate) mod blob;
 pub mod digest;
 pub mod error;
+pub mod http;
 pub mod meter;
 pub mod model;
 pub mod ops;
@@ -53,7 +55,7 @@ pub use ops::*;
 
 /// The tables of object storage.
 pub const MIGRATIONS: store::MigrationSet =
-    store::MigrationSet { name: "oss", steps: &[include_str!("../schema/0001.sql")] };
+    store::MigrationSet { name: "oss", steps: &[include_str!("../schema/0001.sql"), include_str!("../schema/0002.sql")] };
 
 /// The object storage of one data directory. Clones share it.
 #[derive(Clone)]

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use base::{AccountId, ApiError, code};
+use base::{AccountId, ApiError};
 use engine::Cloud;
 use engine::meter::Meters;
 
@@ -62,14 +62,16 @@ impl ReadMeter {
     }
 
     fn take(&self) -> Vec<(Key, i64)> {
-        let drain = |shard: &Mutex<HashMap<Key, i64>>| std::mem::take(&mut *shard.lock().unwrap_or_else(PoisonError::into_inner));
+        let drain = |shard: &Mutex<HashMap<Key, i64>>| {
+            std::mem::take(&mut *shard.lock().unwrap_or_else(PoisonError::into_inner))
+        };
         self.shards.iter().flat_map(drain).collect()
     }
 
     /// Writes everything counted so far in one transaction.
     ///
-    /// Where the database takes no writes (a full disk) the counts stay for the next time; after any
-    /// other failure, whose outcome may be unknown, they are dropped rather than written twice.
+    /// Where that surely failed (a full disk) the counts stay for the next time; where the outcome is
+    /// unknown they are dropped rather than written twice.
     pub(crate) async fn flush(&self, cloud: &Arc<Cloud>) {
         let counts = Arc::new(self.take());
         if counts.is_empty() {
@@ -83,7 +85,7 @@ impl ReadMeter {
                 for ((account, arn, meter), quantity) in rows.iter() {
                     meters.count(*account, arn, meter, *quantity);
                 }
-                meters.write(tx, now)
+                meters.write(tx, now).map_err(Unwritten::RolledBack)
             })
             .await;
         if let Err(error) = written {
@@ -91,8 +93,9 @@ impl ReadMeter {
         }
     }
 
-    fn keep(&self, counts: &[(Key, i64)], error: &ApiError) {
-        let kept = error.is(&code::UNAVAILABLE);
+    fn keep(&self, counts: &[(Key, i64)], error: &Unwritten) {
+        let kept =
+            matches!(error, Unwritten::RolledBack(_) | Unwritten::Commit(store::Error::Full(_)));
         tracing::error!(?error, kept, counters = counts.len(), "write the usage of reads");
         if kept {
             for ((account, arn, meter), quantity) in counts {
@@ -100,5 +103,20 @@ impl ReadMeter {
                 self.count(&payer, meter, quantity.cast_unsigned());
             }
         }
+    }
+}
+
+/// Why counts were not written.
+#[derive(Debug)]
+enum Unwritten {
+    /// The statement failed and was rolled back.
+    RolledBack(#[expect(dead_code, reason = "it is logged")] ApiError),
+    /// The transaction failed as a whole.
+    Commit(store::Error),
+}
+
+impl From<store::Error> for Unwritten {
+    fn from(error: store::Error) -> Self {
+        Self::Commit(error)
     }
 }

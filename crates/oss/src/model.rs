@@ -52,7 +52,9 @@ impl Acl {
 
     /// Reads what [`Self::as_str`] writes.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Private, Self::PublicRead, Self::PublicReadWrite].into_iter().find(|acl| acl.as_str() == text)
+        [Self::Private, Self::PublicRead, Self::PublicReadWrite]
+            .into_iter()
+            .find(|acl| acl.as_str() == text)
     }
 }
 
@@ -86,9 +88,15 @@ impl StorageClass {
 
     /// Reads what [`Self::as_str`] writes.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Standard, Self::InfrequentAccess, Self::Archive, Self::ColdArchive, Self::DeepColdArchive]
-            .into_iter()
-            .find(|class| class.as_str() == text)
+        [
+            Self::Standard,
+            Self::InfrequentAccess,
+            Self::Archive,
+            Self::ColdArchive,
+            Self::DeepColdArchive,
+        ]
+        .into_iter()
+        .find(|class| class.as_str() == text)
     }
 }
 
@@ -200,7 +208,7 @@ impl Attributes {
 pub type Tags = Vec<(String, String)>;
 
 /// What the client promised about a body before sending it. What does not come true is refused with
-/// `InvalidDigest`, and nothing is stored.
+/// `BadDigest` (`XAmzContentSHA256Mismatch` for the payload), and nothing is stored.
 #[derive(Clone, Debug, Default)]
 pub struct Expected {
     /// The number of bytes of the decoded body, where the client told. A body that is longer or

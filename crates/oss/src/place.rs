@@ -39,10 +39,16 @@ impl Placement {
 pub fn decide(region: &Region, bucket: &Bucket) -> Result<Placement, ApiError> {
     let found = region.data_centres.iter().find(|centre| centre.site == bucket.site);
     let Some(centre) = found else {
-        return Err(ApiError::new(&code::UNAVAILABLE)
-            .detail(format!("bucket {} is at {}, which is not declared", bucket.name, bucket.site)));
+        return Err(ApiError::new(&code::UNAVAILABLE).detail(format!(
+            "bucket {} is at {}, which is not declared",
+            bucket.name, bucket.site
+        )));
     };
-    Ok(Placement { site: centre.site.clone(), zone: centre.zone.clone(), country: centre.country.clone() })
+    Ok(Placement {
+        site: centre.site.clone(),
+        zone: centre.zone.clone(),
+        country: centre.country.clone(),
+    })
 }
 
 /// The data centre of a new bucket: the first of the region.
@@ -51,6 +57,8 @@ pub fn decide(region: &Region, bucket: &Bucket) -> Result<Placement, ApiError> {
 /// `ServiceUnavailable` where the region has none.
 pub(crate) fn home(region: &Region) -> Result<String, ApiError> {
     let first = region.data_centres.first();
-    let none = || ApiError::new(&code::UNAVAILABLE).detail(format!("region {} has no data centre", region.id));
+    let none = || {
+        ApiError::new(&code::UNAVAILABLE).detail(format!("region {} has no data centre", region.id))
+    };
     first.map(|centre| centre.site.clone()).ok_or_else(none)
 }

@@ -162,12 +162,18 @@ impl Client {
             Pending::Put(key, new) | Pending::Copy(key, new) => {
                 let there = read(store, key);
                 let happened = there.as_ref() == Some(new);
-                assert!(happened || there.as_ref() == self.objects.get(key), "{key} is neither what it was nor what it was to be");
+                assert!(
+                    happened || there.as_ref() == self.objects.get(key),
+                    "{key} is neither what it was nor what it was to be"
+                );
                 happened
             }
             Pending::Delete(key) => {
                 let there = read(store, key);
-                assert!(there.is_none() || there.as_ref() == self.objects.get(key), "{key} is torn");
+                assert!(
+                    there.is_none() || there.as_ref() == self.objects.get(key),
+                    "{key} is torn"
+                );
                 there.is_none()
             }
             Pending::User(name) => api.call("2015-05-01", "GetUser", &[("UserName", name)]).is_ok(),
@@ -178,7 +184,11 @@ impl Client {
     /// Reads back everything this client knows of.
     fn check_all(&self, store: &Store) {
         for (key, content) in &self.objects {
-            assert_eq!(read(store, key).as_ref(), Some(content), "{key} was acknowledged and is not there");
+            assert_eq!(
+                read(store, key).as_ref(),
+                Some(content),
+                "{key} was acknowledged and is not there"
+            );
         }
     }
 }
@@ -230,27 +240,53 @@ fn total(clients: &[Client]) -> Done {
 }
 
 fn number(db: &Db, sql: &'static str) -> i64 {
-    let found: Result<Option<i64>, store::Error> = db.read_blocking(move |tx| tx.query_opt(sql, &[], |row| row.get(0)));
+    let found: Result<Option<i64>, store::Error> =
+        db.read_blocking(move |tx| tx.query_opt(sql, &[], |row| row.get(0)));
     found.unwrap().unwrap_or(0)
 }
 
 /// The database of the stopped cloud says exactly what the clients know.
 fn check_books(dir: &Path, clients: &[Client]) {
     let done = total(clients);
-    let db = Db::open(store::Config { backend: Backend::Sqlite(dir.join("cloud.db")), readers: 1 }).unwrap();
+    let db = Db::open(store::Config { backend: Backend::Sqlite(dir.join("cloud.db")), readers: 1 })
+        .unwrap();
     let audited = Done {
-        puts: number(&db, "SELECT COUNT(*) FROM audit WHERE action = 'PutObject' AND outcome = 'OK'"),
-        copies: number(&db, "SELECT COUNT(*) FROM audit WHERE action = 'CopyObject' AND outcome = 'OK'"),
-        deletes: number(&db, "SELECT COUNT(*) FROM audit WHERE action = 'DeleteObject' AND outcome = 'OK'"),
-        users: number(&db, "SELECT COUNT(*) FROM audit WHERE action = 'CreateUser' AND outcome = 'OK'"),
+        puts: number(
+            &db,
+            "SELECT COUNT(*) FROM audit WHERE action = 'PutObject' AND outcome = 'OK'",
+        ),
+        copies: number(
+            &db,
+            "SELECT COUNT(*) FROM audit WHERE action = 'CopyObject' AND outcome = 'OK'",
+        ),
+        deletes: number(
+            &db,
+            "SELECT COUNT(*) FROM audit WHERE action = 'DeleteObject' AND outcome = 'OK'",
+        ),
+        users: number(
+            &db,
+            "SELECT COUNT(*) FROM audit WHERE action = 'CreateUser' AND outcome = 'OK'",
+        ),
     };
     assert_eq!(audited, done, "audit entries are not what was committed");
-    let stored: i64 = clients.iter().flat_map(|client| client.objects.values()).map(|(_, size)| size).sum();
-    assert_eq!(number(&db, "SELECT quantity FROM usage_level WHERE meter = 'oss.storage'"), stored, "the level of stored bytes");
-    let writes = number(&db, "SELECT CAST(SUM(quantity) AS BIGINT) FROM usage_count WHERE meter = 'oss.requests.put'");
+    let stored: i64 =
+        clients.iter().flat_map(|client| client.objects.values()).map(|(_, size)| size).sum();
+    assert_eq!(
+        number(&db, "SELECT quantity FROM usage_level WHERE meter = 'oss.storage'"),
+        stored,
+        "the level of stored bytes"
+    );
+    let writes = number(
+        &db,
+        "SELECT CAST(SUM(quantity) AS BIGINT) FROM usage_count WHERE meter = 'oss.requests.put'",
+    );
     // The bucket's own creation is a request of this class too.
     assert_eq!(writes, done.puts + done.copies + done.deletes + 1, "the count of requests");
-    assert_eq!(number(&db, "SELECT COUNT(*) FROM audit WHERE log_index IS NULL"), 0, "a drained cloud has published everything");
+    assert_eq!(
+        number(&db, "SELECT COUNT(*) FROM audit WHERE log_index IS NULL"),
+        0,
+        "a drained cloud has published everything"
+    );
     let leaves = u64::try_from(number(&db, "SELECT COUNT(*) FROM audit")).unwrap();
     assert_eq!(check_log(dir), leaves, "the log has each audit entry once");
 }
@@ -260,7 +296,10 @@ fn check_log(dir: &Path) -> u64 {
     let files = Directory::new(dir.join("log"));
     let note = Note::parse(&std::fs::read(dir.join("log/checkpoint")).unwrap()).unwrap();
     assert!(note.text().starts_with("awan.local/log\n"));
-    let signer = tlog::Signer::parse(&base::Secret::new(std::fs::read_to_string(dir.join("log.key")).unwrap().trim().to_owned())).unwrap();
+    let signer = tlog::Signer::parse(&base::Secret::new(
+        std::fs::read_to_string(dir.join("log.key")).unwrap().trim().to_owned(),
+    ))
+    .unwrap();
     let verifier: &Verifier = signer.verifier();
     let audit = Reader::open(files, verifier).unwrap().verify_all();
     assert!(audit.faults.is_empty(), "{:?}", audit.faults);
@@ -271,7 +310,19 @@ fn check_log(dir: &Path) -> u64 {
 /// what is stored.
 fn check_disk(dir: &Path, clients: &[Client]) {
     use std::os::unix::fs::MetadataExt;
-    let known = ["awan.toml", "cloud.db", "cloud.db-shm", "cloud.db-wal", "lock", "log", "log.key", "master.key", "oss", "root-key.json", "tls"];
+    let known = [
+        "awan.toml",
+        "cloud.db",
+        "cloud.db-shm",
+        "cloud.db-wal",
+        "lock",
+        "log",
+        "log.key",
+        "master.key",
+        "oss",
+        "root-key.json",
+        "tls",
+    ];
     for entry in std::fs::read_dir(dir).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(known.contains(&name.as_str()), "{name} was left behind");
@@ -279,18 +330,27 @@ fn check_disk(dir: &Path, clients: &[Client]) {
     let segments = std::fs::read_dir(dir.join("oss/segments")).unwrap().map(Result::unwrap);
     let mut used = 0;
     for segment in segments {
-        assert!(segment.file_name().to_str().unwrap().ends_with(".seg"), "{:?}", segment.file_name());
+        assert!(
+            segment.file_name().to_str().unwrap().ends_with(".seg"),
+            "{:?}",
+            segment.file_name()
+        );
         used += segment.metadata().unwrap().blocks() * 512;
     }
-    let stored: i64 = clients.iter().flat_map(|client| client.objects.values()).map(|(_, size)| size).sum();
+    let stored: i64 =
+        clients.iter().flat_map(|client| client.objects.values()).map(|(_, size)| size).sum();
     let stored = u64::try_from(stored).unwrap();
     // Space comes back in whole blocks, and small neighbours share them.
-    assert!(used < stored * 2 + (8 << 20), "{used} bytes of segments for {stored} bytes of objects");
+    assert!(
+        used < stored * 2 + (8 << 20),
+        "{used} bytes of segments for {stored} bytes of objects"
+    );
 }
 
 #[test]
 fn nothing_acknowledged_is_lost_and_nothing_is_doubled_or_left_behind() {
-    let variable = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
+    let variable =
+        |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
     let rounds = variable("AWAN_CRASH_ROUNDS").unwrap_or(200);
     let seed = variable("AWAN_CRASH_SEED").unwrap_or_else(|| u64::from(std::process::id()) * 7919);
     println!("crash test: seed {seed}, {rounds} kills");
@@ -321,7 +381,9 @@ fn check_everything(dir: &Path, clients: &mut [Client]) {
     let mut listed = BTreeMap::new();
     let listing = Listing { prefix: "", delimiter: "", token: None, max: 1000 };
     let walked = store.walk(BUCKET, listing, |page| {
-        listed.extend(page.entries.into_iter().map(|entry| (entry.key, i64::try_from(entry.size).unwrap())));
+        listed.extend(
+            page.entries.into_iter().map(|entry| (entry.key, i64::try_from(entry.size).unwrap())),
+        );
         Ok::<_, cli::error::Error>(())
     });
     walked.unwrap();

@@ -55,13 +55,27 @@ fn secrets_are_readable_by_their_owner_only_and_never_logged() {
     assert!(!server::log(&dir).contains(&secret));
     for file in ["cloud.db", "cloud.db-wal"] {
         let bytes = std::fs::read(dir.join(file)).unwrap_or_default();
-        assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "the secret is bare in {file}");
+        assert!(
+            !bytes.windows(secret.len()).any(|window| window == secret.as_bytes()),
+            "the secret is bare in {file}"
+        );
     }
 }
 
 #[test]
 fn every_verb_has_help_with_an_example() {
-    for verb in ["serve", "check-config", "call", "oss", "status", "verify", "usage", "audit", "configure", "demo"] {
+    for verb in [
+        "serve",
+        "check-config",
+        "call",
+        "oss",
+        "status",
+        "verify",
+        "usage",
+        "audit",
+        "configure",
+        "demo",
+    ] {
         let out = Command::new(env!("CARGO_BIN_EXE_awan")).args([verb, "--help"]).output().unwrap();
         let text = String::from_utf8(out.stdout).unwrap();
         assert!(out.status.success() && text.contains("awan "), "{verb}: {text}");

@@ -22,12 +22,17 @@ pub struct Server {
 pub fn port_base() -> u16 {
     let first = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let start = 20_000 + first % 30_000;
-    let free = |base: &u16| DOORS.iter().all(|door| TcpListener::bind(("127.0.0.1", base + door)).is_ok());
+    let free =
+        |base: &u16| DOORS.iter().all(|door| TcpListener::bind(("127.0.0.1", base + door)).is_ok());
     (start..60_000).step_by(10).find(free).expect("some ports are free")
 }
 
 pub fn spawn(dir: &Path, base: u16, more: &[&str]) -> Child {
-    let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.with_extension("log")).unwrap();
+    let log = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(dir.with_extension("log"))
+        .unwrap();
     Command::new(env!("CARGO_BIN_EXE_awan"))
         .args(["serve", "--data-dir", dir.to_str().unwrap(), "--port-base", &base.to_string()])
         .args(more)

@@ -24,8 +24,13 @@ fn parse(line: &str) -> Result<(Call, CallOptions)> {
 
 fn check(line: &str, version: &str, action: &str, params: &[(&str, &str)]) -> CallOptions {
     let (call, options) = parse(line).unwrap();
-    let params = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    assert_eq!(call, Call { version: version.to_owned(), action: action.to_owned(), params }, "{line}");
+    let params =
+        params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    assert_eq!(
+        call,
+        Call { version: version.to_owned(), action: action.to_owned(), params },
+        "{line}"
+    );
     options
 }
 
@@ -36,13 +41,24 @@ fn parameters_are_sent_as_they_are_written() {
         "ecs RunInstances --Amount 2 --Tag.1.Key env --Tag.1.Value= --Offset -1 --Odd=--x=y",
         "2014-05-26",
         "RunInstances",
-        &[("Amount", "2"), ("Tag.1.Key", "env"), ("Tag.1.Value", ""), ("Offset", "-1"), ("Odd", "--x=y")],
+        &[
+            ("Amount", "2"),
+            ("Tag.1.Key", "env"),
+            ("Tag.1.Value", ""),
+            ("Offset", "-1"),
+            ("Odd", "--x=y"),
+        ],
     );
 }
 
 #[test]
 fn own_flags_may_stand_before_and_after_the_action() {
-    let options = check("--data-dir one RAM ListUsers --MaxItems 5", "2015-05-01", "ListUsers", &[("MaxItems", "5")]);
+    let options = check(
+        "--data-dir one RAM ListUsers --MaxItems 5",
+        "2015-05-01",
+        "ListUsers",
+        &[("MaxItems", "5")],
+    );
     assert_eq!(options.place.data_dir, Some("one".into()));
     let options = check(
         "ram ListUsers --MaxItems 5 --region id --output table --data-dir two",
@@ -57,7 +73,12 @@ fn own_flags_may_stand_before_and_after_the_action() {
 
 #[test]
 fn another_version_is_taken_and_needs_no_known_product() {
-    check("ess DescribeScalingGroups --version 2022-02-22", "2022-02-22", "DescribeScalingGroups", &[]);
+    check(
+        "ess DescribeScalingGroups --version 2022-02-22",
+        "2022-02-22",
+        "DescribeScalingGroups",
+        &[],
+    );
     check("--version 2030-01-01 novel DoIt", "2030-01-01", "DoIt", &[]);
 }
 

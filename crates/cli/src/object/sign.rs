@@ -14,7 +14,12 @@ use super::{Ask, Body, Dialect, Store, unsendable};
 use crate::error::Error;
 
 /// Sets the headers that sign the request; those that are to be signed must be there already.
-pub(super) fn sign(store: &Store, ask: &Ask<'_>, body: &Body<'_>, headers: &mut HeaderMap) -> Result<(), Error> {
+pub(super) fn sign(
+    store: &Store,
+    ask: &Ask<'_>,
+    body: &Body<'_>,
+    headers: &mut HeaderMap,
+) -> Result<(), Error> {
     headers.insert(HOST, host(store)?);
     let raw = query::encode(ask.query.iter().copied());
     let path = ask.path();

@@ -18,7 +18,10 @@ fn store(dialect: Dialect) -> Store {
 }
 
 fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-    pairs.iter().map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap())).collect()
+    pairs
+        .iter()
+        .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
+        .collect()
 }
 
 fn sums_of(dialect: Dialect, bytes: &[u8]) -> Sums {
@@ -41,15 +44,24 @@ fn a_page_of_a_listing_is_read() {
         <NextContinuationToken>n+1</NextContinuationToken>
         <Contents><Key>a%2Fb%20c</Key><Size>7</Size><ETag>"ABCD"</ETag><LastModified>t</LastModified></Contents>
         <CommonPrefixes><Prefix>d%2F</Prefix></CommonPrefixes></ListBucketResult>"#;
-    let entry = Entry { key: "a/b c".to_owned(), size: 7, etag: "abcd".to_owned(), modified: "t".to_owned() };
-    let expected = Page { entries: vec![entry], prefixes: vec!["d/".to_owned()], next: Some("n+1".to_owned()) };
-    assert_eq!(page(&xml::parse(text).unwrap()).unwrap(), expected);
+    let entry = Entry {
+        key: "a/b c".to_owned(),
+        size: 7,
+        etag: "abcd".to_owned(),
+        modified: "t".to_owned(),
+    };
+    let expected = Page {
+        entries: vec![entry],
+        prefixes: vec!["d/".to_owned()],
+        next: Some("n+1".to_owned()),
+    };
+    assert_eq!(answer::page(text).unwrap(), expected);
 }
 
 #[test]
 fn a_listing_that_is_cut_without_a_token_is_refused() {
     let text = b"<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>";
-    assert!(matches!(page(&xml::parse(text).unwrap()), Err(Error::Corrupt(_))));
+    assert!(matches!(answer::page(text), Err(Error::Corrupt(_))));
 }
 
 #[test]
@@ -78,7 +90,8 @@ fn each_dialect_signs_in_its_own_way() {
         (Dialect::S3, "AWS4-HMAC-SHA256 Credential=id/", "x-amz-date"),
     ] {
         let mut map = HeaderMap::new();
-        sign::sign(&store(dialect), &Ask::new(http::Method::GET, "b", "k"), &Body::Empty, &mut map).unwrap();
+        sign::sign(&store(dialect), &Ask::new(http::Method::GET, "b", "k"), &Body::Empty, &mut map)
+            .unwrap();
         assert!(map["authorization"].to_str().unwrap().starts_with(start));
         assert!(map.contains_key(date));
         assert_eq!(map["host"], "127.0.0.1:7101");
@@ -87,17 +100,37 @@ fn each_dialect_signs_in_its_own_way() {
 
 #[test]
 fn a_presigned_address_names_its_lifetime_and_not_the_secret() {
-    for (dialect, lifetime) in [(Dialect::Oss, "x-oss-expires=60"), (Dialect::S3, "X-Amz-Expires=60")] {
-        let url = store(dialect).presign(&http::Method::GET, "b", "a b", Duration::from_secs(60)).unwrap();
+    for (dialect, lifetime) in
+        [(Dialect::Oss, "x-oss-expires=60"), (Dialect::S3, "X-Amz-Expires=60")]
+    {
+        let url = store(dialect)
+            .presign(&http::Method::GET, "b", "a b", Duration::from_secs(60))
+            .unwrap();
         assert!(url.starts_with("http://127.0.0.1:7101/b/a%20b?"), "{url}");
         assert!(url.contains(lifetime) && !url.contains("=secret"), "{url}");
     }
 }
 
 #[test]
-fn an_answer_to_head_is_explained_by_its_status() {
+fn an_error_is_found_in_the_body_the_header_or_the_status() {
     let ask = Ask::new(http::Method::HEAD, "b", "k");
-    assert_eq!(headless(&ask, 404).code, "NoSuchKey");
-    assert_eq!(headless(&ask, 403).code, "AccessDenied");
-    assert_eq!(headless(&ask, 503).code, "HTTP 503");
+    let document = b"<Error><Code>NoSuchVersion</Code><Message>m</Message></Error>";
+    let id = headers(&[("x-amz-request-id", "R")]);
+    let found = answer::failure(&ask, 404, &id, document);
+    assert_eq!((found.code.as_str(), found.request_id.as_str()), ("NoSuchVersion", "R"));
+    // The same document in Base64, as OSS has it in answers to HEAD.
+    let encoded =
+        "PEVycm9yPjxDb2RlPk5vU3VjaFZlcnNpb248L0NvZGU+PE1lc3NhZ2U+bTwvTWVzc2FnZT48L0Vycm9yPg==";
+    let found = answer::failure(&ask, 404, &headers(&[("x-oss-err", encoded)]), b"");
+    assert_eq!(found.code, "NoSuchVersion");
+    for (status, code) in [(404, "NoSuchKey"), (403, "AccessDenied"), (503, "HTTP 503")] {
+        assert_eq!(answer::failure(&ask, status, &HeaderMap::new(), b"<html>").code, code);
+    }
+}
+
+#[test]
+fn an_error_in_an_answer_of_status_200_is_an_error() {
+    let error = document(b"<Error><Code>InternalError</Code></Error>", "CopyObjectResult");
+    assert_eq!(error.unwrap_err().code(), Some("InternalError"));
+    assert!(matches!(document(b"<Other/>", "CopyObjectResult"), Err(Error::Corrupt(_))));
 }

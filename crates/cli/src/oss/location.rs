@@ -45,7 +45,10 @@ impl FromStr for Url {
             return Err(advise(format!("\"{text}\" names no bucket"), form));
         }
         // The bucket becomes a piece of a path and must not break out of it.
-        if !bucket.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
+        if !bucket
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        {
             return Err(advise(
                 format!("\"{bucket}\" is not a bucket name"),
                 "a bucket name has 3 to 63 lower-case letters, digits and hyphens",
@@ -83,7 +86,10 @@ impl Url {
     pub fn object(&self) -> Result<(&str, &str)> {
         let bucket = self.bucket()?;
         match self.key.as_str() {
-            "" => Err(advise(format!("{self} names a bucket, not an object"), "add the key: oss://BUCKET/KEY")),
+            "" => Err(advise(
+                format!("{self} names a bucket, not an object"),
+                "add the key: oss://BUCKET/KEY",
+            )),
             key => Ok((bucket, key)),
         }
     }
@@ -96,7 +102,10 @@ impl FromStr for Location {
         if text.starts_with("oss://") || text.starts_with("s3://") {
             text.parse().map(Self::Remote)
         } else if text.contains("://") {
-            Err(advise(format!("\"{text}\" is neither a path nor oss:// nor s3://"), "write a path as ./NAME"))
+            Err(advise(
+                format!("\"{text}\" is neither a path nor oss:// nor s3://"),
+                "write a path as ./NAME",
+            ))
         } else {
             Ok(Self::Local(PathBuf::from(text)))
         }
@@ -125,7 +134,16 @@ mod tests {
 
     #[test]
     fn what_is_no_place_in_storage_is_refused() {
-        for text in ["", "b/k", "http://b/k", "oss:///k", "oss://B/k", "oss://../k", "oss://a b/k", "oss://a?b"] {
+        for text in [
+            "",
+            "b/k",
+            "http://b/k",
+            "oss:///k",
+            "oss://B/k",
+            "oss://../k",
+            "oss://a b/k",
+            "oss://a?b",
+        ] {
             assert!(text.parse::<Url>().is_err(), "{text}");
         }
         assert!(format!("oss://b/{}", "k".repeat(1024)).parse::<Url>().is_err());

@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{BufWriter, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
 use base::text::hex;
-use md5::{Digest, Md5};
+use wire::object::checksum::Md5;
 
 use super::location::{Location, Url};
 use crate::error::advise;
@@ -29,7 +29,9 @@ enum Step {
 impl Step {
     const fn size(&self) -> u64 {
         match self {
-            Self::Upload { size, .. } | Self::Download { size, .. } | Self::Copy { size, .. } => *size,
+            Self::Upload { size, .. } | Self::Download { size, .. } | Self::Copy { size, .. } => {
+                *size
+            }
         }
     }
 }
@@ -56,10 +58,19 @@ impl Stores {
 ///
 /// # Errors
 /// The first that occurs; what was moved before stays.
-pub fn copy(stores: &Stores, from: &Location, to: &Location, recursive: bool, jobs: usize) -> Result<()> {
+pub fn copy(
+    stores: &Stores,
+    from: &Location,
+    to: &Location,
+    recursive: bool,
+    jobs: usize,
+) -> Result<()> {
     let steps = match (from, to, recursive) {
         (Location::Local(_), Location::Local(_), _) => {
-            return Err(advise("both places are on this machine", "one of them must start with oss:// or s3://"));
+            return Err(advise(
+                "both places are on this machine",
+                "one of them must start with oss:// or s3://",
+            ));
         }
         (from, to, true) => pair_all(stores, from, to)?.into_values().collect(),
         (from, to, false) => vec![single(stores, from, to)?],
@@ -72,9 +83,18 @@ pub fn copy(stores: &Stores, from: &Location, to: &Location, recursive: bool, jo
 ///
 /// # Errors
 /// The first that occurs; what was moved before stays.
-pub fn sync(stores: &Stores, from: &Location, to: &Location, delete: bool, jobs: usize) -> Result<()> {
+pub fn sync(
+    stores: &Stores,
+    from: &Location,
+    to: &Location,
+    delete: bool,
+    jobs: usize,
+) -> Result<()> {
     if let (Location::Local(_), Location::Local(_)) = (from, to) {
-        return Err(advise("both places are on this machine", "one of them must start with oss:// or s3://"));
+        return Err(advise(
+            "both places are on this machine",
+            "one of them must start with oss:// or s3://",
+        ));
     }
     let wanted = pair_all(stores, from, to)?;
     let there = inventory(stores, to, true)?;
@@ -92,11 +112,17 @@ pub fn sync(stores: &Stores, from: &Location, to: &Location, delete: bool, jobs:
         for name in surplus {
             remove(stores, to, name)?;
         }
-        output::talk(format_args!("{} were already there, {} removed", output::count(unchanged as u64), surplus_count));
+        output::talk(format_args!(
+            "{} were already there, {} removed",
+            output::count(unchanged as u64),
+            surplus_count
+        ));
     } else {
         output::talk(format_args!("{} were already there", output::count(unchanged as u64)));
         if surplus_count > 0 {
-            output::hint(format_args!("{surplus_count} exist only in the destination; --delete removes them"));
+            output::hint(format_args!(
+                "{surplus_count} exist only in the destination; --delete removes them"
+            ));
         }
     }
     Ok(())
@@ -132,7 +158,11 @@ fn one(stores: &Stores, step: &Step) -> Result<()> {
 fn upload(store: &Store, from: &Path, to: &Url, size: u64) -> Result<()> {
     if size > PUT_BYTES_MAX {
         return Err(advise(
-            format!("{} is larger than one request can carry ({})", from.display(), output::size(PUT_BYTES_MAX)),
+            format!(
+                "{} is larger than one request can carry ({})",
+                from.display(),
+                output::size(PUT_BYTES_MAX)
+            ),
             "use a client that uploads in parts, such as `aws s3 cp`",
         ));
     }
@@ -170,34 +200,52 @@ fn single(stores: &Stores, from: &Location, to: &Location) -> Result<Step> {
         (Location::Local(path), Location::Remote(url)) => {
             let meta = fs::metadata(path).with_context(|| format!("look at {}", path.display()))?;
             if meta.is_dir() {
-                return Err(advise(format!("{} is a directory", path.display()), "--recursive copies what is in it"));
+                return Err(advise(
+                    format!("{} is a directory", path.display()),
+                    "--recursive copies what is in it",
+                ));
             }
             url.bucket()?;
-            let name = path.file_name().and_then(|name| name.to_str()).context("the file's name is not UTF-8")?;
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .context("the file's name is not UTF-8")?;
             Ok(Step::Upload { from: path.clone(), to: into(url, name), size: meta.len() })
         }
         (Location::Remote(url), to) => {
             let (bucket, key) = url.object()?;
             if key.ends_with('/') {
-                return Err(advise(format!("{url} looks like a directory"), "--recursive copies what is in it"));
+                return Err(advise(
+                    format!("{url} looks like a directory"),
+                    "--recursive copies what is in it",
+                ));
             }
             let name = key.rsplit('/').next().unwrap_or(key);
-            let size = stores.of(url).head(bucket, key).with_context(|| format!("look at {url}"))?.size;
+            let size =
+                stores.of(url).head(bucket, key).with_context(|| format!("look at {url}"))?.size;
             Ok(match to {
                 Location::Remote(to) => Step::Copy { from: url.clone(), to: into(to, name), size },
-                Location::Local(path) if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+                Location::Local(path)
+                    if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") =>
+                {
                     Step::Download { from: url.clone(), to: below(path, name)?, size }
                 }
-                Location::Local(path) => Step::Download { from: url.clone(), to: path.clone(), size },
+                Location::Local(path) => {
+                    Step::Download { from: url.clone(), to: path.clone(), size }
+                }
             })
         }
-        (Location::Local(_), Location::Local(_)) => Err(advise("both places are on this machine", "use cp")),
+        (Location::Local(_), Location::Local(_)) => {
+            Err(advise("both places are on this machine", "use cp"))
+        }
     }
 }
 
 fn into(url: &Url, name: &str) -> Url {
     match url.key.as_str() {
-        key if key.is_empty() || key.ends_with('/') => Url { key: format!("{key}{name}"), ..url.clone() },
+        key if key.is_empty() || key.ends_with('/') => {
+            Url { key: format!("{key}{name}"), ..url.clone() }
+        }
         _ => url.clone(),
     }
 }
@@ -231,7 +279,11 @@ struct Item {
 }
 
 /// What is in a directory or under a prefix, by relative name. A destination need not exist yet.
-fn inventory(stores: &Stores, place: &Location, may_be_missing: bool) -> Result<BTreeMap<String, Item>> {
+fn inventory(
+    stores: &Stores,
+    place: &Location,
+    may_be_missing: bool,
+) -> Result<BTreeMap<String, Item>> {
     let mut items = BTreeMap::new();
     match place {
         Location::Local(dir) => {
@@ -262,10 +314,13 @@ fn inventory(stores: &Stores, place: &Location, may_be_missing: bool) -> Result<
 
 /// Calls `each` with the relative name and size of every file below `dir`.
 fn walk(dir: &Path, prefix: &str, each: &mut dyn FnMut(String, u64)) -> Result<()> {
-    for entry in fs::read_dir(dir).with_context(|| format!("read the directory {}", dir.display()))? {
+    for entry in
+        fs::read_dir(dir).with_context(|| format!("read the directory {}", dir.display()))?
+    {
         let entry = entry?;
         let name = entry.file_name();
-        let name = name.to_str().with_context(|| format!("{} is not UTF-8", entry.path().display()))?;
+        let name =
+            name.to_str().with_context(|| format!("{} is not UTF-8", entry.path().display()))?;
         let name = format!("{prefix}{name}");
         let kind = entry.file_type()?;
         if kind.is_dir() {
@@ -273,7 +328,10 @@ fn walk(dir: &Path, prefix: &str, each: &mut dyn FnMut(String, u64)) -> Result<(
         } else if kind.is_file() {
             each(name, entry.metadata()?.len());
         } else {
-            output::talk(format_args!("skipped {}: neither a file nor a directory", entry.path().display()));
+            output::talk(format_args!(
+                "skipped {}: neither a file nor a directory",
+                entry.path().display()
+            ));
         }
     }
     Ok(())
@@ -293,7 +351,8 @@ fn below(dir: &Path, name: &str) -> Result<PathBuf> {
     let path = Path::new(name);
     let inside = path.components().all(|part| matches!(part, Component::Normal(_)));
     // Components fold "a//b" and "a/./b" into "a/b": two keys must not meet in one file.
-    let plain = path.components().map(|part| part.as_os_str().len() + 1).sum::<usize>() == name.len() + 1;
+    let plain =
+        path.components().map(|part| part.as_os_str().len() + 1).sum::<usize>() == name.len() + 1;
     if name.is_empty() || name.contains('\0') || !inside || !plain {
         return Err(advise(
             format!("the key {name:?} cannot be a file below {}", dir.display()),
@@ -320,10 +379,15 @@ fn same(stores: &Stores, step: &Step, there: Option<&Item>) -> Result<bool> {
 }
 
 fn md5_of(path: &Path) -> Result<String> {
-    let mut sum = Md5::new();
+    let mut sum = Md5::default();
     let mut file = File::open(path).with_context(|| format!("open {}", path.display()))?;
-    io::copy(&mut file, &mut sum).with_context(|| format!("read {}", path.display()))?;
-    Ok(hex(&sum.finalize()))
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match file.read(&mut buffer).with_context(|| format!("read {}", path.display()))? {
+            0 => return Ok(hex(&sum.finish())),
+            read => sum.update(&buffer[..read]),
+        }
+    }
 }
 
 fn remove(stores: &Stores, place: &Location, name: &str) -> Result<()> {
@@ -389,7 +453,9 @@ mod tests {
     fn a_key_cannot_leave_the_directory() {
         let dir = Path::new("/t");
         assert_eq!(below(dir, "a/b.json").unwrap(), Path::new("/t/a/b.json"));
-        for name in ["", "..", "../x", "a/../../x", "/etc/x", "a/..", "./a", "a//b", "a/./b", "a/", "a\0b"] {
+        for name in
+            ["", "..", "../x", "a/../../x", "/etc/x", "a/..", "./a", "a//b", "a/./b", "a/", "a\0b"]
+        {
             assert!(below(dir, name).is_err(), "{name:?}");
         }
     }

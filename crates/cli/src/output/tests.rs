@@ -27,7 +27,10 @@ fn sizes_take_the_unit_that_suits_them() {
 #[test]
 fn a_table_aligns_text_left_and_numbers_right() {
     let rows = [("kpu", "1,234"), ("pengamat", "7")].map(|(a, b)| vec![a.to_owned(), b.to_owned()]);
-    assert_eq!(table(&["Name", "Requests"], &rows), "Name      Requests\nkpu          1,234\npengamat         7\n");
+    assert_eq!(
+        table(&["Name", "Requests"], &rows),
+        "Name      Requests\nkpu          1,234\npengamat         7\n"
+    );
 }
 
 #[test]

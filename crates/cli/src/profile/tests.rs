@@ -35,7 +35,9 @@ impl World {
     }
 
     fn resolve(&self, args: &PlaceArgs) -> Result<Profile> {
-        let vars = |name: &str| self.vars.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone());
+        let vars = |name: &str| {
+            self.vars.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone())
+        };
         Profile::resolve_in(args, &Surroundings { vars: &vars })
     }
 
@@ -43,7 +45,13 @@ impl World {
     fn check(&self, args: &PlaceArgs, expected: [&str; 5]) {
         let found = self.resolve(args).unwrap();
         let key = found.credentials().unwrap();
-        let found = [found.api().unwrap(), found.oss().unwrap(), &found.region, &key.id, key.secret.expose()];
+        let found = [
+            found.api().unwrap(),
+            found.oss().unwrap(),
+            &found.region,
+            &key.id,
+            key.secret.expose(),
+        ];
         assert_eq!(found, expected);
     }
 }
@@ -67,7 +75,10 @@ fn variables_win_over_the_profile_file() {
         .set("AWAN_REGION", "id-env")
         .set("ALIBABA_CLOUD_ACCESS_KEY_ID", "env-id")
         .set("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "env-secret");
-    world.check(&PlaceArgs::default(), ["http://env:10", "http://env:11", "id-env", "env-id", "env-secret"]);
+    world.check(
+        &PlaceArgs::default(),
+        ["http://env:10", "http://env:11", "id-env", "env-id", "env-secret"],
+    );
 }
 
 #[test]
@@ -78,7 +89,10 @@ fn a_data_directory_wins_over_variables() {
         .set("AWAN_ACCESS_KEY_ID", "env-id")
         .set("AWAN_ACCESS_KEY_SECRET", "env-secret");
     let args = PlaceArgs { data_dir: Some(world.data_dir()), ..PlaceArgs::default() };
-    world.check(&args, ["http://data:7100", "http://data:7101", "id-data", "data-id", "data-secret"]);
+    world.check(
+        &args,
+        ["http://data:7100", "http://data:7101", "id-data", "data-id", "data-secret"],
+    );
     assert_eq!(world.resolve(&args).unwrap().ca_cert, Some("/data/ca.pem".into()));
 }
 
@@ -91,13 +105,18 @@ fn flags_win_over_the_data_directory() {
         access_key_id: Some("flag-id".to_owned()),
         ..endpoint("flag:7000")
     };
-    world.check(&args, ["http://flag:7000", "http://flag:7001", "id-flag", "flag-id", "env-secret"]);
+    world
+        .check(&args, ["http://flag:7000", "http://flag:7001", "id-flag", "flag-id", "env-secret"]);
 }
 
 #[test]
 fn a_typed_endpoint_is_not_mixed_with_storage_of_another_cloud() {
-    let world = World::new().set("AWAN_OSS_ENDPOINT", "http://env:99").set("AWAN_DATA_DIR", "/nowhere");
-    assert_eq!(world.resolve(&endpoint("http://flag:7000")).unwrap().oss().unwrap(), "http://flag:7001");
+    let world =
+        World::new().set("AWAN_OSS_ENDPOINT", "http://env:99").set("AWAN_DATA_DIR", "/nowhere");
+    assert_eq!(
+        world.resolve(&endpoint("http://flag:7000")).unwrap().oss().unwrap(),
+        "http://flag:7001"
+    );
 }
 
 #[test]
@@ -115,7 +134,8 @@ fn a_key_file_may_hold_several_keys_under_names() {
     let world = World::new();
     let file = world.dir.path().join("keys.json");
     std::fs::write(&file, r#"{"reader":{"AccessKeyId":"r","AccessKeySecret":"s"}}"#).unwrap();
-    let mut args = PlaceArgs { key_file: Some(file), key: Some("reader".to_owned()), ..PlaceArgs::default() };
+    let mut args =
+        PlaceArgs { key_file: Some(file), key: Some("reader".to_owned()), ..PlaceArgs::default() };
     assert_eq!(world.resolve(&args).unwrap().credentials().unwrap().id, "r");
     args.key = None;
     assert!(world.resolve(&args).unwrap_err().to_string().contains("holds no AccessKeyId"));
@@ -145,7 +165,13 @@ fn a_profile_file_that_others_can_read_is_refused() {
     let world = World::new();
     let path = world.dir.path().join("config/awan/config.toml");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-    assert!(world.resolve(&PlaceArgs::default()).unwrap_err().to_string().contains("others can read it"));
+    assert!(
+        world
+            .resolve(&PlaceArgs::default())
+            .unwrap_err()
+            .to_string()
+            .contains("others can read it")
+    );
 }
 
 #[test]
@@ -153,7 +179,9 @@ fn a_stored_profile_comes_back_and_is_private() {
     let world = World::new();
     let args = PlaceArgs { data_dir: Some(world.data_dir()), ..PlaceArgs::default() };
     let profile = world.resolve(&args).unwrap();
-    let vars = |name: &str| world.vars.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone());
+    let vars = |name: &str| {
+        world.vars.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone())
+    };
     let path = store_in(&Surroundings { vars: &vars }, "kept", &profile).unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     world.check(
@@ -171,6 +199,7 @@ fn a_stored_profile_comes_back_and_is_private() {
 fn a_directory_without_a_cloud_says_how_to_start_one() {
     let world = World::new();
     let empty = world.dir.path().to_path_buf();
-    let error = world.resolve(&PlaceArgs { data_dir: Some(empty), ..PlaceArgs::default() }).unwrap_err();
+    let error =
+        world.resolve(&PlaceArgs { data_dir: Some(empty), ..PlaceArgs::default() }).unwrap_err();
     assert!(error.to_string().contains("there is no cloud.json in"), "{error}");
 }

@@ -101,11 +101,16 @@ impl Condition {
     /// An unknown operator, a key without a service, or a value that the operator cannot compare.
     pub fn new(operator: &str, key: &str, values: &[String]) -> Result<Self, Malformed> {
         let (operator, if_exists) = find(operator)?;
-        let named = key.split_once(':').is_some_and(|(service, name)| !service.is_empty() && !name.is_empty());
+        let named = key
+            .split_once(':')
+            .is_some_and(|(service, name)| !service.is_empty() && !name.is_empty());
         if !named {
-            return Err(Malformed::new(format!("the condition key `{key}` must be `service:name`")));
+            return Err(Malformed::new(format!(
+                "the condition key `{key}` must be `service:name`"
+            )));
         }
-        let values = values.iter().map(|value| operator.family.read(value)).collect::<Result<_, _>>()?;
+        let values =
+            values.iter().map(|value| operator.family.read(value)).collect::<Result<_, _>>()?;
         Ok(Self { operator, if_exists, key: key.to_owned(), values })
     }
 
@@ -132,14 +137,18 @@ impl Condition {
         if given.is_empty() {
             return self.if_exists || self.operator.negated;
         }
-        let matched = given.iter().any(|given| self.values.iter().any(|value| self.operator.matches(given, value)));
+        let matched = given
+            .iter()
+            .any(|given| self.values.iter().any(|value| self.operator.matches(given, value)));
         matched != self.operator.negated
     }
 }
 
 fn find(name: &str) -> Result<(&'static Operator, bool), Malformed> {
     if name.starts_with("ForAllValues:") || name.starts_with("ForAnyValue:") {
-        return Err(Malformed::new(format!("`{name}`: set operators are not part of this policy language")));
+        return Err(Malformed::new(format!(
+            "`{name}`: set operators are not part of this policy language"
+        )));
     }
     let (plain, if_exists) = match name.strip_suffix("IfExists") {
         Some(plain) => (plain, true),
@@ -159,8 +168,12 @@ impl Operator {
                 Compare::EqualFold => wanted.to_lowercase() == given.to_lowercase(),
                 _ => wanted == given,
             },
-            Value::Number(wanted) => given.parse().is_ok_and(|given: i64| self.orders(&given, wanted)),
-            Value::Date(wanted) => parse_date(given).is_some_and(|given| self.orders(&given, wanted)),
+            Value::Number(wanted) => {
+                given.parse().is_ok_and(|given: i64| self.orders(&given, wanted))
+            }
+            Value::Date(wanted) => {
+                parse_date(given).is_some_and(|given| self.orders(&given, wanted))
+            }
             Value::Flag(wanted) => parse_flag(given) == Some(*wanted),
             Value::Network(wanted) => given.parse().is_ok_and(|given| wanted.contains(given)),
         }
@@ -182,9 +195,13 @@ impl Family {
         let (value, what) = match self {
             Self::Text => (Some(Value::Text(text.to_owned())), "a text"),
             Self::Number => (text.parse().ok().map(Value::Number), "a whole number"),
-            Self::Date => (parse_date(text).map(Value::Date), "a time like 2026-01-02T03:04:05+07:00"),
+            Self::Date => {
+                (parse_date(text).map(Value::Date), "a time like 2026-01-02T03:04:05+07:00")
+            }
             Self::Flag => (parse_flag(text).map(Value::Flag), "true or false"),
-            Self::Network => (Network::parse(text).map(Value::Network), "an IP address or a CIDR block"),
+            Self::Network => {
+                (Network::parse(text).map(Value::Network), "an IP address or a CIDR block")
+            }
         };
         value.ok_or_else(|| Malformed::new(format!("the condition value `{text}` is not {what}")))
     }
@@ -252,7 +269,9 @@ impl Network {
         let address: IpAddr = address.parse().ok()?;
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let prefix = match prefix {
-            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok()?,
+            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                digits.parse().ok()?
+            }
             Some(_) => return None,
             None => longest,
         };
@@ -262,7 +281,9 @@ impl Network {
     /// Whether an address is in the block. An IPv4 address in IPv6 clothes counts as IPv4.
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         let (one, other, width) = match (self.address, address.to_canonical()) {
-            (IpAddr::V4(one), IpAddr::V4(other)) => (u128::from(one.to_bits()), u128::from(other.to_bits()), 32),
+            (IpAddr::V4(one), IpAddr::V4(other)) => {
+                (u128::from(one.to_bits()), u128::from(other.to_bits()), 32)
+            }
             (IpAddr::V6(one), IpAddr::V6(other)) => (one.to_bits(), other.to_bits(), 128),
             _ => return false,
         };

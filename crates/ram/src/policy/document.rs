@@ -140,6 +140,9 @@ enum Kind {
     Trust,
 }
 
+/// Condition keys of one operator, each with its values.
+type RawKeys = One<Object<OneOrMany<Scalar>>>;
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct RawDocument {
@@ -156,7 +159,7 @@ struct RawStatement {
     resource: Option<OneOrMany<String>>,
     not_resource: Option<OneOrMany<String>>,
     principal: Option<One<Object<OneOrMany<String>>>>,
-    condition: Option<One<Object<One<Object<OneOrMany<Scalar>>>>>>,
+    condition: Option<One<Object<RawKeys>>>,
 }
 
 impl Document {
@@ -178,14 +181,24 @@ impl Document {
 
     fn read(text: &str, kind: Kind) -> Result<Self, Malformed> {
         if text.chars().count() > DOCUMENT_MAX {
-            return Err(Malformed::new(format!("a policy document may have {DOCUMENT_MAX} characters at most")));
+            return Err(Malformed::new(format!(
+                "a policy document may have {DOCUMENT_MAX} characters at most"
+            )));
         }
         let One(raw): One<RawDocument> =
             serde_json::from_str(text).map_err(|error| Malformed::new(error.to_string()))?;
         if raw.version != "1" {
-            return Err(Malformed::new(format!("the Version must be \"1\", not \"{}\"", raw.version)));
+            return Err(Malformed::new(format!(
+                "the Version must be \"1\", not \"{}\"",
+                raw.version
+            )));
         }
-        let statements = raw.statement.0.into_iter().map(|raw| statement(raw, kind)).collect::<Result<_, _>>()?;
+        let statements = raw
+            .statement
+            .0
+            .into_iter()
+            .map(|raw| statement(raw, kind))
+            .collect::<Result<_, _>>()?;
         Ok(Self { statements })
     }
 
@@ -216,7 +229,8 @@ fn statement(raw: RawStatement, kind: Kind) -> Result<Statement, Malformed> {
             if raw.resource.is_some() || raw.not_resource.is_some() {
                 return Err(Malformed::new("a trust policy has no Resource: it is about its role"));
             }
-            let One(given) = raw.principal.ok_or_else(|| Malformed::new("a trust policy needs a Principal"))?;
+            let One(given) =
+                raw.principal.ok_or_else(|| Malformed::new("a trust policy needs a Principal"))?;
             (principals(given)?, None)
         }
     };
@@ -245,7 +259,9 @@ fn exactly_one(
 }
 
 fn check_action(pattern: &str) -> Result<(), Malformed> {
-    let named = pattern.split_once(':').is_some_and(|(service, name)| !service.is_empty() && !name.is_empty());
+    let named = pattern
+        .split_once(':')
+        .is_some_and(|(service, name)| !service.is_empty() && !name.is_empty());
     if named || pattern == "*" {
         return Ok(());
     }
@@ -257,7 +273,9 @@ fn check_resource(pattern: &str) -> Result<(), Malformed> {
     if pattern == "*" || pattern.starts_with("acs:") && (whole || pattern.ends_with('*')) {
         return Ok(());
     }
-    Err(Malformed::new(format!("the resource `{pattern}` must be `*` or `acs:service:region:account:name`")))
+    Err(Malformed::new(format!(
+        "the resource `{pattern}` must be `*` or `acs:service:region:account:name`"
+    )))
 }
 
 fn principals(Object(given): Object<OneOrMany<String>>) -> Result<Vec<Principal>, Malformed> {
@@ -267,7 +285,9 @@ fn principals(Object(given): Object<OneOrMany<String>>) -> Result<Vec<Principal>
             principals.push(match kind.as_str() {
                 "RAM" => Principal::parse_ram(&name)?,
                 "Service" if !name.is_empty() => Principal::Service(name),
-                "Federated" => return Err(Malformed::new("this cloud has no federated principals")),
+                "Federated" => {
+                    return Err(Malformed::new("this cloud has no federated principals"));
+                }
                 _ => return Err(Malformed::new(format!("there is no principal of kind `{kind}`"))),
             });
         }
@@ -286,7 +306,8 @@ fn render_statement(statement: &Statement) -> Value {
         }
         out.insert("Principal".to_owned(), Value::Object(kinds));
     }
-    let name = |name: &str, negated: bool| if negated { format!("Not{name}") } else { name.to_owned() };
+    let name =
+        |name: &str, negated: bool| if negated { format!("Not{name}") } else { name.to_owned() };
     out.insert(name("Action", statement.actions.negated), json!(statement.actions.any));
     if let Some(resources) = &statement.resources {
         out.insert(name("Resource", resources.negated), json!(resources.any));

@@ -22,7 +22,10 @@ pub struct Facts<'a> {
 }
 
 /// What documents say together: one denial outweighs everything, and what nobody allows is denied.
-pub fn evaluate<'d>(documents: impl IntoIterator<Item = &'d Document>, facts: &Facts<'_>) -> Decision {
+pub fn evaluate<'d>(
+    documents: impl IntoIterator<Item = &'d Document>,
+    facts: &Facts<'_>,
+) -> Decision {
     let mut decision = Decision::ImplicitDeny;
     for statement in documents.into_iter().flat_map(|document| &document.statements) {
         if !applies(statement, facts) {
@@ -39,9 +42,15 @@ pub fn evaluate<'d>(documents: impl IntoIterator<Item = &'d Document>, facts: &F
 fn applies(statement: &Statement, facts: &Facts<'_>) -> bool {
     let principals = &statement.principals;
     statement.actions.cover_action(facts.action)
-        && statement.resources.as_ref().is_none_or(|resources| resources.cover_resource(facts.resource))
+        && statement
+            .resources
+            .as_ref()
+            .is_none_or(|resources| resources.cover_resource(facts.resource))
         && (principals.is_empty() || principals.iter().any(|principal| is(principal, facts.caller)))
-        && statement.conditions.iter().all(|condition| condition.holds(&(facts.values)(condition.key())))
+        && statement
+            .conditions
+            .iter()
+            .all(|condition| condition.holds(&(facts.values)(condition.key())))
 }
 
 fn is(principal: &Principal, caller: &Caller) -> bool {

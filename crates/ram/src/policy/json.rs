@@ -5,7 +5,9 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::{BoolDeserializer, MapAccessDeserializer, StrDeserializer};
-use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+};
 
 /// One value or a list of them, never an empty list.
 pub(super) struct OneOrMany<T>(pub(super) Vec<T>);
@@ -21,7 +23,8 @@ pub(super) struct One<T>(pub(super) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for One<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut one = deserializer.deserialize_any(Visit::<T> { list: false, kind: PhantomData })?;
+        let mut one =
+            deserializer.deserialize_any(Visit::<T> { list: false, kind: PhantomData })?;
         one.pop().map(One).ok_or_else(|| D::Error::custom("a value is missing"))
     }
 }

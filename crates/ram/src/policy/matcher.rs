@@ -57,7 +57,9 @@ fn next_char(text: &[u8], at: usize) -> usize {
 /// any; a resource that stands in no region (empty or `*` there) is covered whatever region the
 /// pattern names. A pattern of fewer parts is matched as plain text.
 pub fn resource(pattern: &str, arn: &str) -> bool {
-    let (Some(wanted), Some(given)) = (split(pattern), split(arn)) else { return glob(pattern, arn, false) };
+    let (Some(wanted), Some(given)) = (split(pattern), split(arn)) else {
+        return glob(pattern, arn, false);
+    };
     glob(wanted.scheme, given.scheme, false)
         && glob(wanted.service, given.service, false)
         && (matches!(wanted.region, "" | "*")

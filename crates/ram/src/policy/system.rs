@@ -32,13 +32,24 @@ macro_rules! read {
     ($service:literal) => {
         concat!(
             r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":[""#,
-            $service, r#":Get*",""#, $service, r#":List*",""#, $service, r#":Describe*",""#, $service, r#":Query*""#,
+            $service,
+            r#":Get*",""#,
+            $service,
+            r#":List*",""#,
+            $service,
+            r#":Describe*",""#,
+            $service,
+            r#":Query*""#,
             r#"],"Resource":"*"}]}"#
         )
     };
 }
 
-const fn policy(name: &'static str, description: &'static str, document: &'static str) -> SystemPolicy {
+const fn policy(
+    name: &'static str,
+    description: &'static str,
+    document: &'static str,
+) -> SystemPolicy {
     SystemPolicy { name, description, document }
 }
 
@@ -50,7 +61,11 @@ pub static POLICIES: [SystemPolicy; 15] = [
         r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#,
     ),
     policy("AliyunCDNFullAccess", "Manages the content delivery network.", full!("cdn")),
-    policy("AliyunCDNReadOnlyAccess", "Reads the content delivery network's settings.", read!("cdn")),
+    policy(
+        "AliyunCDNReadOnlyAccess",
+        "Reads the content delivery network's settings.",
+        read!("cdn"),
+    ),
     policy(
         "AliyunECSFullAccess",
         "Manages instances, disks, images and networks.",
@@ -66,7 +81,11 @@ pub static POLICIES: [SystemPolicy; 15] = [
     policy("AliyunOSSFullAccess", "Manages buckets and objects.", full!("oss")),
     policy("AliyunOSSReadOnlyAccess", "Reads buckets and objects.", read!("oss")),
     policy("AliyunRAMFullAccess", "Manages users, groups, roles, keys and policies.", full!("ram")),
-    policy("AliyunRAMReadOnlyAccess", "Reads users, groups, roles, keys and policies.", read!("ram")),
+    policy(
+        "AliyunRAMReadOnlyAccess",
+        "Reads users, groups, roles, keys and policies.",
+        read!("ram"),
+    ),
     policy("AliyunRDSFullAccess", "Manages databases.", full!("rds")),
     policy("AliyunRDSReadOnlyAccess", "Reads databases' settings.", read!("rds")),
     policy(
@@ -82,7 +101,9 @@ pub static POLICIES: [SystemPolicy; 15] = [
 ];
 
 static PARSED: LazyLock<Vec<Arc<Document>>> = LazyLock::new(|| {
-    let parse = |policy: &SystemPolicy| Document::parse(policy.document).expect("a test parses every system policy");
+    let parse = |policy: &SystemPolicy| {
+        Document::parse(policy.document).expect("a test parses every system policy")
+    };
     POLICIES.iter().map(parse).map(Arc::new).collect()
 });
 

@@ -25,7 +25,13 @@ fn ask(documents: &[&str], action: &str, arn: &str, values: &[(&str, &str)]) -> 
     decide(&documents, action, arn, values, &user("alice"))
 }
 
-fn decide(documents: &[Document], action: &str, arn: &str, values: &[(&str, &str)], caller: &Caller) -> Decision {
+fn decide(
+    documents: &[Document],
+    action: &str,
+    arn: &str,
+    values: &[(&str, &str)],
+    caller: &Caller,
+) -> Decision {
     let lookup = |key: &str| {
         let same = values.iter().filter(|(name, _)| name.eq_ignore_ascii_case(key));
         same.map(|(_, value)| Cow::Owned((*value).to_owned())).collect()
@@ -34,7 +40,9 @@ fn decide(documents: &[Document], action: &str, arn: &str, values: &[(&str, &str
 }
 
 fn one(effect: &str, action: &str, arn: &str) -> String {
-    format!(r#"{{"Version":"1","Statement":{{"Effect":"{effect}","Action":"{action}","Resource":"{arn}"}}}}"#)
+    format!(
+        r#"{{"Version":"1","Statement":{{"Effect":"{effect}","Action":"{action}","Resource":"{arn}"}}}}"#
+    )
 }
 
 /// Whether a condition holds for the values given.
@@ -72,7 +80,10 @@ fn a_resource_without_region_is_covered_whatever_region_the_pattern_names() {
 fn a_denial_outweighs_every_allowance_wherever_it_stands() {
     let (allow, deny) = (one("Allow", "*", "*"), one("Deny", "oss:Delete*", "acs:oss:*:*:keep/*"));
     for order in [[allow.as_str(), &deny], [deny.as_str(), &allow]] {
-        assert_eq!(ask(&order, "oss:DeleteObject", "acs:oss:*:1:keep/a", &[]), Decision::ExplicitDeny);
+        assert_eq!(
+            ask(&order, "oss:DeleteObject", "acs:oss:*:1:keep/a", &[]),
+            Decision::ExplicitDeny
+        );
         assert_eq!(ask(&order, "oss:DeleteObject", "acs:oss:*:1:rest/a", &[]), Decision::Allow);
     }
     assert_eq!(ask(&[], "oss:GetObject", "acs:oss:*:1:a", &[]), Decision::ImplicitDeny);
@@ -84,7 +95,10 @@ fn negated_actions_and_resources_are_all_but_these() {
     let policy = r#"{"Version":"1","Statement":[{"Effect":"Allow","NotAction":["ram:*","sts:*"],"NotResource":"acs:oss:*:*:secret*"}]}"#;
     assert_eq!(ask(&[policy], "oss:GetObject", "acs:oss:*:1:open/a", &[]), Decision::Allow);
     assert_eq!(ask(&[policy], "ram:GetUser", "acs:ram:*:1:user/a", &[]), Decision::ImplicitDeny);
-    assert_eq!(ask(&[policy], "oss:GetObject", "acs:oss:*:1:secret/a", &[]), Decision::ImplicitDeny);
+    assert_eq!(
+        ask(&[policy], "oss:GetObject", "acs:oss:*:1:secret/a", &[]),
+        Decision::ImplicitDeny
+    );
 }
 
 #[test]
@@ -92,7 +106,12 @@ fn all_conditions_of_a_statement_must_hold() {
     let policy = r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"oss:*","Resource":"*","Condition":{
         "IpAddress":{"acs:SourceIp":["10.0.0.0/8","192.168.1.7"]},"Bool":{"acs:SecureTransport":true}}}]}"#;
     let check = |ip: &str, secure: &str| {
-        ask(&[policy], "oss:GetObject", "acs:oss:*:1:a", &[("acs:sourceip", ip), ("acs:SecureTransport", secure)])
+        ask(
+            &[policy],
+            "oss:GetObject",
+            "acs:oss:*:1:a",
+            &[("acs:sourceip", ip), ("acs:SecureTransport", secure)],
+        )
     };
     assert_eq!(check("10.9.8.7", "true"), Decision::Allow);
     assert_eq!(check("::ffff:192.168.1.7", "true"), Decision::Allow);
@@ -138,7 +157,11 @@ fn operators_compare_as_their_names_say() {
     ];
     for (operator, wanted, given, expected) in table {
         assert_eq!(holds(operator, wanted, given), *expected, "{operator} {wanted:?} {given:?}");
-        assert_eq!(holds(&format!("{operator}IfExists"), wanted, given), *expected, "{operator}IfExists");
+        assert_eq!(
+            holds(&format!("{operator}IfExists"), wanted, given),
+            *expected,
+            "{operator}IfExists"
+        );
     }
     let tried: std::collections::HashSet<_> = table.iter().map(|row| row.0).collect();
     assert_eq!(tried.len(), OPERATORS.len(), "an operator has no row");
@@ -154,7 +177,12 @@ fn without_a_value_only_negated_and_if_exists_hold() {
             name if name.contains("Ip") => "10.0.0.1",
             _ => "a",
         };
-        assert_eq!(holds(operator.name, &[wanted], &[]), operator.name.contains("Not"), "{}", operator.name);
+        assert_eq!(
+            holds(operator.name, &[wanted], &[]),
+            operator.name.contains("Not"),
+            "{}",
+            operator.name
+        );
         assert!(holds(&format!("{}IfExists", operator.name), &[wanted], &[]), "{}", operator.name);
     }
 }
@@ -170,20 +198,40 @@ fn a_mistake_in_a_document_is_told_to_its_author() {
     check("[]", "a list cannot stand here");
     check(r#"["1",[]]"#, "a list cannot stand here");
     check(r#"{"Statement":[]}"#, "a list must not be empty");
-    check(r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#, "must be \"1\"");
+    check(
+        r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#,
+        "must be \"1\"",
+    );
     check(&with(r#"["Allow","*"]"#), "a list cannot stand here");
     check(&with(r#"{"Effect":"Maybe","Action":"*","Resource":"*"}"#), "unknown variant `Maybe`");
     check(&with(r#"{"Effect":"Allow","Resource":"*"}"#), "either Action or NotAction");
-    check(&with(r#"{"Effect":"Allow","Action":"*","NotAction":"a:b","Resource":"*"}"#), "either Action or NotAction");
+    check(
+        &with(r#"{"Effect":"Allow","Action":"*","NotAction":"a:b","Resource":"*"}"#),
+        "either Action or NotAction",
+    );
     check(&with(r#"{"Effect":"Allow","Action":"*"}"#), "either Resource or NotResource");
     check(&with(r#"{"Effect":"Allow","Action":[],"Resource":"*"}"#), "must not be empty");
-    check(&with(r#"{"Effect":"Allow","Action":"GetObject","Resource":"*"}"#), "`GetObject` must be");
+    check(
+        &with(r#"{"Effect":"Allow","Action":"GetObject","Resource":"*"}"#),
+        "`GetObject` must be",
+    );
     check(&with(r#"{"Effect":"Allow","Action":"*","Resource":"box/*"}"#), "`box/*` must be");
-    check(&with(r#"{"Effect":"Allow","Action":"*","Resource":"*","Sid":"x"}"#), "unknown field `Sid`");
-    check(&with(r#"{"Effect":"Allow","Effect":"Deny","Action":"*","Resource":"*"}"#), "duplicate field `Effect`");
-    check(&with(r#"{"Effect":"Allow","Action":"*","Resource":"*","Principal":{"RAM":"*"}}"#), "trust policies only");
+    check(
+        &with(r#"{"Effect":"Allow","Action":"*","Resource":"*","Sid":"x"}"#),
+        "unknown field `Sid`",
+    );
+    check(
+        &with(r#"{"Effect":"Allow","Effect":"Deny","Action":"*","Resource":"*"}"#),
+        "duplicate field `Effect`",
+    );
+    check(
+        &with(r#"{"Effect":"Allow","Action":"*","Resource":"*","Principal":{"RAM":"*"}}"#),
+        "trust policies only",
+    );
     let when = |condition: &str| {
-        with(&format!(r#"{{"Effect":"Allow","Action":"*","Resource":"*","Condition":{condition}}}"#))
+        with(&format!(
+            r#"{{"Effect":"Allow","Action":"*","Resource":"*","Condition":{condition}}}"#
+        ))
     };
     check(&when("{}"), "an object must not be empty");
     check(&when(r#"{"Like":{"acs:SourceIp":"a"}}"#), "no condition operator `Like`");
@@ -215,19 +263,31 @@ fn a_trust_policy_names_whom_it_trusts() {
         Document::parse_trust(&text).map_err(|error| error.to_string())
     };
     let trusts = |principal: &str, caller: &Caller| {
-        decide(&[trust(principal).unwrap()], "sts:AssumeRole", "acs:ram::9:role/x", &[], caller) == Decision::Allow
+        decide(&[trust(principal).unwrap()], "sts:AssumeRole", "acs:ram::9:role/x", &[], caller)
+            == Decision::Allow
     };
     let alice = user("alice");
-    let session = CallerKind::AssumedRole { id: "3".into(), name: "ops".into(), session: "s".into() };
+    let session =
+        CallerKind::AssumedRole { id: "3".into(), name: "ops".into(), session: "s".into() };
     let ops = Caller { kind: session, ..alice.clone() };
     assert!(trusts(r#"{"RAM":"acs:ram::1000000000000001:root"}"#, &alice));
-    assert!(trusts(r#"{"RAM":["acs:ram::1000000000000001:user/bob","acs:ram::1000000000000001:user/alice"]}"#, &alice));
+    assert!(trusts(
+        r#"{"RAM":["acs:ram::1000000000000001:user/bob","acs:ram::1000000000000001:user/alice"]}"#,
+        &alice
+    ));
     assert!(trusts(r#"{"RAM":"acs:ram::1000000000000001:role/ops"}"#, &ops));
     assert!(!trusts(r#"{"RAM":"acs:ram::1000000000000001:role/ops"}"#, &alice));
     assert!(!trusts(r#"{"RAM":"acs:ram::1000000000000001:user/bob"}"#, &alice));
     assert!(!trusts(r#"{"RAM":"acs:ram::2000000000000002:root"}"#, &alice));
     assert!(!trusts(r#"{"Service":"ecs.aliyuncs.com"}"#, &alice));
-    for bad in [r#""*""#, r#"{"RAM":"*"}"#, r#"{"RAM":"acs:ram::*:root"}"#, r#"{"RAM":"acs:ram::1:user/*"}"#, r#"{"Federated":"x"}"#, r#"{"X":"y"}"#] {
+    for bad in [
+        r#""*""#,
+        r#"{"RAM":"*"}"#,
+        r#"{"RAM":"acs:ram::*:root"}"#,
+        r#"{"RAM":"acs:ram::1:user/*"}"#,
+        r#"{"Federated":"x"}"#,
+        r#"{"X":"y"}"#,
+    ] {
         assert!(trust(bad).is_err(), "{bad}");
     }
     assert!(Document::parse_trust(&one("Allow", "*", "*")).is_err());
@@ -238,7 +298,10 @@ fn the_system_policies_are_sorted_and_parse() {
     assert!(system::POLICIES.is_sorted_by_key(|policy| policy.name));
     for policy in &system::POLICIES {
         assert_eq!(system::find(policy.name).unwrap().document, policy.document);
-        assert_eq!(*system::document(policy.name).unwrap(), Document::parse(policy.document).unwrap());
+        assert_eq!(
+            *system::document(policy.name).unwrap(),
+            Document::parse(policy.document).unwrap()
+        );
     }
     assert!(system::find("Nothing").is_none());
     let readonly = [(*system::document("ReadOnlyAccess").unwrap()).clone()];
@@ -269,7 +332,14 @@ struct Rule {
 
 fn rule() -> impl Strategy<Value = Rule> {
     let effect = prop_oneof![Just(Effect::Allow), Just(Effect::Deny)];
-    let parts = (effect, any::<bool>(), "[ab*?]{1,3}", any::<bool>(), "[xy/*?]{1,4}", prop::option::of(0..4u8));
+    let parts = (
+        effect,
+        any::<bool>(),
+        "[ab*?]{1,3}",
+        any::<bool>(),
+        "[xy/*?]{1,4}",
+        prop::option::of(0..4u8),
+    );
     parts.prop_map(|(effect, not_action, action, not_resource, name, ip)| Rule {
         effect,
         not_action,
@@ -283,11 +353,13 @@ fn rule() -> impl Strategy<Value = Rule> {
 fn json_of(rules: &[Rule]) -> String {
     let statement = |rule: &Rule| {
         let mut out = serde_json::json!({"Effect": rule.effect});
-        out[if rule.not_action { "NotAction" } else { "Action" }] = format!("s:{}", rule.action).into();
+        out[if rule.not_action { "NotAction" } else { "Action" }] =
+            format!("s:{}", rule.action).into();
         out[if rule.not_resource { "NotResource" } else { "Resource" }] =
             serde_json::json!([format!("acs:s:*:*:{}", rule.name)]);
         if let Some(ip) = rule.ip {
-            out["Condition"] = serde_json::json!({"IpAddress": {"acs:SourceIp": format!("10.0.0.{ip}")}});
+            out["Condition"] =
+                serde_json::json!({"IpAddress": {"acs:SourceIp": format!("10.0.0.{ip}")}});
         }
         out
     };

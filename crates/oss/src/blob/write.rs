@@ -1,0 +1,223 @@
+//! Writing one body: gathered into extents, digested, written and synced. Until a commit settles it,
+//! it is nobody's, and dropping it gives its space back.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use base::ApiError;
+use store::Tx;
+use tokio::task::JoinHandle;
+use wire::object::checksum::crc64;
+
+use super::extent::EXTENT_BYTES_MAX;
+use super::{Blobs, Condemned, Error, Extent, Range, Segment, blocking, lock};
+use crate::digest::{Digested, Digests};
+use crate::place::Placement;
+use crate::tables;
+
+/// Up to this size a body is digested and written right on the task: it takes microseconds, and
+/// moving it to another thread would take more.
+const INLINE_BYTES_MAX: usize = 64 << 10;
+
+/// The ranges of one body. Whoever is last to let go of it decides their fate: settled if the
+/// transaction that refers to them committed, condemned otherwise. The commit may happen after the
+/// client has gone, so it is the commit that says so, not the task that asked for it.
+pub(crate) struct Held {
+    blobs: Arc<Blobs>,
+    ranges: Mutex<Vec<(Arc<Segment>, Range)>>,
+    committed: AtomicBool,
+}
+
+impl Held {
+    /// Notes a range before it is written, joined to the one before where they touch.
+    fn add(&self, segment: &Arc<Segment>, range: Range) {
+        let mut ranges = lock(&self.ranges);
+        match ranges.last_mut() {
+            Some((_, last)) if last.segment == range.segment && last.end() == range.start => {
+                last.len += range.len
+            }
+            _ => ranges.push((Arc::clone(segment), range)),
+        }
+    }
+
+    fn segments(&self) -> Vec<Arc<Segment>> {
+        let mut segments: Vec<Arc<Segment>> =
+            lock(&self.ranges).iter().map(|(segment, _)| Arc::clone(segment)).collect();
+        segments.sort_by_key(|segment| segment.id);
+        segments.dedup_by_key(|segment| segment.id);
+        segments
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let committed = self.committed.load(Ordering::Acquire);
+        for (segment, range) in lock(&self.ranges).drain(..) {
+            if committed {
+                segment.settle(range.len);
+            } else {
+                lock(&self.blobs.condemned).push(Condemned { segment, range });
+            }
+        }
+    }
+}
+
+/// Counts the memory of unfinished bodies.
+struct Charge {
+    total: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Charge {
+    fn set(&mut self, bytes: usize) {
+        self.total.fetch_add(bytes, Ordering::Relaxed);
+        self.total.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.total.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// What goes along with the bytes, on whichever thread they are worked on.
+struct Work {
+    blobs: Arc<Blobs>,
+    held: Arc<Held>,
+    digests: Digests,
+    extents: Vec<Extent>,
+}
+
+impl Work {
+    fn store(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let crc64 = crc64(bytes);
+        self.digests.update(bytes, crc64);
+        let len = u32::try_from(bytes.len())
+            .map_err(|_| Error::Row("an extent beyond 4 GiB".to_owned()))?;
+        let (segment, start) = self.blobs.reserve(len)?;
+        let extent = Extent { segment: segment.id, start, len, crc64 };
+        self.held.add(&segment, extent.range());
+        segment.write(bytes, start)?;
+        self.extents.push(extent);
+        Ok(())
+    }
+}
+
+/// An extent that is being written; its memory comes back with the rest.
+type Job = JoinHandle<Result<(Work, Vec<u8>), Error>>;
+
+/// A body on its way to the disk. At most two extents of it are in memory: one that fills from the
+/// network while the other is digested and written.
+pub(crate) struct Writer {
+    work: Option<Work>,
+    job: Option<Job>,
+    buffer: Vec<u8>,
+    charge: Charge,
+    blobs: Arc<Blobs>,
+}
+
+impl Blobs {
+    /// Begins a body. There is one directory so far and so one place; the placement is asked for all
+    /// the same, since no byte may be written that nobody has decided about.
+    pub(crate) fn writer(self: &Arc<Self>, _placement: &Placement, digests: Digests) -> Writer {
+        let held = Held {
+            blobs: Arc::clone(self),
+            ranges: Mutex::default(),
+            committed: AtomicBool::new(false),
+        };
+        let work =
+            Work { blobs: Arc::clone(self), held: Arc::new(held), digests, extents: Vec::new() };
+        let charge = Charge { total: Arc::clone(&self.buffered), bytes: 0 };
+        Writer { work: Some(work), job: None, buffer: Vec::new(), charge, blobs: Arc::clone(self) }
+    }
+
+    /// The size at which a gathered extent is written: smaller when many bodies wait in memory for
+    /// slow clients.
+    fn extent_size(&self) -> usize {
+        let crowded = self.buffered.load(Ordering::Relaxed) > self.limits.buffered_bytes_max;
+        if crowded { INLINE_BYTES_MAX } else { EXTENT_BYTES_MAX }
+    }
+}
+
+impl Writer {
+    /// Takes the next bytes; waits where the disk is slower than the network.
+    pub(crate) async fn push(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+        while !bytes.is_empty() {
+            let room = self.blobs.extent_size().saturating_sub(self.buffer.len());
+            let (now, later) = bytes.split_at(bytes.len().min(room));
+            self.buffer.extend_from_slice(now);
+            self.charge.set(self.buffer.capacity());
+            bytes = later;
+            if now.len() == room {
+                self.flush().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the extent that is being written, if any.
+    async fn idle(&mut self) -> Result<Work, Error> {
+        if let Some(work) = self.work.take() {
+            return Ok(work);
+        }
+        let Some(job) = self.job.take() else {
+            return Err(Error::Io(io::Error::other("the body failed before")));
+        };
+        let (work, spare) = job.await.map_err(|stopped| Error::Io(io::Error::other(stopped)))??;
+        // The memory is used again, unless it is scarce.
+        if self.buffer.is_empty() && self.blobs.extent_size() == EXTENT_BYTES_MAX {
+            self.buffer = spare;
+        }
+        Ok(work)
+    }
+
+    async fn flush(&mut self) -> Result<(), Error> {
+        let full = std::mem::take(&mut self.buffer);
+        let mut work = self.idle().await?;
+        self.job = Some(tokio::task::spawn_blocking(move || {
+            let mut full = full;
+            work.store(&full)?;
+            full.clear();
+            Ok((work, full))
+        }));
+        Ok(())
+    }
+
+    /// Writes what is left and waits until all of it is durable.
+    pub(crate) async fn finish(mut self) -> Result<Written, Error> {
+        let last = std::mem::take(&mut self.buffer);
+        let mut work = self.idle().await?;
+        if last.len() > INLINE_BYTES_MAX {
+            work = blocking(move || work.store(&last).map(|()| work)).await?;
+        } else if !last.is_empty() {
+            work.store(&last)?;
+        }
+        for segment in work.held.segments() {
+            segment.sync().await?;
+        }
+        Ok(Written { digested: work.digests.finish(), extents: work.extents, held: work.held })
+    }
+}
+
+/// A durable body that no row refers to yet.
+#[derive(Clone)]
+pub(crate) struct Written {
+    pub(crate) digested: Digested,
+    pub(crate) extents: Vec<Extent>,
+    held: Arc<Held>,
+}
+
+impl Written {
+    /// Makes the body part of a transaction: if it commits, the bytes are its.
+    pub(crate) fn settle(&self, tx: &mut Tx<'_>) -> Result<(), ApiError> {
+        for (_, range) in lock(&self.held.ranges).iter() {
+            tables::space::settle(tx, range)?;
+        }
+        let held = Arc::clone(&self.held);
+        tx.on_commit(move || held.committed.store(true, Ordering::Release));
+        Ok(())
+    }
+}

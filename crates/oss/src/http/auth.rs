@@ -1,0 +1,70 @@
+//! Who asks: the signature, checked on a snapshot of its own, before anything else is done.
+
+use std::sync::Arc;
+
+use base::ApiError;
+use engine::Caller;
+use wire::Head;
+use wire::object::auth::{self, Auth, Payload};
+use wire::object::chunked::ChunkKey;
+use wire::object::{Dialect, error};
+
+use super::Storage;
+use super::call::Asked;
+use super::route::Operation;
+use crate::tables;
+
+/// A caller, and what the signature says about the body.
+pub(super) struct Identity {
+    pub(super) caller: Caller,
+    pub(super) payload: Payload,
+    pub(super) chunk_key: Option<ChunkKey>,
+}
+
+impl Storage {
+    /// Finds out who signed; nobody is an anonymous caller, to whom ACLs may grant something.
+    ///
+    /// Errors: those of the signature and of the key. A bucket that is not there is told before a key
+    /// that is wrong, as both protocols do it (and clients rely on it); anybody can find out anyway.
+    pub(super) async fn authenticate(
+        &self,
+        head: &Head<'_>,
+        dialect: Dialect,
+        asked: &Asked,
+        operation: Operation,
+    ) -> Result<Identity, ApiError> {
+        let cloud = self.oss.cloud();
+        let now = cloud.clock.now();
+        let signed = match auth::parse(head, dialect, &asked.resource(), &cloud.region.id, now)? {
+            Auth::Signed(signed) => signed,
+            Auth::Anonymous => {
+                let payload = Payload::unsigned(head, dialect)?;
+                return Ok(Identity { caller: Caller::anonymous(), payload, chunk_key: None });
+            }
+        };
+        let payload = signed.payload;
+        let within = Arc::clone(cloud);
+        let verified = cloud
+            .db
+            .read(move |tx| {
+                within.authenticate(tx, &signed.key_id, signed.token.as_deref(), |secret| signed.verify(secret))
+            })
+            .await;
+        match verified {
+            Ok((caller, chunk_key)) => {
+                cloud.authority.key_used(&caller, "oss", now);
+                Ok(Identity { caller, payload, chunk_key })
+            }
+            Err(refused) if operation == Operation::PutBucket || asked.bucket.is_empty() => Err(refused),
+            Err(refused) => Err(self.missing(&asked.bucket).await?.unwrap_or(refused)),
+        }
+    }
+
+    /// The error that a bucket is not there, if so.
+    async fn missing(&self, bucket: &str) -> Result<Option<ApiError>, ApiError> {
+        let name = bucket.to_owned();
+        let found = self.oss.cloud().db.read(move |tx| tables::bucket::find(tx, &name)).await?;
+        let missing = || ApiError::new(&error::NO_SUCH_BUCKET).field("BucketName", bucket);
+        Ok(if found.is_some() { None } else { Some(missing()) })
+    }
+}

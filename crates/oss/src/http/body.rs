@@ -1,0 +1,159 @@
+//! A request's body on its way in: off the connection, out of the dialect's framing. What was
+//! promised about its bytes is compared by the engine, which digests them anyway.
+
+use std::time::Duration;
+
+use base::ApiError;
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Incoming};
+use wire::object::auth::Payload;
+use wire::object::checksum::crc64;
+use wire::object::chunked::{ChunkKey, Decoder};
+use wire::object::error;
+
+use crate::digest::{Algorithm, Checksum, Digests};
+use crate::model::Expected;
+use crate::ops::Source;
+
+/// How long a client may send nothing in the middle of a body.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+/// How much of a body that nobody wants is read all the same, and for how long: a client that is
+/// still sending would otherwise see a reset instead of its answer.
+const DRAIN_BYTES_MAX: u64 = 32 << 20;
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// A body as it comes off the connection. Dropped before its end, it is read on for a while.
+pub(super) struct Connection {
+    incoming: Option<Incoming>,
+    /// True until the client has been told to go on sending.
+    withheld: bool,
+}
+
+impl Connection {
+    /// `withheld` is true where the client waits for `100 Continue` before it sends anything.
+    pub(super) fn new(incoming: Incoming, withheld: bool) -> Self {
+        Self { incoming: Some(incoming), withheld }
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
+        // Asking for a frame makes the HTTP library say `100 Continue`.
+        self.withheld = false;
+        while let Some(incoming) = &mut self.incoming {
+            let frame = match tokio::time::timeout(IDLE_MAX, incoming.frame()).await {
+                Ok(frame) => frame,
+                Err(_) => return Err(ApiError::new(&error::REQUEST_TIMEOUT)),
+            };
+            match frame {
+                None => self.incoming = None,
+                Some(Ok(frame)) => {
+                    if let Ok(bytes) = frame.into_data() {
+                        return Ok(Some(bytes));
+                    }
+                }
+                Some(Err(broken)) => {
+                    self.incoming = None;
+                    return Err(ApiError::new(&error::INCOMPLETE_BODY).detail(broken));
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let Some(incoming) = self.incoming.take().filter(|incoming| !self.withheld && !incoming.is_end_stream()) else {
+            return;
+        };
+        // There is no runtime any more where the whole program is being torn down.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(tokio::time::timeout(DRAIN_TIME_MAX, drain(incoming)));
+        }
+    }
+}
+
+async fn drain(mut incoming: Incoming) {
+    let mut left = DRAIN_BYTES_MAX;
+    while let Some(Ok(frame)) = incoming.frame().await {
+        let len = frame.data_ref().map_or(0, Bytes::len) as u64;
+        match left.checked_sub(len) {
+            Some(less) => left = less,
+            None => return,
+        }
+    }
+}
+
+/// The body of an operation.
+pub(super) struct Upload {
+    connection: Connection,
+    decoder: Option<Decoder>,
+    /// Decoded and not yet taken, last first.
+    decoded: Vec<Bytes>,
+    /// What must stand in the trailing headers.
+    promised: Vec<Algorithm>,
+}
+
+impl Upload {
+    /// `decoded_length` is what the client says about the body without its frame; `promised` are the
+    /// checksums that it announces for the trailing headers.
+    ///
+    /// Errors: as [`Decoder::new`].
+    pub(super) fn new(
+        connection: Connection,
+        payload: Payload,
+        decoded_length: Option<u64>,
+        key: Option<ChunkKey>,
+        promised: Vec<Algorithm>,
+    ) -> Result<Self, ApiError> {
+        let decoder = Decoder::new(payload, decoded_length, key)?;
+        Ok(Self { connection, decoder, decoded: Vec::new(), promised })
+    }
+
+    /// Reads all of a small body and compares it with what was promised.
+    ///
+    /// Errors: `MaxMessageLengthExceeded` above `bytes_max`; what is wrong with the body.
+    pub(super) async fn read(mut self, expected: &Expected, bytes_max: usize) -> Result<Vec<u8>, ApiError> {
+        let mut whole = Vec::new();
+        while let Some(bytes) = self.next().await? {
+            if whole.len() + bytes.len() > bytes_max {
+                return Err(ApiError::new(&error::TOO_LONG_BODY));
+            }
+            whole.extend_from_slice(&bytes);
+        }
+        let trailers = self.finish()?;
+        if expected.length.is_some_and(|length| length != whole.len() as u64) {
+            return Err(ApiError::new(&error::INCOMPLETE_BODY));
+        }
+        let mut digests = Digests::new(expected);
+        digests.update(&whole, crc64(&whole));
+        digests.finish().check(expected, &trailers)?;
+        Ok(whole)
+    }
+}
+
+impl Source for Upload {
+    async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
+        loop {
+            if let Some(bytes) = self.decoded.pop() {
+                return Ok(Some(bytes));
+            }
+            let Some(bytes) = self.connection.next().await? else { return Ok(None) };
+            let Some(decoder) = &mut self.decoder else { return Ok(Some(bytes)) };
+            decoder.feed(bytes, &mut self.decoded)?;
+            self.decoded.reverse();
+        }
+    }
+
+    fn finish(&mut self) -> Result<Vec<Checksum>, ApiError> {
+        let Some(decoder) = self.decoder.take() else { return Ok(Vec::new()) };
+        let trailers = decoder.finish()?;
+        let checksum = |algorithm: &Algorithm| {
+            let value = trailers.get(algorithm.header()).ok_or_else(|| {
+                error::MALFORMED_TRAILER.error(format!("The trailing header {} is missing.", algorithm.header()))
+            })?;
+            Ok(Checksum::whole(*algorithm, algorithm.parse(value)?))
+        };
+        self.promised.iter().map(checksum).collect()
+    }
+}

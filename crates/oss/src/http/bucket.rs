@@ -1,0 +1,191 @@
+//! Operations on buckets.
+
+use base::ApiError;
+use http::StatusCode;
+use wire::object::body::{self, Grantee, SMALL_BYTES_MAX};
+use wire::object::{Dialect, address, error};
+
+use super::call::{Call, Payload};
+use super::configuration::{Configuration, Unset};
+use super::headers::{self, BUCKET_TAGS_MAX};
+use super::render::{self, ALL_USERS, Style};
+use super::respond::{empty, put, xml};
+use super::{Answer, Storage};
+use crate::model::{Acl, Redundancy, StorageClass};
+use crate::ops::{BucketView, CreateBucket, Document, PAGE_MAX};
+
+impl Storage {
+    pub(super) async fn put_bucket(&self, call: &Call<'_>, payload: Payload) -> Answer {
+        address::check_bucket(&call.bucket, call.dialect)?;
+        headers::check_understood(call.head.headers, call.dialect)?;
+        let wanted = body::create_bucket(&call.read(payload, SMALL_BYTES_MAX).await?, call.dialect)?;
+        if wanted.location.is_some_and(|location| location != self.place().region) {
+            return Err(ApiError::new(&error::INVALID_LOCATION));
+        }
+        let class = wanted.storage_class.or_else(|| call.head.header("x-oss-storage-class").map(str::to_owned));
+        let options = CreateBucket {
+            acl: headers::bucket_acl(&call.head, call.dialect)?,
+            storage_class: read_word(class.as_deref(), "StorageClass", StorageClass::parse)?,
+            redundancy: read_word(wanted.redundancy.as_deref(), "DataRedundancyType", Redundancy::parse)?,
+            repeatable: call.is_oss(),
+        };
+        self.oss.create_bucket(&call.ctx, &call.bucket, options).await?;
+        let mut response = empty(StatusCode::OK);
+        put(response.headers_mut(), "location", &format!("/{}", call.bucket));
+        Ok(response)
+    }
+
+    pub(super) async fn delete_bucket(&self, call: &Call<'_>) -> Answer {
+        self.oss.delete_bucket(&call.ctx, &call.bucket, !call.is_oss()).await?;
+        Ok(empty(StatusCode::NO_CONTENT))
+    }
+
+    pub(super) async fn head_bucket(&self, call: &Call<'_>) -> Answer {
+        self.oss.bucket(&call.ctx, &call.bucket, BucketView::Head).await?;
+        let mut response = empty(StatusCode::OK);
+        let headers = response.headers_mut();
+        match call.dialect {
+            Dialect::Oss => put(headers, "x-oss-bucket-region", self.place().region),
+            Dialect::S3 => put(headers, "x-amz-bucket-region", self.place().region),
+        }
+        Ok(response)
+    }
+
+    pub(super) async fn bucket_info(&self, call: &Call<'_>) -> Answer {
+        let bucket = self.oss.bucket(&call.ctx, &call.bucket, BucketView::Info).await?;
+        Ok(xml(render::bucket_info(&self.place(), &bucket)))
+    }
+
+    pub(super) async fn bucket_stat(&self, call: &Call<'_>) -> Answer {
+        let (_, stat) = self.oss.bucket_stat(&call.ctx, &call.bucket).await?;
+        Ok(xml(render::bucket_stat(&stat, self.oss.cloud().clock.now())))
+    }
+
+    pub(super) async fn bucket_location(&self, call: &Call<'_>) -> Answer {
+        self.oss.bucket(&call.ctx, &call.bucket, BucketView::Location).await?;
+        Ok(xml(render::location(Style::plain(call.dialect), &self.place())))
+    }
+
+    pub(super) async fn bucket_versioning(&self, call: &Call<'_>) -> Answer {
+        self.oss.bucket(&call.ctx, &call.bucket, BucketView::Info).await?;
+        Ok(xml(render::versioning(Style::plain(call.dialect))))
+    }
+
+    pub(super) async fn bucket_acl(&self, call: &Call<'_>) -> Answer {
+        let bucket = self.oss.bucket(&call.ctx, &call.bucket, BucketView::Acl).await?;
+        Ok(xml(render::acl(Style::plain(call.dialect), bucket.owner, Some(bucket.acl))))
+    }
+
+    pub(super) async fn put_bucket_acl(&self, call: &Call<'_>, payload: Payload) -> Answer {
+        headers::check_understood(call.head.headers, call.dialect)?;
+        let acl = match headers::bucket_acl(&call.head, call.dialect)? {
+            Some(acl) => acl,
+            None => granted(call, payload).await?,
+        };
+        self.oss.set_bucket_acl(&call.ctx, &call.bucket, acl).await?;
+        Ok(empty(StatusCode::OK))
+    }
+
+    pub(super) async fn bucket_tagging(&self, call: &Call<'_>) -> Answer {
+        let tags = match self.oss.bucket_config(&call.ctx, &call.bucket, Document::Tagging).await {
+            Ok(document) => body::tagging(document.as_bytes())?,
+            Err(refused) if refused.is(&crate::error::NO_SUCH_CONFIGURATION) && call.is_oss() => Vec::new(),
+            Err(refused) if refused.is(&crate::error::NO_SUCH_CONFIGURATION) => {
+                return Err(ApiError::new(&error::NO_SUCH_TAG_SET).field("BucketName", call.bucket.as_str()));
+            }
+            Err(refused) => return Err(refused),
+        };
+        Ok(xml(render::tagging(Style::plain(call.dialect), &tags)))
+    }
+
+    /// Keeps the tags in the form that no dialect marks as its own, since the other may read them.
+    pub(super) async fn put_bucket_tagging(&self, call: &Call<'_>, payload: Payload) -> Answer {
+        let tags = body::tagging(&call.read(payload, SMALL_BYTES_MAX).await?)?;
+        let tags = headers::check_tags(tags, BUCKET_TAGS_MAX)?;
+        let document = render::tagging(Style::plain(Dialect::Oss), &tags);
+        let document = String::from_utf8(document).map_err(|error| ApiError::internal(error.utf8_error()))?;
+        self.oss.set_bucket_config(&call.ctx, &call.bucket, Document::Tagging, Some(document)).await?;
+        Ok(empty(if call.is_oss() { StatusCode::OK } else { StatusCode::NO_CONTENT }))
+    }
+
+    pub(super) async fn delete_bucket_tagging(&self, call: &Call<'_>) -> Answer {
+        self.oss.set_bucket_config(&call.ctx, &call.bucket, Document::Tagging, None).await?;
+        Ok(empty(StatusCode::NO_CONTENT))
+    }
+
+    /// A configuration that cannot have been set.
+    pub(super) async fn configuration(&self, call: &Call<'_>, kind: &Configuration) -> Answer {
+        self.check_configuration(call, kind).await?;
+        match kind.unset(call.dialect) {
+            Some(Unset::Default(root, children)) => {
+                Ok(xml(render::default_configuration(Style::plain(call.dialect), root, children)))
+            }
+            Some(Unset::Error(code)) => Err(ApiError::new(code).field("BucketName", call.bucket.as_str())),
+            None => Err(ApiError::new(&error::NOT_IMPLEMENTED)),
+        }
+    }
+
+    /// Deleting what is not there is a success.
+    pub(super) async fn delete_configuration(&self, call: &Call<'_>, kind: &Configuration) -> Answer {
+        self.check_configuration(call, kind).await?;
+        Ok(empty(StatusCode::NO_CONTENT))
+    }
+
+    /// Requires the bucket, and the permission for that kind where there is one of its own.
+    async fn check_configuration(&self, call: &Call<'_>, kind: &Configuration) -> Result<(), ApiError> {
+        let Some(document) = kind.document else {
+            return self.oss.bucket(&call.ctx, &call.bucket, BucketView::Info).await.map(drop);
+        };
+        match self.oss.bucket_config(&call.ctx, &call.bucket, document).await {
+            Err(refused) if !refused.is(&crate::error::NO_SUCH_CONFIGURATION) => Err(refused),
+            _ => Ok(()),
+        }
+    }
+
+    /// There are none, but clients ask before they delete a bucket.
+    pub(super) async fn list_live_channels(&self, call: &Call<'_>) -> Answer {
+        let limit = call.count("max-keys", 100, PAGE_MAX)?;
+        self.oss.bucket(&call.ctx, &call.bucket, BucketView::Info).await?;
+        Ok(xml(render::live_channels(call.text("prefix"), call.text("marker"), limit)))
+    }
+}
+
+/// Reads a word of a request; the default where it is not there.
+fn read_word<T: Default>(
+    word: Option<&str>,
+    name: &'static str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<T, ApiError> {
+    let Some(word) = word else { return Ok(T::default()) };
+    parse(word).ok_or_else(|| {
+        let refused = error::INVALID_ARGUMENT.error(format!("The {name} is not valid."));
+        refused.field("ArgumentName", name).field("ArgumentValue", word)
+    })
+}
+
+/// The canned ACL that an S3 grant list amounts to: everything to the owner, and to everybody
+/// nothing, `READ`, or `READ` and `WRITE`.
+///
+/// Errors: `MalformedXML`; `NotImplemented` for any other list, since forgetting a grant would be as
+/// wrong as giving one.
+pub(super) async fn granted(call: &Call<'_>, payload: Payload) -> Result<Acl, ApiError> {
+    if call.is_oss() {
+        return Err(error::INVALID_ARGUMENT.error("The header that names the ACL is missing."));
+    }
+    let list = body::access_control(&call.read(payload, SMALL_BYTES_MAX).await?)?;
+    let (mut read, mut write) = (false, false);
+    for grant in &list.grants {
+        match (&grant.grantee, grant.permission.as_str()) {
+            (Grantee::Id(id), "FULL_CONTROL") if list.owner.as_ref().is_none_or(|owner| owner == id) => {}
+            (Grantee::Group(uri), "READ") if uri == ALL_USERS => read = true,
+            (Grantee::Group(uri), "WRITE") if uri == ALL_USERS => write = true,
+            _ => return Err(ApiError::new(&error::NOT_IMPLEMENTED)),
+        }
+    }
+    match (read, write) {
+        (false, false) => Ok(Acl::Private),
+        (true, false) => Ok(Acl::PublicRead),
+        (true, true) => Ok(Acl::PublicReadWrite),
+        (false, true) => Err(ApiError::new(&error::NOT_IMPLEMENTED)),
+    }
+}

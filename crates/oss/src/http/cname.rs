@@ -1,0 +1,132 @@
+//! Host names of their owners' choice for buckets (CNAME): bind, unbind, list. A name belongs to one
+//! bucket at a time, and the first to bind it has it. That the name's owner agrees is not proven
+//! here; without a DNS record that points to this service, a binding has no effect.
+
+use std::net::IpAddr;
+
+use base::{ApiError, Code};
+use engine::{Cx, Meta};
+use http::StatusCode;
+use wire::object::address::{self, Host};
+use wire::object::body::SMALL_BYTES_MAX;
+use wire::object::{error, xml};
+
+use super::call::{Call, Payload};
+use super::respond::{self, empty};
+use super::{Answer, Storage, render};
+use crate::access::{Ask, Need, require};
+use crate::model::Bucket;
+use crate::tables;
+
+const fn read(name: &'static str) -> Meta {
+    Meta::read("oss", "2019-05-17", name).denied_as(&error::ACCESS_DENIED)
+}
+
+const fn write(name: &'static str) -> Meta {
+    Meta::write("oss", "2019-05-17", name).denied_as(&error::ACCESS_DENIED)
+}
+
+const TAKEN: Code = Code::new("CnameAlreadyExists", 409, "The domain name is bound to another bucket.");
+const NOT_BOUND: Code = Code::new("NoSuchCname", 404, "The domain name is not bound to this bucket.");
+const TOO_MANY: Code = Code::new("TooManyCname", 400, "No more domain names can be bound to this bucket.");
+
+/// Host names of one bucket, at most.
+const CNAMES_MAX: u64 = 100;
+
+/// The bucket, for a caller who has the operation's permission on it.
+fn own(cx: &mut Cx<'_>, name: &str) -> Result<Bucket, ApiError> {
+    let missing = || ApiError::new(&error::NO_SUCH_BUCKET).field("BucketName", name);
+    let bucket = tables::bucket::find(cx.tx(), name)?.ok_or_else(missing)?;
+    let action = cx.meta.permission();
+    require(cx, &bucket, Ask::new(&action, Need::Own))?;
+    cx.audit_account(bucket.owner);
+    cx.audit_resource(bucket.arn());
+    Ok(bucket)
+}
+
+impl Storage {
+    pub(super) async fn put_cname(&self, call: &Call<'_>, payload: Payload) -> Answer {
+        let (name, host) = (call.bucket.clone(), self.domain(call, payload).await?);
+        let bind = move |cx: &mut Cx<'_>| {
+            let bucket = own(cx, &name)?;
+            cx.audit_detail("domain", host.as_str());
+            match tables::cname::bucket_of(cx.tx(), &host)? {
+                Some(bound) if bound == bucket.name => return Ok(()),
+                Some(_) => return Err(ApiError::new(&TAKEN).field("Domain", host.as_str())),
+                None => {}
+            }
+            if tables::cname::count(cx.tx(), bucket.id)? >= CNAMES_MAX {
+                return Err(ApiError::new(&TOO_MANY));
+            }
+            let now = cx.now;
+            tables::cname::insert(cx.tx(), &host, bucket.id, now)
+        };
+        self.oss.cloud().write(call.ctx.session(write("PutCname")), bind).await?;
+        Ok(empty(StatusCode::OK))
+    }
+
+    pub(super) async fn delete_cname(&self, call: &Call<'_>, payload: Payload) -> Answer {
+        let (name, host) = (call.bucket.clone(), self.domain(call, payload).await?);
+        let unbind = move |cx: &mut Cx<'_>| {
+            let bucket = own(cx, &name)?;
+            cx.audit_detail("domain", host.as_str());
+            let unbound = tables::cname::delete(cx.tx(), &host, bucket.id)?;
+            if unbound { Ok(()) } else { Err(ApiError::new(&NOT_BOUND).field("Domain", host.as_str())) }
+        };
+        self.oss.cloud().write(call.ctx.session(write("DeleteCname")), unbind).await?;
+        Ok(empty(StatusCode::OK))
+    }
+
+    pub(super) async fn list_cname(&self, call: &Call<'_>) -> Answer {
+        let name = call.bucket.clone();
+        let list = move |cx: &mut Cx<'_>| {
+            let bucket = own(cx, &name)?;
+            let bound = tables::cname::list(cx.tx(), bucket.id)?;
+            Ok((bucket, bound))
+        };
+        let (bucket, bound) = self.oss.cloud().read(call.ctx.session(read("ListCname")), list).await?;
+        Ok(respond::xml(render::cnames(&bucket, &bound)))
+    }
+
+    /// The host name that the body tells, lower case.
+    ///
+    /// Errors: `MalformedXML`; `InvalidArgument` for what is no host name, or is one of the service's.
+    async fn domain(&self, call: &Call<'_>, payload: Payload) -> Result<String, ApiError> {
+        let document = call.read(payload, SMALL_BYTES_MAX).await?;
+        let root = xml::read(&document, "BucketCnameConfiguration", SMALL_BYTES_MAX)?;
+        let told = root.child("Cname").and_then(|cname| cname.word_of("Domain")).unwrap_or_default();
+        let host = told.to_ascii_lowercase();
+        let ours = !matches!(address::host(&host, &self.config.hosts), Host::Other(_));
+        if ours || !is_host_name(&host) {
+            return Err(error::INVALID_ARGUMENT.error("The domain name is not valid.").field("Domain", told));
+        }
+        Ok(host)
+    }
+}
+
+/// True for a name of at least two labels (RFC 1123).
+fn is_host_name(host: &str) -> bool {
+    let label = |label: &str| {
+        let bytes = label.as_bytes();
+        (1..=63).contains(&bytes.len())
+            && bytes.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-')
+            && bytes.first() != Some(&b'-')
+            && bytes.last() != Some(&b'-')
+    };
+    host.len() <= 253 && host.contains('.') && host.split('.').all(label) && host.parse::<IpAddr>().is_err()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_host_name;
+
+    #[test]
+    fn a_host_name_has_two_labels_of_letters_digits_and_hyphens() {
+        for name in ["data.kpu.example", "a-1.b", "xn--bcher-kva.example"] {
+            assert!(is_host_name(name), "{name}");
+        }
+        for name in ["", "localhost", "a..b", "-a.b", "a-.b", "a_b.c", "192.0.2.1", "a.b/c", "ü.example", "a b.c"] {
+            assert!(!is_host_name(name), "{name}");
+        }
+    }
+}

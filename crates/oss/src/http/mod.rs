@@ -1,0 +1,179 @@
+//! The skins: OSS and S3 over HTTP, both thin over the operations of [`Oss`]. A request is read into
+//! the engine's words, the engine acts, and what comes of it is told in the client's dialect. Read
+//! [`Storage::answer`] from top to bottom.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `call.rs` | one request as the operations see it; where it points (path, host, CNAME) |
+//! | `route.rs` | method and sub-resource to operation |
+//! | `auth.rs` | who asks |
+//! | `service.rs` `bucket.rs` `listing.rs` `object.rs` `multipart.rs` `cname.rs` | the operations, one function each |
+//! | `configuration.rs` | configurations that nothing acts on yet |
+//! | `body.rs` | bodies on their way in |
+//! | `headers.rs` `conditions.rs` | request headers in the engine's words, and what both dialects call them |
+//! | `render.rs` | XML |
+//! | `respond.rs` | status and headers of answers |
+//!
+//! Not here: what an operation does, who may, and any SQL but that of host names.
+
+mod auth;
+mod body;
+mod bucket;
+mod call;
+mod cname;
+mod conditions;
+mod configuration;
+mod headers;
+mod listing;
+mod multipart;
+mod object;
+mod render;
+mod respond;
+mod route;
+mod service;
+
+use std::time::Instant;
+
+use base::{ApiError, Code, RequestId};
+use engine::RequestInfo;
+use engine::pipeline::{self, Peer};
+use engine::server::{Body, Handler};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tracing::Instrument;
+use wire::Head;
+use wire::object::{Dialect, error};
+
+use self::body::Connection;
+use self::call::{Call, Payload};
+use self::respond::Frame;
+use self::route::{Operation, Query};
+use crate::Oss;
+use crate::model::RequestCtx;
+
+/// What the skins tell clients about where they are.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Host names of the service, lower case: below each of them a label is a bucket.
+    pub hosts: Vec<String>,
+    /// Where clients reach the service, with scheme; listings of buckets tell it verbatim, and some
+    /// clients go on with it.
+    pub endpoint: String,
+}
+
+/// Object storage over HTTP, in both dialects.
+pub struct Storage {
+    oss: Oss,
+    config: Config,
+}
+
+impl Storage {
+    /// The skins over this engine.
+    pub fn new(oss: Oss, config: Config) -> Self {
+        Self { oss, config }
+    }
+
+    /// One request, from head to answer.
+    async fn answer(&self, head: Head<'_>, frame: &mut Frame<'_>, connection: Connection) -> Answer {
+        let dialect = frame.dialect;
+        let asked = self.locate(&head, dialect).await?;
+        let query = Query::parse(head.query);
+        let copies = head.headers.contains_key(headers::names(dialect).copy_source);
+        let operation = route::parse(dialect, head.method, asked.scope(), &query, copies)?;
+        frame.operation = operation.name();
+        let identity = self.authenticate(&head, dialect, &asked, operation).await?;
+        let payload = Payload::new(connection, identity.payload, identity.chunk_key);
+        let ctx = RequestCtx { caller: identity.caller, request: frame.request.clone() };
+        let call = Call { head, dialect, query, bucket: asked.bucket, key: asked.key, ctx };
+        self.run(operation, &call, payload).await
+    }
+
+    async fn run(&self, operation: Operation, call: &Call<'_>, payload: Payload) -> Answer {
+        use Operation as Op;
+        match operation {
+            Op::ListBuckets => self.list_buckets(call).await,
+            Op::DescribeRegions => self.describe_regions(call),
+            Op::PutBucket => self.put_bucket(call, payload).await,
+            Op::DeleteBucket => self.delete_bucket(call).await,
+            Op::HeadBucket => self.head_bucket(call).await,
+            Op::GetBucketInfo => self.bucket_info(call).await,
+            Op::GetBucketStat => self.bucket_stat(call).await,
+            Op::GetBucketLocation => self.bucket_location(call).await,
+            Op::GetBucketVersioning => self.bucket_versioning(call).await,
+            Op::GetBucketAcl => self.bucket_acl(call).await,
+            Op::PutBucketAcl => self.put_bucket_acl(call, payload).await,
+            Op::GetBucketTagging => self.bucket_tagging(call).await,
+            Op::PutBucketTagging => self.put_bucket_tagging(call, payload).await,
+            Op::DeleteBucketTagging => self.delete_bucket_tagging(call).await,
+            Op::ListCname => self.list_cname(call).await,
+            Op::PutCname => self.put_cname(call, payload).await,
+            Op::DeleteCname => self.delete_cname(call, payload).await,
+            Op::ListLiveChannel => self.list_live_channels(call).await,
+            Op::GetConfiguration(kind) => self.configuration(call, kind).await,
+            Op::DeleteConfiguration(kind) => self.delete_configuration(call, kind).await,
+            Op::ListObjects => self.list_objects(call).await,
+            Op::ListObjectsV2 => self.list_objects_v2(call).await,
+            Op::ListObjectVersions => self.list_versions(call).await,
+            Op::ListMultipartUploads => self.list_uploads(call).await,
+            Op::ListParts => self.list_parts(call).await,
+            Op::DeleteMultipleObjects => self.delete_objects(call, payload).await,
+            Op::GetObject => self.get_object(call).await,
+            Op::HeadObject => self.head_object(call).await,
+            Op::GetObjectMeta => self.object_meta(call).await,
+            Op::PutObject => self.put_object(call, payload).await,
+            Op::CopyObject => self.copy_object(call).await,
+            Op::DeleteObject => self.delete_object(call).await,
+            Op::GetObjectAcl => self.object_acl(call).await,
+            Op::PutObjectAcl => self.put_object_acl(call, payload).await,
+            Op::GetObjectTagging => self.object_tagging(call).await,
+            Op::PutObjectTagging => self.put_object_tagging(call, payload).await,
+            Op::DeleteObjectTagging => self.delete_object_tagging(call).await,
+            Op::InitiateMultipartUpload => self.initiate_upload(call).await,
+            Op::UploadPart => self.upload_part(call, payload).await,
+            Op::UploadPartCopy => self.upload_part_copy(call).await,
+            Op::CompleteMultipartUpload => self.complete_upload(call, payload).await,
+            Op::AbortMultipartUpload => self.abort_upload(call).await,
+        }
+    }
+}
+
+/// What an operation answers.
+type Answer = Result<Response<Body>, ApiError>;
+
+impl Handler for Storage {
+    async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+        let started = Instant::now();
+        let (parts, incoming) = request.into_parts();
+        let head = Head {
+            method: parts.method.as_str(),
+            path: parts.uri.path(),
+            query: parts.uri.query().unwrap_or_default(),
+            headers: &parts.headers,
+        };
+        let cloud = self.oss.cloud();
+        let request = pipeline::request_info(cloud, &head, &peer);
+        let mut frame = Frame::new(&request, &head);
+        let connection = Connection::new(incoming, head.headers.contains_key(http::header::EXPECT));
+        let span = tracing::info_span!("request", id = %request.id);
+        let result = self.answer(head, &mut frame, connection).instrument(span).await;
+        let (response, code) = match result {
+            Ok(response) => (response, "OK".into()),
+            Err(refused) => {
+                if refused.status() >= 500 && !refused.is(&error::NOT_IMPLEMENTED) {
+                    tracing::error!(request = %request.id, operation = frame.operation, error = ?refused, "request failed");
+                }
+                frame.error(&refused)
+            }
+        };
+        let took = started.elapsed();
+        cloud.metrics.observe("oss", frame.operation, &code, took);
+        frame.complete(response, took)
+    }
+
+    fn refuse(&self, status: u16) -> (&'static str, Vec<u8>) {
+        let request = RequestInfo { id: RequestId::random(&*self.oss.cloud().rng), ..RequestInfo::default() };
+        let code = Code { status, ..error::INVALID_REQUEST };
+        let body = error::render(Dialect::Oss, &ApiError::new(&code), &request.id.short(), "", "");
+        (body.content_type, body.bytes)
+    }
+}

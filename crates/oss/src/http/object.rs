@@ -1,0 +1,287 @@
+//! Operations on objects.
+
+use base::ApiError;
+use http::header::{CONTENT_RANGE, HeaderMap, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+use wire::object::body::{self, DELETE_BYTES_MAX, SMALL_BYTES_MAX};
+use wire::object::{Dialect, address, error};
+
+use super::bucket::granted;
+use super::call::{Call, Payload, check_version};
+use super::conditions;
+use super::headers::{self, OBJECT_TAGS_MAX, names};
+use super::render::{self, Outcome, Style};
+use super::respond::{self, empty, xml};
+use super::{Answer, Storage};
+use crate::model::{ObjectInfo, ReadConditions, Stored};
+use crate::ops::{CopyOptions, CopySource, DeleteKey, Directive, Fetched, GetOptions};
+
+impl Storage {
+    pub(super) async fn put_object(&self, call: &Call<'_>, payload: Payload) -> Answer {
+        let (upload, expected) = payload.open(call, headers::expected(&call.head, call.dialect)?)?;
+        if expected.length.is_none() && !call.is_oss() {
+            return Err(ApiError::new(&error::MISSING_CONTENT_LENGTH));
+        }
+        let options = headers::put_options(&call.head, call.dialect, expected)?;
+        let stored = self.oss.put(&call.ctx, &call.bucket, &call.key, options, upload).await?;
+        let mut response = empty(StatusCode::OK);
+        put_stored(response.headers_mut(), call.dialect, &stored);
+        Ok(response)
+    }
+
+    pub(super) async fn get_object(&self, call: &Call<'_>) -> Answer {
+        call.check_version()?;
+        let overrides = overrides(call)?;
+        let range = conditions::range(&call.head);
+        let strict = call.head.header("x-oss-range-behavior").is_some_and(|word| word.eq_ignore_ascii_case("standard"));
+        let conditions = conditions::of_read(&call.head);
+        let options = GetOptions { range, strict_range: strict || !call.is_oss(), conditions };
+        let (info, range, stream) = match self.oss.get(&call.ctx, &call.bucket, &call.key, options).await? {
+            Fetched::NotModified(info) => return Ok(not_modified(call, &info)),
+            Fetched::Found { info, range, body } => (info, range, body),
+        };
+        let mut response = Response::new(respond::object_body(stream).await?);
+        let headers = response.headers_mut();
+        respond::put_object(headers, call.dialect, &info);
+        if range.is_none() {
+            put_wanted_checksums(headers, call, &info);
+        }
+        headers.extend(overrides);
+        if let Some((first, len)) = range {
+            let text = format!("bytes {first}-{}/{}", first + len - 1, info.size);
+            respond::put(headers, CONTENT_RANGE.as_str(), &text);
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        }
+        Ok(response)
+    }
+
+    pub(super) async fn head_object(&self, call: &Call<'_>) -> Answer {
+        call.check_version()?;
+        let overrides = overrides(call)?;
+        let conditions = conditions::of_read(&call.head);
+        let info = match self.oss.head(&call.ctx, &call.bucket, &call.key, &conditions).await? {
+            Ok(info) => info,
+            Err(info) => return Ok(not_modified(call, &info)),
+        };
+        let mut response = empty(StatusCode::OK);
+        let headers = response.headers_mut();
+        respond::put_object(headers, call.dialect, &info);
+        put_wanted_checksums(headers, call, &info);
+        headers.extend(overrides);
+        respond::put_length(headers, info.size);
+        Ok(response)
+    }
+
+    /// OSS: the least that tells whether an object changed.
+    pub(super) async fn object_meta(&self, call: &Call<'_>) -> Answer {
+        call.check_version()?;
+        let conditions = ReadConditions::default();
+        let (Ok(info) | Err(info)) = self.oss.head(&call.ctx, &call.bucket, &call.key, &conditions).await?;
+        let mut response = empty(StatusCode::OK);
+        let headers = response.headers_mut();
+        respond::put_state(headers, call.dialect, &info);
+        headers.insert("x-oss-hash-crc64ecma", HeaderValue::from(info.crc64));
+        if call.head.method == "HEAD" {
+            respond::put_length(headers, info.size);
+        }
+        Ok(response)
+    }
+
+    pub(super) async fn delete_object(&self, call: &Call<'_>) -> Answer {
+        // A version that there cannot be is as good as deleted.
+        if call.check_version().is_ok() {
+            let conditions = conditions::of_read(&call.head);
+            let key = DeleteKey { key: call.key.clone(), if_match: conditions.if_match };
+            self.oss.delete(&call.ctx, &call.bucket, key).await?;
+        }
+        Ok(empty(StatusCode::NO_CONTENT))
+    }
+
+    pub(super) async fn delete_objects(&self, call: &Call<'_>, payload: Payload) -> Answer {
+        let style = Style { dialect: call.dialect, encoded: call.url_encoded()? };
+        let wanted = body::delete(&call.read(payload, DELETE_BYTES_MAX).await?)?;
+        let named = |object: &body::ObjectVersion| check_version(object.version_id.as_deref(), &object.key).is_ok();
+        let keys = wanted.objects.iter().filter(|object| named(object));
+        let keys: Vec<DeleteKey> = keys.map(|object| DeleteKey { key: object.key.clone(), if_match: None }).collect();
+        let deleted =
+            if keys.is_empty() { Vec::new() } else { self.oss.delete_many(&call.ctx, &call.bucket, keys).await? };
+        let mut deleted = deleted.into_iter();
+        let outcomes: Vec<Outcome> = wanted
+            .objects
+            .iter()
+            .map(|object| {
+                let done = if named(object) { deleted.next() } else { None };
+                let refused = done.and_then(|(_, outcome)| outcome.err());
+                Outcome { key: object.key.clone(), version: object.version_id.clone(), refused }
+            })
+            .collect();
+        if call.is_oss() {
+            // OSS has no form for a refusal of one key among others.
+            let refused = outcomes.iter().filter_map(|outcome| outcome.refused.as_ref());
+            if refused.clone().count() == outcomes.len()
+                && let Some(first) = refused.into_iter().next()
+            {
+                return Err(first.clone());
+            }
+            if wanted.quiet && outcomes.iter().all(|outcome| outcome.refused.is_none()) {
+                return Ok(empty(StatusCode::OK));
+            }
+        }
+        Ok(xml(render::deleted(style, wanted.quiet, &outcomes)))
+    }
+
+    pub(super) async fn copy_object(&self, call: &Call<'_>) -> Answer {
+        headers::check_understood(call.head.headers, call.dialect)?;
+        let source = source(call)?;
+        let dialect = call.dialect;
+        let attributes = match replaces(call, names(dialect).metadata_directive)? {
+            true => Directive::Replace(headers::attributes(&call.head, dialect)?),
+            false => Directive::Copy,
+        };
+        let tags = match replaces(call, names(dialect).tagging_directive)? {
+            true => Directive::Replace(headers::tags(&call.head, dialect)?),
+            false => Directive::Copy,
+        };
+        let options = CopyOptions {
+            attributes,
+            tags,
+            storage_class: headers::storage_class(&call.head, dialect)?,
+            acl: headers::object_acl(&call.head, dialect)?,
+            conditions: conditions::of_write(&call.head, dialect)?,
+            compute: headers::wanted_checksum(&call.head)?.into_iter().collect(),
+        };
+        if !call.is_oss() && is_idle(call, &source, &options) {
+            return Err(error::INVALID_REQUEST.error(
+                "This copy request is illegal because it is trying to copy an object to itself without changing the \
+                 object's metadata or storage class.",
+            ));
+        }
+        let (stored, _) = self.oss.copy(&call.ctx, source, &call.bucket, &call.key, options).await?;
+        let mut response = xml(render::copy(Style::plain(dialect), &stored));
+        if call.is_oss() {
+            put_stored(response.headers_mut(), dialect, &stored);
+        }
+        Ok(response)
+    }
+
+    pub(super) async fn object_acl(&self, call: &Call<'_>) -> Answer {
+        call.check_version()?;
+        let info = self.oss.object_acl(&call.ctx, &call.bucket, &call.key).await?;
+        Ok(xml(render::acl(Style::plain(call.dialect), info.owner, info.acl)))
+    }
+
+    pub(super) async fn put_object_acl(&self, call: &Call<'_>, payload: Payload) -> Answer {
+        call.check_version()?;
+        headers::check_understood(call.head.headers, call.dialect)?;
+        let acl = if call.head.headers.contains_key(names(call.dialect).object_acl) {
+            headers::object_acl(&call.head, call.dialect)?
+        } else {
+            Some(granted(call, payload).await?)
+        };
+        self.oss.set_object_acl(&call.ctx, &call.bucket, &call.key, acl).await?;
+        Ok(empty(StatusCode::OK))
+    }
+
+    pub(super) async fn object_tagging(&self, call: &Call<'_>) -> Answer {
+        call.check_version()?;
+        let info = self.oss.object_tags(&call.ctx, &call.bucket, &call.key).await?;
+        Ok(xml(render::tagging(Style::plain(call.dialect), &info.tags)))
+    }
+
+    pub(super) async fn put_object_tagging(&self, call: &Call<'_>, payload: Payload) -> Answer {
+        call.check_version()?;
+        let tags = body::tagging(&call.read(payload, SMALL_BYTES_MAX).await?)?;
+        let tags = headers::check_tags(tags, OBJECT_TAGS_MAX)?;
+        self.oss.set_object_tags(&call.ctx, &call.bucket, &call.key, tags).await?;
+        Ok(empty(StatusCode::OK))
+    }
+
+    pub(super) async fn delete_object_tagging(&self, call: &Call<'_>) -> Answer {
+        call.check_version()?;
+        self.oss.set_object_tags(&call.ctx, &call.bucket, &call.key, Vec::new()).await?;
+        Ok(empty(StatusCode::NO_CONTENT))
+    }
+}
+
+fn put_stored(headers: &mut HeaderMap, dialect: Dialect, stored: &Stored) {
+    respond::put_digests(headers, dialect, &stored.etag, stored.crc64, &stored.checksums);
+}
+
+/// The checksums of an object, where an S3 client asks for them.
+fn put_wanted_checksums(headers: &mut HeaderMap, call: &Call<'_>, info: &ObjectInfo) {
+    let wanted = call.head.header("x-amz-checksum-mode").is_some_and(|mode| mode.eq_ignore_ascii_case("enabled"));
+    if wanted && !call.is_oss() {
+        respond::put_checksums(headers, &info.attributes.checksums);
+    }
+}
+
+fn not_modified(call: &Call<'_>, info: &ObjectInfo) -> Response<engine::server::Body> {
+    let mut response = empty(StatusCode::NOT_MODIFIED);
+    respond::put_state(response.headers_mut(), call.dialect, info);
+    response
+}
+
+/// Headers of the answer that the client wants to be others.
+const OVERRIDES: [(&str, HeaderName); 6] = [
+    ("response-content-type", http::header::CONTENT_TYPE),
+    ("response-content-language", http::header::CONTENT_LANGUAGE),
+    ("response-expires", http::header::EXPIRES),
+    ("response-cache-control", http::header::CACHE_CONTROL),
+    ("response-content-disposition", http::header::CONTENT_DISPOSITION),
+    ("response-content-encoding", http::header::CONTENT_ENCODING),
+];
+
+/// Reads the `response-` parameters. Nobody may choose headers for a document on somebody else's
+/// site, so only signed requests have them.
+///
+/// Errors: `InvalidRequest` for anonymous callers; `InvalidArgument` for what cannot be a header.
+fn overrides(call: &Call<'_>) -> Result<HeaderMap, ApiError> {
+    let mut overrides = HeaderMap::new();
+    if call.head.query.is_empty() {
+        return Ok(overrides);
+    }
+    for (parameter, header) in OVERRIDES {
+        let Some(value) = call.query.get(parameter) else { continue };
+        if call.ctx.caller.is_anonymous() {
+            return Err(error::INVALID_REQUEST.error("Response headers can be overridden in signed requests only."));
+        }
+        let value = HeaderValue::from_bytes(value.as_bytes());
+        overrides.insert(header, value.map_err(|_| error::INVALID_ARGUMENT.error(format!("{parameter} is not valid.")))?);
+    }
+    Ok(overrides)
+}
+
+/// The source of a copy, with its conditions.
+///
+/// Errors: as [`body::copy_source`]; `NoSuchVersion`.
+pub(super) fn source(call: &Call<'_>) -> Result<CopySource, ApiError> {
+    let value = call.head.header(names(call.dialect).copy_source).unwrap_or_default();
+    let (bucket, object) = body::copy_source(value, call.dialect)?;
+    address::check_key(&object.key, call.dialect)?;
+    check_version(object.version_id.as_deref(), &object.key)?;
+    Ok(CopySource { bucket, key: object.key, conditions: conditions::of_source(&call.head, call.dialect) })
+}
+
+/// Reads a directive: true for `REPLACE`, false for `COPY` or nothing.
+///
+/// Errors: `InvalidArgument`.
+fn replaces(call: &Call<'_>, header: &'static str) -> Result<bool, ApiError> {
+    match call.head.header(header) {
+        None => Ok(false),
+        Some(word) if word.eq_ignore_ascii_case("copy") => Ok(false),
+        Some(word) if word.eq_ignore_ascii_case("replace") => Ok(true),
+        Some(word) => {
+            let refused = error::INVALID_ARGUMENT.error("Unknown directive.");
+            Err(refused.field("ArgumentName", header).field("ArgumentValue", word))
+        }
+    }
+}
+
+/// True for a copy of an object onto itself that changes nothing.
+fn is_idle(call: &Call<'_>, source: &CopySource, options: &CopyOptions) -> bool {
+    source.bucket == call.bucket
+        && source.key == call.key
+        && matches!(options.attributes, Directive::Copy)
+        && matches!(options.tags, Directive::Copy)
+        && options.storage_class.is_none()
+}

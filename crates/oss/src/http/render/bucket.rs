@@ -1,0 +1,186 @@
+//! Documents about buckets, ACLs, tags and places.
+
+use base::{AccountId, Time};
+use wire::object::Dialect;
+use wire::object::xml::Writer;
+
+use super::{Style, owner};
+use crate::model::{Acl, Bucket, BucketStat};
+use crate::ops::BucketPage;
+
+/// Where clients reach the service, as documents tell it.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::http) struct Place<'a> {
+    pub(in crate::http) region: &'a str,
+    pub(in crate::http) endpoint: &'a str,
+}
+
+impl Place<'_> {
+    /// The region in the form of OSS's locations.
+    fn location(&self) -> String {
+        format!("oss-{}", self.region)
+    }
+
+    fn endpoints(&self, xml: &mut Writer) {
+        xml.text("ExtranetEndpoint", self.endpoint).text("IntranetEndpoint", self.endpoint);
+    }
+}
+
+/// The parameters and the result of ListBuckets.
+pub(in crate::http) fn list_buckets(
+    style: Style,
+    place: &Place<'_>,
+    account: AccountId,
+    (prefix, after, limit): (&str, &str, usize),
+    page: &BucketPage,
+) -> Vec<u8> {
+    let mut xml = style.root("ListAllMyBucketsResult");
+    if style.is_oss() {
+        xml.text("Prefix", prefix).text("Marker", after).value("MaxKeys", limit);
+        xml.value("IsTruncated", page.next.is_some()).text_opt("NextMarker", page.next.as_deref());
+    }
+    owner(&mut xml, "Owner", account);
+    xml.open("Buckets");
+    for bucket in &page.buckets {
+        xml.open("Bucket").text("Name", &bucket.name).text("CreationDate", &bucket.created.iso_millis());
+        match style.dialect {
+            Dialect::Oss => {
+                xml.text("Location", &place.location()).text("Region", place.region);
+                xml.text("StorageClass", bucket.storage_class.as_str());
+                place.endpoints(&mut xml);
+            }
+            Dialect::S3 => drop(xml.text("BucketRegion", place.region)),
+        }
+        xml.close();
+    }
+    xml.close();
+    if !style.is_oss() {
+        xml.text_opt("ContinuationToken", page.next.as_deref());
+    }
+    xml.finish()
+}
+
+/// OSS's GetBucketInfo.
+pub(in crate::http) fn bucket_info(place: &Place<'_>, bucket: &Bucket) -> Vec<u8> {
+    let mut xml = Writer::new();
+    xml.open("BucketInfo").open("Bucket");
+    xml.text("Name", &bucket.name).text("CreationDate", &bucket.created.iso_millis());
+    xml.text("Location", &place.location()).text("Region", place.region);
+    place.endpoints(&mut xml);
+    xml.text("StorageClass", bucket.storage_class.as_str()).text("DataRedundancyType", bucket.redundancy.as_str());
+    owner(&mut xml, "Owner", bucket.owner);
+    xml.open("AccessControlList").text("Grant", bucket.acl.as_str()).close();
+    xml.open("ServerSideEncryptionRule").text("SSEAlgorithm", "None").close();
+    xml.text("AccessMonitor", "Disabled").text("TransferAcceleration", "Disabled");
+    xml.text("CrossRegionReplication", "Disabled").value("BlockPublicAccess", false);
+    xml.finish()
+}
+
+/// OSS's GetBucketStat.
+pub(in crate::http) fn bucket_stat(stat: &BucketStat, now: Time) -> Vec<u8> {
+    let mut xml = Writer::new();
+    xml.open("BucketStat").value("Storage", stat.bytes).value("ObjectCount", stat.objects);
+    xml.value("MultipartUploadCount", stat.uploads).value("LiveChannelCount", 0);
+    xml.value("LastModifiedTime", now.secs());
+    xml.finish()
+}
+
+/// GetBucketLocation.
+pub(in crate::http) fn location(style: Style, place: &Place<'_>) -> Vec<u8> {
+    let mut xml = Writer::new();
+    match style.dialect {
+        Dialect::Oss => xml.text("LocationConstraint", &place.location()),
+        Dialect::S3 => xml.text("LocationConstraint", place.region),
+    };
+    xml.finish()
+}
+
+/// OSS's DescribeRegions.
+pub(in crate::http) fn regions(place: &Place<'_>, wanted: &str) -> Vec<u8> {
+    let mut xml = Writer::new();
+    xml.open("RegionInfoList");
+    if wanted.is_empty() || wanted == place.location() {
+        xml.open("RegionInfo").text("Region", &place.location()).text("InternetEndpoint", place.endpoint);
+        xml.text("InternalEndpoint", place.endpoint).text("AccelerateEndpoint", place.endpoint);
+    }
+    xml.finish()
+}
+
+/// A bucket without versioning.
+pub(in crate::http) fn versioning(style: Style) -> Vec<u8> {
+    style.root("VersioningConfiguration").finish()
+}
+
+/// A configuration that was never set and has a default.
+pub(in crate::http) fn default_configuration(
+    style: Style,
+    root: &'static str,
+    children: &[(&'static str, &'static str)],
+) -> Vec<u8> {
+    let mut xml = style.root(root);
+    for (name, value) in children {
+        xml.text(name, value);
+    }
+    xml.finish()
+}
+
+/// The ACL of a bucket or an object; `None` for an object where that of the bucket applies.
+pub(in crate::http) fn acl(style: Style, account: AccountId, acl: Option<Acl>) -> Vec<u8> {
+    let mut xml = style.root("AccessControlPolicy");
+    owner(&mut xml, "Owner", account);
+    xml.open("AccessControlList");
+    if style.is_oss() {
+        xml.text("Grant", acl.map_or("default", Acl::as_str));
+        return xml.finish();
+    }
+    grant(&mut xml, "CanonicalUser", &[("ID", &account.to_string()), ("DisplayName", &account.to_string())], "FULL_CONTROL");
+    let everybody = [("URI", ALL_USERS)];
+    if matches!(acl, Some(Acl::PublicRead | Acl::PublicReadWrite)) {
+        grant(&mut xml, "Group", &everybody, "READ");
+    }
+    if acl == Some(Acl::PublicReadWrite) {
+        grant(&mut xml, "Group", &everybody, "WRITE");
+    }
+    xml.finish()
+}
+
+/// S3's name for everybody.
+pub(in crate::http) const ALL_USERS: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
+
+fn grant(xml: &mut Writer, kind: &str, grantee: &[(&str, &str)], permission: &str) {
+    let schema = [("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance"), ("xsi:type", kind)];
+    xml.open("Grant").open_with("Grantee", &schema);
+    for (name, value) in grantee {
+        xml.text(name, value);
+    }
+    xml.close().text("Permission", permission).close();
+}
+
+/// Tags of an object or a bucket.
+pub(in crate::http) fn tagging(style: Style, tags: &[(String, String)]) -> Vec<u8> {
+    let mut xml = style.root("Tagging");
+    xml.open("TagSet");
+    for (key, value) in tags {
+        xml.open("Tag").text("Key", key).text("Value", value).close();
+    }
+    xml.finish()
+}
+
+/// The host names that are bound to a bucket.
+pub(in crate::http) fn cnames(bucket: &Bucket, bound: &[(String, Time)]) -> Vec<u8> {
+    let mut xml = Writer::new();
+    xml.open("ListCnameResult").text("Bucket", &bucket.name).value("Owner", bucket.owner);
+    for (host, since) in bound {
+        xml.open("Cname").text("Domain", host).text("LastModified", &since.iso_millis());
+        xml.text("Status", "Enabled").close();
+    }
+    xml.finish()
+}
+
+/// There are no live channels.
+pub(in crate::http) fn live_channels(prefix: &str, marker: &str, limit: usize) -> Vec<u8> {
+    let mut xml = Writer::new();
+    xml.open("ListLiveChannelResult").text("Prefix", prefix).text("Marker", marker);
+    xml.value("MaxKeys", limit).value("IsTruncated", false);
+    xml.finish()
+}

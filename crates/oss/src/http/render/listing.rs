@@ -1,0 +1,180 @@
+//! Listings of objects, versions, uploads and parts.
+
+use base::AccountId;
+use wire::object::xml::Writer;
+
+use super::super::headers::class_name;
+use super::super::respond::{coverage_name, etag};
+use super::{Style, owner};
+use crate::ops::{ListPage, ListQuery, ListedObject, ListedPart, PartPage, UploadPage, UploadQuery};
+
+/// What a listing of objects was asked with.
+#[derive(Debug)]
+pub(in crate::http) struct Listed<'a> {
+    pub(in crate::http) query: &'a ListQuery,
+    /// As the client gave it: `marker`, or `start-after` of a V2 listing.
+    pub(in crate::http) after: &'a str,
+    /// V2: the token that the client came with.
+    pub(in crate::http) token: Option<&'a str>,
+    /// V2: where the next page begins.
+    pub(in crate::http) next_token: Option<String>,
+    pub(in crate::http) owners: bool,
+}
+
+/// ListObjects.
+pub(in crate::http) fn list_objects(style: Style, asked: &Listed<'_>, page: &ListPage) -> Vec<u8> {
+    let query = asked.query;
+    let mut xml = style.root("ListBucketResult");
+    head(&mut xml, style, page, query);
+    xml.text("Marker", &style.key(asked.after));
+    // S3 tells it only where the last key would not do.
+    if let Some(next) = page.next.as_deref().filter(|_| style.is_oss() || !query.delimiter.is_empty()) {
+        xml.text("NextMarker", &style.key(next));
+    }
+    entries(&mut xml, style, asked, page);
+    xml.finish()
+}
+
+/// ListObjectsV2.
+pub(in crate::http) fn list_objects_v2(style: Style, asked: &Listed<'_>, page: &ListPage) -> Vec<u8> {
+    let mut xml = style.root("ListBucketResult");
+    head(&mut xml, style, page, asked.query);
+    if !asked.after.is_empty() {
+        xml.text("StartAfter", &style.key(asked.after));
+    }
+    xml.text_opt("ContinuationToken", asked.token);
+    xml.text_opt("NextContinuationToken", asked.next_token.as_deref());
+    xml.value("KeyCount", page.objects.len() + page.prefixes.len());
+    entries(&mut xml, style, asked, page);
+    xml.finish()
+}
+
+fn head(xml: &mut Writer, style: Style, page: &ListPage, query: &ListQuery) {
+    xml.text("Name", &page.bucket.name).text("Prefix", &style.key(&query.prefix));
+    xml.value("MaxKeys", query.limit);
+    if style.is_oss() || !query.delimiter.is_empty() {
+        xml.text("Delimiter", &style.key(&query.delimiter));
+    }
+    style.encoding(xml);
+    xml.value("IsTruncated", page.next.is_some());
+}
+
+fn entries(xml: &mut Writer, style: Style, asked: &Listed<'_>, page: &ListPage) {
+    for object in &page.objects {
+        xml.open("Contents");
+        entry(xml, style, object);
+        if asked.owners {
+            owner(xml, "Owner", page.bucket.owner);
+        }
+        xml.close();
+    }
+    prefixes(xml, style, &page.prefixes);
+}
+
+fn entry(xml: &mut Writer, style: Style, object: &ListedObject) {
+    xml.text("Key", &style.key(&object.key)).text("LastModified", &object.modified.iso_millis());
+    xml.text("ETag", &etag(&object.etag, style.dialect));
+    if style.is_oss() {
+        xml.text("Type", if object.etag.parts == 0 { "Normal" } else { "Multipart" });
+    }
+    xml.value("Size", object.size).text("StorageClass", class_name(object.storage_class, style.dialect));
+}
+
+fn prefixes(xml: &mut Writer, style: Style, prefixes: &[String]) {
+    for prefix in prefixes {
+        xml.open("CommonPrefixes").text("Prefix", &style.key(prefix)).close();
+    }
+}
+
+/// ListObjectVersions of a bucket without versioning: each object is its own `null` version.
+pub(in crate::http) fn list_versions(
+    style: Style,
+    query: &ListQuery,
+    version_marker: &str,
+    page: &ListPage,
+) -> Vec<u8> {
+    let mut xml = style.root("ListVersionsResult");
+    head(&mut xml, style, page, query);
+    xml.text("KeyMarker", &style.key(&query.after)).text("VersionIdMarker", version_marker);
+    if let Some(next) = &page.next {
+        xml.text("NextKeyMarker", &style.key(next)).text("NextVersionIdMarker", "null");
+    }
+    for object in &page.objects {
+        xml.open("Version");
+        entry(&mut xml, style, object);
+        xml.text("VersionId", "null").value("IsLatest", true);
+        owner(&mut xml, "Owner", page.bucket.owner);
+        xml.close();
+    }
+    prefixes(&mut xml, style, &page.prefixes);
+    xml.finish()
+}
+
+/// ListMultipartUploads.
+pub(in crate::http) fn list_uploads(style: Style, query: &UploadQuery, page: &UploadPage) -> Vec<u8> {
+    let (next_key, next_upload) = page.next.as_ref().map_or(("", ""), |(key, id)| (key.as_str(), id.as_str()));
+    let mut xml = style.root("ListMultipartUploadsResult");
+    xml.text("Bucket", &page.bucket.name);
+    xml.text("KeyMarker", &style.key(&query.after_key)).text("UploadIdMarker", &query.after_upload);
+    xml.text("NextKeyMarker", &style.key(next_key)).text("NextUploadIdMarker", next_upload);
+    if style.is_oss() || !query.delimiter.is_empty() {
+        xml.text("Delimiter", &style.key(&query.delimiter));
+    }
+    xml.text("Prefix", &style.key(&query.prefix)).value("MaxUploads", query.limit);
+    style.encoding(&mut xml);
+    xml.value("IsTruncated", page.next.is_some());
+    for upload in &page.uploads {
+        xml.open("Upload").text("Key", &style.key(&upload.key)).text("UploadId", &upload.upload_id);
+        xml.text("StorageClass", class_name(upload.storage_class, style.dialect));
+        xml.text("Initiated", &upload.initiated.iso_millis());
+        owners(&mut xml, style, page.bucket.owner);
+        xml.close();
+    }
+    prefixes(&mut xml, style, &page.prefixes);
+    xml.finish()
+}
+
+fn owners(xml: &mut Writer, style: Style, account: AccountId) {
+    if !style.is_oss() {
+        owner(xml, "Initiator", account);
+        owner(xml, "Owner", account);
+    }
+}
+
+/// ListParts of this key and upload, after this number.
+pub(in crate::http) fn list_parts(
+    style: Style,
+    (key, upload_id): (&str, &str),
+    (after, limit): (u32, usize),
+    page: &PartPage,
+) -> Vec<u8> {
+    let mut xml = style.root("ListPartsResult");
+    xml.text("Bucket", &page.bucket.name).text("Key", &style.key(key)).text("UploadId", upload_id);
+    xml.text("StorageClass", class_name(page.storage_class, style.dialect));
+    let last = page.parts.last().map_or(after, |part| part.number);
+    xml.value("PartNumberMarker", after).value("NextPartNumberMarker", last).value("MaxParts", limit);
+    style.encoding(&mut xml);
+    xml.value("IsTruncated", page.next.is_some());
+    owners(&mut xml, style, page.bucket.owner);
+    if let Some((algorithm, covers)) = page.checksum.filter(|_| !style.is_oss()) {
+        xml.text("ChecksumAlgorithm", algorithm.name());
+        xml.text("ChecksumType", coverage_name(covers));
+    }
+    for part in &page.parts {
+        self::part(&mut xml, style, part);
+    }
+    xml.finish()
+}
+
+fn part(xml: &mut Writer, style: Style, ListedPart { number, part }: &ListedPart) {
+    xml.open("Part").value("PartNumber", number).text("LastModified", &part.modified.iso_millis());
+    xml.text("ETag", &etag(&part.etag, style.dialect)).value("Size", part.size);
+    if style.is_oss() {
+        xml.value("HashCrc64ecma", part.crc64);
+    } else {
+        for checksum in &part.checksums {
+            xml.text(checksum.algorithm.element(), &checksum.text());
+        }
+    }
+    xml.close();
+}

@@ -1,0 +1,212 @@
+//! Which operation a request asks for: method, scope and sub-resource, read without a server. What
+//! else its parameters say is read by the operation itself.
+//!
+//! The sub-resources of both protocols are closed lists. One that is known and not served is
+//! `NotImplemented`, so that no client takes a listing for the configuration it asked for; any other
+//! parameter is ignored, as both protocols do it.
+
+use base::ApiError;
+use wire::object::{Dialect, error};
+
+use super::configuration::{self, Configuration};
+
+/// The decoded pairs of a query, in the order sent.
+#[derive(Debug, Default)]
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub(super) fn parse(raw: &str) -> Self {
+        Self(if raw.is_empty() { Vec::new() } else { wire::query::parse(raw) })
+    }
+
+    /// The first value of that name; empty where it has none.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+}
+
+/// What a request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    Service,
+    Bucket,
+    Object,
+}
+
+macro_rules! operations {
+    ($($name:ident)*) => {
+        /// What a client can ask for, by the names of the OSS protocol.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Operation {
+            $($name,)*
+            GetConfiguration(&'static Configuration),
+            DeleteConfiguration(&'static Configuration),
+        }
+
+        impl Operation {
+            /// Its name, for metrics and the log.
+            pub(super) fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                    Self::GetConfiguration(_) => "GetBucketConfiguration",
+                    Self::DeleteConfiguration(_) => "DeleteBucketConfiguration",
+                }
+            }
+        }
+    };
+}
+
+operations! {
+    ListBuckets DescribeRegions
+    PutBucket DeleteBucket HeadBucket GetBucketInfo GetBucketStat GetBucketLocation GetBucketVersioning
+    GetBucketAcl PutBucketAcl GetBucketTagging PutBucketTagging DeleteBucketTagging
+    ListCname PutCname DeleteCname ListLiveChannel
+    ListObjects ListObjectsV2 ListObjectVersions DeleteMultipleObjects
+    GetObject HeadObject GetObjectMeta PutObject CopyObject DeleteObject
+    GetObjectAcl PutObjectAcl GetObjectTagging PutObjectTagging DeleteObjectTagging
+    InitiateMultipartUpload UploadPart UploadPartCopy CompleteMultipartUpload AbortMultipartUpload
+    ListParts ListMultipartUploads
+}
+
+/// Sub-resources that both protocols know.
+const SHARED: &[&str] = &[
+    "acl", "cors", "delete", "encryption", "inventory", "lifecycle", "location", "logging", "partNumber", "policy",
+    "policyStatus", "publicAccessBlock", "replication", "requestPayment", "restore", "tagging", "uploadId", "uploads",
+    "versioning", "versions", "website",
+];
+
+const OF_OSS: &[&str] = &[
+    "accessPoint", "accessPointPolicy", "accessmonitor", "append", "asyncFetch", "bucketArchiveDirectRead",
+    "bucketInfo", "callback", "cname", "httpsConfig", "live", "metaQuery", "objectMeta", "position",
+    "processConfiguration", "qos", "qosInfo", "qosRequester", "redundancyTransition", "referer", "regions",
+    "replicationLocation", "replicationProgress", "requesterQosInfo", "resourceGroup", "resourcePool", "rtc", "seal",
+    "stat", "style", "styleName", "symlink", "transferAcceleration", "userDefinedLogFieldsConfig", "vod", "worm",
+    "wormExtend", "wormId", "x-oss-async-process", "x-oss-process",
+];
+
+const OF_S3: &[&str] = &[
+    "accelerate", "analytics", "attributes", "intelligent-tiering", "legal-hold", "metadataConfiguration",
+    "metadataTable", "metrics", "notification", "object-lock", "ownershipControls", "renameObject", "retention",
+    "select", "session", "torrent",
+];
+
+/// The first sub-resource that the query names. An upload's id tells more than the part's number
+/// beside it.
+fn sub_resource(dialect: Dialect, query: &Query) -> Option<&'static str> {
+    let own = match dialect {
+        Dialect::Oss => OF_OSS,
+        Dialect::S3 => OF_S3,
+    };
+    let known = |name: &str| SHARED.iter().chain(own).copied().find(|known| *known == name);
+    if query.has("uploadId") { Some("uploadId") } else { query.names().find_map(known) }
+}
+
+/// Finds the operation. `copies` is true where the request names a source to copy from.
+///
+/// Errors: `NotImplemented`, `MethodNotAllowed`, `InvalidArgument`.
+pub(super) fn parse(
+    dialect: Dialect,
+    method: &str,
+    scope: Scope,
+    query: &Query,
+    copies: bool,
+) -> Result<Operation, ApiError> {
+    let sub = sub_resource(dialect, query);
+    let found = match scope {
+        Scope::Service => of_service(method, sub),
+        Scope::Bucket => of_bucket(dialect, method, sub, query),
+        Scope::Object => of_object(method, sub, query, copies)?,
+    };
+    found.ok_or_else(|| refusal(method, sub))
+}
+
+fn refusal(method: &str, sub: Option<&str>) -> ApiError {
+    let known = matches!(method, "GET" | "HEAD" | "PUT" | "POST" | "DELETE");
+    match sub {
+        Some(sub) if known => ApiError::new(&error::NOT_IMPLEMENTED).field("Header", sub),
+        // A form upload: the one operation that is nothing but its method.
+        None if method == "POST" => ApiError::new(&error::NOT_IMPLEMENTED),
+        _ => ApiError::new(&error::METHOD_NOT_ALLOWED).field("Method", method),
+    }
+}
+
+fn of_service(method: &str, sub: Option<&'static str>) -> Option<Operation> {
+    match (method, sub) {
+        ("GET", None) => Some(Operation::ListBuckets),
+        ("GET", Some("regions")) => Some(Operation::DescribeRegions),
+        _ => None,
+    }
+}
+
+fn of_bucket(dialect: Dialect, method: &str, sub: Option<&'static str>, query: &Query) -> Option<Operation> {
+    use Operation as Op;
+    Some(match (method, sub) {
+        ("GET", None) if query.get("list-type") == Some("2") => Op::ListObjectsV2,
+        ("GET", None) => Op::ListObjects,
+        ("HEAD", None) => Op::HeadBucket,
+        ("PUT", None) => Op::PutBucket,
+        ("DELETE", None) => Op::DeleteBucket,
+        ("GET", Some("acl")) => Op::GetBucketAcl,
+        ("PUT", Some("acl")) => Op::PutBucketAcl,
+        ("GET", Some("bucketInfo")) => Op::GetBucketInfo,
+        ("GET", Some("stat")) => Op::GetBucketStat,
+        ("GET", Some("location")) => Op::GetBucketLocation,
+        ("GET", Some("versioning")) => Op::GetBucketVersioning,
+        ("GET", Some("versions")) => Op::ListObjectVersions,
+        ("GET", Some("uploads")) => Op::ListMultipartUploads,
+        ("GET", Some("live")) => Op::ListLiveChannel,
+        ("POST", Some("delete")) => Op::DeleteMultipleObjects,
+        ("GET", Some("tagging")) => Op::GetBucketTagging,
+        ("PUT", Some("tagging")) => Op::PutBucketTagging,
+        ("DELETE", Some("tagging")) => Op::DeleteBucketTagging,
+        ("GET", Some("cname")) if !query.has("comp") => Op::ListCname,
+        ("POST", Some("cname")) if query.get("comp") == Some("add") => Op::PutCname,
+        ("POST", Some("cname")) if query.get("comp") == Some("delete") => Op::DeleteCname,
+        ("GET", Some(name)) => Op::GetConfiguration(configuration::find(dialect, name)?),
+        ("DELETE", Some(name)) => Op::DeleteConfiguration(configuration::find(dialect, name)?),
+        _ => return None,
+    })
+}
+
+fn of_object(
+    method: &str,
+    sub: Option<&'static str>,
+    query: &Query,
+    copies: bool,
+) -> Result<Option<Operation>, ApiError> {
+    use Operation as Op;
+    Ok(Some(match (method, sub) {
+        ("GET", None) => Op::GetObject,
+        ("HEAD", None) => Op::HeadObject,
+        ("GET" | "HEAD", Some("objectMeta")) => Op::GetObjectMeta,
+        ("PUT", None) if copies => Op::CopyObject,
+        ("PUT", None) => Op::PutObject,
+        ("DELETE", None) => Op::DeleteObject,
+        ("GET", Some("acl")) => Op::GetObjectAcl,
+        ("PUT", Some("acl")) => Op::PutObjectAcl,
+        ("GET", Some("tagging")) => Op::GetObjectTagging,
+        ("PUT", Some("tagging")) => Op::PutObjectTagging,
+        ("DELETE", Some("tagging")) => Op::DeleteObjectTagging,
+        ("POST", Some("uploads")) => Op::InitiateMultipartUpload,
+        ("PUT", Some("uploadId")) if !query.has("partNumber") => {
+            return Err(error::INVALID_ARGUMENT.error("The parameter partNumber is missing."));
+        }
+        ("PUT", Some("uploadId")) if copies => Op::UploadPartCopy,
+        ("PUT", Some("uploadId")) => Op::UploadPart,
+        ("POST", Some("uploadId")) => Op::CompleteMultipartUpload,
+        ("DELETE", Some("uploadId")) => Op::AbortMultipartUpload,
+        ("GET", Some("uploadId")) => Op::ListParts,
+        _ => return Ok(None),
+    }))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,209 @@
+//! Taking a body in, and the one transaction that makes it an object.
+
+use std::sync::Arc;
+
+use base::ApiError;
+use engine::Cx;
+
+use super::object::check_write;
+use super::{Source, find_bucket};
+use crate::access::{Ask, Need, require};
+use crate::blob::{Blobs, Written};
+use crate::digest::Digests;
+use crate::meter::{PUTS, STORAGE};
+use crate::model::{
+    Acl, Attributes, Bucket, Etag, Expected, ObjectInfo, PutOptions, StorageClass, Stored, Tags,
+    WriteConditions,
+};
+use crate::place::Placement;
+use crate::tables::bucket::{Change, bytes};
+use crate::tables::object::Object;
+use crate::{DeleteKey, error, tables};
+
+/// Streams a body into the byte store in constant memory; checks everything promised about it. What
+/// comes back is durable but nobody's.
+pub(super) async fn receive(
+    blobs: &Arc<Blobs>,
+    placement: &Placement,
+    expected: &Expected,
+    bytes_max: u64,
+    mut body: impl Source,
+) -> Result<Written, ApiError> {
+    let too_large =
+        || ApiError::new(&error::ENTITY_TOO_LARGE).field("MaxSizeAllowed", bytes_max.to_string());
+    if expected.length.is_some_and(|length| length > bytes_max) {
+        return Err(too_large());
+    }
+    let mut writer = blobs.writer(placement, Digests::new(expected));
+    let mut size: u64 = 0;
+    while let Some(bytes) = body.next().await? {
+        size += bytes.len() as u64;
+        if expected.length.is_some_and(|length| size > length) {
+            return Err(
+                error::INCOMPLETE_BODY.error("The body is longer than it was declared to be.")
+            );
+        }
+        if size > bytes_max {
+            return Err(too_large());
+        }
+        writer.push(&bytes).await?;
+    }
+    if expected.length.is_some_and(|length| size < length) {
+        return Err(ApiError::new(&error::INCOMPLETE_BODY));
+    }
+    let trailers = body.finish()?;
+    let written = writer.finish().await?;
+    written.digested.check(expected, &trailers)?;
+    Ok(written)
+}
+
+/// All that the commit of a new object needs. It may run more than once, and changes nothing of its
+/// own.
+pub(super) struct Commit {
+    bucket: String,
+    key: String,
+    attributes: Attributes,
+    storage_class: Option<StorageClass>,
+    acl: Option<Acl>,
+    tags: Tags,
+    conditions: WriteConditions,
+    written: Written,
+    site: String,
+}
+
+impl Commit {
+    pub(super) fn of_put(
+        bucket: &str,
+        key: &str,
+        options: PutOptions,
+        written: Written,
+        placement: &Placement,
+    ) -> Self {
+        let mut attributes = options.attributes;
+        attributes.checksums.clone_from(&written.digested.checksums);
+        Self {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            attributes,
+            storage_class: options.storage_class,
+            acl: options.acl,
+            tags: options.tags,
+            conditions: options.conditions,
+            written,
+            site: placement.site().to_owned(),
+        }
+    }
+
+    pub(super) fn run(&self, cx: &mut Cx<'_>) -> Result<Stored, ApiError> {
+        let bucket = find_bucket(cx, &self.bucket)?;
+        let action = cx.meta.permission();
+        require(cx, &bucket, Ask::new(&action, Need::Write).on(&self.key))?;
+        let digested = &self.written.digested;
+        let body = tables::extent::store(cx.tx(), &self.written.extents, digested.size)?;
+        self.written.settle(cx.tx())?;
+        let info = ObjectInfo {
+            key: self.key.clone(),
+            size: digested.size,
+            etag: Etag { md5: digested.md5, parts: 0 },
+            crc64: digested.crc64,
+            modified: cx.now,
+            storage_class: self.storage_class.unwrap_or(bucket.storage_class),
+            owner: bucket.owner,
+            site: self.site.clone(),
+            acl: self.acl,
+            attributes: self.attributes.clone(),
+            tags: self.tags.clone(),
+            version: None,
+        };
+        replace(cx, &bucket, &self.conditions, Object { info, body }, Change::default())
+    }
+}
+
+/// Makes `object` the current one of its key: conditions, row, the freed body, sums, usage, audit.
+/// `also` is what else the commit changes about the bucket (the parts that became the object).
+pub(super) fn replace(
+    cx: &mut Cx<'_>,
+    bucket: &Bucket,
+    conditions: &WriteConditions,
+    object: Object,
+    also: Change,
+) -> Result<Stored, ApiError> {
+    let info = &object.info;
+    let current = tables::object::find(cx.tx(), bucket.id, &info.key)?;
+    check_write(conditions, &info.key, current.as_ref().map(|current| &current.info))?;
+    tables::object::put(cx.tx(), bucket.id, &object)?;
+    let freed = current.as_ref().map_or(0, |current| current.info.size);
+    if let Some(current) = &current {
+        let now = cx.now;
+        tables::free::insert(cx.tx(), &current.body, now)?;
+    }
+    let change = Change {
+        objects: i64::from(current.is_none()),
+        bytes: also.bytes + bytes(info.size, freed),
+        ..also
+    };
+    tables::bucket::change(cx.tx(), bucket.id, change)?;
+    let arn = bucket.arn();
+    cx.count(bucket.owner, &arn, PUTS, 1);
+    cx.level(bucket.owner, &arn, STORAGE, change.bytes);
+    cx.audit_account(bucket.owner);
+    cx.audit_resource(bucket.object_arn(&info.key));
+    cx.audit_detail("size", info.size.to_string());
+    cx.audit_detail("etag", info.etag.lower());
+    cx.audit_detail("crc64", info.crc64.to_string());
+    cx.audit_detail("site", info.site.clone());
+    Ok(Stored {
+        etag: info.etag,
+        crc64: info.crc64,
+        size: info.size,
+        modified: info.modified,
+        checksums: info.attributes.checksums.clone(),
+        version: None,
+    })
+}
+
+/// What deletions within one commit change.
+#[derive(Default)]
+pub(super) struct Removal {
+    /// The last object that was removed.
+    pub(super) removed: Option<ObjectInfo>,
+    objects: i64,
+    bytes: i64,
+}
+
+impl Removal {
+    pub(super) fn add(&mut self, other: Self) {
+        self.objects += other.objects;
+        self.bytes += other.bytes;
+        self.removed = other.removed;
+    }
+
+    /// Writes the sums and the usage.
+    pub(super) fn apply(&self, cx: &mut Cx<'_>, bucket: &Bucket) -> Result<(), ApiError> {
+        if self.objects == 0 {
+            return Ok(());
+        }
+        let change = Change { objects: -self.objects, bytes: -self.bytes, ..Change::default() };
+        tables::bucket::change(cx.tx(), bucket.id, change)?;
+        cx.level(bucket.owner, &bucket.arn(), STORAGE, change.bytes);
+        Ok(())
+    }
+}
+
+/// Deletes an object's row and frees its body.
+pub(super) fn remove(
+    cx: &mut Cx<'_>,
+    bucket: &Bucket,
+    key: &DeleteKey,
+) -> Result<Removal, ApiError> {
+    let Some(object) = tables::object::find(cx.tx(), bucket.id, &key.key)? else {
+        return Ok(Removal::default());
+    };
+    if key.if_match.as_ref().is_some_and(|tags| !tags.fits(&object.info.etag)) {
+        return Err(ApiError::new(&error::PRECONDITION_FAILED).field("Condition", "If-Match"));
+    }
+    tables::object::delete(cx.tx(), bucket.id, &key.key)?;
+    let now = cx.now;
+    tables::free::insert(cx.tx(), &object.body, now)?;
+    Ok(Removal { objects: 1, bytes: bytes(object.info.size, 0), removed: Some(object.info) })
+}

@@ -1,0 +1,164 @@
+//! Copying an object. Between keys the bytes are read and written anew, since the target may be in
+//! another place; onto itself, only the row changes.
+
+use base::ApiError;
+use engine::Cx;
+
+use super::commit::{Commit, receive};
+use super::object::{Opened, check_write, is_fresh};
+use super::stream::ObjectStream;
+use super::{PUT_BYTES_MAX, RequestCtx, check_key, find_bucket, meta, no_such_key};
+use crate::access::{Ask, Need, require};
+use crate::digest::Algorithm;
+use crate::meter::PUTS;
+use crate::model::{
+    Acl, Attributes, Expected, ObjectInfo, PutOptions, ReadConditions, StorageClass, Stored, Tags,
+    WriteConditions,
+};
+use crate::{Oss, error, tables};
+
+/// Where something of the new object comes from.
+#[derive(Clone, Debug, Default)]
+pub enum Directive<T> {
+    /// From the source.
+    #[default]
+    Copy,
+    /// From the request.
+    Replace(T),
+}
+
+impl<T> Directive<T> {
+    fn or(self, source: T) -> T {
+        match self {
+            Self::Copy => source,
+            Self::Replace(value) => value,
+        }
+    }
+}
+
+/// The source of a copy. The caller needs `oss:GetObject` on it.
+#[derive(Clone, Debug, Default)]
+pub struct CopySource {
+    /// Its bucket.
+    pub bucket: String,
+    /// Its key.
+    pub key: String,
+    /// Conditions on it (`x-oss-copy-source-if-…`); any that does not hold is `PreconditionFailed`.
+    pub conditions: ReadConditions,
+}
+
+/// What the copy is to be.
+#[derive(Clone, Debug, Default)]
+pub struct CopyOptions {
+    /// Headers and user metadata.
+    pub attributes: Directive<Attributes>,
+    /// Tags.
+    pub tags: Directive<Tags>,
+    /// Its class; the bucket's where not told.
+    pub storage_class: Option<StorageClass>,
+    /// Its own ACL; never the source's.
+    pub acl: Option<Acl>,
+    /// Conditions on the target.
+    pub conditions: WriteConditions,
+    /// Checksums to make besides those that the source has.
+    pub compute: Vec<Algorithm>,
+}
+
+impl Oss {
+    /// Copies an object; says also what the source was.
+    ///
+    /// # Errors
+    /// Those of [`Self::get`] on the source and of [`Self::put`] on the target; `InvalidRequest`
+    /// for a source above 5 GiB, which is copied in parts.
+    pub async fn copy(
+        &self,
+        ctx: &RequestCtx,
+        source: CopySource,
+        bucket: &str,
+        key: &str,
+        options: CopyOptions,
+    ) -> Result<(Stored, ObjectInfo), ApiError> {
+        check_key(key)?;
+        let session = ctx.session(meta::PUT_OBJECT);
+        let placement = self.admit(&session, bucket, key, Some(&options.conditions)).await?;
+        let opened = self.open_source(ctx, &source.bucket, &source.key, &source.conditions).await?;
+        let info = opened.info.clone();
+        if source.bucket == bucket && source.key == key {
+            let restate = Restate { source, options };
+            let stored = self.0.cloud.write(session, move |cx| restate.run(cx)).await?;
+            return Ok((stored, info));
+        }
+        if info.size > PUT_BYTES_MAX {
+            return Err(
+                error::INVALID_REQUEST.error("The source is larger than 5 GiB; copy it in parts.")
+            );
+        }
+        let Opened { body, pin, .. } = opened;
+        let body = ObjectStream::new(self.clone(), body, (0, info.size), pin, None);
+        let options = put_options(options, &info);
+        let written =
+            receive(&self.0.blobs, &placement, &options.expected, PUT_BYTES_MAX, body).await?;
+        let commit = Commit::of_put(bucket, key, options, written, &placement);
+        let stored = self.0.cloud.write(session, move |cx| commit.run(cx)).await?;
+        Ok((stored, info))
+    }
+}
+
+fn put_options(options: CopyOptions, source: &ObjectInfo) -> PutOptions {
+    let mut compute = options.compute;
+    compute.extend(source.attributes.checksums.iter().map(|checksum| checksum.algorithm));
+    let crc64 = Some(source.crc64);
+    PutOptions {
+        attributes: options.attributes.or(source.attributes.clone()),
+        storage_class: options.storage_class,
+        acl: options.acl,
+        tags: options.tags.or(source.tags.clone()),
+        conditions: options.conditions,
+        expected: Expected { length: Some(source.size), crc64, compute, ..Expected::default() },
+    }
+}
+
+/// A copy of an object onto itself: other metadata, same bytes.
+struct Restate {
+    source: CopySource,
+    options: CopyOptions,
+}
+
+impl Restate {
+    fn run(&self, cx: &mut Cx<'_>) -> Result<Stored, ApiError> {
+        let Self { source: CopySource { bucket, key, conditions }, options } = self;
+        let bucket = find_bucket(cx, bucket)?;
+        let action = cx.meta.permission();
+        require(cx, &bucket, Ask::new(&action, Need::Write).on(key))?;
+        let mut object =
+            tables::object::find(cx.tx(), bucket.id, key)?.ok_or_else(|| no_such_key(key))?;
+        if !is_fresh(conditions, &object.info)? {
+            return Err(ApiError::new(&error::PRECONDITION_FAILED));
+        }
+        check_write(&options.conditions, key, Some(&object.info))?;
+        let info = &mut object.info;
+        let checksums = std::mem::take(&mut info.attributes.checksums);
+        info.attributes = options.attributes.clone().or(std::mem::take(&mut info.attributes));
+        info.attributes.checksums = checksums;
+        info.tags = options.tags.clone().or(std::mem::take(&mut info.tags));
+        info.storage_class = options.storage_class.unwrap_or(bucket.storage_class);
+        info.acl = options.acl;
+        info.modified = cx.now;
+        tables::object::put(cx.tx(), bucket.id, &object)?;
+        let info = object.info;
+        cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
+        cx.audit_account(bucket.owner);
+        cx.audit_resource(bucket.object_arn(key));
+        cx.audit_detail("size", info.size.to_string());
+        cx.audit_detail("etag", info.etag.lower());
+        cx.audit_detail("site", info.site);
+        Ok(Stored {
+            etag: info.etag,
+            crc64: info.crc64,
+            size: info.size,
+            modified: info.modified,
+            checksums: info.attributes.checksums,
+            version: None,
+        })
+    }
+}

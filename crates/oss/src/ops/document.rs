@@ -1,0 +1,117 @@
+//! Bucket sub-resources that are documents: kept and given back as they came. The skins validate
+//! them; what acts on them comes with each feature.
+//!
+//! Documents on which safety depends (policy, encryption, versioning, retention) are not here: to
+//! take one without acting on it would be a false promise.
+
+use base::ApiError;
+use engine::{Cx, Meta};
+
+use super::bucket::require_on;
+use super::{RequestCtx, find_bucket, meta};
+use crate::access::Need;
+use crate::meter::{GETS, PUTS, Payer};
+use crate::{Oss, error, tables};
+
+macro_rules! documents {
+    ($($(#[$doc:meta])* $name:ident $stored:literal $get:literal $put:literal $delete:literal;)*) => {
+        /// A kind of document.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Document { $($(#[$doc])* $name,)* }
+
+        impl Document {
+            /// The name of the sub-resource, also stored.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $stored,)* }
+            }
+
+            const fn get(self) -> Meta {
+                match self { $(Self::$name => meta::get_document($get),)* }
+            }
+
+            const fn put(self) -> Meta {
+                match self { $(Self::$name => meta::put_document($put),)* }
+            }
+
+            const fn delete(self) -> Meta {
+                match self { $(Self::$name => meta::put_document($delete),)* }
+            }
+        }
+    };
+}
+
+documents! {
+    /// Rules for other origins.
+    Cors "cors" "GetBucketCors" "PutBucketCors" "DeleteBucketCors";
+    /// Rules of expiry and transition.
+    Lifecycle "lifecycle" "GetBucketLifecycle" "PutBucketLifecycle" "DeleteBucketLifecycle";
+    /// Where access is logged to.
+    Logging "logging" "GetBucketLogging" "PutBucketLogging" "DeleteBucketLogging";
+    /// Which referers may.
+    Referer "referer" "GetBucketReferer" "PutBucketReferer" "PutBucketReferer";
+    /// Who pays for requests.
+    RequestPayment "requestPayment" "GetBucketRequestPayment" "PutBucketRequestPayment" "PutBucketRequestPayment";
+    /// Tags of the bucket.
+    Tagging "tagging" "GetBucketTagging" "PutBucketTagging" "DeleteBucketTagging";
+    /// Whether transfer is accelerated.
+    TransferAcceleration "transferAcceleration" "GetBucketTransferAcceleration" "PutBucketTransferAcceleration" "PutBucketTransferAcceleration";
+    /// Static website hosting.
+    Website "website" "GetBucketWebsite" "PutBucketWebsite" "DeleteBucketWebsite";
+}
+
+impl Oss {
+    /// A document of a bucket.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, `NoSuchConfiguration`, `AccessDenied`.
+    pub async fn bucket_config(
+        &self,
+        ctx: &RequestCtx,
+        name: &str,
+        which: Document,
+    ) -> Result<String, ApiError> {
+        let name = name.to_owned();
+        let find = move |cx: &mut Cx<'_>| {
+            let bucket = find_bucket(cx, &name)?;
+            require_on(cx, &bucket, Need::Own)?;
+            let found = tables::bucket::document(cx.tx(), bucket.id, which.name())?;
+            let document = found.ok_or_else(|| ApiError::new(&error::NO_SUCH_CONFIGURATION))?;
+            Ok((bucket, document))
+        };
+        let (bucket, document) = self.0.cloud.read(ctx.session(which.get()), find).await?;
+        self.0.reads.count(&Payer::of(&bucket), GETS, 1);
+        Ok(document)
+    }
+
+    /// Stores a document of a bucket, in place of the one before; `None` deletes it, whether it is
+    /// there or not.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, `AccessDenied`.
+    pub async fn set_bucket_config(
+        &self,
+        ctx: &RequestCtx,
+        name: &str,
+        which: Document,
+        document: Option<String>,
+    ) -> Result<(), ApiError> {
+        let name = name.to_owned();
+        let meta = if document.is_some() { which.put() } else { which.delete() };
+        let set = move |cx: &mut Cx<'_>| {
+            let bucket = find_bucket(cx, &name)?;
+            require_on(cx, &bucket, Need::Own)?;
+            cx.audit_account(bucket.owner);
+            cx.audit_resource(bucket.arn());
+            cx.audit_detail("document", which.name());
+            match &document {
+                Some(document) => {
+                    tables::bucket::set_document(cx.tx(), bucket.id, which.name(), document)?
+                }
+                None => drop(tables::bucket::delete_document(cx.tx(), bucket.id, which.name())?),
+            }
+            cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
+            Ok(())
+        };
+        self.0.cloud.write(ctx.session(meta), set).await
+    }
+}

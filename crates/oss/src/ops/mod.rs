@@ -1,0 +1,67 @@
+//! What requests do. One file for each kind of thing; each operation is a method of [`crate::Oss`].
+//!
+//! Every operation takes a [`RequestCtx`] and authorizes by it. A mutation is one transaction, in
+//! which it authorizes again, checks its conditions, and leaves its audit entry and its usage. None
+//! of this knows in which dialect it was asked.
+
+mod bucket;
+mod commit;
+mod copy;
+mod document;
+mod list;
+mod meta;
+mod multipart;
+mod object;
+mod source;
+mod stream;
+
+use base::ApiError;
+use engine::Cx;
+
+pub use bucket::{BucketPage, BucketView, CreateBucket, Created, ListBuckets};
+pub use copy::{CopyOptions, CopySource, Directive};
+pub use document::Document;
+pub use list::{ListPage, ListQuery, ListedObject, ListedUpload, UploadPage, UploadQuery};
+pub use multipart::{
+    CompleteOptions, CompleteParts, InitiateOptions, ListedPart, NamedPart, PartOptions, PartPage,
+    PartStored,
+};
+pub use object::{DeleteKey, Deleted, Fetched, GetOptions};
+pub use source::{Source, Whole};
+pub use stream::ObjectStream;
+
+use crate::error;
+use crate::model::{Bucket, RequestCtx};
+use crate::tables;
+
+/// The largest body that comes in one request, bytes (5 GiB).
+pub const PUT_BYTES_MAX: u64 = 5 << 30;
+/// The largest object, bytes (5 TiB).
+pub const OBJECT_BYTES_MAX: u64 = 5 << 40;
+/// The longest key, bytes of UTF-8; the OSS skin stops one byte earlier.
+pub const KEY_BYTES_MAX: usize = 1024;
+/// The highest number of a part.
+pub const PART_NUMBER_MAX: u32 = 10_000;
+/// Keys that one `delete_many` takes, and lines that one page of a listing holds.
+pub const PAGE_MAX: usize = 1000;
+
+/// The bucket of that name.
+///
+/// # Errors
+/// `NoSuchBucket`.
+fn find_bucket(cx: &mut Cx<'_>, name: &str) -> Result<Bucket, ApiError> {
+    let found = tables::bucket::find(cx.tx(), name)?;
+    found.ok_or_else(|| ApiError::new(&error::NO_SUCH_BUCKET).field("BucketName", name))
+}
+
+fn no_such_key(key: &str) -> ApiError {
+    ApiError::new(&error::NO_SUCH_KEY).field("Key", key)
+}
+
+/// Keys are opaque text here; what more a dialect forbids, its skin refuses.
+fn check_key(key: &str) -> Result<(), ApiError> {
+    if key.is_empty() || key.len() > KEY_BYTES_MAX || key.contains('\0') {
+        return Err(ApiError::new(&error::INVALID_OBJECT_NAME));
+    }
+    Ok(())
+}

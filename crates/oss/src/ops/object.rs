@@ -1,0 +1,468 @@
+//! Single objects: put, get, head, delete, ACL, tags.
+
+use std::sync::Arc;
+
+use base::ApiError;
+use engine::{Cx, Kind, Meta, Session};
+
+use super::commit::{Commit, Removal, receive, remove};
+use super::stream::ObjectStream;
+use super::{
+    PAGE_MAX, PUT_BYTES_MAX, RequestCtx, Source, check_key, find_bucket, meta, no_such_key,
+};
+use crate::access::{Ask, Need, require};
+use crate::blob::Body;
+use crate::meter::{GETS, PUTS, Payer};
+use crate::model::{
+    Acl, Bucket, EtagMatch, ObjectInfo, PutOptions, RangeSpec, ReadConditions, Stored, Tags,
+    WriteConditions,
+};
+use crate::place::{self, Placement};
+use crate::tables::object::Object;
+use crate::{Oss, error, tables};
+
+/// What to read of an object.
+#[derive(Clone, Debug, Default)]
+pub struct GetOptions {
+    /// Which bytes; all of them where not told.
+    pub range: Option<RangeSpec>,
+    /// A range that cannot be satisfied is `InvalidRange` (S3; OSS on request); else it is ignored.
+    pub strict_range: bool,
+    /// Conditions.
+    pub conditions: ReadConditions,
+}
+
+/// What came of a read.
+pub enum Fetched {
+    /// The object and the body, or the part of it that was asked for.
+    Found {
+        /// The object.
+        info: ObjectInfo,
+        /// First byte and number of bytes of the body that follow, where a range was asked for and
+        /// is satisfied (status 206).
+        range: Option<(u64, u64)>,
+        /// The bytes.
+        body: ObjectStream,
+    },
+    /// `If-None-Match` or `If-Modified-Since` say that the client has it (status 304).
+    NotModified(ObjectInfo),
+}
+
+/// A key to delete.
+#[derive(Clone, Debug, Default)]
+pub struct DeleteKey {
+    /// The key.
+    pub key: String,
+    /// Delete only this.
+    pub if_match: Option<EtagMatch>,
+}
+
+/// What came of a deletion.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deleted {
+    /// False where there was no such object, which is a success all the same.
+    pub existed: bool,
+    /// The version's id; `None` while the bucket has no versioning.
+    pub version: Option<String>,
+}
+
+impl Oss {
+    /// Stores an object. Returns once it is durable.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, `AccessDenied`, those of the conditions and of the promised digests,
+    /// `IncompleteBody`, `EntityTooLarge` (above 5 GiB), `InsufficientStorage`, and what the source
+    /// fails with. After any error, or when the future is dropped, nothing is stored.
+    pub async fn put(
+        &self,
+        ctx: &RequestCtx,
+        bucket: &str,
+        key: &str,
+        options: PutOptions,
+        body: impl Source,
+    ) -> Result<Stored, ApiError> {
+        check_key(key)?;
+        let session = ctx.session(meta::PUT_OBJECT);
+        let placement = self.admit(&session, bucket, key, Some(&options.conditions)).await?;
+        let written =
+            receive(&self.0.blobs, &placement, &options.expected, PUT_BYTES_MAX, body).await?;
+        let commit = Commit::of_put(bucket, key, options, written, &placement);
+        self.0.cloud.write(session, move |cx| commit.run(cx)).await
+    }
+
+    /// Checks before the body is taken what the commit checks again, so that no bytes flow in vain,
+    /// and decides where they go. A refusal is audited as the commit's would be.
+    pub(super) async fn admit(
+        &self,
+        session: &Arc<Session>,
+        bucket: &str,
+        key: &str,
+        conditions: Option<&WriteConditions>,
+    ) -> Result<Placement, ApiError> {
+        let (bucket, key, conditions) =
+            (bucket.to_owned(), key.to_owned(), conditions.cloned().unwrap_or_default());
+        let admitted = self
+            .0
+            .cloud
+            .read(admission(session), move |cx| {
+                let bucket = find_bucket(cx, &bucket)?;
+                let action = cx.meta.permission();
+                require(cx, &bucket, Ask::new(&action, Need::Write).on(&key))?;
+                if conditions != WriteConditions::default() {
+                    let current = tables::object::find(cx.tx(), bucket.id, &key)?;
+                    check_write(&conditions, &key, current.as_ref().map(|object| &object.info))?;
+                }
+                Ok(bucket)
+            })
+            .await;
+        match admitted {
+            Ok(bucket) => place::decide(&self.0.cloud.region, &bucket),
+            Err(error) => {
+                self.0.cloud.audit_refusal(session, &error).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Reads an object: what it is, and a stream of its bytes.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, `NoSuchKey`, `AccessDenied`, `PreconditionFailed`, `InvalidRange`.
+    pub async fn get(
+        &self,
+        ctx: &RequestCtx,
+        bucket: &str,
+        key: &str,
+        options: GetOptions,
+    ) -> Result<Fetched, ApiError> {
+        // Before the snapshot, so that whatever it shows cannot be reclaimed.
+        let look_up = self.0.blobs.pins.look_up();
+        let (bucket, object) = self.look_up(ctx.session(meta::GET_OBJECT), bucket, key).await?;
+        let payer = Payer::of(&bucket);
+        self.0.reads.count(&payer, GETS, 1);
+        let Object { info, body } = object;
+        if !is_fresh(&options.conditions, &info)? {
+            return Ok(Fetched::NotModified(info));
+        }
+        let range = options.range.map(|range| range.within(info.size));
+        if range == Some(None) && options.strict_range {
+            return Err(ApiError::new(&error::INVALID_RANGE)
+                .field("ActualObjectSize", info.size.to_string()));
+        }
+        let range = range.flatten();
+        let (from, len) = range.unwrap_or((0, info.size));
+        let pin = look_up.hold(&body);
+        let body = ObjectStream::new(self.clone(), body, (from, len), pin, payer);
+        Ok(Fetched::Found { info, range, body })
+    }
+
+    /// What an object is, without its body; `Ok(Err(info))` where the conditions say that the client
+    /// has it (status 304).
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn head(
+        &self,
+        ctx: &RequestCtx,
+        bucket: &str,
+        key: &str,
+        conditions: &ReadConditions,
+    ) -> Result<Result<ObjectInfo, ObjectInfo>, ApiError> {
+        let (bucket, object) = self.look_up(ctx.session(meta::GET_OBJECT), bucket, key).await?;
+        self.0.reads.count(&Payer::of(&bucket), GETS, 1);
+        let fresh = is_fresh(conditions, &object.info)?;
+        Ok(if fresh { Ok(object.info) } else { Err(object.info) })
+    }
+
+    /// Finds an object that the caller may read, on one snapshot.
+    async fn look_up(
+        &self,
+        session: Arc<Session>,
+        bucket: &str,
+        key: &str,
+    ) -> Result<(Bucket, Object), ApiError> {
+        check_key(key)?;
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        self.0.cloud.read(session, move |cx| find_readable(cx, &bucket, &key, Need::Read)).await
+    }
+
+    /// Deletes an object. There being none is a success.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, `AccessDenied`, `PreconditionFailed`.
+    pub async fn delete(
+        &self,
+        ctx: &RequestCtx,
+        bucket: &str,
+        key: DeleteKey,
+    ) -> Result<Deleted, ApiError> {
+        check_key(&key.key)?;
+        let bucket = bucket.to_owned();
+        let delete = move |cx: &mut Cx<'_>| {
+            let bucket = find_bucket(cx, &bucket)?;
+            let action = cx.meta.permission();
+            require(cx, &bucket, Ask::new(&action, Need::Write).on(&key.key))?;
+            cx.audit_account(bucket.owner);
+            cx.audit_resource(bucket.object_arn(&key.key));
+            let removal = remove(cx, &bucket, &key)?;
+            if let Some(info) = &removal.removed {
+                cx.audit_detail("size", info.size.to_string());
+                cx.audit_detail("etag", info.etag.lower());
+            }
+            removal.apply(cx, &bucket)?;
+            cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
+            Ok(Deleted { existed: removal.removed.is_some(), version: None })
+        };
+        self.0.cloud.write(ctx.session(meta::DELETE_OBJECT), delete).await
+    }
+
+    /// Deletes up to 1,000 objects in one commit. Each key is authorized on its own, and one that is
+    /// refused does not keep the others.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`; `InvalidArgument` for too many keys.
+    pub async fn delete_many(
+        &self,
+        ctx: &RequestCtx,
+        bucket: &str,
+        keys: Vec<DeleteKey>,
+    ) -> Result<Vec<(String, Result<Deleted, ApiError>)>, ApiError> {
+        if keys.is_empty() || keys.len() > PAGE_MAX {
+            return Err(error::INVALID_ARGUMENT
+                .error(format!("1 to {PAGE_MAX} keys can be deleted at a time.")));
+        }
+        let bucket = bucket.to_owned();
+        self.0
+            .cloud
+            .write(ctx.session(meta::DELETE_OBJECT), move |cx| delete_all(cx, &bucket, &keys))
+            .await
+    }
+
+    /// An object's own ACL; `None` where the bucket's applies. Also the owner's account.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, `NoSuchKey`, `AccessDenied`.
+    pub async fn object_acl(
+        &self,
+        ctx: &RequestCtx,
+        bucket: &str,
+        key: &str,
+    ) -> Result<ObjectInfo, ApiError> {
+        self.describe(ctx, meta::GET_OBJECT_ACL, bucket, key).await
+    }
+
+    /// An object's tags (in [`ObjectInfo::tags`]).
+    ///
+    /// # Errors
+    /// As [`Self::object_acl`].
+    pub async fn object_tags(
+        &self,
+        ctx: &RequestCtx,
+        bucket: &str,
+        key: &str,
+    ) -> Result<ObjectInfo, ApiError> {
+        self.describe(ctx, meta::GET_OBJECT_TAGGING, bucket, key).await
+    }
+
+    async fn describe(
+        &self,
+        ctx: &RequestCtx,
+        meta: Meta,
+        bucket: &str,
+        key: &str,
+    ) -> Result<ObjectInfo, ApiError> {
+        check_key(key)?;
+        let (name, key) = (bucket.to_owned(), key.to_owned());
+        let find = move |cx: &mut Cx<'_>| find_readable(cx, &name, &key, Need::Own);
+        let (bucket, object) = self.0.cloud.read(ctx.session(meta), find).await?;
+        self.0.reads.count(&Payer::of(&bucket), GETS, 1);
+        Ok(object.info)
+    }
+
+    /// Gives an object an ACL of its own, or (`None`) that of its bucket.
+    ///
+    /// # Errors
+    /// As [`Self::object_acl`].
+    pub async fn set_object_acl(
+        &self,
+        ctx: &RequestCtx,
+        bucket: &str,
+        key: &str,
+        acl: Option<Acl>,
+    ) -> Result<(), ApiError> {
+        let change = move |cx: &mut Cx<'_>, bucket: &Bucket, key: &str| {
+            cx.audit_detail("acl", acl.map_or("default", Acl::as_str));
+            tables::object::set_acl(cx.tx(), bucket.id, key, acl)
+        };
+        self.change(ctx, meta::PUT_OBJECT_ACL, bucket, key, change).await
+    }
+
+    /// Replaces an object's tags; none at all deletes them. The skins check their form.
+    ///
+    /// # Errors
+    /// As [`Self::object_acl`].
+    pub async fn set_object_tags(
+        &self,
+        ctx: &RequestCtx,
+        bucket: &str,
+        key: &str,
+        tags: Tags,
+    ) -> Result<(), ApiError> {
+        let meta =
+            if tags.is_empty() { meta::DELETE_OBJECT_TAGGING } else { meta::PUT_OBJECT_TAGGING };
+        let change = move |cx: &mut Cx<'_>, bucket: &Bucket, key: &str| {
+            cx.audit_detail("tags", tags.len().to_string());
+            tables::object::set_tags(cx.tx(), bucket.id, key, &tags)
+        };
+        self.change(ctx, meta, bucket, key, change).await
+    }
+
+    /// Changes something about an object that is there.
+    async fn change(
+        &self,
+        ctx: &RequestCtx,
+        meta: Meta,
+        bucket: &str,
+        key: &str,
+        change: impl Fn(&mut Cx<'_>, &Bucket, &str) -> Result<(), ApiError> + Send + 'static,
+    ) -> Result<(), ApiError> {
+        check_key(key)?;
+        let (name, key) = (bucket.to_owned(), key.to_owned());
+        let run = move |cx: &mut Cx<'_>| {
+            let (bucket, _) = find_readable(cx, &name, &key, Need::Own)?;
+            cx.audit_account(bucket.owner);
+            cx.audit_resource(bucket.object_arn(&key));
+            change(cx, &bucket, &key)?;
+            cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
+            Ok(())
+        };
+        self.0.cloud.write(ctx.session(meta), run).await
+    }
+}
+
+/// A write's session for the look on a snapshot that comes before it: same permission, no effect.
+pub(super) fn admission(session: &Session) -> Arc<Session> {
+    let Session { meta, caller, request } = session.clone();
+    Arc::new(Session { meta: Meta { kind: Kind::Read, ..meta }, caller, request })
+}
+
+/// Finds an object and requires the operation's own permission on it.
+fn find_readable(
+    cx: &mut Cx<'_>,
+    bucket: &str,
+    key: &str,
+    need: Need,
+) -> Result<(Bucket, Object), ApiError> {
+    let bucket = find_bucket(cx, bucket)?;
+    let found = tables::object::find(cx.tx(), bucket.id, key)?;
+    let acl = found.as_ref().and_then(|object| object.info.acl);
+    let action = cx.meta.permission();
+    require(cx, &bucket, Ask::new(&action, need).on(key).acl(acl))?;
+    Ok((bucket, found.ok_or_else(|| no_such_key(key))?))
+}
+
+type DeletedMany = Vec<(String, Result<Deleted, ApiError>)>;
+
+fn delete_all(cx: &mut Cx<'_>, bucket: &str, keys: &[DeleteKey]) -> Result<DeletedMany, ApiError> {
+    let bucket = find_bucket(cx, bucket)?;
+    let action = cx.meta.permission();
+    let mut outcomes = DeletedMany::with_capacity(keys.len());
+    let mut total = Removal::default();
+    let mut removed: Vec<&str> = Vec::new();
+    for key in keys {
+        let allowed = check_key(&key.key)
+            .and_then(|()| require(cx, &bucket, Ask::new(&action, Need::Write).on(&key.key)))
+            .and_then(|()| remove(cx, &bucket, key));
+        let outcome = match allowed {
+            Ok(removal) => {
+                let existed = removal.removed.is_some();
+                removed.extend(existed.then_some(key.key.as_str()));
+                total.add(removal);
+                Ok(Deleted { existed, version: None })
+            }
+            // A refusal of one key; anything else is a failure of all.
+            Err(error) if error.status() < 500 => Err(error),
+            Err(error) => return Err(error),
+        };
+        outcomes.push((key.key.clone(), outcome));
+    }
+    cx.audit_account(bucket.owner);
+    cx.audit_resource(format!("{}/*", bucket.arn()));
+    cx.audit_detail("keys", serde_json::to_string(&removed).unwrap_or_default());
+    total.apply(cx, &bucket)?;
+    cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
+    Ok(outcomes)
+}
+
+/// True where the object is to be sent, false where the client has it (RFC 9110, section 13.2.2).
+///
+/// # Errors
+/// `PreconditionFailed`.
+pub(super) fn is_fresh(conditions: &ReadConditions, info: &ObjectInfo) -> Result<bool, ApiError> {
+    let failed = |condition: &str| {
+        Err(ApiError::new(&error::PRECONDITION_FAILED).field("Condition", condition))
+    };
+    let modified = info.modified.secs();
+    match (&conditions.if_match, conditions.if_unmodified_since) {
+        (Some(tags), _) if !tags.fits(&info.etag) => return failed("If-Match"),
+        (None, Some(since)) if modified > since.secs() => return failed("If-Unmodified-Since"),
+        _ => {}
+    }
+    Ok(match (&conditions.if_none_match, conditions.if_modified_since) {
+        (Some(tags), _) => !tags.fits(&info.etag),
+        (None, Some(since)) => modified > since.secs(),
+        (None, None) => true,
+    })
+}
+
+/// Checks a write's conditions against the current object.
+pub(super) fn check_write(
+    conditions: &WriteConditions,
+    key: &str,
+    current: Option<&ObjectInfo>,
+) -> Result<(), ApiError> {
+    let failed = |condition: &str| {
+        Err(ApiError::new(&error::PRECONDITION_FAILED).field("Condition", condition))
+    };
+    let Some(current) = current else {
+        return if conditions.if_match.is_some() { Err(no_such_key(key)) } else { Ok(()) };
+    };
+    if conditions.forbid_overwrite {
+        return Err(ApiError::new(&error::FILE_ALREADY_EXISTS));
+    }
+    if conditions.if_match.as_ref().is_some_and(|tags| !tags.fits(&current.etag)) {
+        return failed("If-Match");
+    }
+    if conditions.if_none_match.as_ref().is_some_and(|tags| tags.fits(&current.etag)) {
+        return failed("If-None-Match");
+    }
+    Ok(())
+}
+
+/// The body of an object that the caller may read, for a copy.
+pub(super) struct Opened {
+    pub(super) info: ObjectInfo,
+    pub(super) body: Body,
+    pub(super) pin: Option<crate::blob::pins::Pin>,
+}
+
+impl Oss {
+    /// Opens the source of a copy: a read with its own permission. Conditions that do not hold are
+    /// `PreconditionFailed`, also those that would be a 304 on a read.
+    pub(super) async fn open_source(
+        &self,
+        ctx: &RequestCtx,
+        bucket: &str,
+        key: &str,
+        conditions: &ReadConditions,
+    ) -> Result<Opened, ApiError> {
+        let look_up = self.0.blobs.pins.look_up();
+        let (_, Object { info, body }) =
+            self.look_up(ctx.session(meta::GET_OBJECT), bucket, key).await?;
+        if !is_fresh(conditions, &info)? {
+            return Err(ApiError::new(&error::PRECONDITION_FAILED));
+        }
+        let pin = look_up.hold(&body);
+        Ok(Opened { info, body, pin })
+    }
+}

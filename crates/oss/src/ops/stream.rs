@@ -1,0 +1,217 @@
+//! A body on its way out: verified extents, one at a time.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use base::ApiError;
+use bytes::Bytes;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+
+use super::Source;
+use crate::blob::pins::Pin as BodyPin;
+use crate::blob::{Body, Error, Extent};
+use crate::meter::{EGRESS, Payer};
+use crate::tables::extent::ExtentRow;
+use crate::{Oss, tables};
+
+/// Rows of a large body fetched at a time: 256 extents each.
+const ROWS: usize = 2;
+
+/// The bytes of an object, or of a range of it: an [`hyper::body::Body`] whose frames are extents
+/// (at most 1 MiB each). While it lives, its bytes stay where they are. Damaged bytes end it with an
+/// error before they leave; what leaves is metered when it is dropped.
+pub struct ObjectStream {
+    oss: Oss,
+    queue: VecDeque<Slice>,
+    rest: Option<Rest>,
+    left: u64,
+    state: State,
+    payer: Option<Payer>,
+    sent: u64,
+    _pin: Option<BodyPin>,
+}
+
+/// The wanted part of an extent.
+struct Slice {
+    extent: Extent,
+    from: usize,
+    to: usize,
+}
+
+/// The rows of a large body that are still to be fetched.
+struct Rest {
+    blob: i64,
+    next: u64,
+    end: u64,
+}
+
+type Job<T> = Pin<Box<dyn Future<Output = Result<T, ApiError>> + Send>>;
+
+enum State {
+    Idle,
+    Fetching(Job<Vec<ExtentRow>>),
+    Reading(Job<Bytes>),
+    Failed,
+}
+
+impl ObjectStream {
+    /// `len` bytes of a body from byte `from`. What leaves is metered to `payer`, if there is one.
+    pub(super) fn new(
+        oss: Oss,
+        body: Body,
+        (from, len): (u64, u64),
+        pin: Option<BodyPin>,
+        payer: impl Into<Option<Payer>>,
+    ) -> Self {
+        let mut stream = Self {
+            oss,
+            queue: VecDeque::new(),
+            rest: None,
+            left: len,
+            state: State::Idle,
+            payer: payer.into(),
+            sent: 0,
+            _pin: pin,
+        };
+        match body {
+            Body::Inline(extents) => drop(stream.enqueue(&extents, 0, from, from + len)),
+            Body::Blob(blob) => stream.rest = Some(Rest { blob, next: from, end: from + len }),
+        }
+        stream
+    }
+
+    /// Queues what of these extents, which begin at byte `at` of the body, is wanted.
+    fn enqueue(&mut self, extents: &[Extent], mut at: u64, from: u64, end: u64) -> u64 {
+        for extent in extents {
+            let next = at + u64::from(extent.len);
+            if next > from && at < end {
+                let within = |position: u64| (position.clamp(at, next) - at) as usize;
+                self.queue.push_back(Slice {
+                    extent: *extent,
+                    from: within(from),
+                    to: within(end),
+                });
+            }
+            at = next;
+        }
+        at
+    }
+
+    fn fetch(&self, blob: i64, from: u64) -> Job<Vec<ExtentRow>> {
+        let db = self.oss.0.cloud.db.clone();
+        Box::pin(async move { db.read(move |tx| tables::extent::rows(tx, blob, from, ROWS)).await })
+    }
+
+    fn fetched(&mut self, rows: &[ExtentRow]) -> Result<(), ApiError> {
+        let Some(Rest { next, end, .. }) = self.rest else { return Ok(()) };
+        let mut reached = next;
+        for row in rows {
+            reached = self.enqueue(&row.extents, row.start.cast_unsigned(), next, end);
+        }
+        if self.queue.is_empty() {
+            return Err(Error::Row("a body ends before its size".to_owned()).into());
+        }
+        self.rest = self.rest.take().map(|rest| Rest { next: reached, ..rest });
+        Ok(())
+    }
+
+    /// Starts on the next slice: at once where the page cache has it.
+    fn begin(&mut self) -> Result<Option<Bytes>, ApiError> {
+        let Some(slice) = self.queue.front() else {
+            let Some(Rest { blob, next, .. }) = self.rest else {
+                return Err(Error::Row("a body ends before its size".to_owned()).into());
+            };
+            self.state = State::Fetching(self.fetch(blob, next));
+            return Ok(None);
+        };
+        let blobs = &self.oss.0.blobs;
+        if let Some(bytes) = blobs.read_cached(&slice.extent)? {
+            return Ok(Some(self.cut(bytes)));
+        }
+        let (blobs, extent) = (blobs.clone(), slice.extent);
+        self.state = State::Reading(Box::pin(async move { Ok(blobs.read(extent).await?) }));
+        Ok(None)
+    }
+
+    /// The wanted part of the extent at the head of the queue.
+    fn cut(&mut self, bytes: Bytes) -> Bytes {
+        let Some(Slice { from, to, .. }) = self.queue.pop_front() else { return bytes };
+        let bytes = bytes.slice(from..to);
+        self.left -= bytes.len() as u64;
+        self.sent += bytes.len() as u64;
+        bytes
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, ApiError>>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        loop {
+            let step = match &mut self.state {
+                State::Failed => return Poll::Ready(None),
+                State::Idle => self.begin(),
+                State::Fetching(job) => {
+                    let rows = ready!(job.as_mut().poll(context));
+                    self.state = State::Idle;
+                    rows.and_then(|rows| self.fetched(&rows)).map(|()| None)
+                }
+                State::Reading(job) => {
+                    let bytes = ready!(job.as_mut().poll(context));
+                    self.state = State::Idle;
+                    bytes.map(|bytes| Some(self.cut(bytes)))
+                }
+            };
+            match step {
+                Ok(Some(bytes)) => return Poll::Ready(Some(Ok(bytes))),
+                Ok(None) => {}
+                Err(error) => {
+                    self.state = State::Failed;
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
+        }
+    }
+
+    /// The next bytes; `None` at the end.
+    ///
+    /// # Errors
+    /// `InternalError` where the bytes cannot be read or are damaged; the log says which.
+    pub async fn next(&mut self) -> Option<Result<Bytes, ApiError>> {
+        std::future::poll_fn(|context| self.poll_next(context)).await
+    }
+}
+
+impl HttpBody for ObjectStream {
+    type Data = Bytes;
+    type Error = ApiError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ApiError>>> {
+        self.poll_next(context).map(|next| next.map(|bytes| bytes.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
+
+impl Source for ObjectStream {
+    async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
+        Self::next(self).await.transpose()
+    }
+}
+
+impl Drop for ObjectStream {
+    fn drop(&mut self) {
+        if let Some(payer) = self.payer.as_ref().filter(|_| self.sent > 0) {
+            self.oss.0.reads.count(payer, EGRESS, self.sent);
+        }
+    }
+}

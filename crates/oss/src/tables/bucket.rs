@@ -1,0 +1,182 @@
+//! Buckets, what is in them, and their documents.
+
+use base::{AccountId, ApiError};
+use store::{Row, Tx, params};
+
+use super::{damaged, int, storage_class};
+use crate::model::{Acl, Bucket, BucketStat, Redundancy};
+
+const COLUMNS: &str = "id, name, owner, site, created_at, acl, storage_class, redundancy";
+
+fn read(row: &Row<'_>) -> Result<Result<Bucket, ApiError>, store::Error> {
+    let acl = Acl::parse(row.text(5)?).ok_or_else(|| damaged("acl"));
+    let class = storage_class(row.text(6)?);
+    let redundancy = Redundancy::parse(row.text(7)?).ok_or_else(|| damaged("redundancy"));
+    let (id, name, owner, site, created) =
+        (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
+    let bucket = || {
+        Ok(Bucket {
+            id,
+            name,
+            owner,
+            site,
+            created,
+            acl: acl?,
+            storage_class: class?,
+            redundancy: redundancy?,
+        })
+    };
+    Ok(bucket())
+}
+
+/// The bucket of that name.
+pub(crate) fn find(tx: &mut Tx<'_>, name: &str) -> Result<Option<Bucket>, ApiError> {
+    tx.query_opt(&format!("SELECT {COLUMNS} FROM oss_bucket WHERE name = ?1"), params![name], read)?
+        .transpose()
+}
+
+/// Makes a bucket; its number is given by the database.
+pub(crate) fn insert(tx: &mut Tx<'_>, bucket: &Bucket) -> Result<Bucket, ApiError> {
+    let inserted = tx.query_opt(
+        &format!(
+            "INSERT INTO oss_bucket (name, owner, site, created_at, acl, storage_class, redundancy)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING {COLUMNS}"
+        ),
+        params![
+            &bucket.name,
+            bucket.owner,
+            &bucket.site,
+            bucket.created,
+            bucket.acl.as_str(),
+            bucket.storage_class.as_str(),
+            bucket.redundancy.as_str()
+        ],
+        read,
+    )?;
+    let bucket = inserted.ok_or_else(|| damaged("no number for a bucket"))??;
+    tx.execute(
+        "INSERT INTO oss_bucket_stat (bucket, objects, uploads, bytes, part_bytes) VALUES (?1, 0, 0, 0, 0)",
+        params![bucket.id],
+    )?;
+    Ok(bucket)
+}
+
+/// Deletes a bucket and what describes it.
+pub(crate) fn delete(tx: &mut Tx<'_>, bucket: i64) -> Result<(), ApiError> {
+    tx.execute("DELETE FROM oss_bucket_document WHERE bucket = ?1", params![bucket])?;
+    tx.execute("DELETE FROM oss_bucket_stat WHERE bucket = ?1", params![bucket])?;
+    tx.execute("DELETE FROM oss_bucket WHERE id = ?1", params![bucket])?;
+    Ok(())
+}
+
+/// An account's buckets with names above `after` that begin with `prefix`, in order.
+pub(crate) fn list(
+    tx: &mut Tx<'_>,
+    owner: AccountId,
+    prefix: &str,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<Bucket>, ApiError> {
+    let rows = tx.query(
+        &format!(
+            "SELECT {COLUMNS} FROM oss_bucket
+             WHERE owner = ?1 AND name > ?2 AND name >= ?3 AND SUBSTR(name, 1, ?4) = ?3 ORDER BY name LIMIT ?5"
+        ),
+        params![owner, after, prefix, prefix.chars().count(), limit],
+        read,
+    )?;
+    rows.into_iter().collect()
+}
+
+/// How many buckets an account has.
+pub(crate) fn count(tx: &mut Tx<'_>, owner: AccountId) -> Result<u64, ApiError> {
+    let count =
+        tx.query_opt("SELECT COUNT(*) FROM oss_bucket WHERE owner = ?1", params![owner], |row| {
+            row.get(0)
+        })?;
+    Ok(count.unwrap_or(0))
+}
+
+/// Changes a bucket's ACL.
+pub(crate) fn set_acl(tx: &mut Tx<'_>, bucket: i64, acl: Acl) -> Result<(), ApiError> {
+    tx.execute("UPDATE oss_bucket SET acl = ?2 WHERE id = ?1", params![bucket, acl.as_str()])?;
+    Ok(())
+}
+
+/// What a commit changes about what is in a bucket.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Change {
+    pub(crate) objects: i64,
+    pub(crate) uploads: i64,
+    pub(crate) bytes: i64,
+    pub(crate) part_bytes: i64,
+}
+
+/// Adds to what is in a bucket.
+pub(crate) fn change(tx: &mut Tx<'_>, bucket: i64, by: Change) -> Result<(), ApiError> {
+    tx.execute(
+        "UPDATE oss_bucket_stat SET objects = objects + ?2, uploads = uploads + ?3, bytes = bytes + ?4,
+         part_bytes = part_bytes + ?5 WHERE bucket = ?1",
+        params![bucket, by.objects, by.uploads, by.bytes, by.part_bytes],
+    )?;
+    Ok(())
+}
+
+/// What is in a bucket.
+pub(crate) fn stat(tx: &mut Tx<'_>, bucket: i64) -> Result<BucketStat, ApiError> {
+    let stat = tx.query_opt(
+        "SELECT objects, uploads, bytes, part_bytes FROM oss_bucket_stat WHERE bucket = ?1",
+        params![bucket],
+        |row| {
+            Ok(BucketStat {
+                objects: row.get(0)?,
+                uploads: row.get(1)?,
+                bytes: row.get(2)?,
+                part_bytes: row.get(3)?,
+            })
+        },
+    )?;
+    stat.ok_or_else(|| damaged("a bucket without its statistics"))
+}
+
+/// A document of a bucket.
+pub(crate) fn document(
+    tx: &mut Tx<'_>,
+    bucket: i64,
+    name: &str,
+) -> Result<Option<String>, ApiError> {
+    Ok(tx.query_opt(
+        "SELECT document FROM oss_bucket_document WHERE bucket = ?1 AND name = ?2",
+        params![bucket, name],
+        |row| row.get(0),
+    )?)
+}
+
+/// Stores a document, in place of the one before.
+pub(crate) fn set_document(
+    tx: &mut Tx<'_>,
+    bucket: i64,
+    name: &str,
+    document: &str,
+) -> Result<(), ApiError> {
+    tx.execute(
+        "INSERT INTO oss_bucket_document (bucket, name, document) VALUES (?1, ?2, ?3)
+         ON CONFLICT (bucket, name) DO UPDATE SET document = excluded.document",
+        params![bucket, name, document],
+    )?;
+    Ok(())
+}
+
+/// Deletes a document; false where there is none.
+pub(crate) fn delete_document(tx: &mut Tx<'_>, bucket: i64, name: &str) -> Result<bool, ApiError> {
+    let deleted = tx.execute(
+        "DELETE FROM oss_bucket_document WHERE bucket = ?1 AND name = ?2",
+        params![bucket, name],
+    )?;
+    Ok(deleted > 0)
+}
+
+/// The change of a number of bytes.
+pub(crate) fn bytes(more: u64, less: u64) -> i64 {
+    int(more) - int(less)
+}

@@ -1,0 +1,166 @@
+//! Objects: the current version of each key.
+
+use std::ops::ControlFlow;
+
+use base::ApiError;
+use store::{Row, Tx, params};
+
+use super::{from_json, int, key, md5, own_acl, storage_class, to_json};
+use crate::blob::{Body, extent};
+use crate::model::{Acl, Etag, ObjectInfo, Tags};
+
+/// An object with where its body is.
+#[derive(Clone, Debug)]
+pub(crate) struct Object {
+    pub(crate) info: ObjectInfo,
+    pub(crate) body: Body,
+}
+
+const COLUMNS: &str = "key, modified_at, size, md5, parts, crc64, storage_class, owner, site, acl, attributes, tags, \
+                       extents, blob";
+
+fn read(row: &Row<'_>) -> Result<Object, ApiError> {
+    let body = match row.get::<Option<i64>>(13)? {
+        Some(blob) => Body::Blob(blob),
+        None => Body::Inline(extent::unpack(row.blob(12)?)?),
+    };
+    let info = ObjectInfo {
+        key: key(row.blob(0)?)?,
+        modified: row.get(1)?,
+        size: row.get(2)?,
+        etag: Etag { md5: md5(row.blob(3)?)?, parts: row.get(4)? },
+        crc64: row.get::<i64>(5)?.cast_unsigned(),
+        storage_class: storage_class(row.text(6)?)?,
+        owner: row.get(7)?,
+        site: row.get(8)?,
+        acl: own_acl(row.text(9)?)?,
+        attributes: from_json(row.text(10)?)?,
+        tags: from_json(row.text(11)?)?,
+        version: None,
+    };
+    Ok(Object { info, body })
+}
+
+/// The object of that key.
+pub(crate) fn find(tx: &mut Tx<'_>, bucket: i64, key: &str) -> Result<Option<Object>, ApiError> {
+    tx.query_opt(
+        &format!("SELECT {COLUMNS} FROM oss_object WHERE bucket = ?1 AND key = ?2"),
+        params![bucket, key.as_bytes()],
+        |row| Ok(read(row)),
+    )?
+    .transpose()
+}
+
+/// Stores an object in place of the one before.
+pub(crate) fn put(tx: &mut Tx<'_>, bucket: i64, object: &Object) -> Result<(), ApiError> {
+    let info = &object.info;
+    let (extents, blob) = match &object.body {
+        Body::Inline(extents) => (extent::pack(extents), None),
+        Body::Blob(blob) => (Vec::new(), Some(*blob)),
+    };
+    tx.execute(
+        "INSERT INTO oss_object (bucket, key, version, modified_at, size, md5, parts, crc64, storage_class, owner, site,
+                                 acl, attributes, tags, extents, blob)
+         VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+         ON CONFLICT (bucket, key) DO UPDATE SET version = 0, modified_at = excluded.modified_at, size = excluded.size,
+             md5 = excluded.md5, parts = excluded.parts, crc64 = excluded.crc64,
+             storage_class = excluded.storage_class, owner = excluded.owner, site = excluded.site,
+             acl = excluded.acl, attributes = excluded.attributes, tags = excluded.tags,
+             extents = excluded.extents, blob = excluded.blob",
+        params![
+            bucket,
+            info.key.as_bytes(),
+            info.modified,
+            int(info.size),
+            &info.etag.md5,
+            info.etag.parts,
+            info.crc64.cast_signed(),
+            info.storage_class.as_str(),
+            info.owner,
+            &info.site,
+            info.acl.map_or("", Acl::as_str),
+            &to_json(&info.attributes)?,
+            &to_json(&info.tags)?,
+            &extents,
+            blob
+        ],
+    )?;
+    Ok(())
+}
+
+/// Deletes an object.
+pub(crate) fn delete(tx: &mut Tx<'_>, bucket: i64, key: &str) -> Result<(), ApiError> {
+    tx.execute(
+        "DELETE FROM oss_object WHERE bucket = ?1 AND key = ?2",
+        params![bucket, key.as_bytes()],
+    )?;
+    Ok(())
+}
+
+/// Changes an object's own ACL.
+pub(crate) fn set_acl(
+    tx: &mut Tx<'_>,
+    bucket: i64,
+    key: &str,
+    acl: Option<Acl>,
+) -> Result<(), ApiError> {
+    tx.execute(
+        "UPDATE oss_object SET acl = ?3 WHERE bucket = ?1 AND key = ?2",
+        params![bucket, key.as_bytes(), acl.map_or("", Acl::as_str)],
+    )?;
+    Ok(())
+}
+
+/// Changes an object's tags.
+pub(crate) fn set_tags(
+    tx: &mut Tx<'_>,
+    bucket: i64,
+    key: &str,
+    tags: &Tags,
+) -> Result<(), ApiError> {
+    tx.execute(
+        "UPDATE oss_object SET tags = ?3 WHERE bucket = ?1 AND key = ?2",
+        params![bucket, key.as_bytes(), &to_json(tags)?],
+    )?;
+    Ok(())
+}
+
+/// True where the bucket has any object.
+pub(crate) fn any(tx: &mut Tx<'_>, bucket: i64) -> Result<bool, ApiError> {
+    let found = tx.query_opt(
+        "SELECT 1 FROM oss_object WHERE bucket = ?1 LIMIT 1",
+        params![bucket],
+        |_| Ok(()),
+    )?;
+    Ok(found.is_some())
+}
+
+/// One line of a listing.
+pub(crate) const LISTED: &str = "key, modified_at, size, md5, parts, storage_class";
+
+/// Shows the objects with keys from `from` (inclusive) to `until` (exclusive; `None` is without end),
+/// in order, until `each` breaks off or `limit` is reached. The columns are [`LISTED`].
+pub(crate) fn scan(
+    tx: &mut Tx<'_>,
+    bucket: i64,
+    from: &[u8],
+    until: Option<&[u8]>,
+    limit: usize,
+    each: impl FnMut(&Row<'_>) -> Result<ControlFlow<()>, store::Error>,
+) -> Result<(), ApiError> {
+    match until {
+        Some(until) => tx.visit(
+            &format!(
+                "SELECT {LISTED} FROM oss_object WHERE bucket = ?1 AND key >= ?2 AND key < ?3 ORDER BY key LIMIT ?4"
+            ),
+            params![bucket, from, until, limit],
+            each,
+        )?,
+        None => tx.visit(
+            &format!("SELECT {LISTED} FROM oss_object WHERE bucket = ?1 AND key >= ?2 ORDER BY key LIMIT ?3"),
+            params![bucket, from, limit],
+            each,
+        )?,
+    }
+    Ok(())
+}

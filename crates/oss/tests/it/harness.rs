@@ -1,0 +1,266 @@
+//! A cloud with nothing in it but object storage, on a database and a directory of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use base::region::{DataCentre, Region};
+use base::{AccountId, ApiError, Clock, RequestId, SystemRng, Time};
+use bytes::Bytes;
+use engine::action::Registry;
+use engine::cloud::Parts;
+use engine::ports::{Ask, Authority, Covenant, Decision, KeyMaterial};
+use engine::seal::Seal;
+use engine::{Caller, CallerKind, Cloud, RequestInfo};
+use oss::{
+    CreateBucket, Fetched, GetOptions, Limits, Oss, PutOptions, RequestCtx, Source, Stored, Whole,
+};
+use store::{Backend, Config, Db, Tx, params};
+use tempfile::TempDir;
+
+/// The account that owns what the tests make, and another.
+pub const OWNER: AccountId = AccountId::new(1_000_000_000_000_001);
+pub const STRANGER: AccountId = AccountId::new(1_000_000_000_000_002);
+/// An account without an agreement.
+pub const UNBOUND: AccountId = AccountId::new(1_000_000_000_000_003);
+pub const BUCKET: &str = "pemilu";
+
+/// A clock that goes on only when told to.
+pub struct Hand(AtomicI64);
+
+impl Hand {
+    pub fn forward(&self, seconds: i64) {
+        self.0.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Hand {
+    fn now(&self) -> Time {
+        Time::from_micros(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Root may all within its account; the user `reader` may read there; `barred` is denied explicitly.
+struct Policies;
+
+impl Authority for Policies {
+    fn find_key(
+        &self,
+        _: &mut Tx<'_>,
+        _: &str,
+        _: Option<&str>,
+        _: Time,
+    ) -> Result<KeyMaterial, ApiError> {
+        Err(ApiError::internal("the tests sign nothing"))
+    }
+
+    fn decide(&self, _: &mut Tx<'_>, caller: &Caller, ask: &Ask<'_>) -> Result<Decision, ApiError> {
+        let own = caller.account == ask.owner;
+        Ok(match &caller.kind {
+            CallerKind::User { name, .. } if name == "barred" => Decision::ExplicitDeny,
+            CallerKind::User { .. } if own && ask.action.starts_with("oss:Get") => Decision::Allow,
+            CallerKind::Root if own => Decision::Allow,
+            _ => Decision::ImplicitDeny,
+        })
+    }
+
+    fn key_used(&self, _: &Caller, _: &str, _: Time) {}
+}
+
+struct Agreements;
+
+impl Covenant for Agreements {
+    fn check(&self, _: &mut Tx<'_>, account: AccountId, _: &str, _: &str) -> Result<(), ApiError> {
+        if account == UNBOUND { Err(ApiError::new(&base::code::NO_AGREEMENT)) } else { Ok(()) }
+    }
+
+    fn account_opened(&self, _: &mut Tx<'_>, _: AccountId, _: Time) -> Result<(), ApiError> {
+        Ok(())
+    }
+}
+
+pub struct World {
+    pub dir: TempDir,
+    pub clock: Arc<Hand>,
+    pub limits: Limits,
+    pub cloud: Arc<Cloud>,
+    pub oss: Oss,
+}
+
+/// Runs a test in a world of its own, with the owner's bucket in it.
+pub fn check<F: Future<Output = ()>>(limits: Limits, test: impl FnOnce(World) -> F) {
+    let dir = TempDir::new().unwrap();
+    let clock = Arc::new(Hand(AtomicI64::new(1_767_323_045_000_000)));
+    let (cloud, oss) = open(&dir, &clock, limits);
+    let world = World { dir, clock, limits, cloud, oss };
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        world.oss.create_bucket(&root(OWNER), BUCKET, CreateBucket::default()).await.unwrap();
+        test(world).await;
+    });
+}
+
+fn open(dir: &TempDir, clock: &Arc<Hand>, limits: Limits) -> (Arc<Cloud>, Oss) {
+    let db = Db::open(Config::new(Backend::Sqlite(dir.path().join("cloud.db")))).unwrap();
+    db.migrate(&[engine::MIGRATIONS, oss::MIGRATIONS]).unwrap();
+    let centre = DataCentre {
+        site: "jkt-1".to_owned(),
+        zone: "ap-southeast-5a".to_owned(),
+        country: "ID".to_owned(),
+        city: "Jakarta".to_owned(),
+        operator: String::new(),
+        owner: String::new(),
+        permit: String::new(),
+        permit_until: String::new(),
+    };
+    let cloud = Cloud::new(Parts {
+        db,
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
+        rng: Arc::new(SystemRng),
+        authority: Arc::new(Policies),
+        covenant: Arc::new(Agreements),
+        seal: Arc::new(Seal::new(&[7; 32], Arc::new(SystemRng))),
+        region: Region { id: "ap-southeast-5".to_owned(), data_centres: vec![centre] },
+        registry: Registry::new(&[]),
+        data_dir: dir.path().to_owned(),
+        requests_per_second: 0,
+    });
+    let oss = Oss::open_with(Arc::clone(&cloud), limits).unwrap();
+    (cloud, oss)
+}
+
+impl World {
+    /// Ends this world as a crash would, but for what is in the page cache, and begins the next on
+    /// the same disk.
+    pub async fn crash(self) -> Self {
+        let Self { dir, clock, limits, cloud, oss } = self;
+        drop((cloud, oss));
+        tokio::task::spawn_blocking(move || {
+            let (cloud, oss) = open(&dir, &clock, limits);
+            Self { dir, clock, limits, cloud, oss }
+        })
+        .await
+        .unwrap()
+    }
+
+    pub async fn put(&self, key: &str, body: &[u8]) -> Stored {
+        self.put_as(&root(OWNER), key, body, PutOptions::default()).await.unwrap()
+    }
+
+    pub async fn put_as(
+        &self,
+        ctx: &RequestCtx,
+        key: &str,
+        body: &[u8],
+        options: PutOptions,
+    ) -> Result<Stored, ApiError> {
+        self.oss.put(ctx, BUCKET, key, options, Whole::new(body.to_vec())).await
+    }
+
+    /// The whole body, or the error's code.
+    pub async fn get(&self, key: &str) -> Result<Vec<u8>, String> {
+        self.get_as(&root(OWNER), key, GetOptions::default()).await
+    }
+
+    pub async fn get_as(
+        &self,
+        ctx: &RequestCtx,
+        key: &str,
+        options: GetOptions,
+    ) -> Result<Vec<u8>, String> {
+        match self.oss.get(ctx, BUCKET, key, options).await {
+            Ok(Fetched::Found { mut body, .. }) => {
+                let mut bytes = Vec::new();
+                while let Some(next) = body.next().await {
+                    bytes.extend_from_slice(&next.map_err(|error| error.code().to_owned())?);
+                }
+                Ok(bytes)
+            }
+            Ok(Fetched::NotModified(_)) => Err("NotModified".to_owned()),
+            Err(error) => Err(error.code().to_owned()),
+        }
+    }
+
+    /// One integer out of the database.
+    pub async fn number(&self, sql: &'static str) -> i64 {
+        let read = self
+            .cloud
+            .db
+            .read(move |tx| tx.query_opt(sql, params![], |row| row.get::<Option<i64>>(0)));
+        read.await.unwrap().flatten().unwrap_or(0)
+    }
+
+    /// Bytes that objects and parts have, by their rows.
+    pub async fn live(&self) -> i64 {
+        self.number("SELECT CAST(COALESCE((SELECT SUM(size) FROM oss_object), 0) + COALESCE((SELECT SUM(size) FROM oss_part), 0) AS BIGINT)").await
+    }
+}
+
+pub fn root(account: AccountId) -> RequestCtx {
+    as_caller(Caller { account, kind: CallerKind::Root, ..Caller::anonymous() })
+}
+
+pub fn user(account: AccountId, name: &str) -> RequestCtx {
+    let kind = CallerKind::User { id: "200000000000000001".to_owned(), name: name.to_owned() };
+    as_caller(Caller { account, kind, ..Caller::anonymous() })
+}
+
+pub fn anybody() -> RequestCtx {
+    as_caller(Caller::anonymous())
+}
+
+fn as_caller(caller: Caller) -> RequestCtx {
+    RequestCtx {
+        caller,
+        request: RequestInfo { id: RequestId::random(&SystemRng), ..RequestInfo::default() },
+    }
+}
+
+/// Bytes that look like no others.
+pub fn noise(len: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    std::iter::repeat_with(next).flatten().take(len).collect()
+}
+
+/// A body in pieces that then ends as it is told to.
+pub struct Pieces {
+    pub pieces: std::vec::IntoIter<Bytes>,
+    pub end: End,
+}
+
+pub enum End {
+    /// The client goes away.
+    Broken,
+    /// The client says nothing more.
+    Silent,
+    /// The trailer is wrong.
+    Refused,
+}
+
+impl Pieces {
+    pub fn new(body: &[u8], size: usize, end: End) -> Self {
+        let pieces: Vec<Bytes> = body.chunks(size).map(Bytes::copy_from_slice).collect();
+        Self { pieces: pieces.into_iter(), end }
+    }
+}
+
+impl Source for Pieces {
+    async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
+        match (self.pieces.next(), &self.end) {
+            (Some(piece), _) => Ok(Some(piece)),
+            (None, End::Broken) => Err(ApiError::new(&oss::error::INCOMPLETE_BODY)),
+            (None, End::Silent) => std::future::pending().await,
+            (None, End::Refused) => Ok(None),
+        }
+    }
+
+    fn finish(&mut self) -> Result<Vec<oss::Checksum>, ApiError> {
+        Err(ApiError::new(&base::code::SIGNATURE_MISMATCH))
+    }
+}

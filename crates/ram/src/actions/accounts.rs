@@ -1,0 +1,231 @@
+//! Accounts: what the operator of this cloud does for its tenants (product `awan`).
+
+use base::{AccountId, ApiError};
+use engine::{Action, Cx, Meta};
+use serde::{Deserialize, Serialize};
+
+use super::access_keys::Created;
+use super::{Empty, List, Window, list};
+use crate::check;
+use crate::errors::{ACCOUNT_EXISTS, NO_ACCOUNT, TOO_MANY_KEYS, invalid};
+use crate::tables::account::Account;
+use crate::tables::{Change, access_key, account};
+
+/// How many root keys an account may have: two more than it may make itself, so that the operator
+/// can help a tenant who lost both.
+const ROOT_KEYS_MAX: usize = 4;
+
+const fn read(name: &'static str) -> Meta {
+    Meta::read("awan", "2026-01-01", name)
+}
+
+const fn write(name: &'static str) -> Meta {
+    Meta::write("awan", "2026-01-01", name)
+}
+
+/// Requires the operator, with permission on an account.
+fn require_operator(cx: &mut Cx<'_>, account: &str) -> Result<(), ApiError> {
+    let operator = cx.account();
+    cx.require_operator(&format!("acs:awan:*:{operator}:account/{account}"))
+}
+
+/// An account as answers show it.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct View {
+    account_id: AccountId,
+    account_name: String,
+    display_name: String,
+    create_date: String,
+    status: &'static str,
+}
+
+impl From<Account> for View {
+    fn from(account: Account) -> Self {
+        Self {
+            account_id: account.id,
+            account_name: account.name,
+            display_name: account.display_name,
+            create_date: account.created.iso(),
+            status: if account.suspended { "Suspended" } else { "Active" },
+        }
+    }
+}
+
+/// Makes an account, its default agreement and its first root key.
+pub(super) struct CreateAccount;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct CreateAccountRequest {
+    account_name: String,
+    display_name: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct CreateAccountResponse {
+    account: View,
+    access_key: Created,
+}
+
+impl Action for CreateAccount {
+    const META: Meta = write("CreateAccount");
+    type Request = CreateAccountRequest;
+    type Response = CreateAccountResponse;
+
+    fn run(
+        cx: &mut Cx<'_>,
+        request: CreateAccountRequest,
+    ) -> Result<CreateAccountResponse, ApiError> {
+        check::entity("AccountName", &request.account_name)?;
+        let display_name = request.display_name.unwrap_or_default();
+        check::text("DisplayName", &display_name, 128)?;
+        require_operator(cx, &request.account_name)?;
+        let (now, cloud) = (cx.now, cx.cloud);
+        let new = Account {
+            id: AccountId::random(cx.rng()),
+            name: request.account_name,
+            display_name,
+            created: now,
+            suspended: false,
+            operator: false,
+        };
+        let mut change = Change::of(cx);
+        if !account::insert(&mut change, &new)? {
+            return Err(ACCOUNT_EXISTS.into());
+        }
+        let key = access_key::create(&mut change, &cloud.seal, new.id, access_key::ROOT, now)?;
+        cloud.covenant.account_opened(cx.tx(), new.id, now)?;
+        cx.audit_account(new.id);
+        cx.audit_detail("AccessKeyId", &key.id);
+        Ok(CreateAccountResponse { account: new.into(), access_key: key.into() })
+    }
+}
+
+/// Lists all accounts by name.
+pub(super) struct ListAccounts;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ListAccountsRequest {
+    marker: Option<String>,
+    max_items: Option<u32>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ListAccountsResponse {
+    accounts: List<View>,
+    is_truncated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    marker: Option<String>,
+}
+
+impl Action for ListAccounts {
+    const META: Meta = read("ListAccounts");
+    type Request = ListAccountsRequest;
+    type Response = ListAccountsResponse;
+
+    fn run(
+        cx: &mut Cx<'_>,
+        request: ListAccountsRequest,
+    ) -> Result<ListAccountsResponse, ApiError> {
+        let window = Window::new(request.marker.as_deref(), request.max_items)?;
+        require_operator(cx, "*")?;
+        let rows = account::list(cx.tx(), &window.after, window.fetch())?;
+        let page = window.cut(rows, |account| account.name.clone());
+        Ok(ListAccountsResponse {
+            accounts: list("Account", page.rows.into_iter().map(View::from)),
+            is_truncated: page.next.is_some(),
+            marker: page.next,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct OfAccount {
+    account_id: AccountId,
+}
+
+/// Requires the operator and finds the account, in whose own audit trail the entry will stand.
+fn find(cx: &mut Cx<'_>, id: AccountId) -> Result<Account, ApiError> {
+    require_operator(cx, &id.to_string())?;
+    let account = account::find(cx.tx(), id)?.ok_or_else(|| ApiError::new(&NO_ACCOUNT))?;
+    cx.audit_account(id);
+    Ok(account)
+}
+
+/// Makes one more root key for an account that lost its own.
+pub(super) struct CreateAccountAccessKey;
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct CreateAccountAccessKeyResponse {
+    access_key: Created,
+}
+
+impl Action for CreateAccountAccessKey {
+    const META: Meta = write("CreateAccountAccessKey");
+    type Request = OfAccount;
+    type Response = CreateAccountAccessKeyResponse;
+
+    fn run(
+        cx: &mut Cx<'_>,
+        request: OfAccount,
+    ) -> Result<CreateAccountAccessKeyResponse, ApiError> {
+        let account = find(cx, request.account_id)?;
+        let (now, cloud) = (cx.now, cx.cloud);
+        if access_key::count_of(cx.tx(), account.id, access_key::ROOT)? >= ROOT_KEYS_MAX {
+            return Err(TOO_MANY_KEYS.into());
+        }
+        let key = access_key::create(
+            &mut Change::of(cx),
+            &cloud.seal,
+            account.id,
+            access_key::ROOT,
+            now,
+        )?;
+        cx.audit_detail("AccessKeyId", &key.id);
+        Ok(CreateAccountAccessKeyResponse { access_key: key.into() })
+    }
+}
+
+fn set_suspended(cx: &mut Cx<'_>, id: AccountId, suspended: bool) -> Result<Empty, ApiError> {
+    let account = find(cx, id)?;
+    if account.operator {
+        return Err(invalid(
+            "AccountId",
+            "The operator's own account cannot be suspended or resumed.",
+        ));
+    }
+    account::set_suspended(&mut Change::of(cx), id, suspended)?;
+    Ok(Empty {})
+}
+
+/// Refuses all keys and sessions of an account from now on. What it has stays.
+pub(super) struct SuspendAccount;
+
+impl Action for SuspendAccount {
+    const META: Meta = write("SuspendAccount");
+    type Request = OfAccount;
+    type Response = Empty;
+
+    fn run(cx: &mut Cx<'_>, request: OfAccount) -> Result<Empty, ApiError> {
+        set_suspended(cx, request.account_id, true)
+    }
+}
+
+/// Lets a suspended account in again.
+pub(super) struct ResumeAccount;
+
+impl Action for ResumeAccount {
+    const META: Meta = write("ResumeAccount");
+    type Request = OfAccount;
+    type Response = Empty;
+
+    fn run(cx: &mut Cx<'_>, request: OfAccount) -> Result<Empty, ApiError> {
+        set_suspended(cx, request.account_id, false)
+    }
+}
