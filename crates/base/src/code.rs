@@ -55,6 +55,7 @@ codes! {
     BODY_MISMATCH "InvalidContentDigest" 400 "The body of the request does not match its declared digest.";
     BODY_TOO_LARGE "RequestEntityTooLarge" 413 "The body of the request is larger than this service takes.";
     BODY_INCOMPLETE "IncompleteBody" 400 "The body of the request is shorter than it was declared to be.";
+    REQUEST_TIMEOUT "RequestTimeout" 408 "The body of the request did not arrive in time.";
     MALFORMED_REQUEST "MalformedRequest" 400 "The request could not be understood.";
     METHOD_NOT_ALLOWED "UnsupportedHTTPMethod" 405 "This http method is not supported here.";
     FORBIDDEN_RAM "Forbidden.RAM" 403 "User not authorized to operate on the specified resource, or this API doesn't support RAM.";

@@ -33,7 +33,9 @@ impl ByToken {
                 .suffix("NextToken")
                 .message("The specified NextToken is not valid.")
         };
-        unhex(token).and_then(|key| String::from_utf8(key).ok()).ok_or_else(bad).map(Some)
+        let key = unhex(token).and_then(|key| String::from_utf8(key).ok());
+        // A zero byte can be in no key, and the store takes none.
+        key.filter(|key| !key.contains('\0')).ok_or_else(bad).map(Some)
     }
 }
 

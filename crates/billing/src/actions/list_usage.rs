@@ -73,7 +73,7 @@ impl Action for ListUsage {
 
 /// The lines' own order: resource, meter, hour. Hours have one width until the year 2286.
 fn key(line: &meter::Usage) -> String {
-    format!("{}\u{0}{}\u{0}{:010}", line.resource, line.meter, line.hour)
+    format!("{}\u{1}{}\u{1}{:010}", line.resource, line.meter, line.hour)
 }
 
 fn seconds(name: &str, text: Option<String>, default: i64) -> Result<i64, ApiError> {

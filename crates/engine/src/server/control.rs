@@ -1,12 +1,13 @@
 //! The control API's door: takes a whole request, bounded, and gives it to the pipeline.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base::{ApiError, Code, RequestId, code};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use wire::Head;
 use wire::answer;
 use wire::call::{self, Format};
@@ -17,6 +18,9 @@ use crate::pipeline::{self, Peer};
 
 /// The largest body of a control request. Alibaba's own limit for most products.
 pub const BODY_MAX: usize = 2 << 20;
+
+/// How long a client may take to send it.
+const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Answers the control API.
 pub struct Control(pub Arc<Cloud>);
@@ -51,10 +55,15 @@ impl Handler for Control {
 }
 
 async fn collect(incoming: Incoming) -> Result<Bytes, ApiError> {
-    match Limited::new(incoming, BODY_MAX).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(code::BODY_TOO_LARGE.into()),
-        Err(_) => Err(code::BODY_INCOMPLETE.into()),
+    if incoming.size_hint().lower() > BODY_MAX as u64 {
+        return Err(code::BODY_TOO_LARGE.into()); // declared too large: not a byte of it is read
+    }
+    let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(incoming, BODY_MAX).collect());
+    match body.await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(code::BODY_TOO_LARGE.into()),
+        Ok(Err(_)) => Err(code::BODY_INCOMPLETE.into()),
+        Err(_) => Err(code::REQUEST_TIMEOUT.into()),
     }
 }
 

@@ -157,13 +157,20 @@ fn what_was_rolled_back_was_never_so() {
         Decision::ImplicitDeny,
         "and nobody else does after its rollback"
     );
-    // The next change must not be mistaken for the one that was rolled back.
-    world.change(true, attach(Kind::User, "AliyunRAMReadOnlyAccess"));
-    assert_eq!(world.may("oss:GetObject"), Decision::ImplicitDeny);
     world.change(true, attach(Kind::User, "AdministratorAccess"));
     assert_eq!(world.may("oss:GetObject"), Decision::Allow);
     world.change(false, detach(Kind::User, "AdministratorAccess"));
     assert_eq!(world.may("oss:GetObject"), Decision::Allow);
+}
+
+#[test]
+fn a_change_is_not_mistaken_for_the_one_rolled_back_before_it() {
+    let world = world();
+    // Nothing is read between the two: a counter would give both the same number.
+    world.change(false, attach(Kind::User, "AdministratorAccess"));
+    let inside = world.change(true, attach(Kind::User, "AliyunRAMReadOnlyAccess"));
+    assert_eq!(inside, Decision::ImplicitDeny);
+    assert_eq!(world.may("oss:GetObject"), Decision::ImplicitDeny);
 }
 
 #[test]
@@ -316,11 +323,12 @@ struct Step {
     group: bool,
     policy: usize,
     keep: bool,
+    look: bool,
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    (any::<bool>(), any::<bool>(), 0..3usize, any::<bool>())
-        .prop_map(|(attach, group, policy, keep)| Step { attach, group, policy, keep })
+    (any::<bool>(), any::<bool>(), 0..3usize, any::<bool>(), any::<bool>())
+        .prop_map(|(attach, group, policy, keep, look)| Step { attach, group, policy, keep, look })
 }
 
 proptest! {
@@ -337,6 +345,9 @@ proptest! {
                 world.change(step.keep, attach(kind, name));
             } else {
                 world.change(step.keep, detach(kind, name));
+            }
+            if !step.look {
+                continue;
             }
             let cached = ACTIONS.map(|action| world.may(action));
             let warm = std::mem::replace(&mut world.ram, Arc::new(Ram::new(Arc::clone(&world.seal))));

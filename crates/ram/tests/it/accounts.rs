@@ -1,3 +1,5 @@
+//! Accounts, and what only the operator may do.
+
 use base::SystemRng;
 use engine::CallerKind;
 use ram::RootKey;

@@ -168,9 +168,7 @@ impl World {
             let paging = [("MaxItems", max), ("Marker", marker.as_str())];
             let page = self.ok(&self.tenant, action, &[params, &paging].concat());
             pages += 1;
-            let rows = page[path.0][path.1]
-                .as_array()
-                .expect("a list is there even when empty");
+            let rows = page[path.0][path.1].as_array().expect("a list is there even when empty");
             assert!(rows.len() <= max.parse().unwrap());
             all.extend(rows.iter().cloned());
             assert_eq!(page["IsTruncated"], Value::Bool(page.get("Marker").is_some()));

@@ -1,3 +1,5 @@
+//! Access keys: whose they are, and when they work.
+
 use std::sync::Arc;
 
 use engine::CallerKind;

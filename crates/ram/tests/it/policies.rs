@@ -1,3 +1,5 @@
+//! Policies, versions, attachments and tags.
+
 use serde_json::{Value, json};
 
 use crate::harness::{World, field};
@@ -176,15 +178,16 @@ fn a_policy_knows_what_it_is_attached_to_and_stays_until_that_is_undone() {
     let root = &world.tenant;
     let own = [("PolicyName", "own"), ("PolicyType", "Custom")];
     for (kind, parameter, name) in BEARERS {
-        world.ok(root, &format!("AttachPolicyTo{kind}"), &[&own[..], &[(parameter, name)]].concat());
+        world.ok(
+            root,
+            &format!("AttachPolicyTo{kind}"),
+            &[&own[..], &[(parameter, name)]].concat(),
+        );
     }
     let entities = world.ok(root, "ListEntitiesForPolicy", &own);
     assert_eq!(entities["Users"]["User"][0]["UserName"], "alice");
     assert_eq!(entities["Groups"]["Group"][0]["GroupName"], "crew");
-    assert_eq!(
-        entities["Roles"]["Role"][0]["Arn"],
-        format!("acs:ram::{}:role/ops", root.account)
-    );
+    assert_eq!(entities["Roles"]["Role"][0]["Arn"], format!("acs:ram::{}:role/ops", root.account));
     assert_eq!(world.ok(root, "GetPolicy", &own)["Policy"]["AttachmentCount"], 3);
     let system = [("PolicyName", "ReadOnlyAccess"), ("PolicyType", "System")];
     assert_eq!(
@@ -386,9 +389,8 @@ fn tags_go_by_key_all_at_once_and_with_their_resource() {
 #[test]
 fn tags_that_may_not_be_are_refused() {
     let world = tagged();
-    let tag = |name, tags| {
-        world.code("TagResources", &[KIND, ("ResourceNames.1", name), ("Tag", tags)])
-    };
+    let tag =
+        |name, tags| world.code("TagResources", &[KIND, ("ResourceNames.1", name), ("Tag", tags)]);
     let good = r#"[{"Key":"k"}]"#;
     assert_eq!(tag("none", good), "EntityNotExist.Policy");
     assert_eq!(tag("one", r#"[{"Key":"acs:x"}]"#), "InvalidParameter.Tag.Key.Format");

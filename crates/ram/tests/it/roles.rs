@@ -1,3 +1,5 @@
+//! Roles, and sessions of them.
+
 use engine::{Caller, CallerKind};
 use serde_json::{Value, json};
 
@@ -48,11 +50,7 @@ fn a_role_is_made_shown_changed_and_deleted() {
     let made = world.ok(
         root,
         "CreateRole",
-        &[
-            ("RoleName", "ops"),
-            ("AssumeRolePolicyDocument", &document),
-            ("Description", "d"),
-        ],
+        &[("RoleName", "ops"), ("AssumeRolePolicyDocument", &document), ("Description", "d")],
     );
     let role = &made["Role"];
     assert_eq!(role["Arn"], format!("acs:ram::{}:role/ops", root.account));

@@ -1,3 +1,5 @@
+//! Users, groups, passwords and devices.
+
 use serde_json::json;
 
 use crate::harness::{BEGIN, World, field, user_id};
