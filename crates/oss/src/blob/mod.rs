@@ -259,3 +259,17 @@ async fn blocking<T: Send + 'static>(
         Err(stopped) => Err(Error::Io(io::Error::other(stopped))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_takes_no_bytes_is_told_apart_from_one_that_fails() {
+        let code = |kind: io::ErrorKind| ApiError::from(Error::from(io::Error::from(kind)));
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::ReadOnlyFilesystem] {
+            assert_eq!((code(kind).code(), code(kind).status()), ("InsufficientStorage", 507));
+        }
+        assert_eq!(code(io::ErrorKind::NotFound).code(), "InternalError");
+    }
+}

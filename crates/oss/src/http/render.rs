@@ -7,7 +7,7 @@ mod object;
 
 use std::borrow::Cow;
 
-use base::AccountId;
+use base::{AccountId, Time};
 use base::text::{percent_encode, percent_encode_keeping};
 use wire::object::Dialect;
 use wire::object::xml::Writer;
@@ -62,6 +62,12 @@ impl Style {
             xml.text("EncodingType", "url");
         }
     }
+}
+
+/// A moment in documents: whole seconds, as `Last-Modified` tells it, with the `.000` that some
+/// clients insist on.
+fn moment(time: Time) -> String {
+    Time::from_secs(time.secs()).iso_millis()
 }
 
 /// `Owner{ID, DisplayName}`, or another element of that form.

@@ -98,6 +98,10 @@ impl Commit {
         let bucket = find_bucket(cx, &self.bucket)?;
         let action = cx.meta.permission();
         require(cx, &bucket, Ask::new(&action, Need::Write).on(&self.key))?;
+        if bucket.site != self.site {
+            // Made anew elsewhere while the body came: the bytes are where nobody decided.
+            return Err(ApiError::new(&error::OPERATION_ABORTED));
+        }
         let digested = &self.written.digested;
         let body = tables::extent::store(cx.tx(), &self.written.extents, digested.size)?;
         self.written.settle(cx.tx())?;

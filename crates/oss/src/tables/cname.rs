@@ -14,18 +14,26 @@ pub(crate) fn bucket_of(tx: &mut Tx<'_>, host: &str) -> Result<Option<String>, A
 
 /// Binds a host name that is not bound.
 pub(crate) fn insert(tx: &mut Tx<'_>, host: &str, bucket: i64, now: Time) -> Result<(), ApiError> {
-    tx.execute("INSERT INTO oss_cname (host, bucket, bound_at) VALUES (?1, ?2, ?3)", params![host, bucket, now])?;
+    tx.execute(
+        "INSERT INTO oss_cname (host, bucket, bound_at) VALUES (?1, ?2, ?3)",
+        params![host, bucket, now],
+    )?;
     Ok(())
 }
 
 /// Unbinds a host name; false where it is not bound to this bucket.
 pub(crate) fn delete(tx: &mut Tx<'_>, host: &str, bucket: i64) -> Result<bool, ApiError> {
-    Ok(tx.execute("DELETE FROM oss_cname WHERE host = ?1 AND bucket = ?2", params![host, bucket])? > 0)
+    Ok(tx
+        .execute("DELETE FROM oss_cname WHERE host = ?1 AND bucket = ?2", params![host, bucket])?
+        > 0)
 }
 
 /// How many host names a bucket has.
 pub(crate) fn count(tx: &mut Tx<'_>, bucket: i64) -> Result<u64, ApiError> {
-    let count = tx.query_opt("SELECT COUNT(*) FROM oss_cname WHERE bucket = ?1", params![bucket], |row| row.get(0))?;
+    let count =
+        tx.query_opt("SELECT COUNT(*) FROM oss_cname WHERE bucket = ?1", params![bucket], |row| {
+            row.get(0)
+        })?;
     Ok(count.unwrap_or(0))
 }
 

@@ -4,9 +4,11 @@
 mod access;
 mod concurrency;
 mod harness;
+mod http;
+mod http_bodies;
+mod http_client;
 mod listing;
 mod multipart;
 mod objects;
 mod space;
 mod usage;
-mod zz_cpu;

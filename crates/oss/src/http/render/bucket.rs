@@ -4,7 +4,7 @@ use base::{AccountId, Time};
 use wire::object::Dialect;
 use wire::object::xml::Writer;
 
-use super::{Style, owner};
+use super::{Style, moment, owner};
 use crate::model::{Acl, Bucket, BucketStat};
 use crate::ops::BucketPage;
 
@@ -42,7 +42,7 @@ pub(in crate::http) fn list_buckets(
     owner(&mut xml, "Owner", account);
     xml.open("Buckets");
     for bucket in &page.buckets {
-        xml.open("Bucket").text("Name", &bucket.name).text("CreationDate", &bucket.created.iso_millis());
+        xml.open("Bucket").text("Name", &bucket.name).text("CreationDate", &moment(bucket.created));
         match style.dialect {
             Dialect::Oss => {
                 xml.text("Location", &place.location()).text("Region", place.region);
@@ -64,7 +64,7 @@ pub(in crate::http) fn list_buckets(
 pub(in crate::http) fn bucket_info(place: &Place<'_>, bucket: &Bucket) -> Vec<u8> {
     let mut xml = Writer::new();
     xml.open("BucketInfo").open("Bucket");
-    xml.text("Name", &bucket.name).text("CreationDate", &bucket.created.iso_millis());
+    xml.text("Name", &bucket.name).text("CreationDate", &moment(bucket.created));
     xml.text("Location", &place.location()).text("Region", place.region);
     place.endpoints(&mut xml);
     xml.text("StorageClass", bucket.storage_class.as_str()).text("DataRedundancyType", bucket.redundancy.as_str());
@@ -171,7 +171,7 @@ pub(in crate::http) fn cnames(bucket: &Bucket, bound: &[(String, Time)]) -> Vec<
     let mut xml = Writer::new();
     xml.open("ListCnameResult").text("Bucket", &bucket.name).value("Owner", bucket.owner);
     for (host, since) in bound {
-        xml.open("Cname").text("Domain", host).text("LastModified", &since.iso_millis());
+        xml.open("Cname").text("Domain", host).text("LastModified", &moment(*since));
         xml.text("Status", "Enabled").close();
     }
     xml.finish()

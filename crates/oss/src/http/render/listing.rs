@@ -5,7 +5,7 @@ use wire::object::xml::Writer;
 
 use super::super::headers::class_name;
 use super::super::respond::{coverage_name, etag};
-use super::{Style, owner};
+use super::{Style, moment, owner};
 use crate::ops::{ListPage, ListQuery, ListedObject, ListedPart, PartPage, UploadPage, UploadQuery};
 
 /// What a listing of objects was asked with.
@@ -72,7 +72,7 @@ fn entries(xml: &mut Writer, style: Style, asked: &Listed<'_>, page: &ListPage) 
 }
 
 fn entry(xml: &mut Writer, style: Style, object: &ListedObject) {
-    xml.text("Key", &style.key(&object.key)).text("LastModified", &object.modified.iso_millis());
+    xml.text("Key", &style.key(&object.key)).text("LastModified", &moment(object.modified));
     xml.text("ETag", &etag(&object.etag, style.dialect));
     if style.is_oss() {
         xml.text("Type", if object.etag.parts == 0 { "Normal" } else { "Multipart" });
@@ -126,7 +126,7 @@ pub(in crate::http) fn list_uploads(style: Style, query: &UploadQuery, page: &Up
     for upload in &page.uploads {
         xml.open("Upload").text("Key", &style.key(&upload.key)).text("UploadId", &upload.upload_id);
         xml.text("StorageClass", class_name(upload.storage_class, style.dialect));
-        xml.text("Initiated", &upload.initiated.iso_millis());
+        xml.text("Initiated", &moment(upload.initiated));
         owners(&mut xml, style, page.bucket.owner);
         xml.close();
     }
@@ -167,7 +167,7 @@ pub(in crate::http) fn list_parts(
 }
 
 fn part(xml: &mut Writer, style: Style, ListedPart { number, part }: &ListedPart) {
-    xml.open("Part").value("PartNumber", number).text("LastModified", &part.modified.iso_millis());
+    xml.open("Part").value("PartNumber", number).text("LastModified", &moment(part.modified));
     xml.text("ETag", &etag(&part.etag, style.dialect)).value("Size", part.size);
     if style.is_oss() {
         xml.value("HashCrc64ecma", part.crc64);

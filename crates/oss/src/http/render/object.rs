@@ -5,7 +5,7 @@ use wire::object::error;
 use wire::object::xml::Writer;
 
 use super::super::respond::{coverage, etag};
-use super::Style;
+use super::{Style, moment};
 use crate::digest::Checksum;
 use crate::model::{Etag, Stored};
 
@@ -21,7 +21,7 @@ pub(in crate::http) fn copy_part(style: Style, tag: &Etag, modified: Time, check
 
 fn copied(style: Style, root: &'static str, tag: &Etag, modified: Time, checksums: &[Checksum]) -> Vec<u8> {
     let mut xml = style.root(root);
-    xml.text("LastModified", &modified.iso_millis()).text("ETag", &etag(tag, style.dialect));
+    xml.text("LastModified", &moment(modified)).text("ETag", &etag(tag, style.dialect));
     self::checksums(&mut xml, style, checksums);
     xml.finish()
 }
