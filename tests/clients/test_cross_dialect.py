@@ -97,8 +97,9 @@ def test_meaning_crosses_over(clients, bucket):
 def test_a_condition_of_one_dialect_sees_the_other(clients, bucket):
     store, s3 = clients.oss2(bucket), clients.s3()
     s3.put_object(Bucket=bucket, Key="once", Body=b"s3")
-    with pytest.raises(oss2.exceptions.ObjectAlreadyExists):
+    with pytest.raises(oss2.exceptions.ServerError) as error:
         store.put_object("once", b"oss", headers={"x-oss-forbid-overwrite": "true"})
+    assert error.value.code == "FileAlreadyExists"
     store.put_object("twice", b"oss")
     with pytest.raises(s3.exceptions.ClientError) as error:
         s3.put_object(Bucket=bucket, Key="twice", Body=b"s3", IfNoneMatch="*")

@@ -126,9 +126,9 @@ def test_conditions_are_weighed(store):
 
 def test_overwriting_can_be_forbidden(store):
     store.put_object("once", b"one")
-    with pytest.raises(oss2.exceptions.ObjectAlreadyExists) as error:
+    with pytest.raises(oss2.exceptions.ServerError) as error:
         store.put_object("once", b"two", headers={"x-oss-forbid-overwrite": "true"})
-    assert error.value.status == 409
+    assert (error.value.status, error.value.code) == (409, "FileAlreadyExists")
     assert store.get_object("once").read() == b"one"
 
 

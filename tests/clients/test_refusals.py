@@ -174,22 +174,23 @@ def test_a_body_beyond_the_limit_is_refused(cloud, scheme):
 
 
 @pytest.mark.parametrize("door", ["api", "oss"])
-def test_a_flood_of_headers_is_refused(cloud, scheme, door):
-    """16 MiB in one header, and as much in many: refused long before it is all read."""
+def test_a_flood_of_headers_is_refused(cloud, door):
+    """16 MiB in one header, and as much in many: refused long before it is all read. (Over TLS a
+    client that is cut off while it still writes cannot read the answer any more.)"""
     for headers in (
         {"Host": "localhost", "X-Flood": "a" * (16 << 20)},
         {"Host": "localhost", **{f"X-Flood-{n}": "a" * 1000 for n in range(16_000)}},
     ):
-        answer = exchange(cloud, door, head("GET", "/", headers), tls=scheme == "https")
+        answer = exchange(cloud, door, head("GET", "/", headers))
         assert 400 <= answer.status < 500
         assert answer.body
         assert not answer.body.lstrip().lower().startswith((b"<!doctype", b"<html"))
 
 
 @pytest.mark.parametrize("door", ["api", "oss"])
-def test_a_target_beyond_the_limit_is_refused(cloud, scheme, door):
+def test_a_target_beyond_the_limit_is_refused(cloud, door):
     request = head("GET", "/" + "a" * (4 << 20), {"Host": "localhost"})
-    answer = exchange(cloud, door, request, tls=scheme == "https")
+    answer = exchange(cloud, door, request)
     assert 400 <= answer.status < 500
     assert answer.body
 

@@ -111,7 +111,8 @@ fn node_present() -> bool {
 
 fn python_program() -> Option<OsString> {
     const FIT: &str = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))";
-    let known = ["python3", "/usr/bin/python3", "python3.13", "python3.12", "python3.11"];
+    // The older Alibaba SDK brings an HTTP client whose TLS needs what Python 3.12 took away.
+    let known = ["python3.11", "python3.10", "python3", "/usr/bin/python3"];
     let fit = |name: &&str| process::succeeds(Command::new(name).args(["-c", FIT]));
     known.iter().find(|name| fit(name)).map(OsString::from)
 }

@@ -47,7 +47,9 @@ impl Storage {
         let verified = cloud
             .db
             .read(move |tx| {
-                within.authenticate(tx, &signed.key_id, signed.token.as_deref(), |secret| signed.verify(secret))
+                within.authenticate(tx, &signed.key_id, signed.token.as_deref(), |secret| {
+                    signed.verify(secret)
+                })
             })
             .await;
         match verified {
@@ -55,7 +57,9 @@ impl Storage {
                 cloud.authority.key_used(&caller, "oss", now);
                 Ok(Identity { caller, payload, chunk_key })
             }
-            Err(refused) if operation == Operation::PutBucket || asked.bucket.is_empty() => Err(refused),
+            Err(refused) if operation == Operation::PutBucket || asked.bucket.is_empty() => {
+                Err(refused)
+            }
             Err(refused) => Err(self.missing(&asked.bucket).await?.unwrap_or(refused)),
         }
     }

@@ -63,7 +63,9 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        let Some(incoming) = self.incoming.take().filter(|incoming| !self.withheld && !incoming.is_end_stream()) else {
+        let Some(incoming) =
+            self.incoming.take().filter(|incoming| !self.withheld && !incoming.is_end_stream())
+        else {
             return;
         };
         // There is no runtime any more where the whole program is being torn down.
@@ -113,7 +115,11 @@ impl Upload {
     /// Reads all of a small body and compares it with what was promised.
     ///
     /// Errors: `MaxMessageLengthExceeded` above `bytes_max`; what is wrong with the body.
-    pub(super) async fn read(mut self, expected: &Expected, bytes_max: usize) -> Result<Vec<u8>, ApiError> {
+    pub(super) async fn read(
+        mut self,
+        expected: &Expected,
+        bytes_max: usize,
+    ) -> Result<Vec<u8>, ApiError> {
         let mut whole = Vec::new();
         while let Some(bytes) = self.next().await? {
             if whole.len() + bytes.len() > bytes_max {
@@ -150,7 +156,8 @@ impl Source for Upload {
         let trailers = decoder.finish()?;
         let checksum = |algorithm: &Algorithm| {
             let value = trailers.get(algorithm.header()).ok_or_else(|| {
-                error::MALFORMED_TRAILER.error(format!("The trailing header {} is missing.", algorithm.header()))
+                error::MALFORMED_TRAILER
+                    .error(format!("The trailing header {} is missing.", algorithm.header()))
             })?;
             Ok(Checksum::whole(*algorithm, algorithm.parse(value)?))
         };

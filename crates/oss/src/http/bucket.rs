@@ -18,15 +18,22 @@ impl Storage {
     pub(super) async fn put_bucket(&self, call: &Call<'_>, payload: Payload) -> Answer {
         address::check_bucket(&call.bucket, call.dialect)?;
         headers::check_understood(call.head.headers, call.dialect)?;
-        let wanted = body::create_bucket(&call.read(payload, SMALL_BYTES_MAX).await?, call.dialect)?;
+        let wanted =
+            body::create_bucket(&call.read(payload, SMALL_BYTES_MAX).await?, call.dialect)?;
         if wanted.location.is_some_and(|location| location != self.place().region) {
             return Err(ApiError::new(&error::INVALID_LOCATION));
         }
-        let class = wanted.storage_class.or_else(|| call.head.header("x-oss-storage-class").map(str::to_owned));
+        let class = wanted
+            .storage_class
+            .or_else(|| call.head.header("x-oss-storage-class").map(str::to_owned));
         let options = CreateBucket {
             acl: headers::bucket_acl(&call.head, call.dialect)?,
             storage_class: read_word(class.as_deref(), "StorageClass", StorageClass::parse)?,
-            redundancy: read_word(wanted.redundancy.as_deref(), "DataRedundancyType", Redundancy::parse)?,
+            redundancy: read_word(
+                wanted.redundancy.as_deref(),
+                "DataRedundancyType",
+                Redundancy::parse,
+            )?,
             repeatable: call.is_oss(),
         };
         self.oss.create_bucket(&call.ctx, &call.bucket, options).await?;
@@ -89,9 +96,12 @@ impl Storage {
     pub(super) async fn bucket_tagging(&self, call: &Call<'_>) -> Answer {
         let tags = match self.oss.bucket_config(&call.ctx, &call.bucket, Document::Tagging).await {
             Ok(document) => body::tagging(document.as_bytes())?,
-            Err(refused) if refused.is(&crate::error::NO_SUCH_CONFIGURATION) && call.is_oss() => Vec::new(),
+            Err(refused) if refused.is(&crate::error::NO_SUCH_CONFIGURATION) && call.is_oss() => {
+                Vec::new()
+            }
             Err(refused) if refused.is(&crate::error::NO_SUCH_CONFIGURATION) => {
-                return Err(ApiError::new(&error::NO_SUCH_TAG_SET).field("BucketName", call.bucket.as_str()));
+                return Err(ApiError::new(&error::NO_SUCH_TAG_SET)
+                    .field("BucketName", call.bucket.as_str()));
             }
             Err(refused) => return Err(refused),
         };
@@ -103,8 +113,11 @@ impl Storage {
         let tags = body::tagging(&call.read(payload, SMALL_BYTES_MAX).await?)?;
         let tags = headers::check_tags(tags, BUCKET_TAGS_MAX)?;
         let document = render::tagging(Style::plain(Dialect::Oss), &tags);
-        let document = String::from_utf8(document).map_err(|error| ApiError::internal(error.utf8_error()))?;
-        self.oss.set_bucket_config(&call.ctx, &call.bucket, Document::Tagging, Some(document)).await?;
+        let document =
+            String::from_utf8(document).map_err(|error| ApiError::internal(error.utf8_error()))?;
+        self.oss
+            .set_bucket_config(&call.ctx, &call.bucket, Document::Tagging, Some(document))
+            .await?;
         Ok(empty(if call.is_oss() { StatusCode::OK } else { StatusCode::NO_CONTENT }))
     }
 
@@ -120,19 +133,29 @@ impl Storage {
             Some(Unset::Default(root, children)) => {
                 Ok(xml(render::default_configuration(Style::plain(call.dialect), root, children)))
             }
-            Some(Unset::Error(code)) => Err(ApiError::new(code).field("BucketName", call.bucket.as_str())),
+            Some(Unset::Error(code)) => {
+                Err(ApiError::new(code).field("BucketName", call.bucket.as_str()))
+            }
             None => Err(ApiError::new(&error::NOT_IMPLEMENTED)),
         }
     }
 
     /// Deleting what is not there is a success.
-    pub(super) async fn delete_configuration(&self, call: &Call<'_>, kind: &Configuration) -> Answer {
+    pub(super) async fn delete_configuration(
+        &self,
+        call: &Call<'_>,
+        kind: &Configuration,
+    ) -> Answer {
         self.check_configuration(call, kind).await?;
         Ok(empty(StatusCode::NO_CONTENT))
     }
 
     /// Requires the bucket, and the permission for that kind where there is one of its own.
-    async fn check_configuration(&self, call: &Call<'_>, kind: &Configuration) -> Result<(), ApiError> {
+    async fn check_configuration(
+        &self,
+        call: &Call<'_>,
+        kind: &Configuration,
+    ) -> Result<(), ApiError> {
         let Some(document) = kind.document else {
             return self.oss.bucket(&call.ctx, &call.bucket, BucketView::Info).await.map(drop);
         };
@@ -176,7 +199,8 @@ pub(super) async fn granted(call: &Call<'_>, payload: Payload) -> Result<Acl, Ap
     let (mut read, mut write) = (false, false);
     for grant in &list.grants {
         match (&grant.grantee, grant.permission.as_str()) {
-            (Grantee::Id(id), "FULL_CONTROL") if list.owner.as_ref().is_none_or(|owner| owner == id) => {}
+            (Grantee::Id(id), "FULL_CONTROL")
+                if list.owner.as_ref().is_none_or(|owner| owner == id) => {}
             (Grantee::Group(uri), "READ") if uri == ALL_USERS => read = true,
             (Grantee::Group(uri), "WRITE") if uri == ALL_USERS => write = true,
             _ => return Err(ApiError::new(&error::NOT_IMPLEMENTED)),

@@ -65,7 +65,9 @@ impl Call<'_> {
     ///
     /// Errors: `InvalidArgument`.
     pub(super) fn count(&self, name: &str, default: usize, max: usize) -> Result<usize, ApiError> {
-        let Some(value) = self.query.get(name).filter(|value| !value.is_empty()) else { return Ok(default) };
+        let Some(value) = self.query.get(name).filter(|value| !value.is_empty()) else {
+            return Ok(default);
+        };
         let count = value.parse::<u32>().ok().and_then(|count| usize::try_from(count).ok());
         match count {
             Some(count) if count <= max => Ok(count),
@@ -85,7 +87,8 @@ impl Call<'_> {
             None | Some("") => Ok(false),
             Some(word) if word.eq_ignore_ascii_case("url") => Ok(true),
             Some(word) => {
-                let refused = error::INVALID_ARGUMENT.error("Invalid Encoding Method specified in Request.");
+                let refused =
+                    error::INVALID_ARGUMENT.error("Invalid Encoding Method specified in Request.");
                 Err(refused.field("ArgumentName", "encoding-type").field("ArgumentValue", word))
             }
         }
@@ -101,8 +104,13 @@ impl Call<'_> {
     /// A small body, whole, after its digests were compared.
     ///
     /// Errors: what is wrong with the body.
-    pub(super) async fn read(&self, payload: Payload, bytes_max: usize) -> Result<Vec<u8>, ApiError> {
-        let (upload, expected) = payload.open(self, headers::expected(&self.head, self.dialect)?)?;
+    pub(super) async fn read(
+        &self,
+        payload: Payload,
+        bytes_max: usize,
+    ) -> Result<Vec<u8>, ApiError> {
+        let (upload, expected) =
+            payload.open(self, headers::expected(&self.head, self.dialect)?)?;
         upload.read(&expected, bytes_max).await
     }
 }
@@ -113,7 +121,9 @@ impl Call<'_> {
 pub(super) fn check_version(version: Option<&str>, key: &str) -> Result<(), ApiError> {
     match version {
         None | Some("" | "null") => Ok(()),
-        Some(version) => Err(ApiError::new(&error::NO_SUCH_VERSION).field("Key", key).field("VersionId", version)),
+        Some(version) => Err(ApiError::new(&error::NO_SUCH_VERSION)
+            .field("Key", key)
+            .field("VersionId", version)),
     }
 }
 
@@ -132,7 +142,11 @@ impl Payload {
     /// The body for an operation, and `expected` with what the frame and the signature say added.
     ///
     /// Errors: `InvalidArgument` for a length that is none; as [`Upload::new`].
-    pub(super) fn open(self, call: &Call<'_>, mut expected: Expected) -> Result<(Upload, Expected), ApiError> {
+    pub(super) fn open(
+        self,
+        call: &Call<'_>,
+        mut expected: Expected,
+    ) -> Result<(Upload, Expected), ApiError> {
         let framed = match self.kind {
             auth::Payload::Unsigned => false,
             auth::Payload::Sha256(digest) => {
@@ -158,7 +172,11 @@ impl Storage {
     /// Finds bucket and key: in the path, in the host, or behind a host name bound to a bucket.
     ///
     /// Errors: as [`address::parse`].
-    pub(super) async fn locate(&self, head: &Head<'_>, dialect: Dialect) -> Result<Asked, ApiError> {
+    pub(super) async fn locate(
+        &self,
+        head: &Head<'_>,
+        dialect: Dialect,
+    ) -> Result<Asked, ApiError> {
         let host = head.header("host").unwrap_or_default();
         let bucket = match address::host(host, &self.config.hosts) {
             Host::Service => None,

@@ -26,9 +26,12 @@ const fn write(name: &'static str) -> Meta {
     Meta::write("oss", "2019-05-17", name).denied_as(&error::ACCESS_DENIED)
 }
 
-const TAKEN: Code = Code::new("CnameAlreadyExists", 409, "The domain name is bound to another bucket.");
-const NOT_BOUND: Code = Code::new("NoSuchCname", 404, "The domain name is not bound to this bucket.");
-const TOO_MANY: Code = Code::new("TooManyCname", 400, "No more domain names can be bound to this bucket.");
+const TAKEN: Code =
+    Code::new("CnameAlreadyExists", 409, "The domain name is bound to another bucket.");
+const NOT_BOUND: Code =
+    Code::new("NoSuchCname", 404, "The domain name is not bound to this bucket.");
+const TOO_MANY: Code =
+    Code::new("TooManyCname", 400, "No more domain names can be bound to this bucket.");
 
 /// Host names of one bucket, at most.
 const CNAMES_MAX: u64 = 100;
@@ -71,7 +74,11 @@ impl Storage {
             let bucket = own(cx, &name)?;
             cx.audit_detail("domain", host.as_str());
             let unbound = tables::cname::delete(cx.tx(), &host, bucket.id)?;
-            if unbound { Ok(()) } else { Err(ApiError::new(&NOT_BOUND).field("Domain", host.as_str())) }
+            if unbound {
+                Ok(())
+            } else {
+                Err(ApiError::new(&NOT_BOUND).field("Domain", host.as_str()))
+            }
         };
         self.oss.cloud().write(call.ctx.session(write("DeleteCname")), unbind).await?;
         Ok(empty(StatusCode::OK))
@@ -84,7 +91,8 @@ impl Storage {
             let bound = tables::cname::list(cx.tx(), bucket.id)?;
             Ok((bucket, bound))
         };
-        let (bucket, bound) = self.oss.cloud().read(call.ctx.session(read("ListCname")), list).await?;
+        let (bucket, bound) =
+            self.oss.cloud().read(call.ctx.session(read("ListCname")), list).await?;
         Ok(respond::xml(render::cnames(&bucket, &bound)))
     }
 
@@ -94,11 +102,14 @@ impl Storage {
     async fn domain(&self, call: &Call<'_>, payload: Payload) -> Result<String, ApiError> {
         let document = call.read(payload, SMALL_BYTES_MAX).await?;
         let root = xml::read(&document, "BucketCnameConfiguration", SMALL_BYTES_MAX)?;
-        let told = root.child("Cname").and_then(|cname| cname.word_of("Domain")).unwrap_or_default();
+        let told =
+            root.child("Cname").and_then(|cname| cname.word_of("Domain")).unwrap_or_default();
         let host = told.to_ascii_lowercase();
         let ours = !matches!(address::host(&host, &self.config.hosts), Host::Other(_));
         if ours || !is_host_name(&host) {
-            return Err(error::INVALID_ARGUMENT.error("The domain name is not valid.").field("Domain", told));
+            return Err(error::INVALID_ARGUMENT
+                .error("The domain name is not valid.")
+                .field("Domain", told));
         }
         Ok(host)
     }
@@ -109,11 +120,16 @@ fn is_host_name(host: &str) -> bool {
     let label = |label: &str| {
         let bytes = label.as_bytes();
         (1..=63).contains(&bytes.len())
-            && bytes.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-')
+            && bytes
+                .iter()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-')
             && bytes.first() != Some(&b'-')
             && bytes.last() != Some(&b'-')
     };
-    host.len() <= 253 && host.contains('.') && host.split('.').all(label) && host.parse::<IpAddr>().is_err()
+    host.len() <= 253
+        && host.contains('.')
+        && host.split('.').all(label)
+        && host.parse::<IpAddr>().is_err()
 }
 
 #[cfg(test)]
@@ -125,7 +141,18 @@ mod tests {
         for name in ["data.kpu.example", "a-1.b", "xn--bcher-kva.example"] {
             assert!(is_host_name(name), "{name}");
         }
-        for name in ["", "localhost", "a..b", "-a.b", "a-.b", "a_b.c", "192.0.2.1", "a.b/c", "ü.example", "a b.c"] {
+        for name in [
+            "",
+            "localhost",
+            "a..b",
+            "-a.b",
+            "a-.b",
+            "a_b.c",
+            "192.0.2.1",
+            "a.b/c",
+            "ü.example",
+            "a b.c",
+        ] {
             assert!(!is_host_name(name), "{name}");
         }
     }

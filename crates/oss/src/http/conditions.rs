@@ -17,7 +17,10 @@ pub(super) fn of_source(head: &Head<'_>, dialect: Dialect) -> ReadConditions {
     of_headers(head, names(dialect).copy_source_conditions)
 }
 
-fn of_headers(head: &Head<'_>, [fits, fits_not, modified, unmodified]: [&str; 4]) -> ReadConditions {
+fn of_headers(
+    head: &Head<'_>,
+    [fits, fits_not, modified, unmodified]: [&str; 4],
+) -> ReadConditions {
     let tags = |name: &str| head.header(name).map(EtagMatch::parse);
     let date = |name: &str| head.header(name).and_then(Time::parse_http);
     ReadConditions {
@@ -32,14 +35,24 @@ fn of_headers(head: &Head<'_>, [fits, fits_not, modified, unmodified]: [&str; 4]
 ///
 /// Errors: `InvalidArgument` where `x-oss-forbid-overwrite` is neither `true` nor `false`.
 pub(super) fn of_write(head: &Head<'_>, dialect: Dialect) -> Result<WriteConditions, ApiError> {
-    let forbid = head.header("x-oss-forbid-overwrite").filter(|_| dialect == Dialect::Oss).unwrap_or("false");
+    let forbid = head
+        .header("x-oss-forbid-overwrite")
+        .filter(|_| dialect == Dialect::Oss)
+        .unwrap_or("false");
     let forbid_overwrite = match forbid {
         _ if forbid.eq_ignore_ascii_case("true") => true,
         _ if forbid.eq_ignore_ascii_case("false") => false,
-        _ => return Err(error::INVALID_ARGUMENT.error("The header x-oss-forbid-overwrite must be true or false.")),
+        _ => {
+            return Err(error::INVALID_ARGUMENT
+                .error("The header x-oss-forbid-overwrite must be true or false."));
+        }
     };
     let tags = |name: &str| head.header(name).map(EtagMatch::parse);
-    Ok(WriteConditions { if_match: tags("if-match"), if_none_match: tags("if-none-match"), forbid_overwrite })
+    Ok(WriteConditions {
+        if_match: tags("if-match"),
+        if_none_match: tags("if-none-match"),
+        forbid_overwrite,
+    })
 }
 
 /// The range of a read. Several ranges, other units and what is no range are ignored, so that the
@@ -56,13 +69,16 @@ pub(super) fn copy_range(head: &Head<'_>, dialect: Dialect) -> Result<Option<Ran
     let name = names(dialect).copy_source_range;
     let Some(value) = head.header(name) else { return Ok(None) };
     let range = parse_range(value);
-    range.map(Some).ok_or_else(|| error::INVALID_ARGUMENT.error(format!("The header {name} must be bytes=first-last.")))
+    range.map(Some).ok_or_else(|| {
+        error::INVALID_ARGUMENT.error(format!("The header {name} must be bytes=first-last."))
+    })
 }
 
 /// Reads `bytes=first-last`, `bytes=first-` and `bytes=-count`.
 fn parse_range(value: &str) -> Option<RangeSpec> {
     let (unit, range) = value.split_once('=')?;
-    let (first, last) = range.split_once('-').filter(|_| unit.trim().eq_ignore_ascii_case("bytes"))?;
+    let (first, last) =
+        range.split_once('-').filter(|_| unit.trim().eq_ignore_ascii_case("bytes"))?;
     let number = |text: &str| {
         let text = text.trim();
         // `parse` alone would also take a plus sign.
@@ -88,7 +104,16 @@ mod tests {
         assert_eq!(parse_range("bytes=0-0"), Some(RangeSpec::From(0, Some(0))));
         assert_eq!(parse_range("bytes=10-"), Some(RangeSpec::From(10, None)));
         assert_eq!(parse_range("Bytes= -7"), Some(RangeSpec::Last(7)));
-        for other in ["bytes=0-1,3-4", "bytes=5-4", "bytes=-", "bytes=a-b", "bytes=+1-2", "lines=1-2", "bytes", ""] {
+        for other in [
+            "bytes=0-1,3-4",
+            "bytes=5-4",
+            "bytes=-",
+            "bytes=a-b",
+            "bytes=+1-2",
+            "lines=1-2",
+            "bytes",
+            "",
+        ] {
             assert_eq!(parse_range(other), None, "{other}");
         }
     }

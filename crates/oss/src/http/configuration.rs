@@ -72,21 +72,44 @@ const fn error(code: &'static Code) -> Option<Unset> {
     Some(Unset::Error(code))
 }
 
-const fn default(root: &'static str, children: &'static [(&'static str, &'static str)]) -> Option<Unset> {
+const fn default(
+    root: &'static str,
+    children: &'static [(&'static str, &'static str)],
+) -> Option<Unset> {
     Some(Unset::Default(root, children))
 }
 
 static ALL: &[Configuration] = &[
-    kind("accelerate", Some(Document::TransferAcceleration), None, default("AccelerateConfiguration", &[])),
+    kind(
+        "accelerate",
+        Some(Document::TransferAcceleration),
+        None,
+        default("AccelerateConfiguration", &[]),
+    ),
     kind("cors", Some(Document::Cors), error(&error::NO_SUCH_CORS), error(&error::NO_SUCH_CORS)),
     kind("encryption", None, error(&NO_OSS_ENCRYPTION), error(&NO_S3_ENCRYPTION)),
     kind("inventory", None, error(&NO_INVENTORY), error(&NO_CONFIGURATION)),
-    kind("lifecycle", Some(Document::Lifecycle), error(&NO_LIFECYCLE), error(&error::NO_SUCH_LIFECYCLE)),
-    kind("logging", Some(Document::Logging), default("BucketLoggingStatus", &[]), default("BucketLoggingStatus", &[])),
+    kind(
+        "lifecycle",
+        Some(Document::Lifecycle),
+        error(&NO_LIFECYCLE),
+        error(&error::NO_SUCH_LIFECYCLE),
+    ),
+    kind(
+        "logging",
+        Some(Document::Logging),
+        default("BucketLoggingStatus", &[]),
+        default("BucketLoggingStatus", &[]),
+    ),
     kind("notification", None, None, default("NotificationConfiguration", &[])),
     kind("object-lock", None, None, error(&NO_OBJECT_LOCK)),
     kind("ownershipControls", None, None, error(&NO_OWNERSHIP)),
-    kind("policy", None, error(&error::NO_SUCH_BUCKET_POLICY), error(&error::NO_SUCH_BUCKET_POLICY)),
+    kind(
+        "policy",
+        None,
+        error(&error::NO_SUCH_BUCKET_POLICY),
+        error(&error::NO_SUCH_BUCKET_POLICY),
+    ),
     kind("policyStatus", None, IS_PRIVATE, error(&error::NO_SUCH_BUCKET_POLICY)),
     kind("publicAccessBlock", None, NOT_BLOCKED, error(&NO_ACCESS_BLOCK)),
     kind(
@@ -103,10 +126,17 @@ static ALL: &[Configuration] = &[
         default("TransferAccelerationConfiguration", &[("Enabled", "false")]),
         None,
     ),
-    kind("website", Some(Document::Website), error(&error::NO_SUCH_WEBSITE), error(&error::NO_SUCH_WEBSITE)),
+    kind(
+        "website",
+        Some(Document::Website),
+        error(&error::NO_SUCH_WEBSITE),
+        error(&error::NO_SUCH_WEBSITE),
+    ),
     kind("worm", None, error(&NO_WORM), None),
 ];
 
-const OWNER_PAYS: Option<Unset> = default("RequestPaymentConfiguration", &[("Payer", "BucketOwner")]);
+const OWNER_PAYS: Option<Unset> =
+    default("RequestPaymentConfiguration", &[("Payer", "BucketOwner")]);
 const IS_PRIVATE: Option<Unset> = default("PolicyStatus", &[("IsPublic", "false")]);
-const NOT_BLOCKED: Option<Unset> = default("PublicAccessBlockConfiguration", &[("BlockPublicAccess", "false")]);
+const NOT_BLOCKED: Option<Unset> =
+    default("PublicAccessBlockConfiguration", &[("BlockPublicAccess", "false")]);

@@ -111,12 +111,19 @@ pub(super) const fn names(dialect: Dialect) -> &'static Names {
 pub(super) fn check_understood(headers: &HeaderMap, dialect: Dialect) -> Result<(), ApiError> {
     let asks = |name: &&&str| headers.get(**name).is_some_and(|value| value != "false");
     let refused = names(dialect).refused.iter().find(asks);
-    refused.map_or(Ok(()), |name| Err(ApiError::new(&error::NOT_IMPLEMENTED).field("Header", *name)))
+    refused
+        .map_or(Ok(()), |name| Err(ApiError::new(&error::NOT_IMPLEMENTED).field("Header", *name)))
 }
 
 /// Standard headers that are kept with an object and given back.
-const KEPT: [&str; 6] =
-    ["content-type", "cache-control", "content-disposition", "content-encoding", "content-language", "expires"];
+const KEPT: [&str; 6] = [
+    "content-type",
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "expires",
+];
 
 /// What a request's headers say about an object.
 ///
@@ -127,7 +134,8 @@ pub(super) fn attributes(head: &Head<'_>, dialect: Dialect) -> Result<Attributes
     for name in KEPT {
         let Some(value) = head.headers.get(name) else { continue };
         let value = text(name, value)?;
-        let value = if name == "content-encoding" { without_chunked(value) } else { value.to_owned() };
+        let value =
+            if name == "content-encoding" { without_chunked(value) } else { value.to_owned() };
         if !value.is_empty() {
             attributes.headers.push((name.to_owned(), value));
         }
@@ -135,7 +143,10 @@ pub(super) fn attributes(head: &Head<'_>, dialect: Dialect) -> Result<Attributes
     let names = names(dialect);
     let mut bytes = 0;
     for name in head.headers.keys() {
-        let Some(short) = name.as_str().strip_prefix(names.meta).filter(|short| !short.is_empty()) else { continue };
+        let Some(short) = name.as_str().strip_prefix(names.meta).filter(|short| !short.is_empty())
+        else {
+            continue;
+        };
         let mut values = head.headers.get_all(name).iter();
         let mut joined = values.next().map_or(Ok(""), |value| text(short, value))?.to_owned();
         for value in values {
@@ -147,7 +158,9 @@ pub(super) fn attributes(head: &Head<'_>, dialect: Dialect) -> Result<Attributes
     }
     if bytes > names.meta_bytes_max {
         return Err(match dialect {
-            Dialect::Oss => error::INVALID_ARGUMENT.error("The user metadata are longer than 8 KiB."),
+            Dialect::Oss => {
+                error::INVALID_ARGUMENT.error("The user metadata are longer than 8 KiB.")
+            }
             Dialect::S3 => ApiError::new(&error::METADATA_TOO_LARGE),
         });
     }
@@ -161,15 +174,22 @@ fn text<'a>(name: &str, value: &'a HeaderValue) -> Result<&'a str, ApiError> {
 
 /// `aws-chunked` is how the body was sent, not how the object is encoded.
 fn without_chunked(value: &str) -> String {
-    let codings: Vec<&str> =
-        value.split(',').map(str::trim).filter(|coding| !coding.eq_ignore_ascii_case("aws-chunked")).collect();
+    let codings: Vec<&str> = value
+        .split(',')
+        .map(str::trim)
+        .filter(|coding| !coding.eq_ignore_ascii_case("aws-chunked"))
+        .collect();
     codings.join(",")
 }
 
 /// All that the headers say about a new object.
 ///
 /// Errors: those of the parts.
-pub(super) fn put_options(head: &Head<'_>, dialect: Dialect, expected: Expected) -> Result<PutOptions, ApiError> {
+pub(super) fn put_options(
+    head: &Head<'_>,
+    dialect: Dialect,
+    expected: Expected,
+) -> Result<PutOptions, ApiError> {
     check_understood(head.headers, dialect)?;
     Ok(PutOptions {
         attributes: attributes(head, dialect)?,
@@ -184,7 +204,10 @@ pub(super) fn put_options(head: &Head<'_>, dialect: Dialect, expected: Expected)
 /// The storage class that the headers name.
 ///
 /// Errors: `InvalidStorageClass` (S3), `InvalidArgument` (OSS).
-pub(super) fn storage_class(head: &Head<'_>, dialect: Dialect) -> Result<Option<StorageClass>, ApiError> {
+pub(super) fn storage_class(
+    head: &Head<'_>,
+    dialect: Dialect,
+) -> Result<Option<StorageClass>, ApiError> {
     let Some(word) = head.header(names(dialect).storage_class) else { return Ok(None) };
     let known = match dialect {
         Dialect::Oss => StorageClass::parse(word),
@@ -242,7 +265,9 @@ pub(super) fn parse_object_acl(word: &str, dialect: Dialect) -> Result<Option<Ac
         (Dialect::Oss, "default") => Ok(None),
         // Here the owner of a bucket owns its objects, so these two ask for what is so anyway.
         (Dialect::S3, "bucket-owner-read" | "bucket-owner-full-control") => Ok(None),
-        (Dialect::S3, "authenticated-read" | "aws-exec-read") => Err(ApiError::new(&error::NOT_IMPLEMENTED)),
+        (Dialect::S3, "authenticated-read" | "aws-exec-read") => {
+            Err(ApiError::new(&error::NOT_IMPLEMENTED))
+        }
         (_, word) => Acl::parse(word).map(Some).ok_or_else(|| bad_acl(word)),
     }
 }
@@ -268,8 +293,12 @@ pub(super) fn tags(head: &Head<'_>, dialect: Dialect) -> Result<Tags, ApiError> 
 /// Errors: `InvalidTag`.
 pub(super) fn check_tags(tags: Tags, count_max: usize) -> Result<Tags, ApiError> {
     let long = |text: &str, max: usize| text.chars().count() > max;
-    let wrong = |(key, value): &(String, String)| key.is_empty() || long(key, 128) || long(value, 256);
-    let doubled = tags.iter().enumerate().any(|(at, (key, _))| tags[..at].iter().any(|(other, _)| other == key));
+    let wrong =
+        |(key, value): &(String, String)| key.is_empty() || long(key, 128) || long(value, 256);
+    let doubled = tags
+        .iter()
+        .enumerate()
+        .any(|(at, (key, _))| tags[..at].iter().any(|(other, _)| other == key));
     if tags.len() > count_max || doubled || tags.iter().any(wrong) {
         return Err(ApiError::new(&error::INVALID_TAG));
     }
@@ -307,7 +336,9 @@ pub(super) fn md5(head: &Head<'_>) -> Result<Option<[u8; 16]>, ApiError> {
 /// Errors: `InvalidArgument`.
 pub(super) fn crc64(head: &Head<'_>) -> Result<Option<u64>, ApiError> {
     let number = |value: &str| {
-        value.parse().map_err(|_| error::INVALID_ARGUMENT.error("The header x-oss-hash-crc64ecma is not a number."))
+        value.parse().map_err(|_| {
+            error::INVALID_ARGUMENT.error("The header x-oss-hash-crc64ecma is not a number.")
+        })
     };
     head.header("x-oss-hash-crc64ecma").map(number).transpose()
 }

@@ -45,7 +45,8 @@ fn untoken(token: &str) -> Result<String, ApiError> {
     let text = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let key = text.as_deref().and_then(|text| text.strip_prefix(TOKEN_MARK)).map(str::to_owned);
     key.ok_or_else(|| {
-        let refused = error::INVALID_ARGUMENT.error("The continuation token provided is incorrect.");
+        let refused =
+            error::INVALID_ARGUMENT.error("The continuation token provided is incorrect.");
         refused.field("ArgumentName", "continuation-token")
     })
 }
@@ -61,7 +62,10 @@ impl Storage {
 
     pub(super) async fn list_objects_v2(&self, call: &Call<'_>) -> Answer {
         let (style, after) = (style(call)?, call.text("start-after"));
-        let given = call.query.get("continuation-token").filter(|token| !call.is_oss() || !token.is_empty());
+        let given = call
+            .query
+            .get("continuation-token")
+            .filter(|token| !call.is_oss() || !token.is_empty());
         let from = given.map_or_else(|| Ok(after.to_owned()), untoken)?;
         let query = query(call, from)?;
         let page = self.oss.list(&call.ctx, &call.bucket, query.clone()).await?;
@@ -101,7 +105,10 @@ impl Storage {
         let after = call.count("part-number-marker", 0, u32::MAX as usize)?;
         let after = u32::try_from(after).unwrap_or(u32::MAX);
         let upload_id = call.text("uploadId");
-        let page = self.oss.list_parts(&call.ctx, (&call.bucket, &call.key, upload_id), after, limit).await?;
+        let page = self
+            .oss
+            .list_parts(&call.ctx, (&call.bucket, &call.key, upload_id), after, limit)
+            .await?;
         Ok(xml(render::list_parts(style, (&call.key, upload_id), (after, limit), &page)))
     }
 }

@@ -74,7 +74,12 @@ impl Storage {
     }
 
     /// One request, from head to answer.
-    async fn answer(&self, head: Head<'_>, frame: &mut Frame<'_>, connection: Connection) -> Answer {
+    async fn answer(
+        &self,
+        head: Head<'_>,
+        frame: &mut Frame<'_>,
+        connection: Connection,
+    ) -> Answer {
         let dialect = frame.dialect;
         let asked = self.locate(&head, dialect).await?;
         let query = Query::parse(head.query);
@@ -171,7 +176,8 @@ impl Handler for Storage {
     }
 
     fn refuse(&self, status: u16) -> (&'static str, Vec<u8>) {
-        let request = RequestInfo { id: RequestId::random(&*self.oss.cloud().rng), ..RequestInfo::default() };
+        let request =
+            RequestInfo { id: RequestId::random(&*self.oss.cloud().rng), ..RequestInfo::default() };
         let code = Code { status, ..error::INVALID_REQUEST };
         let body = error::render(Dialect::Oss, &ApiError::new(&code), &request.id.short(), "", "");
         (body.content_type, body.bytes)

@@ -28,7 +28,8 @@ fn target<'c>(call: &'c Call<'_>) -> (&'c str, &'c str, &'c str) {
 fn part_number(call: &Call<'_>) -> Result<u32, ApiError> {
     let text = call.text("partNumber");
     text.parse().map_err(|_| {
-        let refused = error::INVALID_ARGUMENT.error("Part number must be an integer between 1 and 10000, inclusive.");
+        let refused = error::INVALID_ARGUMENT
+            .error("Part number must be an integer between 1 and 10000, inclusive.");
         refused.field("ArgumentName", "partNumber").field("ArgumentValue", text)
     })
 }
@@ -56,11 +57,15 @@ impl Storage {
 
     pub(super) async fn upload_part(&self, call: &Call<'_>, payload: Payload) -> Answer {
         let number = part_number(call)?;
-        let (upload, expected) = payload.open(call, headers::expected(&call.head, call.dialect)?)?;
+        let (upload, expected) =
+            payload.open(call, headers::expected(&call.head, call.dialect)?)?;
         if expected.length.is_none() && !call.is_oss() {
             return Err(ApiError::new(&error::MISSING_CONTENT_LENGTH));
         }
-        let part = self.oss.upload_part(&call.ctx, target(call), PartOptions { number, expected }, upload).await?;
+        let part = self
+            .oss
+            .upload_part(&call.ctx, target(call), PartOptions { number, expected }, upload)
+            .await?;
         let mut response = empty(StatusCode::OK);
         put_digests(response.headers_mut(), call.dialect, &part.etag, part.crc64, &part.checksums);
         Ok(response)
@@ -70,9 +75,11 @@ impl Storage {
         let number = part_number(call)?;
         let source = source(call)?;
         let range = conditions::copy_range(&call.head, call.dialect)?;
-        let (part, _) = self.oss.upload_part_copy(&call.ctx, target(call), number, source, range).await?;
+        let (part, _) =
+            self.oss.upload_part_copy(&call.ctx, target(call), number, source, range).await?;
         let style = Style::plain(call.dialect);
-        let mut response = xml(render::copy_part(style, &part.etag, part.modified, &part.checksums));
+        let mut response =
+            xml(render::copy_part(style, &part.etag, part.modified, &part.checksums));
         if call.is_oss() {
             put_digests(response.headers_mut(), call.dialect, &part.etag, part.crc64, &[]);
         }
@@ -84,7 +91,8 @@ impl Storage {
         let options = complete_options(call, payload).await?;
         let stored = self.oss.complete(&call.ctx, target(call), options).await?;
         let location = format!("{}/{}/{}", self.config.endpoint, call.bucket, call.key);
-        let mut response = xml(render::complete(style, &location, &call.bucket, &call.key, &stored));
+        let mut response =
+            xml(render::complete(style, &location, &call.bucket, &call.key, &stored));
         if call.is_oss() {
             put_digests(response.headers_mut(), call.dialect, &stored.etag, stored.crc64, &[]);
         }
@@ -110,7 +118,8 @@ fn wanted_checksum(call: &Call<'_>) -> Result<Option<(Algorithm, Coverage)>, Api
         (Some("COMPOSITE"), algorithm) if algorithm != Algorithm::Crc64Nvme => Coverage::Composite,
         (Some(word), _) => {
             let name = algorithm.name();
-            return Err(error::INVALID_REQUEST.error(format!("The {word} checksum type cannot be used with {name}.")));
+            return Err(error::INVALID_REQUEST
+                .error(format!("The {word} checksum type cannot be used with {name}.")));
         }
     };
     Ok(Some((algorithm, coverage)))
@@ -124,14 +133,16 @@ async fn complete_options(call: &Call<'_>, payload: Payload) -> Result<CompleteO
     let promised = Expected { md5: headers::md5(&call.head)?, ..Expected::default() };
     let (upload, expected) = payload.open(call, promised)?;
     let document = upload.read(&expected, COMPLETE_BYTES_MAX).await?;
-    let all = call.head.header("x-oss-complete-all").is_some_and(|word| word.eq_ignore_ascii_case("yes"));
+    let all =
+        call.head.header("x-oss-complete-all").is_some_and(|word| word.eq_ignore_ascii_case("yes"));
     let parts = if !all || !call.is_oss() {
         let parts = body::complete_multipart_upload(&document)?;
         CompleteParts::Named(parts.into_iter().map(named).collect::<Result<_, _>>()?)
     } else if document.trim_ascii().is_empty() {
         CompleteParts::All
     } else {
-        return Err(error::INVALID_ARGUMENT.error("With x-oss-complete-all there must be no list of parts."));
+        return Err(error::INVALID_ARGUMENT
+            .error("With x-oss-complete-all there must be no list of parts."));
     };
     Ok(CompleteOptions {
         parts,
@@ -151,13 +162,16 @@ fn named(part: body::Part) -> Result<NamedPart, ApiError> {
 
 /// The checksums that the whole object must have.
 fn object_checksums(call: &Call<'_>) -> Result<Vec<Checksum>, ApiError> {
-    let given = |algorithm: Algorithm| call.head.header(algorithm.header()).map(|value| checksum(algorithm, value));
+    let given = |algorithm: Algorithm| {
+        call.head.header(algorithm.header()).map(|value| checksum(algorithm, value))
+    };
     Algorithm::ALL.into_iter().filter_map(given).collect()
 }
 
 /// Reads a checksum's text form: Base64, with `-N` where it is of N parts.
 fn checksum(algorithm: Algorithm, text: &str) -> Result<Checksum, ApiError> {
     let (value, parts) = text.split_once('-').unwrap_or((text, "0"));
-    let parts = parts.parse().map_err(|_| error::INVALID_REQUEST.error("A checksum is not valid."))?;
+    let parts =
+        parts.parse().map_err(|_| error::INVALID_REQUEST.error("A checksum is not valid."))?;
     Ok(Checksum { algorithm, value: algorithm.parse(value)?, parts })
 }

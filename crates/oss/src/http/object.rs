@@ -18,7 +18,8 @@ use crate::ops::{CopyOptions, CopySource, DeleteKey, Directive, Fetched, GetOpti
 
 impl Storage {
     pub(super) async fn put_object(&self, call: &Call<'_>, payload: Payload) -> Answer {
-        let (upload, expected) = payload.open(call, headers::expected(&call.head, call.dialect)?)?;
+        let (upload, expected) =
+            payload.open(call, headers::expected(&call.head, call.dialect)?)?;
         if expected.length.is_none() && !call.is_oss() {
             return Err(ApiError::new(&error::MISSING_CONTENT_LENGTH));
         }
@@ -33,13 +34,17 @@ impl Storage {
         call.check_version()?;
         let overrides = overrides(call)?;
         let range = conditions::range(&call.head);
-        let strict = call.head.header("x-oss-range-behavior").is_some_and(|word| word.eq_ignore_ascii_case("standard"));
+        let strict = call
+            .head
+            .header("x-oss-range-behavior")
+            .is_some_and(|word| word.eq_ignore_ascii_case("standard"));
         let conditions = conditions::of_read(&call.head);
         let options = GetOptions { range, strict_range: strict || !call.is_oss(), conditions };
-        let (info, range, stream) = match self.oss.get(&call.ctx, &call.bucket, &call.key, options).await? {
-            Fetched::NotModified(info) => return Ok(not_modified(call, &info)),
-            Fetched::Found { info, range, body } => (info, range, body),
-        };
+        let (info, range, stream) =
+            match self.oss.get(&call.ctx, &call.bucket, &call.key, options).await? {
+                Fetched::NotModified(info) => return Ok(not_modified(call, &info)),
+                Fetched::Found { info, range, body } => (info, range, body),
+            };
         let mut response = Response::new(respond::object_body(stream).await?);
         let headers = response.headers_mut();
         respond::put_object(headers, call.dialect, &info);
@@ -76,7 +81,8 @@ impl Storage {
     pub(super) async fn object_meta(&self, call: &Call<'_>) -> Answer {
         call.check_version()?;
         let conditions = ReadConditions::default();
-        let (Ok(info) | Err(info)) = self.oss.head(&call.ctx, &call.bucket, &call.key, &conditions).await?;
+        let (Ok(info) | Err(info)) =
+            self.oss.head(&call.ctx, &call.bucket, &call.key, &conditions).await?;
         let mut response = empty(StatusCode::OK);
         let headers = response.headers_mut();
         respond::put_state(headers, call.dialect, &info);
@@ -100,11 +106,17 @@ impl Storage {
     pub(super) async fn delete_objects(&self, call: &Call<'_>, payload: Payload) -> Answer {
         let style = Style { dialect: call.dialect, encoded: call.url_encoded()? };
         let wanted = body::delete(&call.read(payload, DELETE_BYTES_MAX).await?)?;
-        let named = |object: &body::ObjectVersion| check_version(object.version_id.as_deref(), &object.key).is_ok();
+        let named = |object: &body::ObjectVersion| {
+            check_version(object.version_id.as_deref(), &object.key).is_ok()
+        };
         let keys = wanted.objects.iter().filter(|object| named(object));
-        let keys: Vec<DeleteKey> = keys.map(|object| DeleteKey { key: object.key.clone(), if_match: None }).collect();
-        let deleted =
-            if keys.is_empty() { Vec::new() } else { self.oss.delete_many(&call.ctx, &call.bucket, keys).await? };
+        let keys: Vec<DeleteKey> =
+            keys.map(|object| DeleteKey { key: object.key.clone(), if_match: None }).collect();
+        let deleted = if keys.is_empty() {
+            Vec::new()
+        } else {
+            self.oss.delete_many(&call.ctx, &call.bucket, keys).await?
+        };
         let mut deleted = deleted.into_iter();
         let outcomes: Vec<Outcome> = wanted
             .objects
@@ -156,7 +168,8 @@ impl Storage {
                  object's metadata or storage class.",
             ));
         }
-        let (stored, _) = self.oss.copy(&call.ctx, source, &call.bucket, &call.key, options).await?;
+        let (stored, _) =
+            self.oss.copy(&call.ctx, source, &call.bucket, &call.key, options).await?;
         let mut response = xml(render::copy(Style::plain(dialect), &stored));
         if call.is_oss() {
             put_stored(response.headers_mut(), dialect, &stored);
@@ -209,7 +222,10 @@ fn put_stored(headers: &mut HeaderMap, dialect: Dialect, stored: &Stored) {
 
 /// The checksums of an object, where an S3 client asks for them.
 fn put_wanted_checksums(headers: &mut HeaderMap, call: &Call<'_>, info: &ObjectInfo) {
-    let wanted = call.head.header("x-amz-checksum-mode").is_some_and(|mode| mode.eq_ignore_ascii_case("enabled"));
+    let wanted = call
+        .head
+        .header("x-amz-checksum-mode")
+        .is_some_and(|mode| mode.eq_ignore_ascii_case("enabled"));
     if wanted && !call.is_oss() {
         respond::put_checksums(headers, &info.attributes.checksums);
     }
@@ -243,10 +259,15 @@ fn overrides(call: &Call<'_>) -> Result<HeaderMap, ApiError> {
     for (parameter, header) in OVERRIDES {
         let Some(value) = call.query.get(parameter) else { continue };
         if call.ctx.caller.is_anonymous() {
-            return Err(error::INVALID_REQUEST.error("Response headers can be overridden in signed requests only."));
+            return Err(error::INVALID_REQUEST
+                .error("Response headers can be overridden in signed requests only."));
         }
         let value = HeaderValue::from_bytes(value.as_bytes());
-        overrides.insert(header, value.map_err(|_| error::INVALID_ARGUMENT.error(format!("{parameter} is not valid.")))?);
+        overrides.insert(
+            header,
+            value
+                .map_err(|_| error::INVALID_ARGUMENT.error(format!("{parameter} is not valid.")))?,
+        );
     }
     Ok(overrides)
 }
@@ -259,7 +280,11 @@ pub(super) fn source(call: &Call<'_>) -> Result<CopySource, ApiError> {
     let (bucket, object) = body::copy_source(value, call.dialect)?;
     address::check_key(&object.key, call.dialect)?;
     check_version(object.version_id.as_deref(), &object.key)?;
-    Ok(CopySource { bucket, key: object.key, conditions: conditions::of_source(&call.head, call.dialect) })
+    Ok(CopySource {
+        bucket,
+        key: object.key,
+        conditions: conditions::of_source(&call.head, call.dialect),
+    })
 }
 
 /// Reads a directive: true for `REPLACE`, false for `COPY` or nothing.

@@ -7,16 +7,18 @@ mod object;
 
 use std::borrow::Cow;
 
-use base::{AccountId, Time};
 use base::text::{percent_encode, percent_encode_keeping};
+use base::{AccountId, Time};
 use wire::object::Dialect;
 use wire::object::xml::Writer;
 
 pub(super) use bucket::{
-    ALL_USERS, Place, acl, bucket_info, bucket_stat, cnames, default_configuration, list_buckets, live_channels,
-    location, regions, tagging, versioning,
+    ALL_USERS, Place, acl, bucket_info, bucket_stat, cnames, default_configuration, list_buckets,
+    live_channels, location, regions, tagging, versioning,
 };
-pub(super) use listing::{Listed, list_objects, list_objects_v2, list_parts, list_uploads, list_versions};
+pub(super) use listing::{
+    Listed, list_objects, list_objects_v2, list_parts, list_uploads, list_versions,
+};
 pub(super) use object::{Outcome, complete, copy, copy_part, deleted, initiate};
 
 const S3_NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";

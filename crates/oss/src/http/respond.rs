@@ -12,7 +12,8 @@ use engine::RequestInfo;
 use engine::server::refusal::MARK;
 use engine::server::{Body, full};
 use http::header::{
-    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, SERVER,
+    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
+    LAST_MODIFIED, SERVER,
 };
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
@@ -80,7 +81,10 @@ impl<'a> Frame<'a> {
         match self.dialect {
             Dialect::Oss => {
                 put(headers, "x-oss-request-id", &id.short());
-                headers.insert("x-oss-server-time", HeaderValue::from(u64::try_from(took.as_millis()).unwrap_or(0)));
+                headers.insert(
+                    "x-oss-server-time",
+                    HeaderValue::from(u64::try_from(took.as_millis()).unwrap_or(0)),
+                );
             }
             Dialect::S3 => s3_ids(headers, id),
         }
@@ -100,9 +104,10 @@ fn translated<'e>(dialect: Dialect, refused: &'e ApiError) -> Cow<'e, ApiError> 
         Dialect::S3 if refused.is(&error::FILE_ALREADY_EXISTS) => &error::PRECONDITION_FAILED,
         _ => return Cow::Borrowed(refused),
     };
-    let told = refused.fields().iter().fold(other.error(refused.text()), |told, (name, value)| {
-        told.field(name, value.as_str())
-    });
+    let told = refused
+        .fields()
+        .iter()
+        .fold(other.error(refused.text()), |told, (name, value)| told.field(name, value.as_str()));
     Cow::Owned(told)
 }
 
@@ -140,7 +145,13 @@ pub(super) fn etag(etag: &Etag, dialect: Dialect) -> String {
 }
 
 /// What is told of new bytes: tag, CRC-64 (OSS) and the checksums that were asked for (S3).
-pub(super) fn put_digests(headers: &mut HeaderMap, dialect: Dialect, tag: &Etag, crc64: u64, sums: &[Checksum]) {
+pub(super) fn put_digests(
+    headers: &mut HeaderMap,
+    dialect: Dialect,
+    tag: &Etag,
+    crc64: u64,
+    sums: &[Checksum],
+) {
     put(headers, "etag", &etag(tag, dialect));
     match dialect {
         Dialect::Oss => drop(headers.insert("x-oss-hash-crc64ecma", HeaderValue::from(crc64))),
@@ -174,7 +185,9 @@ pub(super) fn put_object(headers: &mut HeaderMap, dialect: Dialect, info: &Objec
     let names = names(dialect);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(names.content_type));
     for (name, value) in &info.attributes.headers {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value.as_bytes())) {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::try_from(name), HeaderValue::from_bytes(value.as_bytes()))
+        {
             headers.insert(name, value);
         }
     }
@@ -197,7 +210,10 @@ pub(super) fn put_object(headers: &mut HeaderMap, dialect: Dialect, info: &Objec
         Dialect::S3 if info.storage_class == StorageClass::Standard => return,
         Dialect::S3 => {}
     }
-    headers.insert(names.storage_class, HeaderValue::from_static(class_name(info.storage_class, dialect)));
+    headers.insert(
+        names.storage_class,
+        HeaderValue::from_static(class_name(info.storage_class, dialect)),
+    );
 }
 
 /// What a client needs to know whether it has an object.
@@ -240,7 +256,10 @@ impl HttpBody for Begun {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<HttpFrame<Bytes>>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<HttpFrame<Bytes>>>> {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(Ok(HttpFrame::data(first))));
         }

@@ -16,8 +16,11 @@ impl Storage {
     }
 
     pub(super) async fn list_buckets(&self, call: &Call<'_>) -> Answer {
-        let (marker, count, default) =
-            if call.is_oss() { ("marker", "max-keys", 100) } else { ("continuation-token", "max-buckets", PAGE_MAX) };
+        let (marker, count, default) = if call.is_oss() {
+            ("marker", "max-keys", 100)
+        } else {
+            ("continuation-token", "max-buckets", PAGE_MAX)
+        };
         let (prefix, after) = (call.text("prefix"), call.text(marker));
         let limit = call.count(count, default, PAGE_MAX)?;
         let query = ListBuckets { prefix: prefix.to_owned(), after: after.to_owned(), limit };

@@ -13,13 +13,25 @@ fn put(server: &Server, sign: Sign, key: &str, body: &str) {
 fn an_object_is_put_read_and_deleted_in_every_signature() {
     check(|server| {
         for sign in SIGNS {
-            let (meta, prefix) = if sign == Sign::S3 { ("x-amz-meta-a", "x-amz") } else { ("x-oss-meta-a", "x-oss") };
+            let (meta, prefix) = if sign == Sign::S3 {
+                ("x-amz-meta-a", "x-amz")
+            } else {
+                ("x-oss-meta-a", "x-oss")
+            };
             let target = "/pemilu/data/%C3%BC%2Bb%20c";
             let ask = |method| server.ask(method, target);
-            let done = ask("PUT").header(meta, "Papua é").header("content-type", "text/x-tps").body("hello").send(sign);
+            let done = ask("PUT")
+                .header(meta, "Papua é")
+                .header("content-type", "text/x-tps")
+                .body("hello")
+                .send(sign);
             assert_eq!(done.status, 200, "{done:?}");
             let tag = "5d41402abc4b2a76b9719d911017c592";
-            let tag = if sign == Sign::S3 { format!("\"{tag}\"") } else { format!("\"{}\"", tag.to_uppercase()) };
+            let tag = if sign == Sign::S3 {
+                format!("\"{tag}\"")
+            } else {
+                format!("\"{}\"", tag.to_uppercase())
+            };
             assert_eq!(done.header("etag"), Some(tag.as_str()));
             assert_eq!(done.header(&format!("{prefix}-request-id")).unwrap().len(), 24);
 
@@ -53,14 +65,25 @@ fn an_object_is_put_read_and_deleted_in_every_signature() {
 #[test]
 fn what_one_dialect_writes_the_other_reads() {
     check(|server| {
-        let written = server.ask("PUT", "/pemilu/a").header("x-oss-meta-kelurahan", "Gambir").body("x").send(Sign::OssV4);
+        let written = server
+            .ask("PUT", "/pemilu/a")
+            .header("x-oss-meta-kelurahan", "Gambir")
+            .body("x")
+            .send(Sign::OssV4);
         assert_eq!(written.status, 200);
         let read = server.ask("GET", "/pemilu/a").send(Sign::S3);
-        assert_eq!((read.text().as_str(), read.header("x-amz-meta-kelurahan")), ("x", Some("Gambir")));
+        assert_eq!(
+            (read.text().as_str(), read.header("x-amz-meta-kelurahan")),
+            ("x", Some("Gambir"))
+        );
         assert_eq!(read.header("content-type"), Some("binary/octet-stream"));
         let read = server.ask("GET", "/pemilu/a").send(Sign::OssV1);
         assert_eq!(read.header("content-type"), Some("application/octet-stream"));
-        let class = server.ask("PUT", "/pemilu/b").header("x-amz-storage-class", "STANDARD_IA").body("x").send(Sign::S3);
+        let class = server
+            .ask("PUT", "/pemilu/b")
+            .header("x-amz-storage-class", "STANDARD_IA")
+            .body("x")
+            .send(Sign::S3);
         assert_eq!(class.status, 200);
         let read = server.ask("HEAD", "/pemilu/b").send(Sign::OssV4);
         assert_eq!(read.header("x-oss-storage-class"), Some("IA"));
@@ -72,7 +95,10 @@ fn a_refusal_of_a_head_is_in_its_headers() {
     check(|server| {
         let refused = server.ask("HEAD", "/pemilu/gone").send(Sign::OssV4);
         assert_eq!((refused.status, refused.header("x-oss-ec")), (404, Some("0026-00000001")));
-        assert!(refused.header("x-oss-err").is_some_and(|body| body.starts_with("PD94bWwg")), "{refused:?}");
+        assert!(
+            refused.header("x-oss-err").is_some_and(|body| body.starts_with("PD94bWwg")),
+            "{refused:?}"
+        );
         let refused = server.ask("HEAD", "/pemilu/gone").send(Sign::S3);
         assert_eq!((refused.status, refused.body.len()), (404, 0));
     });
@@ -82,11 +108,14 @@ fn a_refusal_of_a_head_is_in_its_headers() {
 fn ranges_are_cut_out_in_each_dialects_way() {
     check(|server| {
         put(server, Sign::OssV4, "r", "0123456789");
-        let get = |range: &str, sign| server.ask("GET", "/pemilu/r").header("range", range).send(sign);
+        let get =
+            |range: &str, sign| server.ask("GET", "/pemilu/r").header("range", range).send(sign);
         for sign in SIGNS {
-            for (range, expect, told) in
-                [("bytes=0-0", "0", "bytes 0-0/10"), ("bytes=-3", "789", "bytes 7-9/10"), ("bytes=8-99", "89", "bytes 8-9/10")]
-            {
+            for (range, expect, told) in [
+                ("bytes=0-0", "0", "bytes 0-0/10"),
+                ("bytes=-3", "789", "bytes 7-9/10"),
+                ("bytes=8-99", "89", "bytes 8-9/10"),
+            ] {
                 let part = get(range, sign);
                 assert_eq!((part.status, part.text().as_str()), (206, expect));
                 assert_eq!(part.header("content-range"), Some(told));
@@ -96,7 +125,10 @@ fn ranges_are_cut_out_in_each_dialects_way() {
         }
         assert_eq!(get("bytes=20-30", Sign::OssV4).status, 200);
         get("bytes=20-30", Sign::S3).refused(416, "InvalidRange");
-        let strict = server.ask("GET", "/pemilu/r").header("range", "bytes=20-").header("x-oss-range-behavior", "standard");
+        let strict = server
+            .ask("GET", "/pemilu/r")
+            .header("range", "bytes=20-")
+            .header("x-oss-range-behavior", "standard");
         strict.send(Sign::OssV4).refused(416, "InvalidRange");
     });
 }
@@ -107,16 +139,21 @@ fn conditions_are_weighed() {
         put(server, Sign::OssV4, "c", "hello");
         let tag = "\"5d41402abc4b2a76b9719d911017c592\"";
         for sign in SIGNS {
-            let get = |name: &str, value: &str| server.ask("GET", "/pemilu/c").header(name, value).send(sign);
+            let get = |name: &str, value: &str| {
+                server.ask("GET", "/pemilu/c").header(name, value).send(sign)
+            };
             assert_eq!(get("if-match", tag).status, 200);
             let same = get("if-none-match", tag);
             assert_eq!((same.status, same.body.len()), (304, 0));
             assert!(same.header("etag").is_some());
             get("if-match", "\"0\"").refused(412, "PreconditionFailed");
-            get("if-unmodified-since", "Thu, 01 Jan 2026 00:00:00 GMT").refused(412, "PreconditionFailed");
+            get("if-unmodified-since", "Thu, 01 Jan 2026 00:00:00 GMT")
+                .refused(412, "PreconditionFailed");
             assert_eq!(get("if-modified-since", "Fri, 02 Jan 2026 03:04:05 GMT").status, 304);
         }
-        let again = |name: &str, value: &str| server.ask("PUT", "/pemilu/c").header(name, value).body("other");
+        let again = |name: &str, value: &str| {
+            server.ask("PUT", "/pemilu/c").header(name, value).body("other")
+        };
         again("x-oss-forbid-overwrite", "true").send(Sign::OssV4).refused(409, "FileAlreadyExists");
         again("if-none-match", "*").send(Sign::S3).refused(412, "PreconditionFailed");
         assert_eq!(again("if-match", tag).send(Sign::S3).status, 200);
@@ -126,24 +163,37 @@ fn conditions_are_weighed() {
 #[test]
 fn a_copy_takes_or_replaces_the_meaning() {
     check(|server| {
-        let made = server.ask("PUT", "/pemilu/from%20a").header("x-oss-meta-a", "one").body("copied").send(Sign::OssV4);
+        let made = server
+            .ask("PUT", "/pemilu/from%20a")
+            .header("x-oss-meta-a", "one")
+            .body("copied")
+            .send(Sign::OssV4);
         assert_eq!(made.status, 200);
         for (sign, prefix) in [(Sign::OssV4, "x-oss"), (Sign::S3, "x-amz")] {
             let header = |name: &str| format!("{prefix}-{name}");
-            let copy = |to: &str| server.ask("PUT", to).header(&header("copy-source"), "/pemilu/from%20a").body("");
+            let copy = |to: &str| {
+                server.ask("PUT", to).header(&header("copy-source"), "/pemilu/from%20a").body("")
+            };
             let done = copy("/pemilu/to").send(sign);
             assert_eq!(done.status, 200, "{done:?}");
             assert!(done.element("LastModified").ends_with(".000Z"));
             let read = server.ask("GET", "/pemilu/to").send(sign);
-            assert_eq!((read.text().as_str(), read.header(&header("meta-a"))), ("copied", Some("one")));
+            assert_eq!(
+                (read.text().as_str(), read.header(&header("meta-a"))),
+                ("copied", Some("one"))
+            );
             let replace = copy("/pemilu/to").header(&header("metadata-directive"), "REPLACE");
             assert_eq!(replace.header(&header("meta-b"), "two").send(sign).status, 200);
             let read = server.ask("HEAD", "/pemilu/to").send(sign);
-            assert_eq!((read.header(&header("meta-a")), read.header(&header("meta-b"))), (None, Some("two")));
+            assert_eq!(
+                (read.header(&header("meta-a")), read.header(&header("meta-b"))),
+                (None, Some("two"))
+            );
             let unless = copy("/pemilu/to").header(&header("copy-source-if-match"), "\"0\"");
             unless.send(sign).refused(412, "PreconditionFailed");
         }
-        let idle = server.ask("PUT", "/pemilu/to").header("x-amz-copy-source", "pemilu/to").body("");
+        let idle =
+            server.ask("PUT", "/pemilu/to").header("x-amz-copy-source", "pemilu/to").body("");
         idle.send(Sign::S3).refused(400, "InvalidRequest");
     });
 }
@@ -155,21 +205,33 @@ fn a_multipart_upload_becomes_one_object() {
             let begun = server.ask("POST", "/pemilu/m?uploads").body("").send(sign);
             let id = begun.element("UploadId");
             let part = |number: u32, body: Vec<u8>| {
-                let done = server.ask("PUT", &format!("/pemilu/m?partNumber={number}&uploadId={id}")).body(body).send(sign);
+                let done = server
+                    .ask("PUT", &format!("/pemilu/m?partNumber={number}&uploadId={id}"))
+                    .body(body)
+                    .send(sign);
                 assert_eq!(done.status, 200, "{done:?}");
-                format!("<Part><PartNumber>{number}</PartNumber><ETag>{}</ETag></Part>", done.header("etag").unwrap())
+                format!(
+                    "<Part><PartNumber>{number}</PartNumber><ETag>{}</ETag></Part>",
+                    done.header("etag").unwrap()
+                )
             };
             let (one, two) = (part(1, vec![b'1'; size]), part(2, b"tail".to_vec()));
             let listed = server.ask("GET", &format!("/pemilu/m?uploadId={id}")).send(sign);
             assert_eq!(listed.text().matches("<Part>").count(), 2, "{listed:?}");
             let complete = |parts: &[&str]| {
-                let document = format!("<CompleteMultipartUpload>{}</CompleteMultipartUpload>", parts.concat());
+                let document = format!(
+                    "<CompleteMultipartUpload>{}</CompleteMultipartUpload>",
+                    parts.concat()
+                );
                 server.ask("POST", &format!("/pemilu/m?uploadId={id}")).body(document).send(sign)
             };
             complete(&[&two, &one]).refused(400, "InvalidPartOrder");
             let done = complete(&[&one, &two]);
             assert!(done.element("ETag").contains("-2"), "{done:?}");
-            let read = server.ask("GET", "/pemilu/m").header("range", &format!("bytes={}-", size - 1)).send(sign);
+            let read = server
+                .ask("GET", "/pemilu/m")
+                .header("range", &format!("bytes={}-", size - 1))
+                .send(sign);
             assert_eq!(read.text(), "1tail");
             complete(&[&one, &two]).refused(404, "NoSuchUpload");
         }
@@ -180,12 +242,16 @@ fn a_multipart_upload_becomes_one_object() {
 fn parts_are_copied_and_all_of_them_completed() {
     check(|server| {
         put(server, Sign::OssV4, "source", "0123456789");
-        let id = server.ask("POST", "/pemilu/m?uploads").body("").send(Sign::OssV4).element("UploadId");
+        let id =
+            server.ask("POST", "/pemilu/m?uploads").body("").send(Sign::OssV4).element("UploadId");
         let target = format!("/pemilu/m?partNumber=1&uploadId={id}");
-        let copy = server.ask("PUT", &target).header("x-oss-copy-source", "/pemilu/source").body("");
+        let copy =
+            server.ask("PUT", &target).header("x-oss-copy-source", "/pemilu/source").body("");
         let copied = copy.header("x-oss-copy-source-range", "bytes=2-4").send(Sign::OssV4);
         assert_eq!(copied.status, 200, "{copied:?}");
-        let complete = server.ask("POST", &format!("/pemilu/m?uploadId={id}")).header("x-oss-complete-all", "yes");
+        let complete = server
+            .ask("POST", &format!("/pemilu/m?uploadId={id}"))
+            .header("x-oss-complete-all", "yes");
         assert_eq!(complete.body("").send(Sign::OssV4).status, 200);
         assert_eq!(server.ask("GET", "/pemilu/m").send(Sign::S3).text(), "234");
     });
@@ -200,12 +266,20 @@ fn listings_go_on_where_they_stopped() {
         for sign in [Sign::OssV4, Sign::S3] {
             let (mut seen, mut token) = (Vec::new(), String::new());
             loop {
-                let target = format!("/pemilu?list-type=2&max-keys=1&delimiter=%2F&encoding-type=url{token}");
+                let target = format!(
+                    "/pemilu?list-type=2&max-keys=1&delimiter=%2F&encoding-type=url{token}"
+                );
                 let page = server.ask("GET", &target).send(sign);
                 assert_eq!(page.element("KeyCount"), "1");
                 let folded = page.text().contains("<CommonPrefixes>");
                 let text = page.text();
-                let rest = if folded { text.split_once("<CommonPrefixes>") } else { text.split_once("<Contents>") }.unwrap().1;
+                let rest = if folded {
+                    text.split_once("<CommonPrefixes>")
+                } else {
+                    text.split_once("<Contents>")
+                }
+                .unwrap()
+                .1;
                 seen.push(rest.split_once('>').unwrap().1.split_once('<').unwrap().0.to_owned());
                 if page.element("IsTruncated") == "false" {
                     break;
@@ -214,10 +288,19 @@ fn listings_go_on_where_they_stopped() {
             }
             let prefix = if sign == Sign::S3 { "b/" } else { "b%2F" };
             assert_eq!(seen, ["a", prefix, "c%2Bc", "d"]);
-            server.ask("GET", "/pemilu?list-type=2&continuation-token=nonsense").send(sign).refused(400, "InvalidArgument");
+            server
+                .ask("GET", "/pemilu?list-type=2&continuation-token=nonsense")
+                .send(sign)
+                .refused(400, "InvalidArgument");
         }
-        server.ask("GET", "/pemilu?max-keys=1001").send(Sign::OssV4).refused(400, "InvalidArgument");
-        assert_eq!(server.ask("GET", "/pemilu?max-keys=1001").send(Sign::S3).element("MaxKeys"), "1000");
+        server
+            .ask("GET", "/pemilu?max-keys=1001")
+            .send(Sign::OssV4)
+            .refused(400, "InvalidArgument");
+        assert_eq!(
+            server.ask("GET", "/pemilu?max-keys=1001").send(Sign::S3).element("MaxKeys"),
+            "1000"
+        );
         assert_eq!(server.ask("GET", "/pemilu").send(Sign::OssV4).element("MaxKeys"), "100");
         let versions = server.ask("GET", "/pemilu?versions").send(Sign::OssV4);
         assert_eq!(versions.text().matches("<VersionId>null</VersionId>").count(), 5);
@@ -231,7 +314,9 @@ fn many_objects_are_deleted_at_once() {
             put(server, sign, "a", "x");
             put(server, sign, "b", "x");
             let document = |quiet: bool| {
-                format!("<Delete><Quiet>{quiet}</Quiet><Object><Key>a</Key></Object><Object><Key>b</Key></Object></Delete>")
+                format!(
+                    "<Delete><Quiet>{quiet}</Quiet><Object><Key>a</Key></Object><Object><Key>b</Key></Object></Delete>"
+                )
             };
             let done = server.ask("POST", "/pemilu?delete").body(document(false)).send(sign);
             assert_eq!(done.text().matches("<Deleted>").count(), 2, "{done:?}");
@@ -249,18 +334,32 @@ fn buckets_tell_about_themselves() {
         assert_eq!(info.element("Location"), "oss-ap-southeast-5");
         put(server, Sign::OssV4, "a", "12345");
         let stat = server.ask("GET", "/pemilu?stat").send(Sign::OssV4);
-        assert_eq!((stat.element("Storage"), stat.element("ObjectCount")), ("5".to_owned(), "1".to_owned()));
+        assert_eq!(
+            (stat.element("Storage"), stat.element("ObjectCount")),
+            ("5".to_owned(), "1".to_owned())
+        );
         let list = server.ask("GET", "/").send(Sign::OssV1);
-        assert_eq!((list.element("Name").as_str(), list.element("MaxKeys").as_str()), (BUCKET, "100"));
+        assert_eq!(
+            (list.element("Name").as_str(), list.element("MaxKeys").as_str()),
+            (BUCKET, "100")
+        );
         assert_eq!(server.ask("GET", "/").send(Sign::S3).element("Name"), BUCKET);
         let regions = server.ask("GET", "/?regions").send(Sign::OssV4);
         assert_eq!(regions.element("Region"), "oss-ap-southeast-5");
         let head = server.ask("HEAD", "/pemilu").send(Sign::S3);
         assert_eq!(head.header("x-amz-bucket-region"), Some("ap-southeast-5"));
         server.ask("DELETE", "/pemilu").send(Sign::S3).refused(409, "BucketNotEmpty");
-        server.ask("PUT", "/pemilu").body("").send(Sign::S3).refused(409, "BucketAlreadyOwnedByYou");
+        server
+            .ask("PUT", "/pemilu")
+            .body("")
+            .send(Sign::S3)
+            .refused(409, "BucketAlreadyOwnedByYou");
         assert_eq!(server.ask("PUT", "/pemilu").body("").send(Sign::OssV4).status, 200);
-        server.ask("PUT", "/Not_a_bucket").body("").send(Sign::OssV4).refused(400, "InvalidBucketName");
+        server
+            .ask("PUT", "/Not_a_bucket")
+            .body("")
+            .send(Sign::OssV4)
+            .refused(400, "InvalidBucketName");
     });
 }
 
@@ -268,7 +367,11 @@ fn buckets_tell_about_themselves() {
 fn tags_are_kept_in_both_dialects() {
     check(|server| {
         let tags = "<Tagging><TagSet><Tag><Key>a</Key><Value>1</Value></Tag></TagSet></Tagging>";
-        let made = server.ask("PUT", "/pemilu/k").header("x-oss-tagging", "b=2").body("x").send(Sign::OssV4);
+        let made = server
+            .ask("PUT", "/pemilu/k")
+            .header("x-oss-tagging", "b=2")
+            .body("x")
+            .send(Sign::OssV4);
         assert_eq!(made.status, 200);
         assert_eq!(server.ask("GET", "/pemilu/k?tagging").send(Sign::S3).element("Key"), "b");
         server.ask("GET", "/pemilu?tagging").send(Sign::S3).refused(404, "NoSuchTagSet");
@@ -279,7 +382,12 @@ fn tags_are_kept_in_both_dialects() {
             assert_eq!(server.ask("DELETE", target).send(Sign::OssV4).status, 204);
         }
         let long = format!("{}=1", "k".repeat(129));
-        server.ask("PUT", "/pemilu/k").header("x-oss-tagging", &long).body("x").send(Sign::OssV4).refused(400, "InvalidTag");
+        server
+            .ask("PUT", "/pemilu/k")
+            .header("x-oss-tagging", &long)
+            .body("x")
+            .send(Sign::OssV4)
+            .refused(400, "InvalidTag");
     });
 }
 
@@ -292,9 +400,13 @@ fn what_is_not_served_is_said_to_be_so() {
         ask("GET", "/pemilu?lifecycle", Sign::S3).refused(404, "NoSuchLifecycleConfiguration");
         ask("GET", "/nowhere?lifecycle", Sign::S3).refused(404, "NoSuchBucket");
         ask("POST", "/pemilu/k?append&position=0", Sign::OssV4).refused(501, "NotImplemented");
-        ask("GET", "/pemilu/k?x-oss-process=image%2Fresize", Sign::OssV4).refused(501, "NotImplemented");
+        ask("GET", "/pemilu/k?x-oss-process=image%2Fresize", Sign::OssV4)
+            .refused(501, "NotImplemented");
         ask("PATCH", "/pemilu/k", Sign::S3).refused(405, "MethodNotAllowed");
-        let sealed = server.ask("PUT", "/pemilu/k").header("x-amz-server-side-encryption", "AES256").body("x");
+        let sealed = server
+            .ask("PUT", "/pemilu/k")
+            .header("x-amz-server-side-encryption", "AES256")
+            .body("x");
         sealed.send(Sign::S3).refused(501, "NotImplemented");
     });
 }
@@ -305,8 +417,17 @@ fn a_missing_bucket_is_told_before_a_wrong_key() {
         let stranger = testkit::root(7);
         for sign in SIGNS {
             server.ask("GET", "/nowhere/a").by(&stranger).send(sign).refused(404, "NoSuchBucket");
-            server.ask("GET", "/pemilu/a").by(&stranger).send(sign).refused(403, "InvalidAccessKeyId");
-            server.ask("PUT", "/nowhere").body("").by(&stranger).send(sign).refused(403, "InvalidAccessKeyId");
+            server
+                .ask("GET", "/pemilu/a")
+                .by(&stranger)
+                .send(sign)
+                .refused(403, "InvalidAccessKeyId");
+            server
+                .ask("PUT", "/nowhere")
+                .body("")
+                .by(&stranger)
+                .send(sign)
+                .refused(403, "InvalidAccessKeyId");
         }
     });
 }
@@ -316,7 +437,8 @@ fn a_presigned_url_opens_one_object_for_a_while() {
     check(|server| {
         put(server, Sign::OssV4, "p", "given");
         for sign in SIGNS {
-            let url = server.ask("GET", "/pemilu/p?response-content-type=text%2Fx-a").presigned(sign);
+            let url =
+                server.ask("GET", "/pemilu/p?response-content-type=text%2Fx-a").presigned(sign);
             let got = url.clone().go();
             assert_eq!((got.status, got.text().as_str()), (200, "given"), "{got:?}");
             assert_eq!(got.header("content-type"), Some("text/x-a"));
@@ -333,10 +455,16 @@ fn anybody_reads_what_is_public_and_nothing_else() {
         put(server, Sign::OssV4, "open", "o");
         put(server, Sign::OssV4, "shut", "s");
         server.ask("GET", "/pemilu/open").send(Sign::No).refused(403, "AccessDenied");
-        let opened = server.ask("PUT", "/pemilu/open?acl").header("x-oss-object-acl", "public-read").body("");
+        let opened = server
+            .ask("PUT", "/pemilu/open?acl")
+            .header("x-oss-object-acl", "public-read")
+            .body("");
         assert_eq!(opened.send(Sign::OssV4).status, 200);
         assert_eq!(server.ask("GET", "/pemilu/open").send(Sign::No).text(), "o");
-        server.ask("GET", "/pemilu/open?response-content-type=text%2Fhtml").send(Sign::No).refused(400, "InvalidRequest");
+        server
+            .ask("GET", "/pemilu/open?response-content-type=text%2Fhtml")
+            .send(Sign::No)
+            .refused(400, "InvalidRequest");
         server.ask("GET", "/pemilu/shut").send(Sign::No).refused(403, "AccessDenied");
         server.ask("PUT", "/pemilu/open").body("x").send(Sign::No).refused(403, "AccessDenied");
         server.ask("GET", "/").send(Sign::No).refused(403, "AccessDenied");
@@ -344,8 +472,14 @@ fn anybody_reads_what_is_public_and_nothing_else() {
         assert_eq!(opened.send(Sign::S3).status, 200);
         assert_eq!(server.ask("GET", "/pemilu/shut").send(Sign::No).text(), "s");
         let grants = server.ask("GET", "/pemilu?acl").send(Sign::S3).text();
-        assert!(grants.contains("<URI>http://acs.amazonaws.com/groups/global/AllUsers</URI>"), "{grants}");
-        assert_eq!(server.ask("GET", "/pemilu?acl").send(Sign::OssV4).element("Grant"), "public-read");
+        assert!(
+            grants.contains("<URI>http://acs.amazonaws.com/groups/global/AllUsers</URI>"),
+            "{grants}"
+        );
+        assert_eq!(
+            server.ask("GET", "/pemilu?acl").send(Sign::OssV4).element("Grant"),
+            "public-read"
+        );
     });
 }
 
@@ -367,10 +501,15 @@ fn a_host_name_can_be_bound_to_a_bucket() {
     check(|server| {
         put(server, Sign::OssV4, "dir/a", "bound");
         let document = |host: &str| {
-            format!("<BucketCnameConfiguration><Cname><Domain>{host}</Domain></Cname></BucketCnameConfiguration>")
+            format!(
+                "<BucketCnameConfiguration><Cname><Domain>{host}</Domain></Cname></BucketCnameConfiguration>"
+            )
         };
         let change = |comp: &str, bucket: &str, host: &str| {
-            server.ask("POST", &format!("/{bucket}?cname&comp={comp}")).body(document(host)).send(Sign::OssV4)
+            server
+                .ask("POST", &format!("/{bucket}?cname&comp={comp}"))
+                .body(document(host))
+                .send(Sign::OssV4)
         };
         let get = || server.ask("GET", "/dir/a").host("data.kpu.example", BUCKET).send(Sign::OssV4);
         get().refused(404, "NoSuchBucket");
@@ -388,7 +527,11 @@ fn a_host_name_can_be_bound_to_a_bucket() {
         get().refused(404, "NoSuchBucket");
         assert_eq!(change("add", "other", "data.kpu.example").status, 200);
         assert_eq!(server.ask("DELETE", "/other").send(Sign::OssV4).status, 204);
-        assert_eq!(change("add", BUCKET, "data.kpu.example").status, 200, "a deleted bucket lets go of its names");
+        assert_eq!(
+            change("add", BUCKET, "data.kpu.example").status,
+            200,
+            "a deleted bucket lets go of its names"
+        );
     });
 }
 

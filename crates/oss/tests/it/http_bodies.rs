@@ -29,7 +29,9 @@ fn chunked(ask: &Ask<'_>, chunks: &[&[u8]]) -> Vec<u8> {
     let moment = ask.header_value("x-amz-date");
     let day = &moment[..8];
     let secret = format!("AWS4{}-secret", ask.caller.key_id);
-    let key = [day, REGION, "s3", "aws4_request"].iter().fold(secret.into_bytes(), |key, text| mac(&key, text));
+    let key = [day, REGION, "s3", "aws4_request"]
+        .iter()
+        .fold(secret.into_bytes(), |key, text| mac(&key, text));
     let mut previous = ask.header_value("authorization").rsplit_once('=').unwrap().1.to_owned();
     let mut body = Vec::new();
     for chunk in chunks.iter().copied().chain([&b""[..]]) {
@@ -39,7 +41,9 @@ fn chunked(ask: &Ask<'_>, chunks: &[&[u8]]) -> Vec<u8> {
             sha256(chunk)
         );
         previous = hex(&mac(&key, &text));
-        body.extend_from_slice(format!("{:x};chunk-signature={previous}\r\n", chunk.len()).as_bytes());
+        body.extend_from_slice(
+            format!("{:x};chunk-signature={previous}\r\n", chunk.len()).as_bytes(),
+        );
         body.extend_from_slice(chunk);
         body.extend_from_slice(b"\r\n");
     }
@@ -47,7 +51,13 @@ fn chunked(ask: &Ask<'_>, chunks: &[&[u8]]) -> Vec<u8> {
 }
 
 /// Sends chunks after `spoil` had its way with the framed body.
-fn stream(server: &Server, key: &str, declared: usize, chunks: &[&[u8]], spoil: impl Fn(&mut Vec<u8>)) -> Answer {
+fn stream(
+    server: &Server,
+    key: &str,
+    declared: usize,
+    chunks: &[&[u8]],
+    spoil: impl Fn(&mut Vec<u8>),
+) -> Answer {
     // The length of the frame does not depend on the signatures.
     let length = chunked_length(chunks);
     let ask = server
@@ -121,8 +131,15 @@ fn a_checksum_in_a_trailer_is_compared_kept_and_told() {
             ask.payload(UNSIGNED_TRAILER).body(body).send(Sign::S3)
         };
         let done = send("sum", "NhCmhg==");
-        assert_eq!((done.status, done.header("x-amz-checksum-crc32")), (200, Some("NhCmhg==")), "{done:?}");
-        let got = server.ask("GET", "/pemilu/sum").header("x-amz-checksum-mode", "ENABLED").send(Sign::S3);
+        assert_eq!(
+            (done.status, done.header("x-amz-checksum-crc32")),
+            (200, Some("NhCmhg==")),
+            "{done:?}"
+        );
+        let got = server
+            .ask("GET", "/pemilu/sum")
+            .header("x-amz-checksum-mode", "ENABLED")
+            .send(Sign::S3);
         assert_eq!(got.header("x-amz-checksum-crc32"), Some("NhCmhg=="));
         assert_eq!(got.header("x-amz-checksum-type"), Some("FULL_OBJECT"));
         assert_eq!(server.ask("DELETE", "/pemilu/sum").send(Sign::S3).status, 204);
@@ -142,7 +159,8 @@ fn a_wrong_digest_is_refused_in_each_dialects_words() {
         put().header("x-oss-hash-crc64ecma", "1").send(Sign::OssV4).refused(400, "InvalidDigest");
         put().payload(&sha256(b"other")).send(Sign::S3).refused(400, "XAmzContentSHA256Mismatch");
         nothing_is_stored(server, "d");
-        let right = put().header("content-md5", "XUFAKrxLKna5cZ2REBfFkg==").payload(&sha256(b"hello"));
+        let right =
+            put().header("content-md5", "XUFAKrxLKna5cZ2REBfFkg==").payload(&sha256(b"hello"));
         assert_eq!(right.send(Sign::S3).status, 200);
     });
 }
@@ -165,7 +183,10 @@ fn s3_needs_a_length_and_oss_does_not() {
 fn a_large_body_streams_both_ways() {
     check(|server| {
         let body: Vec<u8> = (0..9_000_000u32).map(|at| (at / 7).to_le_bytes()[0]).collect();
-        assert_eq!(server.ask("PUT", "/pemilu/big").body(body.clone()).send(Sign::OssV4).status, 200);
+        assert_eq!(
+            server.ask("PUT", "/pemilu/big").body(body.clone()).send(Sign::OssV4).status,
+            200
+        );
         let got = server.ask("GET", "/pemilu/big").send(Sign::S3);
         assert_eq!(got.header("content-length"), Some("9000000"));
         assert!(got.body == body);
@@ -205,7 +226,10 @@ fn dots_in_a_key_never_leave_the_bucket() {
             put(Sign::OssV4).refused(400, "InvalidObjectName");
             put(Sign::S3).refused(400, "InvalidURI");
         }
-        let copied = server.ask("PUT", "/pemilu/a").header("x-oss-copy-source", "/pemilu/..%2F..%2Fetc").body("");
+        let copied = server
+            .ask("PUT", "/pemilu/a")
+            .header("x-oss-copy-source", "/pemilu/..%2F..%2Fetc")
+            .body("");
         copied.send(Sign::OssV4).refused(400, "InvalidObjectName");
         nothing_is_stored(server, "a");
     });
@@ -214,10 +238,13 @@ fn dots_in_a_key_never_leave_the_bucket() {
 #[test]
 fn what_is_hardly_a_request_gets_an_answer_in_xml() {
     check(|server| {
-        let flood = format!("GET / HTTP/1.1\r\nhost: x\r\nx-flood: {}\r\n\r\n", "a".repeat(1 << 20));
+        let flood =
+            format!("GET / HTTP/1.1\r\nhost: x\r\nx-flood: {}\r\n\r\n", "a".repeat(1 << 20));
         let refused = server.raw(flood.as_bytes());
         assert!(matches!(refused.status, 400 | 431), "{refused:?}");
-        assert!(refused.element("Code") == "InvalidRequest" && refused.element("RequestId").len() == 24);
+        assert!(
+            refused.element("Code") == "InvalidRequest" && refused.element("RequestId").len() == 24
+        );
         let refused = server.raw(b"NONSENSE\r\n\r\n");
         assert_eq!((refused.status, refused.element("Code").as_str()), (400, "InvalidRequest"));
     });
@@ -228,12 +255,21 @@ fn a_connection_serves_one_request_after_another() {
     check(|server| {
         let mut connection = server.connect();
         for round in 0..20 {
-            let put = server.ask("PUT", "/pemilu/again").body(format!("round {round}")).signed(Sign::OssV4);
-            connection.write_all(&[put.head(), format!("round {round}").into_bytes()].concat()).unwrap();
+            let put = server
+                .ask("PUT", "/pemilu/again")
+                .body(format!("round {round}"))
+                .signed(Sign::OssV4);
+            connection
+                .write_all(&[put.head(), format!("round {round}").into_bytes()].concat())
+                .unwrap();
             assert_eq!(Answer::read(&mut connection, false).status, 200);
-            connection.write_all(&server.ask("GET", "/pemilu/again").signed(Sign::S3).head()).unwrap();
+            connection
+                .write_all(&server.ask("GET", "/pemilu/again").signed(Sign::S3).head())
+                .unwrap();
             assert_eq!(Answer::read(&mut connection, false).text(), format!("round {round}"));
-            connection.write_all(&server.ask("HEAD", "/pemilu/gone").signed(Sign::S3).head()).unwrap();
+            connection
+                .write_all(&server.ask("HEAD", "/pemilu/gone").signed(Sign::S3).head())
+                .unwrap();
             assert_eq!(Answer::read(&mut connection, true).status, 404);
         }
     });

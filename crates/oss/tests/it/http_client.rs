@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Clock, Secret};
-use engine::server::{Door, Limits};
 use engine::Caller;
+use engine::server::{Door, Limits};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use oss::Oss;
 use oss::http::{Config, Storage};
@@ -53,13 +53,19 @@ impl Server {
         let owner = testkit::root(1_000_000_000_000_001);
         test.keys.add(&owner);
         let oss = Oss::open(Arc::clone(&test.cloud)).unwrap();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
         let (drain, stop) = watch::channel(false);
         let address = runtime.block_on(async {
-            let door = Door::bind("127.0.0.1:0".parse().unwrap(), None, Limits::default()).await.unwrap();
+            let door =
+                Door::bind("127.0.0.1:0".parse().unwrap(), None, Limits::default()).await.unwrap();
             let address = door.address().unwrap();
             let hosts = ["oss.localhost", "localhost"].map(str::to_owned).to_vec();
-            let storage = Storage::new(oss, Config { hosts, endpoint: "http://oss.example".to_owned() });
+            let storage =
+                Storage::new(oss, Config { hosts, endpoint: "http://oss.example".to_owned() });
             tokio::spawn(door.serve(Arc::new(storage), stop));
             address
         });
@@ -160,7 +166,13 @@ impl Ask<'_> {
             key: some(key).then_some(key.as_bytes()),
         };
         let now = self.server.test.clock.now();
-        let signer = Signer { key_id: &self.caller.key_id, secret: &secret, token: None, region: REGION, now };
+        let signer = Signer {
+            key_id: &self.caller.key_id,
+            secret: &secret,
+            token: None,
+            region: REGION,
+            now,
+        };
         let draft = Draft { method: self.method, path: &self.path, query: &self.query, resource };
         match sign {
             Sign::No => {}
@@ -180,7 +192,13 @@ impl Ask<'_> {
         let (bucket, key) = decoded[1..].split_once('/').unwrap();
         let resource = Resource { bucket: Some(bucket), key: Some(key.as_bytes()) };
         let now = self.server.test.clock.now();
-        let signer = Signer { key_id: &self.caller.key_id, secret: &secret, token: None, region: REGION, now };
+        let signer = Signer {
+            key_id: &self.caller.key_id,
+            secret: &secret,
+            token: None,
+            region: REGION,
+            now,
+        };
         let draft = Draft { method: self.method, path: &self.path, query: &self.query, resource };
         let lifetime = Duration::from_secs(60);
         self.query = match sign {
@@ -206,7 +224,9 @@ impl Ask<'_> {
         head.push_str(" HTTP/1.1\r\n");
         let mut head = head.into_bytes();
         for (name, value) in &self.headers {
-            head.extend_from_slice(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+            head.extend_from_slice(
+                &[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat(),
+            );
         }
         head.extend_from_slice(b"\r\n");
         head
@@ -238,7 +258,11 @@ impl Answer {
             }
             let mut piece = [0; 4096];
             let read = stream.read(&mut piece).unwrap();
-            assert!(read > 0, "the server closed without an answer: {:?}", String::from_utf8_lossy(&bytes));
+            assert!(
+                read > 0,
+                "the server closed without an answer: {:?}",
+                String::from_utf8_lossy(&bytes)
+            );
             bytes.extend_from_slice(&piece[..read]);
         };
         let mut body = bytes.split_off(head_end);
@@ -258,8 +282,15 @@ impl Answer {
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
-        let named = |line: &&str| line.split_once(':').is_some_and(|(known, _)| known.eq_ignore_ascii_case(name));
-        self.head.lines().skip(1).find(named).and_then(|line| line.split_once(':')).map(|(_, value)| value.trim())
+        let named = |line: &&str| {
+            line.split_once(':').is_some_and(|(known, _)| known.eq_ignore_ascii_case(name))
+        };
+        self.head
+            .lines()
+            .skip(1)
+            .find(named)
+            .and_then(|line| line.split_once(':'))
+            .map(|(_, value)| value.trim())
     }
 
     pub fn text(&self) -> String {

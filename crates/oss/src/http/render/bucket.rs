@@ -67,7 +67,8 @@ pub(in crate::http) fn bucket_info(place: &Place<'_>, bucket: &Bucket) -> Vec<u8
     xml.text("Name", &bucket.name).text("CreationDate", &moment(bucket.created));
     xml.text("Location", &place.location()).text("Region", place.region);
     place.endpoints(&mut xml);
-    xml.text("StorageClass", bucket.storage_class.as_str()).text("DataRedundancyType", bucket.redundancy.as_str());
+    xml.text("StorageClass", bucket.storage_class.as_str())
+        .text("DataRedundancyType", bucket.redundancy.as_str());
     owner(&mut xml, "Owner", bucket.owner);
     xml.open("AccessControlList").text("Grant", bucket.acl.as_str()).close();
     xml.open("ServerSideEncryptionRule").text("SSEAlgorithm", "None").close();
@@ -100,7 +101,9 @@ pub(in crate::http) fn regions(place: &Place<'_>, wanted: &str) -> Vec<u8> {
     let mut xml = Writer::new();
     xml.open("RegionInfoList");
     if wanted.is_empty() || wanted == place.location() {
-        xml.open("RegionInfo").text("Region", &place.location()).text("InternetEndpoint", place.endpoint);
+        xml.open("RegionInfo")
+            .text("Region", &place.location())
+            .text("InternetEndpoint", place.endpoint);
         xml.text("InternalEndpoint", place.endpoint).text("AccelerateEndpoint", place.endpoint);
     }
     xml.finish()
@@ -133,7 +136,12 @@ pub(in crate::http) fn acl(style: Style, account: AccountId, acl: Option<Acl>) -
         xml.text("Grant", acl.map_or("default", Acl::as_str));
         return xml.finish();
     }
-    grant(&mut xml, "CanonicalUser", &[("ID", &account.to_string()), ("DisplayName", &account.to_string())], "FULL_CONTROL");
+    grant(
+        &mut xml,
+        "CanonicalUser",
+        &[("ID", &account.to_string()), ("DisplayName", &account.to_string())],
+        "FULL_CONTROL",
+    );
     let everybody = [("URI", ALL_USERS)];
     if matches!(acl, Some(Acl::PublicRead | Acl::PublicReadWrite)) {
         grant(&mut xml, "Group", &everybody, "READ");

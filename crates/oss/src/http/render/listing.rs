@@ -6,7 +6,9 @@ use wire::object::xml::Writer;
 use super::super::headers::class_name;
 use super::super::respond::{coverage_name, etag};
 use super::{Style, moment, owner};
-use crate::ops::{ListPage, ListQuery, ListedObject, ListedPart, PartPage, UploadPage, UploadQuery};
+use crate::ops::{
+    ListPage, ListQuery, ListedObject, ListedPart, PartPage, UploadPage, UploadQuery,
+};
 
 /// What a listing of objects was asked with.
 #[derive(Debug)]
@@ -28,7 +30,9 @@ pub(in crate::http) fn list_objects(style: Style, asked: &Listed<'_>, page: &Lis
     head(&mut xml, style, page, query);
     xml.text("Marker", &style.key(asked.after));
     // S3 tells it only where the last key would not do.
-    if let Some(next) = page.next.as_deref().filter(|_| style.is_oss() || !query.delimiter.is_empty()) {
+    if let Some(next) =
+        page.next.as_deref().filter(|_| style.is_oss() || !query.delimiter.is_empty())
+    {
         xml.text("NextMarker", &style.key(next));
     }
     entries(&mut xml, style, asked, page);
@@ -36,7 +40,11 @@ pub(in crate::http) fn list_objects(style: Style, asked: &Listed<'_>, page: &Lis
 }
 
 /// ListObjectsV2.
-pub(in crate::http) fn list_objects_v2(style: Style, asked: &Listed<'_>, page: &ListPage) -> Vec<u8> {
+pub(in crate::http) fn list_objects_v2(
+    style: Style,
+    asked: &Listed<'_>,
+    page: &ListPage,
+) -> Vec<u8> {
     let mut xml = style.root("ListBucketResult");
     head(&mut xml, style, page, asked.query);
     if !asked.after.is_empty() {
@@ -77,7 +85,8 @@ fn entry(xml: &mut Writer, style: Style, object: &ListedObject) {
     if style.is_oss() {
         xml.text("Type", if object.etag.parts == 0 { "Normal" } else { "Multipart" });
     }
-    xml.value("Size", object.size).text("StorageClass", class_name(object.storage_class, style.dialect));
+    xml.value("Size", object.size)
+        .text("StorageClass", class_name(object.storage_class, style.dialect));
 }
 
 fn prefixes(xml: &mut Writer, style: Style, prefixes: &[String]) {
@@ -111,8 +120,13 @@ pub(in crate::http) fn list_versions(
 }
 
 /// ListMultipartUploads.
-pub(in crate::http) fn list_uploads(style: Style, query: &UploadQuery, page: &UploadPage) -> Vec<u8> {
-    let (next_key, next_upload) = page.next.as_ref().map_or(("", ""), |(key, id)| (key.as_str(), id.as_str()));
+pub(in crate::http) fn list_uploads(
+    style: Style,
+    query: &UploadQuery,
+    page: &UploadPage,
+) -> Vec<u8> {
+    let (next_key, next_upload) =
+        page.next.as_ref().map_or(("", ""), |(key, id)| (key.as_str(), id.as_str()));
     let mut xml = style.root("ListMultipartUploadsResult");
     xml.text("Bucket", &page.bucket.name);
     xml.text("KeyMarker", &style.key(&query.after_key)).text("UploadIdMarker", &query.after_upload);
@@ -152,7 +166,9 @@ pub(in crate::http) fn list_parts(
     xml.text("Bucket", &page.bucket.name).text("Key", &style.key(key)).text("UploadId", upload_id);
     xml.text("StorageClass", class_name(page.storage_class, style.dialect));
     let last = page.parts.last().map_or(after, |part| part.number);
-    xml.value("PartNumberMarker", after).value("NextPartNumberMarker", last).value("MaxParts", limit);
+    xml.value("PartNumberMarker", after)
+        .value("NextPartNumberMarker", last)
+        .value("MaxParts", limit);
     style.encoding(&mut xml);
     xml.value("IsTruncated", page.next.is_some());
     owners(&mut xml, style, page.bucket.owner);

@@ -15,11 +15,22 @@ pub(in crate::http) fn copy(style: Style, stored: &Stored) -> Vec<u8> {
 }
 
 /// UploadPartCopy.
-pub(in crate::http) fn copy_part(style: Style, tag: &Etag, modified: Time, checksums: &[Checksum]) -> Vec<u8> {
+pub(in crate::http) fn copy_part(
+    style: Style,
+    tag: &Etag,
+    modified: Time,
+    checksums: &[Checksum],
+) -> Vec<u8> {
     copied(style, "CopyPartResult", tag, modified, checksums)
 }
 
-fn copied(style: Style, root: &'static str, tag: &Etag, modified: Time, checksums: &[Checksum]) -> Vec<u8> {
+fn copied(
+    style: Style,
+    root: &'static str,
+    tag: &Etag,
+    modified: Time,
+    checksums: &[Checksum],
+) -> Vec<u8> {
     let mut xml = style.root(root);
     xml.text("LastModified", &moment(modified)).text("ETag", &etag(tag, style.dialect));
     self::checksums(&mut xml, style, checksums);
@@ -28,7 +39,8 @@ fn copied(style: Style, root: &'static str, tag: &Etag, modified: Time, checksum
 
 fn checksums(xml: &mut Writer, style: Style, checksums: &[Checksum]) {
     for checksum in checksums.iter().filter(|_| !style.is_oss()) {
-        xml.text(checksum.algorithm.element(), &checksum.text()).text("ChecksumType", coverage(checksum));
+        xml.text(checksum.algorithm.element(), &checksum.text())
+            .text("ChecksumType", coverage(checksum));
     }
 }
 
@@ -41,7 +53,13 @@ pub(in crate::http) fn initiate(style: Style, bucket: &str, key: &str, upload_id
 }
 
 /// CompleteMultipartUpload.
-pub(in crate::http) fn complete(style: Style, location: &str, bucket: &str, key: &str, stored: &Stored) -> Vec<u8> {
+pub(in crate::http) fn complete(
+    style: Style,
+    location: &str,
+    bucket: &str,
+    key: &str,
+    stored: &Stored,
+) -> Vec<u8> {
     let mut xml = style.root("CompleteMultipartUploadResult");
     style.encoding(&mut xml);
     xml.text("Location", location).text("Bucket", bucket).text("Key", &style.key(key));
@@ -65,7 +83,10 @@ pub(in crate::http) fn deleted(style: Style, quiet: bool, outcomes: &[Outcome]) 
     for Outcome { key, version, refused } in outcomes {
         let Some(refused) = refused else {
             if !quiet {
-                xml.open("Deleted").text("Key", &style.key(key)).text_opt("VersionId", version.as_deref()).close();
+                xml.open("Deleted")
+                    .text("Key", &style.key(key))
+                    .text_opt("VersionId", version.as_deref())
+                    .close();
             }
             continue;
         };
