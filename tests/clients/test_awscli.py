@@ -49,6 +49,8 @@ def tree(tmp_path):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+        # `sync` compares with the time of storing, which has no fractions of a second.
+        os.utime(path, (1_700_000_000, 1_700_000_000))
     return folder, files
 
 

@@ -30,6 +30,11 @@ The last line is the sum: `N passed, N failed`.
 /// Where the store's test suite is told of a PostgreSQL server.
 const POSTGRES_VARIABLE: &str = "AWAN_TEST_POSTGRES";
 
+/// Where the in-process cloud of the tests is told which database to use.
+const ENGINE_VARIABLE: &str = "AWAN_TEST_ENGINE";
+/// The crates whose integration tests run on an in-process cloud.
+const SERVICES: [&str; 5] = ["engine", "agreement", "billing", "ram", "oss"];
+
 pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Verdict {
     let only = args.choice("--only", &["rust", "clients", "postgres"])?;
     let filter = args.after_dashes();
@@ -81,6 +86,16 @@ fn rust(workspace: &Workspace, lanes: &mut Lanes, postgres: Option<&Postgres>, f
         None => lanes.skip("Rust, PostgreSQL", "there is no PostgreSQL server"),
     }
     lanes.run("Rust", runner, &mut cargo);
+    if let Some(server) = postgres {
+        let mut cargo = workspace.cargo();
+        let tested = SERVICES.iter().flat_map(|name| ["--package", name]);
+        cargo
+            .args(["test", "--locked", "--no-fail-fast", "--test", "it"])
+            .args(tested)
+            .args(filter);
+        cargo.env(POSTGRES_VARIABLE, server.conninfo("postgres")).env(ENGINE_VARIABLE, "postgres");
+        lanes.run("Rust, services on PostgreSQL", Runner::Cargo, &mut cargo);
+    }
 }
 
 fn clients(
@@ -166,9 +181,9 @@ impl Clients {
             Ok(served) => served,
             Err(why) => return lanes.add(&format!("clients, {name}"), || Err(why)),
         };
-        let early = early_checkpoint(&cloud, scratch.path());
         let log_key = cloud.file().and_then(|file| file.log_key().map(str::to_owned));
         self.python(lanes, backend, &cloud);
+        let early = early_checkpoint(&cloud, scratch.path());
         self.node(lanes, backend, &cloud);
         let public_log = cloud.data_dir().join("log");
         let mut log = Ok(String::new());
@@ -264,10 +279,12 @@ impl Clients {
 const ONE: Counts = Counts { passed: 1, failed: 0, skipped: 0 };
 
 /// Keeps the log's checkpoint as it is now, so that the log can be shown later to have only grown.
+/// An empty tree proves nothing, so it waits for the first entry.
 fn early_checkpoint(cloud: &Cloud, scratch: &Path) -> Result<PathBuf> {
     let published = cloud.data_dir().join("log/checkpoint");
-    let text = process::wait_for("the log's first checkpoint", Duration::from_secs(30), || {
-        Ok(read(&published).ok())
+    let text = process::wait_for("the log's first entry", Duration::from_secs(30), || {
+        let text = read(&published).ok();
+        Ok(text.filter(|text| text.lines().nth(1).is_some_and(|size| size != "0")))
     })?;
     let kept = scratch.join("checkpoint.early");
     write(&kept, text)?;

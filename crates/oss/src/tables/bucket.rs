@@ -80,7 +80,7 @@ pub(crate) fn list(
     let rows = tx.query(
         &format!(
             "SELECT {COLUMNS} FROM oss_bucket
-             WHERE owner = ?1 AND name > ?2 AND name >= ?3 AND SUBSTR(name, 1, ?4) = ?3 ORDER BY name LIMIT ?5"
+             WHERE owner = ?1 AND name > ?2 AND name >= ?3 AND SUBSTR(name, 1, CAST(?4 AS INTEGER)) = ?3 ORDER BY name LIMIT ?5"
         ),
         params![owner, after, prefix, prefix.chars().count(), limit],
         read,
