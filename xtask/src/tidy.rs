@@ -7,6 +7,7 @@
 //! | `file-length`, `function-length` | more than 800 or 70 lines |
 //! | `owner` | a reminder to do something that names nobody |
 //! | `registration` | an action without its line in the table, or a line without its action |
+//! | `untested` | an action that no test of its service names |
 //! | `action-io` | an action handler that reaches for files, sockets, processes or threads |
 //! | `dependencies` | more third-party packages than `xtask/dependencies.max` says |
 //! | `banned`, `duplicate` | a second TLS stack, or two major versions of a heavy crate |

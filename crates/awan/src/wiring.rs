@@ -124,3 +124,6 @@ fn log_signer(dir: &Path, origin: &str, rng: &dyn Rng) -> anyhow::Result<Signer>
     );
     Ok(signer)
 }
+
+#[cfg(test)]
+mod tests;

@@ -221,9 +221,10 @@ impl Registry {
         })
     }
 
-    /// The products, each once.
+    /// The products, each once, in order.
     pub fn products(&self) -> Vec<&'static str> {
         let mut products: Vec<_> = self.entries.iter().map(|entry| entry.meta.product).collect();
+        products.sort_unstable();
         products.dedup();
         products
     }

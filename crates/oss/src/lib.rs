@@ -54,8 +54,10 @@ pub use model::*;
 pub use ops::*;
 
 /// The tables of object storage.
-pub const MIGRATIONS: store::MigrationSet =
-    store::MigrationSet { name: "oss", steps: &[include_str!("../schema/0001.sql"), include_str!("../schema/0002.sql")] };
+pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
+    name: "oss",
+    steps: &[include_str!("../schema/0001.sql"), include_str!("../schema/0002.sql")],
+};
 
 /// The object storage of one data directory. Clones share it.
 #[derive(Clone)]

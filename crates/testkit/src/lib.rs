@@ -148,7 +148,10 @@ struct Schema {
 
 impl Home {
     /// A new one.
-    #[allow(clippy::new_without_default, reason = "it makes a directory, which a default should not")]
+    #[allow(
+        clippy::new_without_default,
+        reason = "it makes a directory, which a default should not"
+    )]
     pub fn new() -> Self {
         let dir = TempDir::new().expect("the temporary directory is writable");
         Self { dir, server: Schema::wanted() }
@@ -200,7 +203,8 @@ impl Schema {
     #[allow(clippy::disallowed_methods, reason = "tests read their own environment")]
     fn wanted() -> Option<Self> {
         std::env::var("AWAN_TEST_ENGINE").ok().filter(|engine| engine == "postgres")?;
-        let connection = std::env::var("AWAN_TEST_POSTGRES").expect("AWAN_TEST_POSTGRES names a server");
+        let connection =
+            std::env::var("AWAN_TEST_POSTGRES").expect("AWAN_TEST_POSTGRES names a server");
         let name = (&SystemRng as &dyn base::Rng).string(b"abcdefghijklmnop", 16);
         let schema = Self { connection, name: format!("t_{name}") };
         schema.administer(format!("CREATE SCHEMA {}", schema.name));
@@ -219,7 +223,8 @@ impl Schema {
             db.write_blocking(move |tx| tx.execute(&sql, &[]))
         };
         // A thread of its own: tests call this from inside a runtime.
-        let done: Result<u64, store::Error> = std::thread::spawn(work).join().expect("the thread does not panic");
+        let done: Result<u64, store::Error> =
+            std::thread::spawn(work).join().expect("the thread does not panic");
         done.expect("the server takes schemas");
     }
 }

@@ -26,6 +26,9 @@ pub struct Head<'a> {
 impl<'a> Head<'a> {
     /// A header's value with the white space around it cut, where it is there and is text.
     pub fn header(&self, name: &str) -> Option<&'a str> {
-        self.headers.get(name).and_then(|value| std::str::from_utf8(value.as_bytes()).ok()).map(str::trim)
+        self.headers
+            .get(name)
+            .and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
+            .map(str::trim)
     }
 }

@@ -36,12 +36,30 @@ pub(super) fn check(files: &Files) -> Vec<Finding> {
             }
             implemented.extend(names);
         }
+        for name in implemented.iter().filter(|name| !is_tested(files, folder, name)) {
+            let message = format!("no test in {} names `{name}`", tests_of(folder));
+            findings.push(Finding::new("untested", table_path, message));
+        }
         for name in registered.difference(&implemented) {
             let message = format!("`{name}` is registered but nowhere in {folder}");
             findings.push(Finding::new("registration", table_path, message));
         }
     }
     findings
+}
+
+/// Where the tests of the service with that actions folder are.
+fn tests_of(folder: &str) -> String {
+    folder.replace("/src/actions/", "/tests/it/")
+}
+
+/// Whether a test names the action. What walks over all actions names none, so it does not count.
+fn is_tested(files: &Files, folder: &str, action: &str) -> bool {
+    let tests = tests_of(folder);
+    let (text, typed) = (format!("\"{action}\""), format!("<{action}>"));
+    let own = files.iter().filter(|(path, _)| path.starts_with(&tests));
+    own.filter(|(path, _)| !path.ends_with("every_action.rs"))
+        .any(|(_, test)| test.contains(&text) || test.contains(&typed))
 }
 
 /// The folder whose table this path is, with its final slash.

@@ -15,12 +15,16 @@ fn cloud() -> TestCloud {
 
 async fn open(test: &TestCloud, account: u64) {
     let now = base::Clock::now(&*test.clock);
-    let done = test.cloud.db.write(move |tx| Agreements.account_opened(tx, AccountId::new(account), now));
+    let done =
+        test.cloud.db.write(move |tx| Agreements.account_opened(tx, AccountId::new(account), now));
     done.await.unwrap();
 }
 
 async fn check(test: &TestCloud, account: u64, product: &'static str) -> Result<(), ApiError> {
-    test.cloud.db.read(move |tx| Agreements.check(tx, AccountId::new(account), product, "Any")).await
+    test.cloud
+        .db
+        .read(move |tx| Agreements.check(tx, AccountId::new(account), product, "Any"))
+        .await
 }
 
 async fn set(test: &TestCloud, account: i64, state: &'static str, services: &'static str) {

@@ -27,7 +27,9 @@ async fn list(test: &TestCloud, params: &[(&str, &str)]) -> Result<Value, ApiErr
 
 fn lines(answer: &Value) -> Vec<(String, String, i64)> {
     let text = |item: &Value, name: &str| item[name].as_str().unwrap().to_owned();
-    let line = |item: &Value| (text(item, "Resource"), text(item, "Meter"), item["Quantity"].as_i64().unwrap());
+    let line = |item: &Value| {
+        (text(item, "Resource"), text(item, "Meter"), item["Quantity"].as_i64().unwrap())
+    };
     answer["Items"]["Item"].as_array().unwrap().iter().map(line).collect()
 }
 
@@ -39,7 +41,10 @@ async fn usage_is_told_up_to_now_and_only_to_its_account() {
     test.clock.pass(Duration::from_secs(10));
     let told = list(&test, &[]).await.unwrap();
     let expected = [("a", "test.requests", 3), ("a", "test.stored", 1000)];
-    assert_eq!(lines(&told), expected.map(|(resource, meter, quantity)| (resource.into(), meter.into(), quantity)));
+    assert_eq!(
+        lines(&told),
+        expected.map(|(resource, meter, quantity)| (resource.into(), meter.into(), quantity))
+    );
     let refused = call(&test.cloud, &user(1, "alice"), "2026-01-01", "ListUsage", &[]).await;
     assert!(refused.unwrap_err().is(&code::NO_PERMISSION));
 }
@@ -74,7 +79,13 @@ async fn hours_and_bad_parameters() {
     note(&test, 1, "a", 2, 0).await;
     let told = list(&test, &[("From", "2026-01-02T04:00:00Z")]).await.unwrap();
     assert_eq!(lines(&told), [("a".to_owned(), "test.requests".to_owned(), 2)]);
-    for (name, value) in [("From", "yesterday"), ("MaxResults", "0"), ("MaxResults", "5000"), ("NextToken", "zz"), ("NextToken", "00")] {
+    for (name, value) in [
+        ("From", "yesterday"),
+        ("MaxResults", "0"),
+        ("MaxResults", "5000"),
+        ("NextToken", "zz"),
+        ("NextToken", "00"),
+    ] {
         let error = list(&test, &[(name, value)]).await.unwrap_err();
         assert!(error.is(&code::INVALID_PARAMETER), "{name}={value}: {error}");
     }

@@ -75,3 +75,37 @@ async fn a_leaf_tells_nothing_of_the_tenant_and_the_row_opens_it() {
     let digest = ring::digest::digest(&ring::digest::SHA256, &opened);
     assert!(leaf.contains(&base::text::hex(digest.as_ref())), "{leaf}");
 }
+
+#[tokio::test]
+async fn an_account_reads_its_own_trail_page_by_page_newest_first() {
+    let test = cloud();
+    write(&test, 0, 5).await;
+    let mut seen = Vec::new();
+    let mut token = String::new();
+    loop {
+        let params = [("MaxResults", "2"), ("NextToken", token.as_str())];
+        let page = engine::pipeline::call(
+            &test.cloud,
+            &root(1),
+            "2026-01-01",
+            "ListAuditEntries",
+            &params,
+        )
+        .await
+        .unwrap();
+        let entries = page["Entries"]["Entry"].as_array().unwrap();
+        seen.extend(entries.iter().map(|entry| entry["Resource"].as_str().unwrap().to_owned()));
+        match page["NextToken"].as_str() {
+            Some(next) => token = next.to_owned(),
+            None => break,
+        }
+    }
+    let expected =
+        (0..5).rev().map(|number| format!("acs:sample:*:0000000000000001:note/note {number}"));
+    assert_eq!(seen, expected.collect::<Vec<_>>());
+    let call = async |caller| {
+        engine::pipeline::call(&test.cloud, &caller, "2026-01-01", "ListAuditEntries", &[]).await
+    };
+    assert_eq!(call(root(2)).await.unwrap()["Entries"]["Entry"], serde_json::json!([]));
+    assert!(call(testkit::user(1, "alice")).await.unwrap_err().is(&base::code::NO_PERMISSION));
+}

@@ -15,11 +15,11 @@ use crate::tables::{Change, access_key, account};
 /// can help a tenant who lost both.
 const ROOT_KEYS_MAX: usize = 4;
 
-const fn read(name: &'static str) -> Meta {
+const fn awan_read(name: &'static str) -> Meta {
     Meta::read("awan", "2026-01-01", name)
 }
 
-const fn write(name: &'static str) -> Meta {
+const fn awan_write(name: &'static str) -> Meta {
     Meta::write("awan", "2026-01-01", name)
 }
 
@@ -70,7 +70,7 @@ pub(super) struct CreateAccountResponse {
 }
 
 impl Action for CreateAccount {
-    const META: Meta = write("CreateAccount");
+    const META: Meta = awan_write("CreateAccount");
     type Request = CreateAccountRequest;
     type Response = CreateAccountResponse;
 
@@ -123,7 +123,7 @@ pub(super) struct ListAccountsResponse {
 }
 
 impl Action for ListAccounts {
-    const META: Meta = read("ListAccounts");
+    const META: Meta = awan_read("ListAccounts");
     type Request = ListAccountsRequest;
     type Response = ListAccountsResponse;
 
@@ -167,7 +167,7 @@ pub(super) struct CreateAccountAccessKeyResponse {
 }
 
 impl Action for CreateAccountAccessKey {
-    const META: Meta = write("CreateAccountAccessKey");
+    const META: Meta = awan_write("CreateAccountAccessKey");
     type Request = OfAccount;
     type Response = CreateAccountAccessKeyResponse;
 
@@ -208,7 +208,7 @@ fn set_suspended(cx: &mut Cx<'_>, id: AccountId, suspended: bool) -> Result<Empt
 pub(super) struct SuspendAccount;
 
 impl Action for SuspendAccount {
-    const META: Meta = write("SuspendAccount");
+    const META: Meta = awan_write("SuspendAccount");
     type Request = OfAccount;
     type Response = Empty;
 
@@ -221,7 +221,7 @@ impl Action for SuspendAccount {
 pub(super) struct ResumeAccount;
 
 impl Action for ResumeAccount {
-    const META: Meta = write("ResumeAccount");
+    const META: Meta = awan_write("ResumeAccount");
     type Request = OfAccount;
     type Response = Empty;
 

@@ -111,15 +111,6 @@ const STATE: &str = "SELECT display_name || coalesce(alias, '') || coalesce(pass
     UNION ALL SELECT policy || entity_id FROM ram_attachment UNION ALL SELECT name || tag_key || tag_value FROM ram_tag ORDER BY 1";
 
 #[test]
-fn each_action_is_there_once_and_none_is_missing() {
-    let names: HashSet<_> = ram::ACTIONS.iter().map(|entry| entry.meta.name).collect();
-    assert_eq!(names.len(), ram::ACTIONS.len());
-    let of =
-        |product: &str| ram::ACTIONS.iter().filter(|entry| entry.meta.product == product).count();
-    assert_eq!((of("ram"), of("sts"), of("awan")), (65, 2, 5));
-}
-
-#[test]
 fn a_user_without_a_policy_is_denied_everything_and_changes_nothing() {
     let seeded = seeded();
     let mallory = seeded.world.user("mallory");

@@ -147,15 +147,15 @@ fn a_policy_is_attached_once_and_detached_once() {
     let root = &world.tenant;
     for (kind, parameter, name) in BEARERS {
         let (attach, detach) = (format!("AttachPolicyTo{kind}"), format!("DetachPolicyFrom{kind}"));
-        let list = format!("ListPoliciesFor{kind}");
+        let list = listing(kind);
         let of = (parameter, name);
         let policy = |name, kind| [of, ("PolicyName", name), ("PolicyType", kind)];
         let (own, system) = (policy("own", "Custom"), policy("ReadOnlyAccess", "System"));
-        assert_eq!(world.ok(root, &list, &[of]), json!({"Policies": {"Policy": []}}));
+        assert_eq!(world.ok(root, list, &[of]), json!({"Policies": {"Policy": []}}));
         world.ok(root, &attach, &own);
         world.ok(root, &attach, &system);
         assert_eq!(world.code(&attach, &own), format!("EntityAlreadyExists.{kind}.Policy"));
-        let listed = world.ok(root, &list, &[of]);
+        let listed = world.ok(root, list, &[of]);
         let rows = listed["Policies"]["Policy"].as_array().unwrap();
         assert_eq!(field(rows, "PolicyName"), ["own", "ReadOnlyAccess"]);
         assert_eq!(field(rows, "PolicyType"), ["Custom", "System"]);
@@ -168,7 +168,17 @@ fn a_policy_is_attached_once_and_detached_once() {
         assert_eq!(world.code(&attach, &none), format!("EntityNotExist.{kind}"));
         world.ok(root, &detach, &system);
         assert_eq!(world.code(&detach, &system), format!("EntityNotExist.{kind}.Policy"));
-        assert_eq!(world.ok(root, &list, &[of])["Policies"]["Policy"][0], rows[0]);
+        assert_eq!(world.ok(root, list, &[of])["Policies"]["Policy"][0], rows[0]);
+    }
+}
+
+/// The action that lists what is attached to a bearer of that kind.
+fn listing(kind: &str) -> &'static str {
+    match kind {
+        "User" => "ListPoliciesForUser",
+        "Group" => "ListPoliciesForGroup",
+        "Role" => "ListPoliciesForRole",
+        other => panic!("policies are not attached to a {other}"),
     }
 }
 

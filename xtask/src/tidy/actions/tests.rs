@@ -5,6 +5,8 @@ fn check_service(table: &str, action: &str, expect: &[&str]) {
         ("crates/x/src/actions/mod.rs", table),
         ("crates/x/src/actions/create_user.rs", action),
         ("crates/x/src/actions/create_user/tests.rs", "fn not_an_action() {}"),
+        ("crates/x/tests/it/users.rs", r#"call("CreateUser")"#),
+        ("crates/x/tests/it/every_action.rs", r#"call("DeleteUser")"#),
     ]
     .map(|(path, text)| (path.to_owned(), text.to_owned()))
     .into();
@@ -20,6 +22,12 @@ fn both_halves_of_an_action_must_be_there() {
     check_service(table, action, &[]);
     check_service("// action::<CreateUser>()", action, &["registration"]);
     check_service(table, "// impl Action for CreateUser {}", &["registration", "registration"]);
+}
+
+#[test]
+fn an_action_that_no_test_of_its_own_names_is_found() {
+    let table = "&[action::<DeleteUser>()]";
+    check_service(table, "impl Action for DeleteUser {}", &["untested"]);
 }
 
 #[test]

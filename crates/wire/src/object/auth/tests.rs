@@ -328,6 +328,13 @@ fn s3_refuses_what_it_cannot_read() {
         &[("authorization", &four("eu-x/ec2", "host;x-amz-date")), sha, date],
         "400 AuthorizationHeaderMalformed",
     );
+}
+
+#[test]
+fn s3_refuses_presigned_urls_that_it_cannot_read() {
+    let check = |target: &str, pairs: &[(&str, &str)], expect: &str| {
+        check(Dialect::S3, target, pairs, expect)
+    };
     check("/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256", &[], "400 AuthorizationQueryParametersError");
     let url = |expires: &str| {
         format!(
