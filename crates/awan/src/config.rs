@@ -200,6 +200,7 @@ impl Config {
 }
 
 /// Resolves `env:NAME` or `file:PATH`.
+#[allow(clippy::disallowed_methods, reason = "this is where the configuration is read")]
 fn reference(text: &str) -> anyhow::Result<Secret<String>> {
     if let Some(name) = text.strip_prefix("env:") {
         let value =

@@ -28,6 +28,7 @@ const EXAMPLES: &str = "Examples:
   awan oss ls oss:// --data-dir ./cloud       list buckets";
 
 #[derive(Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one, for as long as the program runs")]
 enum Verb {
     /// Run the cloud
     Serve(serve::ServeArgs),

@@ -42,6 +42,29 @@ pub fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never: Infallible| match never {}).boxed_unsync()
 }
 
+/// How much of a body that nobody wants is read all the same, and for how long.
+const LINGER_BYTES_MAX: u64 = 32 << 20;
+const LINGER_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Reads on, for a while, a body that nobody wants: a client that is still sending would otherwise
+/// see a reset instead of its answer.
+pub fn linger(mut incoming: Incoming) {
+    let read = async move {
+        let mut left = LINGER_BYTES_MAX;
+        while let Some(Ok(frame)) = incoming.frame().await {
+            let len = frame.data_ref().map_or(0, Bytes::len) as u64;
+            match left.checked_sub(len) {
+                Some(less) => left = less,
+                None => return,
+            }
+        }
+    };
+    // There is no runtime any more where the whole program is being torn down.
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(tokio::time::timeout(LINGER_TIME_MAX, read));
+    }
+}
+
 /// Answers requests. Every error is an answer too.
 pub trait Handler: Send + Sync + 'static {
     /// Answers one request.

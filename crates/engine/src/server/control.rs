@@ -12,7 +12,7 @@ use wire::Head;
 use wire::answer;
 use wire::call::{self, Format};
 
-use super::{Body, Handler, full};
+use super::{Body, Handler, full, linger};
 use crate::Cloud;
 use crate::pipeline::{self, Peer};
 
@@ -56,7 +56,8 @@ impl Handler for Control {
 
 async fn collect(incoming: Incoming) -> Result<Bytes, ApiError> {
     if incoming.size_hint().lower() > BODY_MAX as u64 {
-        return Err(code::BODY_TOO_LARGE.into()); // declared too large: not a byte of it is read
+        linger(incoming);
+        return Err(code::BODY_TOO_LARGE.into());
     }
     let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(incoming, BODY_MAX).collect());
     match body.await {

@@ -18,7 +18,7 @@ use crate::tables;
 pub(super) struct Identity {
     pub(super) caller: Caller,
     pub(super) payload: Payload,
-    pub(super) chunk_key: Option<ChunkKey>,
+    pub(super) chunk_key: Option<Box<ChunkKey>>,
 }
 
 impl Storage {
@@ -55,7 +55,7 @@ impl Storage {
         match verified {
             Ok((caller, chunk_key)) => {
                 cloud.authority.key_used(&caller, "oss", now);
-                Ok(Identity { caller, payload, chunk_key })
+                Ok(Identity { caller, payload, chunk_key: chunk_key.map(Box::new) })
             }
             Err(refused) if operation == Operation::PutBucket || asked.bucket.is_empty() => {
                 Err(refused)

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use base::ApiError;
 use bytes::Bytes;
+use engine::server::linger;
 use http_body_util::BodyExt;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use wire::object::auth::Payload;
 use wire::object::checksum::crc64;
 use wire::object::chunked::{ChunkKey, Decoder};
@@ -18,10 +19,6 @@ use crate::ops::Source;
 
 /// How long a client may send nothing in the middle of a body.
 const IDLE_MAX: Duration = Duration::from_secs(60);
-/// How much of a body that nobody wants is read all the same, and for how long: a client that is
-/// still sending would otherwise see a reset instead of its answer.
-const DRAIN_BYTES_MAX: u64 = 32 << 20;
-const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// A body as it comes off the connection. Dropped before its end, it is read on for a while.
 pub(super) struct Connection {
@@ -63,25 +60,8 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        let Some(incoming) =
-            self.incoming.take().filter(|incoming| !self.withheld && !incoming.is_end_stream())
-        else {
-            return;
-        };
-        // There is no runtime any more where the whole program is being torn down.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(tokio::time::timeout(DRAIN_TIME_MAX, drain(incoming)));
-        }
-    }
-}
-
-async fn drain(mut incoming: Incoming) {
-    let mut left = DRAIN_BYTES_MAX;
-    while let Some(Ok(frame)) = incoming.frame().await {
-        let len = frame.data_ref().map_or(0, Bytes::len) as u64;
-        match left.checked_sub(len) {
-            Some(less) => left = less,
-            None => return,
+        if let Some(incoming) = self.incoming.take().filter(|_| !self.withheld) {
+            linger(incoming);
         }
     }
 }
@@ -89,7 +69,8 @@ async fn drain(mut incoming: Incoming) {
 /// The body of an operation.
 pub(super) struct Upload {
     connection: Connection,
-    decoder: Option<Decoder>,
+    /// Boxed, like the key that it is made of: few bodies have one, and every body is moved about.
+    decoder: Option<Box<Decoder>>,
     /// Decoded and not yet taken, last first.
     decoded: Vec<Bytes>,
     /// What must stand in the trailing headers.
@@ -105,10 +86,10 @@ impl Upload {
         connection: Connection,
         payload: Payload,
         decoded_length: Option<u64>,
-        key: Option<ChunkKey>,
+        key: Option<Box<ChunkKey>>,
         promised: Vec<Algorithm>,
     ) -> Result<Self, ApiError> {
-        let decoder = Decoder::new(payload, decoded_length, key)?;
+        let decoder = Decoder::new(payload, decoded_length, key.map(|key| *key))?.map(Box::new);
         Ok(Self { connection, decoder, decoded: Vec::new(), promised })
     }
 

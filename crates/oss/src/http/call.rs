@@ -131,11 +131,15 @@ pub(super) fn check_version(version: Option<&str>, key: &str) -> Result<(), ApiE
 pub(super) struct Payload {
     connection: Connection,
     kind: auth::Payload,
-    key: Option<ChunkKey>,
+    key: Option<Box<ChunkKey>>,
 }
 
 impl Payload {
-    pub(super) fn new(connection: Connection, kind: auth::Payload, key: Option<ChunkKey>) -> Self {
+    pub(super) fn new(
+        connection: Connection,
+        kind: auth::Payload,
+        key: Option<Box<ChunkKey>>,
+    ) -> Self {
         Self { connection, kind, key }
     }
 

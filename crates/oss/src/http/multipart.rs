@@ -1,6 +1,7 @@
 //! Multipart uploads.
 
 use base::ApiError;
+use base::text::percent_encode_keeping;
 use http::StatusCode;
 use wire::object::body::{self, COMPLETE_BYTES_MAX};
 use wire::object::checksum::Algorithm;
@@ -90,7 +91,12 @@ impl Storage {
         let style = Style { dialect: call.dialect, encoded: call.url_encoded()? };
         let options = complete_options(call, payload).await?;
         let stored = self.oss.complete(&call.ctx, target(call), options).await?;
-        let location = format!("{}/{}/{}", self.config.endpoint, call.bucket, call.key);
+        let location = format!(
+            "{}/{}/{}",
+            self.config.endpoint,
+            call.bucket,
+            percent_encode_keeping(&call.key, b"/")
+        );
         let mut response =
             xml(render::complete(style, &location, &call.bucket, &call.key, &stored));
         if call.is_oss() {

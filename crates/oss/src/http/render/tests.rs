@@ -175,7 +175,7 @@ fn a_listing_of_versions() {
 }
 
 #[test]
-fn listings_of_uploads_and_parts() {
+fn a_listing_of_uploads() {
     let upload = ListedUpload {
         key: "k".to_owned(),
         upload_id: "U1".to_owned(),
@@ -220,6 +220,10 @@ fn listings_of_uploads_and_parts() {
         </Upload>
         </ListMultipartUploadsResult>"#]],
     );
+}
+
+#[test]
+fn a_listing_of_parts() {
     let checksums = vec![Checksum::whole(Algorithm::Crc32, vec![0, 0, 0, 1])];
     let part = PartStored { etag: tag(0), crc64: 7, size: 5, modified: now(), checksums };
     let parts = PartPage {
@@ -284,7 +288,7 @@ fn listings_of_uploads_and_parts() {
 }
 
 #[test]
-fn buckets_and_what_they_are() {
+fn a_listing_of_buckets() {
     let page = BucketPage { buckets: vec![a_bucket()], next: None };
     check(
         list_buckets(OSS, &PLACE, ACCOUNT, ("p", "", 100), &page),
@@ -329,6 +333,10 @@ fn buckets_and_what_they_are() {
         </Buckets>
         </ListAllMyBucketsResult>"#]],
     );
+}
+
+#[test]
+fn what_a_bucket_is() {
     check(
         bucket_info(&PLACE, &a_bucket()),
         expect![[r#"
@@ -371,6 +379,10 @@ fn buckets_and_what_they_are() {
         <LastModifiedTime>1767323045</LastModifiedTime>
         </BucketStat>"#]],
     );
+}
+
+#[test]
+fn where_buckets_are() {
     check(
         location(OSS, &PLACE),
         expect!["<LocationConstraint>oss-ap-southeast-5</LocationConstraint>"],
@@ -397,7 +409,7 @@ fn buckets_and_what_they_are() {
 }
 
 #[test]
-fn acls_and_tags() {
+fn acls() {
     check(
         acl(OSS, ACCOUNT, None),
         expect![[r#"
@@ -436,6 +448,10 @@ fn acls_and_tags() {
         </AccessControlList>
         </AccessControlPolicy>"#]],
     );
+}
+
+#[test]
+fn tags_and_host_names() {
     check(
         tagging(S3, &[("a".to_owned(), "<1>".to_owned())]),
         expect![[r#"
@@ -461,6 +477,10 @@ fn acls_and_tags() {
         </Cname>
         </ListCnameResult>"#]],
     );
+}
+
+#[test]
+fn what_there_is_none_of() {
     check(
         live_channels("", "", 100),
         expect![[r#"
@@ -526,6 +546,10 @@ fn what_writes_answer() {
         <UploadId>U1</UploadId>
         </InitiateMultipartUploadResult>"#]],
     );
+}
+
+#[test]
+fn what_deleting_many_answers() {
     let outcome = |key: &str, refused| Outcome { key: key.to_owned(), version: None, refused };
     let outcomes =
         [outcome("gone", None), outcome("kept", Some(ApiError::new(&error::ACCESS_DENIED)))];
