@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
@@ -30,6 +31,9 @@ use census::{Census, EXPECTED};
 use tenant::Tenant;
 use transfer::Sent;
 
+/// Reads are metered within a second or so; looks at the usage, and the time between two.
+const SETTLE_LOOKS: usize = 5;
+const SETTLE_WAIT: Duration = Duration::from_millis(1500);
 /// Files that go the other way too: written through S3, read through OSS.
 const CROSS_FILES: usize = 300;
 /// Of the audit trail, so many of the newest entries are looked for in the log.
@@ -192,8 +196,7 @@ impl Pemilu {
 
         step(8, "what it used, who did it, and whether the log has it");
         let tenant = Api::new(&self.http, &self.tenant.owner)?;
-        let lines = usage::read(&tenant, &[]).context("list the usage")?;
-        let used = usage::totals(&lines).into_iter();
+        let used = settled_usage(&tenant).context("list the usage")?.into_iter();
         let used: Vec<Vec<String>> = used
             .map(|((resource, meter), quantity)| vec![resource, meter, quantity.to_string()])
             .collect();
@@ -228,6 +231,24 @@ impl Pemilu {
         verify::check_trail(tenant, &log, TRAIL_ENTRIES, &mut findings)?;
         verify::show(&findings)
     }
+}
+
+/// What the account used, once the cloud has written down the reads of the last second: when what
+/// happened (not what exists, which goes on growing) is the same in two looks.
+fn settled_usage(tenant: &Api) -> Result<BTreeMap<(String, String), i64>, crate::error::Error> {
+    let happened = |totals: &BTreeMap<(String, String), i64>| {
+        let counts = totals.iter().filter(|((_, meter), _)| meter != "oss.storage");
+        counts.map(|(_, quantity)| *quantity).collect::<Vec<_>>()
+    };
+    let mut totals = usage::totals(&usage::read(tenant, &[])?);
+    for _ in 0..SETTLE_LOOKS {
+        std::thread::sleep(SETTLE_WAIT);
+        let before = std::mem::replace(&mut totals, usage::totals(&usage::read(tenant, &[])?));
+        if happened(&before) == happened(&totals) {
+            break;
+        }
+    }
+    Ok(totals)
 }
 
 /// Passes only where the cloud answered 403.
