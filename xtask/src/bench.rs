@@ -14,7 +14,7 @@ use crate::cloud::{Cloud, Life, free_port_base};
 use crate::json::Json;
 use crate::peer::{self, Peer};
 use crate::workspace::{Scratch, Workspace, write};
-use crate::{Result, Verdict, process as program};
+use crate::{Result, Verdict, process as program, setup};
 
 pub(crate) const HELP: &str = "\
 Measure a release build, and a peer (SeaweedFS) with the same load in the same run.
@@ -68,12 +68,12 @@ pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Verdict {
     };
     args.finish()?;
 
+    let with_peer = with_peer && target != Some(Target::Control);
+    if with_peer && let Some((need, why)) = setup::ensure(&[&setup::PYTHON]).into_iter().next() {
+        return Err(format!("the peer needs {need}: {why}; --no-peer does without it"));
+    }
     let bench = Bench::start(workspace, seconds)?;
-    let peer = if with_peer && target != Some(Target::Control) {
-        Some(Peer::start(workspace)?)
-    } else {
-        None
-    };
+    let peer = if with_peer { Some(Peer::start(workspace)?) } else { None };
     print_head(peer.is_some());
     let wanted = |scenario: &&Scenario| target.is_none_or(|target| scenario.target == target);
     for scenario in SCENARIOS.iter().filter(wanted) {

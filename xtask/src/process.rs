@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::Result;
 
 /// How long a program may take to obey SIGTERM before it is killed.
-const STOP_WAIT: Duration = Duration::from_secs(20);
+const STOP_WAIT: Duration = Duration::from_secs(30);
 
 /// Where a program is on the search path.
 pub(crate) fn which(name: &str) -> Option<PathBuf> {

@@ -42,10 +42,11 @@ pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Verdict {
         write(&pid_path(&data_dir), cloud.pid().to_string())?;
         Some(cloud)
     };
+    guide(&awan, &data_dir)?;
     if !no_demo {
+        // Last, so that its guide to the clients is what stands on the screen.
         process::run(Command::new(&awan).args(["demo", "pemilu", "--data-dir"]).arg(&data_dir))?;
     }
-    guide(&awan, &data_dir)?;
     if let Some(cloud) = started {
         cloud.leave();
     }
@@ -71,7 +72,8 @@ fn pid_of(data_dir: &Path) -> Option<String> {
 fn guide(awan: &Path, data_dir: &Path) -> crate::Result<()> {
     let file = CloudFile::read(data_dir)?;
     println!("\nThe cloud is up.");
-    for (name, label) in [("api", "control API"), ("oss", "object storage"), ("console", "console")]
+    for (name, label) in
+        [("api", "control API"), ("oss", "object storage"), ("console", "public log")]
     {
         if let Ok(url) = file.endpoint(name) {
             println!("  {label:<15} {url}");

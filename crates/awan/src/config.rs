@@ -65,8 +65,8 @@ pub struct Store {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Oss {
-    /// Host names below which a bucket is a label, as `oss.example.id`. `localhost` and
-    /// `oss-<region>.localhost` always are.
+    /// Host names below which a bucket is a label, as `oss.example.id`. `localhost`, `oss.localhost`,
+    /// `s3.localhost` and `oss-<region>.localhost` always are.
     pub hosts: Vec<String>,
     /// What bucket listings tell clients as the endpoint [default: http:// and the bound address].
     pub endpoint: Option<String>,

@@ -1,6 +1,5 @@
 //! The program's own small doors: metrics and health, and the public log's files.
 
-use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use engine::Cloud;
@@ -8,6 +7,7 @@ use engine::pipeline::Peer;
 use engine::server::{Body, Handler, full};
 use http::{Request, Response, StatusCode, header};
 use hyper::body::Incoming;
+use tlog::Fetch;
 
 /// `/metrics` (Prometheus text) and `/health`.
 pub struct Metrics(pub Arc<Cloud>);
@@ -60,8 +60,8 @@ const JSON: &str = "application/json";
 
 /// The public log, as C2SP tlog-tiles lays it out, below `/log/`.
 pub struct Portal {
-    /// The log's directory.
-    pub log: PathBuf,
+    /// The log's files.
+    pub log: tlog::Directory,
 }
 
 impl Handler for Portal {
@@ -73,31 +73,26 @@ impl Handler for Portal {
                 b"The public log is below /log/: begin with /log/checkpoint.\n".to_vec(),
             );
         };
-        let Some(file) = below(&self.log, path) else {
+        // The directory answers to the log's own file names and to no others.
+        let (log, name) = (self.log.clone(), path.to_owned());
+        let read = tokio::task::spawn_blocking(move || log.fetch(&name)).await;
+        let Ok(Ok(Some(bytes))) = read else {
             return answer(
                 StatusCode::NOT_FOUND,
                 TEXT,
                 b"There is no such file in the log.\n".to_vec(),
             );
         };
-        match tokio::fs::read(file).await {
-            Ok(bytes) => {
-                let kind = if path == "checkpoint" { TEXT } else { "application/octet-stream" };
-                let mut response = answer(StatusCode::OK, kind, bytes);
-                let fresh = if path == "checkpoint" {
-                    "no-cache"
-                } else {
-                    "public, max-age=31536000, immutable"
-                };
-                response
-                    .headers_mut()
-                    .insert(header::CACHE_CONTROL, header::HeaderValue::from_static(fresh));
-                response
-            }
-            Err(_) => {
-                answer(StatusCode::NOT_FOUND, TEXT, b"There is no such file in the log.\n".to_vec())
-            }
-        }
+        let whole = path == tlog::files::CHECKPOINT;
+        let (kind, fresh) = if whole {
+            (TEXT, "no-cache")
+        } else {
+            ("application/octet-stream", "public, max-age=31536000, immutable")
+        };
+        let mut response = answer(StatusCode::OK, kind, bytes);
+        let fresh = header::HeaderValue::from_static(fresh);
+        response.headers_mut().insert(header::CACHE_CONTROL, fresh);
+        response
     }
 
     fn refuse(&self, _: u16) -> (&'static str, Vec<u8>) {
@@ -105,29 +100,9 @@ impl Handler for Portal {
     }
 }
 
-/// A path below a directory: plain names only.
-fn below(dir: &Path, path: &str) -> Option<PathBuf> {
-    let path = Path::new(path);
-    path.components().all(|part| matches!(part, Component::Normal(_))).then(|| dir.join(path))
-}
-
 fn answer(status: StatusCode, kind: &'static str, bytes: Vec<u8>) -> Response<Body> {
     let mut response = Response::new(full(bytes));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_plain_names_below_the_directory_are_served() {
-        let dir = Path::new("/log");
-        assert_eq!(below(dir, "tile/0/x001/067"), Some(PathBuf::from("/log/tile/0/x001/067")));
-        for path in ["../cloud.db", "tile/../../x", "/etc/passwd"] {
-            assert_eq!(below(dir, path), None, "{path}");
-        }
-    }
 }

@@ -33,6 +33,7 @@ enum Verb {
     /// Run the cloud
     Serve(serve::ServeArgs),
     /// Read the configuration and print what is in effect
+    #[command(after_help = "Example:\n  awan check-config --config /etc/awan.toml")]
     CheckConfig(config::ConfigArgs),
     #[command(flatten)]
     Client(cli::Command),

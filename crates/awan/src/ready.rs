@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use base::Secret;
-use engine::server::tls::write_file;
+use engine::files::write_whole;
 use serde::{Deserialize, Serialize};
 
 /// `cloud.json`: where the cloud answers. Only what runs is in it.
@@ -27,7 +27,7 @@ impl CloudFile {
     /// Writes it; whoever sees it sees it whole.
     pub fn write(&self, dir: &Path) -> anyhow::Result<()> {
         let text = serde_json::to_string_pretty(self)?;
-        write_file(&dir.join("cloud.json"), text.as_bytes(), 0o644).context("write cloud.json")
+        write_whole(&dir.join("cloud.json"), text.as_bytes(), 0o644).context("write cloud.json")
     }
 }
 
@@ -70,7 +70,7 @@ pub fn root_key(dir: &Path, make: impl FnOnce() -> ram::RootKey) -> anyhow::Resu
         access_key_id: key.access_key_id.clone(),
         access_key_secret: key.access_key_secret.expose().clone(),
     };
-    write_file(&path, serde_json::to_string_pretty(&file)?.as_bytes(), 0o600)
+    write_whole(&path, serde_json::to_string_pretty(&file)?.as_bytes(), 0o600)
         .context("write root-key.json")?;
     Ok(key)
 }

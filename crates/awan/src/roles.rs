@@ -1,5 +1,6 @@
 //! What a copy of the program does. One machine runs all roles in one process; more machines share
-//! them over one PostgreSQL.
+//! them over one PostgreSQL (see
+//! `docs/operating.md`).
 
 use clap::ValueEnum;
 

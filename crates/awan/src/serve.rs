@@ -85,6 +85,12 @@ fn start_log(json: bool) {
     }
 }
 
+async fn open_storage(joined: &Joined) -> anyhow::Result<oss::Oss> {
+    let cloud = Arc::clone(&joined.cloud);
+    let open = tokio::task::spawn_blocking(move || oss::Oss::open(cloud)).await?;
+    open.context("open the object storage")
+}
+
 /// The bound doors and the running roles.
 struct Running {
     doors: JoinSet<()>,
@@ -106,14 +112,12 @@ async fn serve(config: &Config, dir: &Path, roles: &[Role]) -> anyhow::Result<()
         .cloned()
         .collect();
     let tls = Tls::open(&make_tls_dir(dir)?, &names, &hosts, Arc::clone(&joined.cloud.clock))?;
-    let cloud = Arc::clone(&joined.cloud);
-    let storage = tokio::task::spawn_blocking(move || oss::Oss::open(cloud))
-        .await?
-        .context("open the object storage")?;
+    let storage =
+        if roles.contains(&Role::Oss) { Some(open_storage(&joined).await?) } else { None };
     let mut running =
         Running { doors: JoinSet::new(), tasks: JoinSet::new(), endpoints: BTreeMap::new() };
-    running.bind(config, roles, &joined, &storage, &tls, dir, &doors_stop).await?;
-    running.start_tasks(roles, &joined, &storage, &tasks_stop).await?;
+    running.bind(config, roles, &joined, storage.as_ref(), &tls, dir, &doors_stop).await?;
+    running.start_tasks(roles, &joined, storage, &tasks_stop).await?;
     let file = CloudFile {
         region: config.region.clone(),
         zones: config.region().zones(),
@@ -149,7 +153,7 @@ impl Running {
         config: &Config,
         roles: &[Role],
         joined: &Joined,
-        storage: &oss::Oss,
+        storage: Option<&oss::Oss>,
         tls: &Tls,
         dir: &Path,
         stop: &watch::Receiver<bool>,
@@ -159,7 +163,7 @@ impl Running {
             let control = Control(Arc::clone(&joined.cloud));
             addresses.api = self.open(config, "api", roles::API, Some(tls), control, stop).await?;
         }
-        if roles.contains(&Role::Oss) {
+        if let Some(storage) = storage {
             let bound = SocketAddr::new(config.listen, config.port_base + roles::OSS);
             let endpoint = config.oss.endpoint.clone().unwrap_or_else(|| format!("http://{bound}"));
             let skin = oss::http::Config { hosts: oss_hosts(config), endpoint };
@@ -167,7 +171,7 @@ impl Running {
             addresses.oss = self.open(config, "oss", roles::OSS, Some(tls), skin, stop).await?;
         }
         if roles.contains(&Role::Portal) {
-            let portal = doors::Portal { log: dir.join("log") };
+            let portal = doors::Portal { log: tlog::Directory::new(dir.join("log")) };
             self.open(config, "console", roles::PORTAL, Some(tls), portal, stop).await?;
         }
         let metrics = doors::Metrics(Arc::clone(&joined.cloud));
@@ -205,7 +209,7 @@ impl Running {
         &mut self,
         roles: &[Role],
         joined: &Joined,
-        storage: &oss::Oss,
+        storage: Option<oss::Oss>,
         stop: &watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
         let mut runner = Runner::new(Arc::clone(&joined.cloud));
@@ -217,11 +221,13 @@ impl Running {
                 .await?;
         }
         self.tasks.spawn(runner.run(stop.clone()));
-        let (storage, mut stopped) = (storage.clone(), stop.clone());
-        self.tasks.spawn(async move {
-            let until = async move { drop(stopped.wait_for(|stop| *stop).await) };
-            storage.run(until).await;
-        });
+        if let Some(storage) = storage {
+            let mut stopped = stop.clone();
+            self.tasks.spawn(async move {
+                let until = async move { drop(stopped.wait_for(|stop| *stop).await) };
+                storage.run(until).await;
+            });
+        }
         self.tasks.spawn(flush_last_used(
             Arc::clone(&joined.ram),
             Arc::clone(&joined.cloud),

@@ -8,9 +8,9 @@ use anyhow::Context;
 use base::{Clock, Rng, Secret, SystemClock, SystemRng};
 use engine::action::Registry;
 use engine::cloud::Parts;
+use engine::files::write_whole;
 use engine::seal::Seal;
 use engine::sequencer::Sequencer;
-use engine::server::tls::write_file;
 use engine::{Cloud, Entry};
 use store::{Backend, Db, MigrationSet};
 use tlog::Signer;
@@ -43,8 +43,9 @@ pub struct Joined {
 pub fn join(config: &Config, dir: &Path) -> anyhow::Result<Joined> {
     let rng: Arc<dyn Rng> = Arc::new(SystemRng);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let seal = Arc::new(Seal::new(&master_key(dir, &*rng)?, Arc::clone(&rng)));
     let db = open_store(config, dir)?;
+    refuse_foreign_database(&db, dir)?;
+    let seal = Arc::new(Seal::new(&master_key(dir, &*rng)?, Arc::clone(&rng)));
     let root = ready::root_key(dir, || ram::RootKey::generate(&*rng))?;
     let ram = Arc::new(ram::Ram::new(Arc::clone(&seal)));
     first_start(&db, root, &seal, &*clock)?;
@@ -64,6 +65,21 @@ pub fn join(config: &Config, dir: &Path) -> anyhow::Result<Joined> {
     });
     let sequencer = Sequencer::new(dir.join("log"), &signer);
     Ok(Joined { cloud, ram, sequencer, log_key })
+}
+
+/// A database that belongs to a cloud is of no use without that cloud's keys: new ones would open none
+/// of its secrets and fit none of its log.
+fn refuse_foreign_database(db: &Db, dir: &Path) -> anyhow::Result<()> {
+    let used =
+        db.read_blocking(ram::is_started).context("look for the account that runs the cloud")?;
+    for file in ["master.key", "root-key.json", "log.key"] {
+        anyhow::ensure!(
+            !used || dir.join(file).exists(),
+            "the database belongs to a cloud whose {file} is not in {}: copy it there from that cloud's data directory",
+            dir.display()
+        );
+    }
+    Ok(())
 }
 
 fn open_store(config: &Config, dir: &Path) -> anyhow::Result<Db> {
@@ -99,7 +115,7 @@ fn master_key(dir: &Path, rng: &dyn Rng) -> anyhow::Result<[u8; Seal::KEY_LEN]> 
     let path = dir.join("master.key");
     if !path.exists() {
         let key: [u8; Seal::KEY_LEN] = rng.bytes();
-        write_file(&path, &key, 0o600).context("write the master key")?;
+        write_whole(&path, &key, 0o600).context("write the master key")?;
     }
     let key = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
     key.try_into()
@@ -111,7 +127,7 @@ fn log_signer(dir: &Path, origin: &str, rng: &dyn Rng) -> anyhow::Result<Signer>
     let path = dir.join("log.key");
     if !path.exists() {
         let signer = Signer::generate(rng, origin).context("make the log's key")?;
-        write_file(&path, signer.text().expose().as_bytes(), 0o600)
+        write_whole(&path, signer.text().expose().as_bytes(), 0o600)
             .context("write the log's key")?;
     }
     let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;

@@ -41,7 +41,6 @@ codes! {
     MISSING_PARAMETER "MissingParameter" 400 "A parameter that is mandatory for processing this request is not supplied.";
     INVALID_PARAMETER "InvalidParameter" 400 "The specified parameter is not valid.";
     INVALID_ACTION "InvalidAction.NotFound" 400 "Specified api is not found, please check your url and method.";
-    UNSUPPORTED_OPERATION "UnsupportedOperation" 400 "The specified action is not supported.";
     INVALID_KEY "InvalidAccessKeyId.NotFound" 400 "Specified access key is not found.";
     INACTIVE_KEY "InvalidAccessKeyId.Inactive" 400 "Specified access key is disabled.";
     SIGNATURE_MISMATCH "SignatureDoesNotMatch" 400 "Specified signature is not matched with our calculation.";

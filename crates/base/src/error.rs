@@ -36,6 +36,9 @@ pub struct Denied {
     pub explicit: bool,
 }
 
+/// The longest suffix of a code, bytes. The longest parameter names of the API fit.
+const SUFFIX_LEN_MAX: usize = 64;
+
 impl ApiError {
     /// An error with the code's own status and message.
     pub fn new(code: &Code) -> Self {
@@ -61,10 +64,14 @@ impl ApiError {
         self
     }
 
-    /// Appends `.suffix` to the code, as in `InvalidParameter.RegionId`.
+    /// Appends `.suffix` to the code, as in `InvalidParameter.RegionId`. A suffix that is not short and
+    /// plain is left out: codes are counted, logged and audited, and some come from what clients sent.
     #[must_use]
     pub fn suffix(mut self, suffix: &str) -> Self {
-        self.code = format!("{}.{suffix}", self.code);
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.';
+        if !suffix.is_empty() && suffix.len() <= SUFFIX_LEN_MAX && suffix.bytes().all(plain) {
+            self.code = format!("{}.{suffix}", self.code);
+        }
         self
     }
 
@@ -109,11 +116,6 @@ impl ApiError {
     /// What the caller reads.
     pub fn text(&self) -> &str {
         &self.message
-    }
-
-    /// What the log reads, where there is more than the message.
-    pub fn log_detail(&self) -> Option<&str> {
-        self.detail.as_deref()
     }
 
     /// What a policy refused, if one did.

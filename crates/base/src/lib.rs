@@ -5,7 +5,6 @@ pub mod clock;
 pub mod code;
 pub mod error;
 pub mod id;
-pub mod money;
 pub mod region;
 pub mod rng;
 pub mod secret;

@@ -18,7 +18,7 @@ const PAGE_MAX: usize = 1000;
 
 /// Arguments of `awan audit`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Example: awan audit --limit 20 --data-dir ./data")]
+#[command(after_help = "Example: awan audit --limit 20 --data-dir ./cloud")]
 pub struct AuditArgs {
     /// How many entries to show
     #[arg(long, default_value_t = 50, value_name = "N")]

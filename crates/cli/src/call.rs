@@ -35,7 +35,7 @@ const VERSIONS: &[(&str, &str)] = &[
 
 /// Arguments of `awan call`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Examples:\n  awan call sts GetCallerIdentity --data-dir ./data\n  \
+#[command(after_help = "Examples:\n  awan call sts GetCallerIdentity --data-dir ./cloud\n  \
     awan call ram CreateUser --UserName petugas\n  \
     awan call ecs RunInstances --ImageId img-1 --Tag.1.Key env --Tag.1.Value test\n\n\
     A value that starts with two dashes is written as --Name=--value.")]

@@ -10,7 +10,7 @@ use crate::profile::{Credentials, PlaceArgs, Profile, store};
 
 /// Arguments of `awan configure`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Examples:\n  awan configure --data-dir ./data\n  \
+#[command(after_help = "Examples:\n  awan configure --data-dir ./cloud\n  \
     awan configure --profile kpu --endpoint https://api.awan.example --ca-cert ca.pem\n\n\
     Without a key at hand it asks for one; the answers may also be piped in, id and secret on a line each.")]
 pub struct ConfigureArgs {

@@ -51,7 +51,7 @@ pub struct DemoArgs {
 #[derive(Clone, Debug, Subcommand)]
 enum Demo {
     /// Indonesia's 2024 election data: stored through OSS, read back through S3, every byte compared
-    #[command(after_help = "Example: awan demo pemilu --data-dir ./data")]
+    #[command(after_help = "Example: awan demo pemilu --data-dir ./cloud")]
     Pemilu(PemiluArgs),
 }
 

@@ -81,7 +81,7 @@ fn bytes(text: &str) -> Option<usize> {
 
 /// Arguments of `awan load`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Example: awan load put-4k --connections 8 --seconds 10 --data-dir ./data")]
+#[command(after_help = "Example: awan load put-4k --connections 8 --seconds 10 --data-dir ./cloud")]
 pub struct LoadArgs {
     /// get-caller-identity, create-user, put, get (or put-4k, get-1m, …), ingest
     scenario: Scenario,

@@ -19,7 +19,7 @@ const KNOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Arguments of `awan status`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Example: awan status --data-dir ./data")]
+#[command(after_help = "Example: awan status --data-dir ./cloud")]
 pub struct StatusArgs {
     /// How the answer is written
     #[arg(long, value_enum, default_value = "table")]

@@ -15,7 +15,7 @@ use crate::profile::{PlaceArgs, Profile};
 
 /// Arguments of `awan usage`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Example: awan usage --total --data-dir ./data")]
+#[command(after_help = "Example: awan usage --total --data-dir ./cloud")]
 pub struct UsageArgs {
     /// Hours from this one on, as 2026-01-02T03:00:00Z
     #[arg(long, value_name = "TIME")]

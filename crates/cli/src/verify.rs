@@ -21,7 +21,7 @@ use crate::profile::{PlaceArgs, Profile, write_private};
 
 /// Arguments of `awan verify`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Examples:\n  awan verify --data-dir ./data\n  \
+#[command(after_help = "Examples:\n  awan verify --data-dir ./cloud\n  \
     awan verify --log https://portal.awan.example/log --log-key awan.example+1a2b3c4d+AbC… --seen awan.checkpoint\n\n\
     The exit code is 1 where the log is not what its checkpoint promises.")]
 pub struct VerifyArgs {

@@ -60,12 +60,13 @@ CREATE INDEX nonce_expiry ON nonce (expires);
 -- Answers kept for repeated client tokens.
 CREATE TABLE client_token (
     account INTEGER NOT NULL,
+    principal TEXT NOT NULL,
     action TEXT NOT NULL,
     token TEXT NOT NULL,
     digest BLOB NOT NULL,
     answer TEXT NOT NULL,
     expires INTEGER NOT NULL,
-    PRIMARY KEY (account, action, token)
+    PRIMARY KEY (account, principal, action, token)
 )/*rowless*/;
 CREATE INDEX client_token_expiry ON client_token (expires);
 

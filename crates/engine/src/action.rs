@@ -1,5 +1,7 @@
 //! What an action is: a type with a request, a response, and one synchronous function.
 
+use std::collections::HashMap;
+
 use base::{ApiError, Code, code};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -165,7 +167,7 @@ fn run<A: Action>(cx: &mut Cx<'_>, params: &Params) -> Result<serde_json::Value,
 
 /// All actions of the program, found by version and name or by route.
 pub struct Registry {
-    by_name: std::collections::HashMap<(&'static str, String), Entry>,
+    by_name: HashMap<String, Entry>,
     routed: Vec<Entry>,
     entries: Vec<Entry>,
 }
@@ -177,10 +179,10 @@ impl Registry {
     /// Where two actions share version and name: that is a mistake in the program.
     pub fn new(tables: &[&[Entry]]) -> Self {
         let entries: Vec<Entry> = tables.concat();
-        let mut by_name = std::collections::HashMap::new();
+        let mut by_name = HashMap::new();
         for entry in &entries {
-            let key = (entry.meta.version, entry.meta.name.to_ascii_lowercase());
-            let before = by_name.insert(key, *entry);
+            let name = key(entry.meta.version, entry.meta.name);
+            let before = by_name.insert(name, *entry);
             assert!(
                 before.is_none(),
                 "two actions are called {} {}",
@@ -199,10 +201,7 @@ impl Registry {
 
     /// Finds an action by version and name; clients differ in the case of names (`UnTagResources`).
     pub fn by_name(&self, version: &str, name: &str) -> Option<Entry> {
-        // The map's key holds a 'static version, so take it from the entries.
-        let version =
-            self.entries.iter().map(|entry| entry.meta.version).find(|known| *known == version)?;
-        self.by_name.get(&(version, name.to_ascii_lowercase())).copied()
+        self.by_name.get(&key(version, name)).copied()
     }
 
     /// Finds a ROA action by method and path; also the path parameters, decoded.
@@ -228,6 +227,11 @@ impl Registry {
         products.dedup();
         products
     }
+}
+
+/// Clients differ in the case of action names.
+fn key(version: &str, name: &str) -> String {
+    format!("{version}/{}", name.to_ascii_lowercase())
 }
 
 fn match_path(pattern: &str, path: &str) -> Option<Vec<(String, String)>> {

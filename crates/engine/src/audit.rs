@@ -129,6 +129,13 @@ pub struct Entry {
     pub log_index: Option<i64>,
 }
 
+/// What the public may read of an outcome: the code without the parameter that it names, which may be
+/// a tenant's own word.
+pub fn public_outcome(code: &str) -> &str {
+    let parameter = &base::code::INVALID_PARAMETER;
+    if code.starts_with(parameter.name) { parameter.name } else { code }
+}
+
 /// The columns that [`Entry::read`] takes.
 const COLUMNS: &str = "id, at, request_id, account, principal, key_id, source_ip, product, action, resource, outcome, detail, salt, log_index";
 
@@ -178,7 +185,7 @@ impl Entry {
             "v": 1,
             "at": self.at.iso(),
             "action": format!("{}:{}", self.product, self.action),
-            "outcome": self.outcome,
+            "outcome": public_outcome(&self.outcome),
             "commitment": hex(hash.finish().as_ref()),
         })
         .to_string()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use base::{AccountId, RequestId};
+use base::{AccountId, RequestId, Secret};
 
 use crate::Meta;
 
@@ -46,6 +46,15 @@ pub struct Caller {
     pub session_policy: Option<Arc<str>>,
     /// True for the account that runs this cloud: it may administer accounts.
     pub operator: bool,
+    /// How it signed this request; a write looks the key up again by it.
+    pub signed: Option<SignedBy>,
+}
+
+/// What came with a signature that was verified, besides the key's id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedBy {
+    /// The STS token of a temporary key.
+    pub token: Option<Secret<String>>,
 }
 
 impl Caller {
@@ -61,7 +70,14 @@ impl Caller {
 
     fn keyless(kind: CallerKind) -> Self {
         let account = AccountId::new(0);
-        Self { account, kind, key_id: String::new(), session_policy: None, operator: false }
+        Self {
+            account,
+            kind,
+            key_id: String::new(),
+            session_policy: None,
+            operator: false,
+            signed: None,
+        }
     }
 
     /// True where nobody signed.
@@ -131,7 +147,7 @@ pub struct RequestInfo {
     pub host: String,
 }
 
-/// A data-plane request whose caller is known: what [`crate::Cloud::read`] and
+/// A request whose caller is known: what [`crate::Cloud::read`] and
 /// [`crate::Cloud::write`] act for.
 #[derive(Clone, Debug)]
 pub struct Session {

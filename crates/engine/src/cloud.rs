@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use base::region::Region;
-use base::{ApiError, Clock, Rng, Secret};
+use base::{ApiError, Clock, Rng, Secret, code};
 use store::{Db, Tx};
 
 use crate::action::{Kind, Registry};
@@ -15,7 +15,7 @@ use crate::replay::Nonces;
 use crate::seal::Seal;
 use crate::task::Wakes;
 use crate::throttle::Throttle;
-use crate::{Caller, Cx, Meta, RequestInfo, Session, audit, pipeline};
+use crate::{Caller, Cx, Meta, RequestInfo, Session, SignedBy, audit, pipeline};
 
 /// Where the cloud answers, as `cloud.json` tells clients.
 #[derive(Clone, Debug, Default)]
@@ -115,10 +115,11 @@ impl Cloud {
     ) -> Result<(Caller, R), ApiError> {
         let key = self.authority.find_key(tx, key_id, token, self.clock.now())?;
         let kept = verify(&key.secret)?;
-        Ok((key.caller, kept))
+        let token = token.map(|token| Secret::new(token.to_owned()));
+        Ok((Caller { signed: Some(SignedBy { token }), ..key.caller }, kept))
     }
 
-    /// Runs a data-plane read on a snapshot.
+    /// Runs a read on a snapshot.
     pub async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         session: Arc<Session>,
@@ -132,7 +133,7 @@ impl Cloud {
             .await
     }
 
-    /// Runs a data-plane write: what `run` does, its audit entry, its usage and its tasks are one
+    /// Runs a write: what `run` does, its audit entry, its usage and its tasks are one
     /// commit. A refused write leaves an audit entry of its own.
     pub async fn write<T: Send + 'static>(
         self: &Arc<Self>,
@@ -155,7 +156,9 @@ impl Cloud {
 
     /// Records a refused write of an authenticated caller, in a transaction of its own.
     pub async fn audit_refusal(self: &Arc<Self>, session: &Arc<Session>, error: &ApiError) {
-        if session.meta.kind == Kind::Read || session.caller.is_anonymous() || error.status() < 400
+        if session.meta.kind == Kind::Read
+            || session.caller.is_anonymous()
+            || error.is(&code::DRY_RUN)
         {
             return;
         }
@@ -185,6 +188,12 @@ pub(crate) fn enter<T>(
     request: &RequestInfo,
     run: &mut dyn FnMut(&mut Cx<'_>) -> Result<T, ApiError>,
 ) -> Result<T, ApiError> {
+    if let (Kind::Write, Some(signed)) = (meta.kind, &caller.signed) {
+        // The key may have been disabled, or its token have run out, since the signature was checked:
+        // a body may take hours.
+        let token = signed.token.as_ref().map(|token| token.expose().as_str());
+        cloud.authority.find_key(tx, &caller.key_id, token, cloud.clock.now())?;
+    }
     let mut cx = Cx::new(cloud, tx.reborrow(), meta, caller, request);
     let value = run(&mut cx)?;
     pipeline::finish(&mut cx)?;

@@ -17,6 +17,7 @@ pub mod audit;
 pub mod caller;
 pub mod cloud;
 pub mod context;
+pub mod files;
 pub mod meter;
 pub mod metrics;
 pub mod page;
@@ -30,7 +31,7 @@ pub mod task;
 pub mod throttle;
 
 pub use action::{Action, Entry, Kind, Meta, action};
-pub use caller::{Caller, CallerKind, RequestInfo, Session};
+pub use caller::{Caller, CallerKind, RequestInfo, Session, SignedBy};
 pub use cloud::{Cloud, Endpoints};
 pub use context::Cx;
 

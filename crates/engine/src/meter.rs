@@ -138,7 +138,7 @@ pub struct Usage {
 }
 
 /// The usage of an account in the hours from `from` (inclusive) to `until` (exclusive), with what
-/// the running levels amount to up to `now`. At most `limit` lines, ordered, after `after`.
+/// the running levels amount to up to `now`.
 pub fn usage(
     tx: &mut Tx<'_>,
     account: AccountId,

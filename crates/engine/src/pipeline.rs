@@ -11,7 +11,7 @@ use wire::call::{self, Call, Format, Style};
 use wire::params::Params;
 
 use crate::action::{Access, Entry, Kind};
-use crate::{Caller, Cloud, Cx, RequestInfo, Session, audit, cloud, replay, task};
+use crate::{Caller, Cloud, Cx, RequestInfo, Session, audit, replay, task};
 
 /// Where a request came from.
 #[derive(Clone, Debug)]
@@ -31,7 +31,8 @@ pub async fn dispatch(cloud: &Arc<Cloud>, head: Head<'_>, body: &[u8], peer: &Pe
     let span = tracing::info_span!("request", id = %request.id, action = tracing::field::Empty);
     let result = answer(cloud, &head, body, &request, &mut trace).instrument(span).await;
     let code = result.as_ref().map_or_else(|error| error.code().to_owned(), |_| "OK".to_owned());
-    cloud.metrics.observe(trace.product, trace.action, &code, started.elapsed());
+    let outcome = audit::public_outcome(&code);
+    cloud.metrics.observe(trace.product, trace.action, outcome, started.elapsed());
     let id = request.id.to_string();
     match result {
         Ok(value) if trace.roa => answer::roa_success(&id, value),
@@ -85,19 +86,10 @@ async fn answer(
         cloud.authority.key_used(&caller, entry.meta.product, cloud.clock.now());
     }
     let session = Arc::new(Session { meta: entry.meta, caller, request: request.clone() });
-    let token = call.signed.as_ref().and_then(|signed| signed.security_token.clone());
-    let run = Run { entry, session: Arc::clone(&session), params, nonce, token };
+    let run = Run { entry, params, nonce };
     match entry.meta.kind {
-        Kind::Read => read(cloud, run).await,
-        Kind::Write => {
-            let result = write(cloud, run).await;
-            if let Err(error) = &result
-                && !error.is(&code::DRY_RUN)
-            {
-                cloud.audit_refusal(&session, error).await;
-            }
-            result
-        }
+        Kind::Read => cloud.read(session, move |cx| handle(cx, &run)).await,
+        Kind::Write => cloud.write(session, move |cx| write_once(cx, &run)).await,
     }
 }
 
@@ -146,45 +138,13 @@ async fn authenticate(cloud: &Arc<Cloud>, call: &Call, entry: &Entry) -> Result<
 /// One admitted request.
 struct Run {
     entry: Entry,
-    session: Arc<Session>,
     params: Params,
     nonce: String,
-    /// The security token, to find the key again inside the write.
-    token: Option<String>,
-}
-
-async fn read(cloud: &Arc<Cloud>, run: Run) -> Result<serde_json::Value, ApiError> {
-    let within = Arc::clone(cloud);
-    cloud
-        .db
-        .read(move |tx| {
-            let session = &run.session;
-            cloud::enter(&within, tx, &session.meta, &session.caller, &session.request, &mut |cx| {
-                handle(cx, &run)
-            })
-        })
-        .await
-}
-
-async fn write(cloud: &Arc<Cloud>, run: Run) -> Result<serde_json::Value, ApiError> {
-    let within = Arc::clone(cloud);
-    cloud
-        .db
-        .write(move |tx| {
-            let session = &run.session;
-            cloud::enter(&within, tx, &session.meta, &session.caller, &session.request, &mut |cx| {
-                write_once(cx, &run)
-            })
-        })
-        .await
 }
 
 fn write_once(cx: &mut Cx<'_>, run: &Run) -> Result<serde_json::Value, ApiError> {
-    let cloud = Arc::clone(cx.cloud);
     if !cx.caller.is_anonymous() {
-        // The key may have been disabled since the signature was checked.
         let (key_id, now) = (cx.caller.key_id.clone(), cx.now);
-        cloud.authority.find_key(cx.tx(), &key_id, run.token.as_deref(), now)?;
         replay::keep_nonce(cx.tx(), &key_id, &run.nonce, now)?;
     }
     replayable(cx, run)
@@ -199,7 +159,9 @@ fn replayable(cx: &mut Cx<'_>, run: &Run) -> Result<serde_json::Value, ApiError>
         .and_then(|name| run.params.get(name))
         .filter(|token| !token.is_empty());
     let Some(token) = token else { return handle(cx, run) };
-    let key = replay::TokenKey { account: cx.account(), action: run.entry.meta.name, token };
+    let principal = cx.caller.principal_id();
+    let action = run.entry.meta.name;
+    let key = replay::TokenKey { account: cx.account(), principal: &principal, action, token };
     let digest = run.params.digest();
     let now = cx.now;
     if let Some(answer) = replay::answered(cx.tx(), &key, &digest)? {
@@ -271,8 +233,7 @@ pub async fn call(
     let info = RequestInfo { id: RequestId::random(&*cloud.rng), ..RequestInfo::default() };
     let session = Arc::new(Session { meta: entry.meta, caller: caller.clone(), request: info });
     let params = flat(params)?;
-    let run =
-        Run { entry, session: Arc::clone(&session), params, nonce: String::new(), token: None };
+    let run = Run { entry, params, nonce: String::new() };
     match entry.meta.kind {
         Kind::Read => cloud.read(session, move |cx| handle(cx, &run)).await,
         Kind::Write => cloud.write(session, move |cx| replayable(cx, &run)).await,

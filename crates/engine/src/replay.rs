@@ -75,10 +75,13 @@ pub fn keep_nonce(tx: &mut Tx<'_>, key_id: &str, nonce: &str, now: Time) -> Resu
     if kept == 0 { Err(code::NONCE_USED.into()) } else { Ok(()) }
 }
 
-/// Names a client token: they are scoped to account and action.
+/// Names a client token: they are scoped to principal and action, so that nobody is given an answer
+/// that was another's.
 pub struct TokenKey<'a> {
     /// The account.
     pub account: AccountId,
+    /// The principal, by its id.
+    pub principal: &'a str,
     /// The action.
     pub action: &'a str,
     /// What the client sent.
@@ -95,8 +98,9 @@ pub fn answered(
     digest: &[u8],
 ) -> Result<Option<serde_json::Value>, ApiError> {
     let kept = tx.query_opt(
-        "SELECT digest, answer FROM client_token WHERE account = ?1 AND action = ?2 AND token = ?3",
-        params![key.account, key.action, key.token],
+        "SELECT digest, answer FROM client_token
+         WHERE account = ?1 AND principal = ?2 AND action = ?3 AND token = ?4",
+        params![key.account, key.principal, key.action, key.token],
         |row| Ok((row.get::<Vec<u8>>(0)?, row.get::<String>(1)?)),
     )?;
     let Some((before, answer)) = kept else { return Ok(None) };
@@ -115,8 +119,17 @@ pub fn keep_answer(
     now: Time,
 ) -> Result<(), ApiError> {
     tx.execute(
-        "INSERT INTO client_token (account, action, token, digest, answer, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![key.account, key.action, key.token, digest, &answer.to_string(), now.plus(TOKEN_LIFE)],
+        "INSERT INTO client_token (account, principal, action, token, digest, answer, expires)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            key.account,
+            key.principal,
+            key.action,
+            key.token,
+            digest,
+            &answer.to_string(),
+            now.plus(TOKEN_LIFE)
+        ],
     )?;
     Ok(())
 }

@@ -124,8 +124,10 @@ impl Sequencer {
     async fn pace(&self, now: Time) {
         let wait = {
             let mut turn = self.turn.lock().expect("a publisher that panicked is not used again");
-            let last = turn.last.replace(now);
-            last.map_or(Duration::ZERO, |last| PERIOD.saturating_sub(now.since(last)))
+            let wait =
+                turn.last.map_or(Duration::ZERO, |last| PERIOD.saturating_sub(now.since(last)));
+            turn.last = Some(now.plus(wait));
+            wait
         };
         tokio::time::sleep(wait).await;
     }

@@ -137,7 +137,11 @@ impl Door {
         let slots = Arc::new(Semaphore::new(self.limits.connections_max));
         let mut connections = JoinSet::new();
         while !*drain.borrow() {
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
+            let slot = tokio::select! {
+                slot = Arc::clone(&slots).acquire_owned() => slot,
+                _ = drain.changed() => continue,
+            };
+            let Ok(slot) = slot else { break };
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
                 _ = drain.changed() => continue,

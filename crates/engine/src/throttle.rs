@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use base::{ApiError, Time, code};
+use base::{AccountId, ApiError, Time, code};
 
 use crate::Caller;
 
@@ -16,7 +16,7 @@ const PRINCIPALS_MAX: usize = 100_000;
 /// Admits at most so many requests a second of each principal.
 pub struct Throttle {
     per_second: i64,
-    buckets: Mutex<HashMap<String, Bucket>>,
+    buckets: Mutex<HashMap<(AccountId, String), Bucket>>,
 }
 
 /// What is left, in micro-requests (so that refilling by the microsecond is exact), and since when.
@@ -45,7 +45,9 @@ impl Throttle {
         if buckets.len() >= PRINCIPALS_MAX {
             buckets.retain(|_, bucket| now.since(bucket.at) < Duration::from_secs(60));
         }
-        let bucket = buckets.entry(caller.key_id.clone()).or_insert(Bucket { left: full, at: now });
+        let bucket = buckets
+            .entry((caller.account, caller.principal_id()))
+            .or_insert(Bucket { left: full, at: now });
         let refill = i64::try_from(now.since(bucket.at).as_micros()).unwrap_or(i64::MAX);
         bucket.left = full.min(bucket.left.saturating_add(refill.saturating_mul(self.per_second)));
         bucket.at = bucket.at.max(now);
@@ -64,7 +66,7 @@ mod tests {
     #[test]
     fn a_burst_passes_then_the_rate_holds() {
         let throttle = Throttle::new(10);
-        let caller = Caller { key_id: "k".to_owned(), ..Caller::anonymous() };
+        let caller = Caller::anonymous();
         let mut now = Time::from_secs(100);
         let admitted = (0..100).filter(|_| throttle.admit(&caller, now).is_ok()).count();
         assert_eq!(admitted, 40);

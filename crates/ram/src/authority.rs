@@ -105,6 +105,7 @@ impl Ram {
             key_id: id.to_owned(),
             session_policy: None,
             operator: found.operator,
+            signed: None,
         };
         let material = KeyMaterial { secret: Secret::new(secret), caller };
         Ok(Some(Arc::new(Key { material, active: found.active, suspended: found.suspended })))
@@ -136,6 +137,7 @@ impl Ram {
             key_id: session.key_id,
             session_policy: session.policy.map(Arc::from),
             operator: role.operator,
+            signed: None,
         };
         Ok(KeyMaterial { secret: session.secret, caller })
     }

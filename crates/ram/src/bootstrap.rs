@@ -31,6 +31,14 @@ impl RootKey {
     }
 }
 
+/// Whether this database has its operator already: it belongs to a cloud that was started before.
+///
+/// # Errors
+/// Those of the store.
+pub fn is_started(tx: &mut Tx<'_>) -> Result<bool, ApiError> {
+    Ok(account::operator(tx)?.is_some())
+}
+
 /// Makes the operator's account with this root key; false, and nothing done, where there is an
 /// operator already.
 ///

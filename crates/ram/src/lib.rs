@@ -38,7 +38,7 @@ mod totp;
 
 pub use actions::ACTIONS;
 pub use authority::Ram;
-pub use bootstrap::{RootKey, first_start};
+pub use bootstrap::{RootKey, first_start, is_started};
 
 /// The tables of this crate.
 pub const MIGRATIONS: store::MigrationSet =

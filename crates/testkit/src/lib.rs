@@ -258,6 +258,7 @@ pub fn root(account: u64) -> Caller {
         key_id: format!("root-{account}"),
         session_policy: None,
         operator: false,
+        signed: None,
     }
 }
 

@@ -51,8 +51,12 @@ pub(crate) fn read(
         reading(head.method, head.path, query, &headers, authorization.names, &digest)
     };
     let refs = || pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let mut readings = vec![reading(&query::encode_values(refs()))];
-    // The documentation encodes the keys, the SDKs do not; most keys are the same either way.
+    // The documentation encodes the keys, the SDKs do not; most keys are the same either way. A key
+    // with a delimiter in it would read like several parameters if it were not encoded.
+    let mut readings = Vec::with_capacity(1);
+    if !pairs.iter().any(|(name, _)| name.contains(['&', '='])) {
+        readings.push(reading(&query::encode_values(refs())));
+    }
     if pairs.iter().any(|(name, _)| !query::is_plain(name)) {
         readings.push(reading(&query::encode(refs())));
     }

@@ -75,9 +75,7 @@ fn is_inside(path: &str, folder: &str) -> bool {
 }
 
 fn implementations(masked: &str) -> BTreeSet<String> {
-    let mut names = names_after(masked, "impl Action for ", ' ');
-    names.extend(names_after(masked, "impl LiveAction for ", ' '));
-    names
+    names_after(masked, "impl Action for ", ' ')
 }
 
 /// The last path segment of each type name between `start` and `end`.

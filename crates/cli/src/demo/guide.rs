@@ -20,12 +20,25 @@ pub(super) fn show(profile: &Profile, tenant: &Tenant) -> Result<()> {
         &profile.region,
         &tenant.bucket,
         &tenant.keys.display().to_string(),
+        &std::env::current_exe()?.display().to_string(),
     );
     output::line(text?)?;
     Ok(())
 }
 
-fn text(api: &str, oss: &str, region: &str, bucket: &str, keys: &str) -> Result<String> {
+fn text(
+    api: &str,
+    oss: &str,
+    region: &str,
+    bucket: &str,
+    keys: &str,
+    awan: &str,
+) -> Result<String> {
+    let field = |name: &str| {
+        format!(
+            "$(python3 -c 'import json; print(json.load(open(\"{keys}\"))[\"pengamat\"][\"{name}\"])')"
+        )
+    };
     let mut out = String::new();
     writeln!(
         out,
@@ -34,13 +47,13 @@ fn text(api: &str, oss: &str, region: &str, bucket: &str, keys: &str) -> Result<
     writeln!(out, "awan:")?;
     writeln!(
         out,
-        "  awan oss ls oss://{bucket}/tps/ --endpoint {api} --region {region} --key-file {keys} --key pengamat"
+        "  {awan} oss ls oss://{bucket}/tps/ --endpoint {api} --region {region} --key-file {keys} --key pengamat"
     )?;
-    writeln!(out, "  awan call ram ListUsers --endpoint {api} --key-file {keys} --key kpu\n")?;
+    writeln!(out, "  {awan} call ram ListUsers --endpoint {api} --key-file {keys} --key kpu\n")?;
     writeln!(out, "aws:")?;
     writeln!(out, "  export AWS_ENDPOINT_URL_S3={oss} AWS_REGION={region}")?;
-    writeln!(out, "  export AWS_ACCESS_KEY_ID=$(jq -r .pengamat.AccessKeyId {keys})")?;
-    writeln!(out, "  export AWS_SECRET_ACCESS_KEY=$(jq -r .pengamat.AccessKeySecret {keys})")?;
+    writeln!(out, "  export AWS_ACCESS_KEY_ID={}", field("AccessKeyId"))?;
+    writeln!(out, "  export AWS_SECRET_ACCESS_KEY={}", field("AccessKeySecret"))?;
     writeln!(out, "  aws s3 ls s3://{bucket}/wilayah/pemilu/ppwp/\n")?;
     writeln!(out, "oss2 (Python):")?;
     writeln!(out, "  import json, oss2")?;
@@ -62,8 +75,15 @@ mod tests {
 
     #[test]
     fn the_guide_has_the_real_addresses() {
-        let text =
-            text("http://a:1", "http://o:2", "id-1", "pemilu2024-1", "/d/demo-keys.json").unwrap();
+        let text = text(
+            "http://a:1",
+            "http://o:2",
+            "id-1",
+            "pemilu2024-1",
+            "/d/demo-keys.json",
+            "/bin/awan",
+        )
+        .unwrap();
         for part in [
             "--endpoint http://a:1",
             "AWS_ENDPOINT_URL_S3=http://o:2",

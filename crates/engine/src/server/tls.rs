@@ -6,8 +6,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -22,6 +21,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
+
+use crate::files;
 
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -71,9 +72,9 @@ impl Tls {
         if !key_file.exists() {
             let key = KeyPair::generate()?;
             let cert = authority(clock.now()).self_signed(&key)?;
-            write_new(&cert_file, cert.pem().as_bytes(), 0o644)?;
+            write(&cert_file, cert.pem().as_bytes(), 0o644)?;
             // Last, so that a crash in between begins anew instead of leaving a key without its certificate.
-            write_new(&key_file, key.serialize_pem().as_bytes(), 0o600)?;
+            write(&key_file, key.serialize_pem().as_bytes(), 0o600)?;
         }
         let key = fs::read_to_string(&key_file).map_err(|error| Error::File(key_file, error))?;
         let issuer = Issuer::new(authority(clock.now()), KeyPair::from_pem(&key)?);
@@ -189,24 +190,6 @@ fn validity(now: Time, life: Duration) -> (time::OffsetDateTime, time::OffsetDat
     (at(now.minus(Duration::from_secs(24 * 3600))), at(now.plus(life)))
 }
 
-/// Writes a whole file durably: beside it, synced, then renamed over.
-///
-/// # Errors
-/// Where the directory is not writable or the disk is full.
-pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
-    write_file(path, bytes, mode).map_err(|error| Error::File(path.to_owned(), error))
-}
-
-/// As [`write_new`], with the plain error.
-pub fn write_file(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let beside = path.with_extension("new");
-    let mut file =
-        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
-    match path.parent() {
-        Some(dir) if !dir.as_os_str().is_empty() => fs::File::open(dir)?.sync_all(),
-        _ => Ok(()),
-    }
+fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
+    files::write_whole(path, bytes, mode).map_err(|error| Error::File(path.to_owned(), error))
 }

@@ -12,7 +12,7 @@ use crate::sample::{CreateNote, Note};
 
 async fn write(test: &testkit::TestCloud, from: usize, until: usize) {
     for number in from..until {
-        let note = Note { name: format!("note {number}"), size: 1 };
+        let note = Note { name: format!("note {number}"), size: 1, labels: Vec::new() };
         act::<CreateNote>(&test.cloud, &root(1), note).await.unwrap();
     }
 }

@@ -226,7 +226,7 @@ async fn a_dry_run_says_so_changes_nothing_and_keeps_the_token_free() {
 #[tokio::test]
 async fn actions_are_plain_typed_rust_too() {
     let test = cloud();
-    let note = Note { name: "typed".to_owned(), size: 1 };
+    let note = Note { name: "typed".to_owned(), size: 1, labels: Vec::new() };
     let made = act::<CreateNote>(&test.cloud, &root(1), note.clone()).await.unwrap();
     assert_eq!(made.note_id.len(), 12);
     let again = act::<CreateNote>(&test.cloud, &root(1), note).await.unwrap_err();
@@ -262,4 +262,72 @@ async fn location_tells_where_a_service_answers() {
             .await
             .unwrap();
     assert_eq!(body["Endpoints"]["Endpoint"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn a_clients_words_reach_no_code_and_no_leaf() {
+    let test = cloud();
+    let long = format!("Labels.{}", "x".repeat(70_000));
+    let params = [("Name", "a"), (long.as_str(), "1")];
+    let (status, body) = Ask::new(&root(1), "CreateNote", &params, "n1").send(&test).await;
+    assert_eq!((status, body["Code"].as_str().unwrap()), (400, "InvalidParameter.Labels"));
+    let account = base::AccountId::new(1);
+    let entries = test.cloud.db.read(move |tx| audit::list(tx, account, i64::MAX, 10)).await;
+    let leaf = String::from_utf8(entries.unwrap()[0].leaf()).unwrap();
+    assert!(leaf.contains(r#""outcome":"InvalidParameter""#) && leaf.len() < 300, "{leaf}");
+    assert_eq!(test.cloud.metrics.answered("sample", "CreateNote", "InvalidParameter"), 1);
+}
+
+#[tokio::test]
+async fn a_write_begun_before_its_key_was_disabled_is_not_committed() {
+    let test = cloud();
+    let signed = Caller { signed: Some(engine::SignedBy { token: None }), ..root(9) };
+    let note = Note { name: "late".to_owned(), size: 1, labels: Vec::new() };
+    let refused = act::<CreateNote>(&test.cloud, &signed, note).await.unwrap_err();
+    assert!(refused.is(&base::code::INVALID_KEY), "{refused}");
+    assert_eq!(notes(&test).await, 0);
+}
+
+#[tokio::test]
+async fn a_roa_action_is_found_by_its_path_with_or_without_its_name() {
+    let test = cloud();
+    let note = Note { name: "my note/1".to_owned(), size: 7, labels: Vec::new() };
+    act::<CreateNote>(&test.cloud, &root(1), note).await.unwrap();
+    let path = "/api/v1/notes/my%20note%2F1";
+    for (nonce, action) in [("1", None), ("2", Some("GetNote"))] {
+        let (status, body) = ask_roa(&test, path, nonce, action).await;
+        assert_eq!((status, body["size"].as_i64()), (200, Some(7)), "{body}");
+        assert_eq!(body["requestId"].as_str().unwrap().len(), 36);
+    }
+    let (status, body) = ask_roa(&test, "/api/v1/notes/none", "3", None).await;
+    assert_eq!((status, body["Code"].as_str()), (404, Some("EntityNotExist.Note")));
+    let (status, body) = ask_roa(&test, "/api/v1/nowhere", "4", None).await;
+    assert_eq!((status, body["Code"].as_str()), (400, Some("InvalidAction.NotFound")));
+}
+
+/// A GET in ROA style, signed as the older clients do.
+async fn ask_roa(test: &TestCloud, path: &str, nonce: &str, action: Option<&str>) -> (u16, Value) {
+    let secret = Secret::new("root-1-secret".to_owned());
+    let date = test.cloud.clock.now().http();
+    let mut lines = vec![
+        ("accept", "application/json"),
+        ("date", date.as_str()),
+        ("host", "x"),
+        ("x-acs-signature-method", "HMAC-SHA1"),
+        ("x-acs-signature-nonce", nonce),
+        ("x-acs-signature-version", "1.0"),
+        ("x-acs-version", sample::VERSION),
+    ];
+    lines.extend(action.map(|action| ("x-acs-action", action)));
+    let credentials = Credentials { key_id: "root-1", secret: &secret, token: None };
+    let mut headers = HeaderMap::new();
+    for (name, value) in &lines {
+        headers.insert(*name, value.parse().unwrap());
+    }
+    let signature = wire::roa_v1::sign("GET", path, &[], &lines, &credentials).unwrap();
+    headers.insert("authorization", signature.parse().unwrap());
+    let head = Head { method: "GET", path, query: "", headers: &headers };
+    let peer = Peer { ip: "127.0.0.1".to_owned(), secure: false };
+    let body = dispatch(&test.cloud, head, b"", &peer).await;
+    (body.status, serde_json::from_slice(&body.bytes).unwrap())
 }

@@ -8,12 +8,15 @@ use store::{MigrationSet, params};
 pub const VERSION: &str = "2030-01-01";
 pub const TAKEN: Code = Code::new("EntityAlreadyExists.Note", 409, "The note exists already.");
 
+pub const GONE: Code = Code::new("EntityNotExist.Note", 404, "The note does not exist.");
+
 pub const TABLES: MigrationSet = MigrationSet {
     name: "sample",
     steps: &["CREATE TABLE note (name TEXT NOT NULL PRIMARY KEY, size INTEGER NOT NULL);"],
 };
 
 pub static ACTIONS: &[Entry] = &[
+    action::<GetNote>(),
     action::<CreateNote>(),
     action::<CountNotes>(),
     action::<Careless>(),
@@ -27,6 +30,8 @@ pub struct Note {
     pub name: String,
     #[serde(default)]
     pub size: i64,
+    #[serde(default)]
+    pub labels: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -51,9 +56,38 @@ impl Action for CreateNote {
             return Err(TAKEN.into());
         }
         cx.audit_detail("size", note.size.to_string());
+        cx.audit_detail("labels", note.labels.join(" "));
         cx.count(account, "notes", "sample.requests", 1);
         cx.level(account, "notes", "sample.stored", note.size);
         Ok(Created { note_id: cx.rng().alphanumeric(12) })
+    }
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Named {
+    pub name: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Found {
+    pub size: i64,
+}
+
+/// A ROA action: its name is in the path, and clients need not send the action's.
+pub struct GetNote;
+
+impl Action for GetNote {
+    const META: Meta = Meta::read("sample", VERSION, "GetNote").roa("GET", "/api/v1/notes/{Name}");
+    type Request = Named;
+    type Response = Found;
+
+    fn run(cx: &mut Cx<'_>, note: Named) -> Result<Found, ApiError> {
+        cx.authorize(&format!("acs:sample:*:*:note/{}", note.name))?;
+        let sql = "SELECT size FROM note WHERE name = ?1";
+        let size = cx.tx().query_opt(sql, params![&note.name], |row| row.get(0))?;
+        Ok(Found { size: size.ok_or(ApiError::new(&GONE))? })
     }
 }
 

@@ -194,8 +194,10 @@ struct Filling<'q> {
     prefixes: Vec<String>,
     /// Where the scan goes on.
     from: Option<Vec<u8>>,
-    /// Keys stepped over under the last prefix.
+    /// Keys stepped over under the last prefix since the last seek.
     steps: usize,
+    /// Rows looked at, in all scans.
+    rows: usize,
     last: Option<String>,
     more: bool,
 }
@@ -203,6 +205,7 @@ struct Filling<'q> {
 impl Filling<'_> {
     /// Takes a row: into the page, into a prefix, or as the sign that there is more.
     fn take(&mut self, row: &Row<'_>) -> Result<ControlFlow<()>, ApiError> {
+        self.rows += 1;
         let key = std::str::from_utf8(row.blob(0)?).map_err(|_| tables::damaged("key"))?;
         let prefix = rolled(key, &self.query.prefix, &self.query.delimiter);
         if prefix.is_some() && prefix == self.prefixes.last().map(String::as_str) {
@@ -245,17 +248,39 @@ fn listed(row: &Row<'_>, key: &str) -> Result<ListedObject, ApiError> {
 }
 
 fn page(tx: &mut Tx<'_>, bucket: Bucket, query: &ListQuery) -> Result<ListPage, ApiError> {
+    let Filling { objects, prefixes, last, more, .. } = fill(tx, bucket.id, query)?;
+    Ok(ListPage { bucket, objects, prefixes, next: last.filter(|_| more) })
+}
+
+/// Rows of one scan: what the page can take, and no fewer than it takes to decide for a seek.
+fn rows_max(limit: usize) -> usize {
+    (limit + 1).max(STEPS_MAX + 2)
+}
+
+fn fill<'q>(
+    tx: &mut Tx<'_>,
+    bucket: i64,
+    query: &'q ListQuery,
+) -> Result<Filling<'q>, ApiError> {
     let limit = query.limit.min(PAGE_MAX);
     let until = successor(query.prefix.as_bytes());
     let from = first_key(query).filter(|_| limit > 0);
     let (objects, prefixes) = (Vec::with_capacity(limit), Vec::new());
-    let mut page =
-        Filling { query, limit, objects, prefixes, from, steps: 0, last: None, more: false };
+    let mut page = Filling {
+        query,
+        limit,
+        objects,
+        prefixes,
+        from,
+        steps: 0,
+        rows: 0,
+        last: None,
+        more: false,
+    };
+    let rows_max = rows_max(limit);
     while let Some(from) = page.from.take() {
-        let (mut rows, mut failed) = (0, None);
-        let rows_max = limit + 1;
-        tables::object::scan(tx, bucket.id, &from, until.as_deref(), rows_max, |row| {
-            rows += 1;
+        let (before, mut failed) = (page.rows, None);
+        tables::object::scan(tx, bucket, &from, until.as_deref(), rows_max, |row| {
             Ok(page.take(row).unwrap_or_else(|error| {
                 failed = Some(error);
                 ControlFlow::Break(())
@@ -264,14 +289,15 @@ fn page(tx: &mut Tx<'_>, bucket: Bucket, query: &ListQuery) -> Result<ListPage, 
         if let Some(error) = failed {
             return Err(error);
         }
-        // The scan ran dry (unless it was broken off to seek, which leaves steps at their limit).
-        if rows < rows_max && page.steps < STEPS_MAX {
+        if page.steps >= STEPS_MAX {
+            // Broken off to seek.
+            page.steps = 0;
+        } else if page.rows - before < rows_max {
+            // Ran dry.
             break;
         }
-        page.steps = 0;
     }
-    let Filling { objects, prefixes, last, more, .. } = page;
-    Ok(ListPage { bucket, objects, prefixes, next: last.filter(|_| more) })
+    Ok(page)
 }
 
 /// Where a page of uploads begins, behind a key and an id; `None` where there can be none.
@@ -300,23 +326,33 @@ fn upload_page(
     let Some(mut after) = first_upload(query).filter(|_| limit > 0) else {
         return Ok(page);
     };
-    let mut last = None;
+    let (mut last, mut steps) = (None, 0);
+    let rows_max = rows_max(limit);
     loop {
         let (key, id) = (after.0.as_slice(), after.1.as_str());
         let prefix = query.prefix.as_bytes();
-        let uploads = tables::upload::list(tx, page.bucket.id, prefix, (key, id), limit + 1)?;
-        let ended = uploads.len() <= limit;
+        let uploads = tables::upload::list(tx, page.bucket.id, prefix, (key, id), rows_max)?;
+        let ended = uploads.len() < rows_max;
         after = uploads
             .last()
             .map(|last| (last.key.clone().into_bytes(), last.id.clone()))
             .unwrap_or_default();
+        let mut seeks = false;
         for upload in uploads {
             if !upload.key.starts_with(&query.prefix) {
                 return Ok(page);
             }
             let prefix = rolled(&upload.key, &query.prefix, &query.delimiter);
-            if prefix.is_some() && prefix == page.prefixes.last().map(String::as_str) {
-                continue;
+            if let Some(prefix) = prefix
+                && page.prefixes.last().is_some_and(|last| last == prefix)
+            {
+                steps += 1;
+                if steps < STEPS_MAX {
+                    continue;
+                }
+                let Some(next) = successor(prefix.as_bytes()) else { return Ok(page) };
+                (after, seeks, steps) = ((next, String::new()), true, 0);
+                break;
             }
             if page.uploads.len() + page.prefixes.len() == limit {
                 page.next = last;
@@ -324,8 +360,9 @@ fn upload_page(
             }
             let prefix = prefix.map(str::to_owned);
             last = Some(page.push(prefix, upload));
+            steps = 0;
         }
-        if ended {
+        if ended && !seeks {
             return Ok(page);
         }
     }

@@ -106,6 +106,7 @@ fn signed(
     mut text: Vec<u8>,
     presigned: bool,
 ) -> Result<Signed, ApiError> {
+    check_lines(asked)?;
     push_amz_headers(&mut text, asked);
     // Some clients sign `/bucket/` although they send `/bucket`.
     let bare = asked.resource.bucket.is_some()
@@ -128,6 +129,23 @@ fn signed(
             scheme: Scheme::Sha1 { text, alternative },
         },
     })
+}
+
+/// Refuses control characters in the parameters that are signed. Their decoded text is put between
+/// line ends, so that a line end within one could pass for another header.
+///
+/// Errors: `InvalidArgument`.
+fn check_lines(asked: &Asked<'_>) -> Result<(), ApiError> {
+    let is_signed = |name: &str| {
+        name.starts_with("x-amz-") || SUB_RESOURCES.binary_search(&name).is_ok()
+    };
+    let broken = |text: &str| text.chars().any(char::is_control);
+    let mut pairs = asked.pairs.iter().filter(|(name, _)| is_signed(name));
+    if pairs.any(|(name, value)| broken(name) || broken(value)) {
+        return Err(error::INVALID_ARGUMENT
+            .error("A signed parameter must not hold control characters."));
+    }
+    Ok(())
 }
 
 /// The `x-amz-` headers. A signed URL may carry some as parameters; they are signed as headers.

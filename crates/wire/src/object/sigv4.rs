@@ -159,10 +159,16 @@ impl Claim<'_> {
     }
 }
 
-/// Refuses unsigned headers that change what a request means. The content digest is part of the
-/// canonical request in its own right, so that it need not be listed.
+/// Refuses unsigned headers that change what a request means, and a list that is not sorted with each
+/// name once: a name repeated a thousand times would make a canonical request a thousand times the
+/// request's size. The content digest is part of the canonical request in its own right, so that it
+/// need not be listed.
 fn check_coverage(headers: &HeaderMap, listed: &str) -> Result<(), ApiError> {
-    let is_listed = |name: &str| listed.split(';').any(|other| other == name);
+    let names: Vec<&str> = listed.split(';').collect();
+    if !names.is_sorted_by(|one, next| one < next) {
+        return Err(error::ACCESS_DENIED.error("SignedHeaders must be sorted, each name once."));
+    }
+    let is_listed = |name: &str| names.binary_search(&name).is_ok();
     let unsigned: Vec<&str> = headers
         .keys()
         .map(http::HeaderName::as_str)

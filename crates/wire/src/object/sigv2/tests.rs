@@ -68,3 +68,27 @@ fn the_bucket_is_added_to_the_path_only_where_it_stood_in_the_host() {
     check("/b", "b", Some(b"b"), b"/b/b");
     check("/", "b", None, b"/b/");
 }
+
+#[test]
+fn a_signed_parameter_holds_no_control_characters() {
+    let check = |query: &str| {
+        let headers = headers(&[("host", "a")]);
+        let target = format!("/b/k?AWSAccessKeyId=id&Expires=60&Signature=AAAA&{query}");
+        let resource = Resource { bucket: Some("b"), key: Some(b"k") };
+        let head = head("GET", &target, &headers);
+        let read = parse(&head, Dialect::S3, &resource, "us-east-1", Time::from_secs(0));
+        read.map(drop).map_err(|refused| refused.code().to_owned())
+    };
+    for query in ["x-amz-meta-a=b%20c", "response-content-type=text%2Fplain", "other=%0A"] {
+        assert_eq!(check(query), Ok(()), "{query}");
+    }
+    for query in [
+        "x-amz-meta-a=b%0Ax-amz-acl:public-read",
+        "x-amz-meta-a%0Ab=c",
+        "x-amz-meta-a=%0D",
+        "response-content-type=a%0Ab",
+        "uploadId=%00",
+    ] {
+        assert_eq!(check(query), Err("InvalidArgument".to_owned()), "{query}");
+    }
+}

@@ -221,3 +221,15 @@ fn put_object_in_signed_chunks_with_a_trailing_checksum() {
         "MalformedTrailerError"
     );
 }
+
+#[test]
+fn signed_headers_are_sorted_and_each_named_once() {
+    let check = |listed: &str| {
+        let headers = headers(&[("host", "a"), ("x-amz-date", "20130524T000000Z")]);
+        check_coverage(&headers, listed).map_err(|refused| refused.code().to_owned())
+    };
+    assert_eq!(check("host;x-amz-date"), Ok(()));
+    for listed in ["host;host;x-amz-date", "x-amz-date;host", "host;x-amz-date;x-amz-date"] {
+        assert_eq!(check(listed), Err("AccessDenied".to_owned()), "{listed}");
+    }
+}
