@@ -36,6 +36,7 @@ CREATE TABLE ram_user (
 -- A user's password, as PBKDF2 made it.
 CREATE TABLE ram_login_profile (
     user_id TEXT PRIMARY KEY REFERENCES ram_user (id),
+    algorithm TEXT NOT NULL,
     salt BLOB NOT NULL,
     iterations INTEGER NOT NULL,
     hash BLOB NOT NULL,

@@ -1,5 +1,6 @@
 //! What parameters may look like. Each check names its parameter in the error, as
-//! `InvalidParameter.UserName.InvalidChars` or `InvalidParameter.UserName.Length`.
+//! `InvalidParameter.UserName.InvalidChars` or `InvalidParameter.UserName.Length`. That name is ours:
+//! codes are logged and published, and hold nothing that a client wrote.
 
 use base::ApiError;
 
@@ -8,14 +9,14 @@ use crate::policy::document::DOCUMENT_MAX;
 use crate::policy::{Document, Malformed};
 
 /// A name that goes into ARNs: of a user, group, role, policy or device.
-pub(crate) fn name(parameter: &str, value: &str, longest: usize) -> Result<(), ApiError> {
+pub(crate) fn name(parameter: &'static str, value: &str, longest: usize) -> Result<(), ApiError> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '@');
     length(parameter, value, 1, longest)?;
     chars(parameter, value, allowed, "letters, digits, and the characters . _ - @")
 }
 
 /// A user's, group's, role's or device's name.
-pub(crate) fn entity(parameter: &str, value: &str) -> Result<(), ApiError> {
+pub(crate) fn entity(parameter: &'static str, value: &str) -> Result<(), ApiError> {
     name(parameter, value, 64)
 }
 
@@ -25,13 +26,13 @@ pub(crate) fn policy_name(value: &str) -> Result<(), ApiError> {
 }
 
 /// Free text for people: no control characters.
-pub(crate) fn text(parameter: &str, value: &str, longest: usize) -> Result<(), ApiError> {
+pub(crate) fn text(parameter: &'static str, value: &str, longest: usize) -> Result<(), ApiError> {
     length(parameter, value, 0, longest)?;
     chars(parameter, value, |c| !c.is_control(), "no control characters")
 }
 
 /// An address for mail; empty for none.
-pub(crate) fn email(parameter: &str, value: &str) -> Result<(), ApiError> {
+pub(crate) fn email(parameter: &'static str, value: &str) -> Result<(), ApiError> {
     text(parameter, value, 128)?;
     let sound =
         value.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
@@ -39,7 +40,7 @@ pub(crate) fn email(parameter: &str, value: &str) -> Result<(), ApiError> {
 }
 
 /// A telephone number, as `62-81234567890`; empty for none.
-pub(crate) fn phone(parameter: &str, value: &str) -> Result<(), ApiError> {
+pub(crate) fn phone(parameter: &'static str, value: &str) -> Result<(), ApiError> {
     length(parameter, value, 0, 64)?;
     format(parameter, value.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | '+')))
 }
@@ -56,17 +57,17 @@ pub(crate) fn alias(value: &str) -> Result<(), ApiError> {
 }
 
 /// A permission policy.
-pub(crate) fn policy(parameter: &str, text: &str) -> Result<(), ApiError> {
+pub(crate) fn policy(parameter: &'static str, text: &str) -> Result<(), ApiError> {
     document(parameter, text, Document::parse)
 }
 
 /// A role's trust policy.
-pub(crate) fn trust(parameter: &str, text: &str) -> Result<(), ApiError> {
+pub(crate) fn trust(parameter: &'static str, text: &str) -> Result<(), ApiError> {
     document(parameter, text, Document::parse_trust)
 }
 
 fn document(
-    parameter: &str,
+    parameter: &'static str,
     text: &str,
     parse: fn(&str) -> Result<Document, Malformed>,
 ) -> Result<(), ApiError> {
@@ -77,7 +78,7 @@ fn document(
 }
 
 pub(crate) fn length(
-    parameter: &str,
+    parameter: &'static str,
     value: &str,
     least: usize,
     most: usize,
@@ -87,31 +88,34 @@ pub(crate) fn length(
     }
     let message =
         format!("The parameter {parameter} must have between {least} and {most} characters.");
-    Err(invalid(&format!("{parameter}.Length"), message))
+    Err(invalid(parameter, message).suffix("Length"))
 }
 
 /// A number within bounds.
-pub(crate) fn range(parameter: &str, value: u32, least: u32, most: u32) -> Result<(), ApiError> {
+pub(crate) fn range(
+    parameter: &'static str,
+    value: u32,
+    least: u32,
+    most: u32,
+) -> Result<(), ApiError> {
     if (least..=most).contains(&value) {
         return Ok(());
     }
     let message = format!("The parameter {parameter} must be between {least} and {most}.");
-    Err(invalid(&format!("{parameter}.Range"), message))
+    Err(invalid(parameter, message).suffix("Range"))
 }
 
 /// A form that is right or not.
-pub(crate) fn format(parameter: &str, right: bool) -> Result<(), ApiError> {
+pub(crate) fn format(parameter: &'static str, right: bool) -> Result<(), ApiError> {
     if right {
         return Ok(());
     }
-    Err(invalid(
-        &format!("{parameter}.Format"),
-        format!("The format of the parameter {parameter} is not right."),
-    ))
+    let message = format!("The format of the parameter {parameter} is not right.");
+    Err(invalid(parameter, message).suffix("Format"))
 }
 
 fn chars(
-    parameter: &str,
+    parameter: &'static str,
     value: &str,
     allowed: impl Fn(char) -> bool,
     which: &str,
@@ -119,8 +123,6 @@ fn chars(
     if value.chars().all(allowed) {
         return Ok(());
     }
-    Err(invalid(
-        &format!("{parameter}.InvalidChars"),
-        format!("The parameter {parameter} may hold {which}."),
-    ))
+    let message = format!("The parameter {parameter} may hold {which}.");
+    Err(invalid(parameter, message).suffix("InvalidChars"))
 }

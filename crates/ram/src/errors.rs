@@ -63,13 +63,14 @@ codes! {
     WRONG_PASSWORD "InvalidParameter.OldPassword" 400 "The old password is not right.";
 }
 
-/// `InvalidParameter.<suffix>` with a message of its own.
-pub(crate) fn invalid(suffix: &str, message: impl Into<String>) -> ApiError {
+/// `InvalidParameter.<suffix>` with a message of its own. The suffix is constant, since codes are
+/// logged and published.
+pub(crate) fn invalid(suffix: &'static str, message: impl Into<String>) -> ApiError {
     code::INVALID_PARAMETER.error(message).suffix(suffix)
 }
 
 /// `MissingParameter` for a parameter that is mandatory only for this caller.
-pub(crate) fn missing(name: &str) -> ApiError {
+pub(crate) fn missing(name: &'static str) -> ApiError {
     code::MISSING_PARAMETER
         .error(format!("The parameter {name} is mandatory for this caller."))
         .suffix(name)

@@ -11,7 +11,8 @@
 //!   `awan` 2026-01-01, one line each in [`ACTIONS`].
 //! - `tables`: every SQL statement, one function each. What changes keys or policies can only be
 //!   written through `tables::Change`, which draws a new generation with it.
-//! - `password`, `totp`: the two proofs of a person.
+//! - `password`, `totp`: the two proofs of a person; `password_throttle`: how often an account may
+//!   have passwords hashed.
 //! - `bootstrap`: the operator's account and its first key.
 //!
 //! # Invariants
@@ -31,6 +32,7 @@ mod check;
 mod errors;
 mod ids;
 mod password;
+mod password_throttle;
 pub mod policy;
 mod tables;
 mod token;

@@ -1,7 +1,7 @@
 //! Login profiles: the passwords of users.
 //!
 //! Hashing a password holds up the writer for about a tenth of a second. Handlers run inside
-//! transactions and cannot hash before one begins; the throttle of principals bounds it.
+//! transactions and cannot hash before one begins; `password_throttle` bounds it for each account.
 
 use base::ApiError;
 use engine::ports::Decision;
@@ -13,6 +13,7 @@ use super::{Empty, password_policy, read, security_preference, write};
 use crate::errors::{NO_PROFILE, NO_USER, PROFILE_EXISTS, WRONG_PASSWORD};
 use crate::ids;
 use crate::password::Hashed;
+use crate::password_throttle;
 use crate::tables::login_profile::{self, LoginProfile};
 use crate::tables::{Change, user};
 
@@ -77,6 +78,7 @@ impl Action for CreateLoginProfile {
             return Err(PROFILE_EXISTS.into());
         }
         password_policy::of(cx)?.check("Password", &request.password)?;
+        password_throttle::admit(cx.account(), cx.now)?;
         let profile = LoginProfile {
             password: Hashed::new(cx.rng(), &request.password),
             reset_required: request.password_reset_required,
@@ -126,6 +128,7 @@ impl Action for UpdateLoginProfile {
         let (user, mut profile) = find(cx, &request.user_name)?;
         if let Some(password) = request.password {
             password_policy::of(cx)?.check("Password", &password)?;
+            password_throttle::admit(cx.account(), cx.now)?;
             profile.password = Hashed::new(cx.rng(), &password);
         }
         profile.reset_required = request.password_reset_required.unwrap_or(profile.reset_required);
@@ -186,6 +189,7 @@ impl Action for ChangePassword {
             return Err(cx.denial(&permission, &arn, decision));
         }
         let (user, mut profile) = find(cx, &name)?;
+        password_throttle::admit(account, cx.now)?;
         if !profile.password.verify(&request.old_password)? {
             return Err(WRONG_PASSWORD.into());
         }

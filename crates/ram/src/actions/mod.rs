@@ -153,9 +153,9 @@ impl Window {
     }
 
     fn named(
-        marker_name: &str,
+        marker_name: &'static str,
         marker: Option<&str>,
-        max_name: &str,
+        max_name: &'static str,
         max_items: Option<u32>,
     ) -> Result<Self, ApiError> {
         let limit = max_items.unwrap_or(100);

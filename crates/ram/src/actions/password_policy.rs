@@ -55,7 +55,7 @@ pub(super) fn of(cx: &mut Cx<'_>) -> Result<PasswordPolicy, ApiError> {
 
 impl PasswordPolicy {
     /// Refuses a password that the policy does not allow.
-    pub(super) fn check(&self, parameter: &str, password: &str) -> Result<(), ApiError> {
+    pub(super) fn check(&self, parameter: &'static str, password: &str) -> Result<(), ApiError> {
         let has = |class: fn(char) -> bool| password.chars().any(class);
         let enough = password.chars().count() >= self.minimum_password_length as usize
             && (!self.require_lowercase_characters || has(|c| c.is_ascii_lowercase()))
@@ -64,7 +64,7 @@ impl PasswordPolicy {
             && (!self.require_symbols || has(|c| !c.is_alphanumeric()));
         if !enough {
             let message = format!("The {parameter} does not meet the account's password policy.");
-            return Err(invalid(&format!("{parameter}.TooWeak"), message));
+            return Err(invalid(parameter, message).suffix("TooWeak"));
         }
         // Longer ones only cost us time to hash.
         check::length(parameter, password, 1, 128)

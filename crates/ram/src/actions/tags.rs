@@ -60,14 +60,17 @@ pub(super) fn filter(given: Vec<TagParameter>) -> Result<Vec<TagFilter>, ApiErro
         .collect())
 }
 
-fn check_count(parameter: &str, count: usize, least: usize, most: usize) -> Result<(), ApiError> {
+fn check_count(
+    parameter: &'static str,
+    count: usize,
+    least: usize,
+    most: usize,
+) -> Result<(), ApiError> {
     if (least..=most).contains(&count) {
         return Ok(());
     }
-    Err(invalid(
-        &format!("{parameter}.Count"),
-        format!("There must be between {least} and {most} of {parameter}."),
-    ))
+    let message = format!("There must be between {least} and {most} of {parameter}.");
+    Err(invalid(parameter, message).suffix("Count"))
 }
 
 /// A tag as lists of resources show it.

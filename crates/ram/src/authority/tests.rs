@@ -164,6 +164,24 @@ fn what_was_rolled_back_was_never_so() {
 }
 
 #[test]
+fn a_policy_of_a_user_and_of_its_groups_is_evaluated_once() {
+    let world = world();
+    let check = |wanted: usize| {
+        let ram = Arc::clone(&world.ram);
+        let found = world.db.read_blocking(move |tx| ram.policies_of(tx, entity(Kind::User)));
+        assert_eq!(found.unwrap().len(), wanted);
+    };
+    world.change(true, attach(Kind::User, "AliyunOSSFullAccess"));
+    world.change(true, attach(Kind::Group, "AliyunOSSFullAccess"));
+    check(1);
+    world.change(true, attach(Kind::Group, "AliyunRAMReadOnlyAccess"));
+    check(2);
+    world.change(true, detach(Kind::User, "AliyunOSSFullAccess"));
+    check(2);
+    assert_eq!(world.may("oss:GetObject"), Decision::Allow);
+}
+
+#[test]
 fn a_change_is_not_mistaken_for_the_one_rolled_back_before_it() {
     let world = world();
     // Nothing is read between the two: a counter would give both the same number.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use base::Time;
 
 use super::Malformed;
-use super::matcher::glob;
+use super::matcher::{self, glob};
 
 /// What kind of values an operator compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +108,9 @@ impl Condition {
             return Err(Malformed::new(format!(
                 "the condition key `{key}` must be `service:name`"
             )));
+        }
+        if operator.compare == Compare::Like {
+            values.iter().try_for_each(|value| matcher::check(value))?;
         }
         let values =
             values.iter().map(|value| operator.family.read(value)).collect::<Result<_, _>>()?;

@@ -212,6 +212,7 @@ impl Document {
 fn statement(raw: RawStatement, kind: Kind) -> Result<Statement, Malformed> {
     let actions = exactly_one("Action", raw.action, raw.not_action)?;
     for pattern in &actions.any {
+        matcher::check(pattern)?;
         check_action(pattern)?;
     }
     let (principals, resources) = match kind {
@@ -221,6 +222,7 @@ fn statement(raw: RawStatement, kind: Kind) -> Result<Statement, Malformed> {
             }
             let resources = exactly_one("Resource", raw.resource, raw.not_resource)?;
             for pattern in &resources.any {
+                matcher::check(pattern)?;
                 check_resource(pattern)?;
             }
             (Vec::new(), Some(resources))

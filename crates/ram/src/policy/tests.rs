@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use base::AccountId;
 use engine::ports::Decision;
@@ -9,7 +10,7 @@ use proptest::prelude::*;
 
 use super::condition::{Condition, OPERATORS};
 use super::document::{DOCUMENT_MAX, Document};
-use super::matcher::{glob, resource};
+use super::matcher::{JOKER_SEGMENT_MAX, glob, glob_by, resource};
 use super::{Effect, Facts, evaluate, system};
 
 const ACCOUNT: AccountId = AccountId::new(1_000_000_000_000_001);
@@ -391,6 +392,14 @@ proptest! {
     }
 
     #[test]
+    fn the_matcher_finds_segments_that_repeat_themselves(
+        pattern in r"[ab]{0,1}\*[ab]{1,6}\*[ab?]{1,4}\*[ab]{0,2}", text in "[ab]{0,24}",
+    ) {
+        let chars = |text: &str| text.chars().collect::<Vec<_>>();
+        prop_assert_eq!(glob(&pattern, &text, false), naive_glob(&chars(&pattern), &chars(&text)));
+    }
+
+    #[test]
     fn the_evaluator_agrees_with_the_naive_one(
         rules in prop::collection::vec(rule(), 1..5), action in "[ab]{1,3}", name in "[xy/]{1,4}", ip in 0..4u8,
     ) {
@@ -446,9 +455,46 @@ proptest! {
 }
 
 #[test]
-fn a_spiteful_pattern_is_matched_in_reasonable_time() {
-    let pattern = format!("{}b", "*a".repeat(2000));
-    assert!(!glob(&pattern, &"a".repeat(6000), false));
-    let pattern = format!("*{}b", "a".repeat(3000));
-    assert!(!glob(&pattern, &"a".repeat(6000), false));
+fn a_spiteful_pattern_takes_steps_in_proportion_to_pattern_and_text() {
+    let check = |pattern: &str, text: &str, budget: usize| {
+        let steps = Cell::new(0);
+        let count = |one: char, other: char| {
+            steps.set(steps.get() + 1);
+            one == other
+        };
+        assert!(!glob_by(pattern, text, &count), "{pattern}");
+        assert!(steps.get() <= budget, "{} steps, more than {budget}: {pattern}", steps.get());
+    };
+    let text = "a".repeat(6000);
+    let linear = |pattern: &str| check(pattern, &text, 3 * (pattern.len() + text.len()));
+    linear(&format!("{}b", "*a".repeat(2000)));
+    linear(&format!("*{}b", "a".repeat(3000)));
+    linear(&format!("*{}b*", "a".repeat(3000)));
+    linear(&format!("{}*", "*aaab".repeat(600)));
+    linear(&format!("*{}*b*", "aa*".repeat(1000)));
+    let jokers = format!("?{}b", "a".repeat(JOKER_SEGMENT_MAX - 2));
+    check(&format!("*{}*", jokers), &text, JOKER_SEGMENT_MAX * text.len());
+    check(&format!("*{}*{}*", "a?*".repeat(1000), jokers), &text, JOKER_SEGMENT_MAX * text.len());
+}
+
+#[test]
+fn a_long_segment_with_a_question_mark_is_refused_only_between_stars() {
+    let check = |segment: &str, fits: bool| {
+        let action = |pattern: &str| Document::parse(&one("Allow", pattern, "*")).is_ok();
+        let resource = |pattern: &str| Document::parse(&one("Allow", "*", pattern)).is_ok();
+        let like = |pattern: &str| {
+            Condition::new("StringNotLikeIfExists", "acs:UserAgent", &[pattern.to_owned()]).is_ok()
+        };
+        assert_eq!(action(&format!("oss:*{segment}*")), fits, "{segment}");
+        assert_eq!(resource(&format!("acs:oss:*:*:box/*{segment}*")), fits, "{segment}");
+        assert_eq!(like(&format!("*{segment}*")), fits, "{segment}");
+        assert!(action(&format!("oss:{segment}*")), "{segment}");
+        assert!(resource(&format!("acs:oss:::box/{segment}*{segment}")), "{segment}");
+        assert!(like(segment), "{segment}");
+        let values = [format!("*{segment}*")];
+        assert!(Condition::new("StringEquals", "acs:UserAgent", &values).is_ok(), "no pattern");
+    };
+    check(&"a".repeat(100), true);
+    check(&format!("{}?", "é".repeat(JOKER_SEGMENT_MAX - 1)), true);
+    check(&format!("{}?", "é".repeat(JOKER_SEGMENT_MAX)), false);
 }

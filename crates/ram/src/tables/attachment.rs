@@ -197,8 +197,10 @@ pub(crate) enum Effective {
     Custom(String),
 }
 
-/// What decides for an entity: its own policies and, for a user, those of its groups.
+/// What decides for an entity: its own policies and, for a user, those of its groups. Each policy is
+/// there once, however many ways lead to it.
 pub(crate) fn effective(tx: &mut Tx<'_>, entity: &Entity) -> Result<Vec<Effective>, ApiError> {
+    // An account's attachments name only its own policies and the system's: type and name say which.
     const DOCUMENTS: &str = "SELECT t.policy_type, t.policy, v.document FROM ram_attachment t
          LEFT JOIN ram_policy p ON t.policy_type = 'Custom' AND p.account = t.account AND p.name = t.policy
          LEFT JOIN ram_policy_version v
@@ -207,13 +209,13 @@ pub(crate) fn effective(tx: &mut Tx<'_>, entity: &Entity) -> Result<Vec<Effectiv
         "System" => row.get(1).map(Effective::System),
         _ => row.get(2).map(Effective::Custom),
     };
-    let own = format!("{DOCUMENTS} WHERE t.entity_kind = ?1 AND t.entity_id = ?2");
-    let mut found = tx.query(&own, params![entity.kind.name(), &entity.id], read)?;
+    let mut sql = format!("{DOCUMENTS} WHERE t.entity_kind = ?1 AND t.entity_id = ?2");
     if entity.kind == Kind::User {
-        let of_groups = format!(
-            "{DOCUMENTS} JOIN ram_member m ON m.group_id = t.entity_id WHERE t.entity_kind = 'Group' AND m.user_id = ?1"
+        // UNION drops the rows that are there already.
+        sql = format!(
+            "{sql} UNION {DOCUMENTS} JOIN ram_member m ON m.group_id = t.entity_id
+             WHERE t.entity_kind = 'Group' AND m.user_id = ?2"
         );
-        found.extend(tx.query(&of_groups, params![&entity.id], read)?);
     }
-    Ok(found)
+    Ok(tx.query(&sql, params![entity.kind.name(), &entity.id], read)?)
 }

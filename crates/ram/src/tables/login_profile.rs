@@ -22,10 +22,11 @@ pub(crate) fn insert(
 ) -> Result<bool, ApiError> {
     let password = &profile.password;
     change.execute(
-        "INSERT INTO ram_login_profile (user_id, salt, iterations, hash, reset_required, mfa_required, created)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+        "INSERT INTO ram_login_profile (user_id, algorithm, salt, iterations, hash, reset_required, mfa_required, created)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
         params![
             user,
+            &password.algorithm,
             &password.salt,
             password.iterations,
             &password.hash,
@@ -38,14 +39,20 @@ pub(crate) fn insert(
 
 pub(crate) fn find(tx: &mut Tx<'_>, user: &str) -> Result<Option<LoginProfile>, ApiError> {
     let found = tx.query_opt(
-        "SELECT salt, iterations, hash, reset_required, mfa_required, created FROM ram_login_profile WHERE user_id = ?1",
+        "SELECT algorithm, salt, iterations, hash, reset_required, mfa_required, created
+         FROM ram_login_profile WHERE user_id = ?1",
         params![user],
         |row| {
             Ok(LoginProfile {
-                password: Hashed { salt: row.get(0)?, iterations: row.get(1)?, hash: row.get(2)? },
-                reset_required: row.get(3)?,
-                mfa_required: row.get(4)?,
-                created: row.get(5)?,
+                password: Hashed {
+                    algorithm: row.get(0)?,
+                    salt: row.get(1)?,
+                    iterations: row.get(2)?,
+                    hash: row.get(3)?,
+                },
+                reset_required: row.get(4)?,
+                mfa_required: row.get(5)?,
+                created: row.get(6)?,
             })
         },
     )?;
@@ -59,10 +66,11 @@ pub(crate) fn update(
 ) -> Result<bool, ApiError> {
     let password = &profile.password;
     change.execute(
-        "UPDATE ram_login_profile SET salt = ?2, iterations = ?3, hash = ?4, reset_required = ?5, mfa_required = ?6
-         WHERE user_id = ?1",
+        "UPDATE ram_login_profile SET algorithm = ?2, salt = ?3, iterations = ?4, hash = ?5, reset_required = ?6,
+                mfa_required = ?7 WHERE user_id = ?1",
         params![
             user,
+            &password.algorithm,
             &password.salt,
             password.iterations,
             &password.hash,

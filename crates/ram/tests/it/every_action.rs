@@ -171,8 +171,10 @@ fn a_zero_byte_in_any_parameter_is_refused_and_not_an_error_of_ours() {
             let bad = format!("{}\0", good[at].1);
             let mut params = good.clone();
             params[at].1 = &bad;
+            // Long enough for the throttle of passwords to forget the calls before.
+            seeded.world.turn_clock(60);
             if let Err(error) = seeded.world.call(&seeded.world.tenant, entry.meta.name, &params) {
-                assert!(error.status() < 500, "{} {}: {error:?}", entry.meta.name, params[at].0);
+                assert!(error.status() < 429, "{} {}: {error:?}", entry.meta.name, params[at].0);
             }
         }
     }

@@ -267,6 +267,36 @@ fn a_password_is_checked_against_the_policy_and_changed_by_who_knows_it() {
 }
 
 #[test]
+fn passwords_are_hashed_so_often_a_minute_for_each_account_and_failures_count() {
+    let world = World::new();
+    let root = &world.tenant;
+    let alice = world.user("alice");
+    let (name, password) = (("UserName", "alice"), ("Password", "Correct-horse-7"));
+    let throttled = (429, "Throttling.User".to_owned());
+    world.ok(root, "CreateLoginProfile", &[name, password]);
+    let wrong = [("OldPassword", "Wrong-horse-7"), ("NewPassword", "Correct-horse-8")];
+    for _ in 0..8 {
+        let code = world.refused(&alice, "ChangePassword", &wrong).1;
+        assert_eq!(code, "InvalidParameter.OldPassword");
+    }
+    world.ok(root, "UpdateLoginProfile", &[name, password]);
+    assert_eq!(world.refused(&alice, "ChangePassword", &wrong), throttled);
+    assert_eq!(world.refused(root, "UpdateLoginProfile", &[name, password]), throttled);
+    world.ok(root, "CreateUser", &[("UserName", "bob")]);
+    let bob = [("UserName", "bob"), password];
+    assert_eq!(world.refused(root, "CreateLoginProfile", &bob), throttled);
+    world.ok(root, "UpdateLoginProfile", &[name, ("PasswordResetRequired", "true")]);
+
+    let other = world.account("other");
+    world.ok(&other, "CreateUser", &[("UserName", "bob")]);
+    world.ok(&other, "CreateLoginProfile", &bob);
+
+    world.turn_clock(6);
+    world.ok(root, "CreateLoginProfile", &bob);
+    assert_eq!(world.refused(root, "UpdateLoginProfile", &[name, password]), throttled);
+}
+
+#[test]
 fn the_settings_of_an_account_keep_what_is_not_given() {
     let world = World::new();
     let root = &world.tenant;
