@@ -1,11 +1,17 @@
 //! Who may do what: the caller's policies first, then the ACLs, then the agreement of the bucket's
-//! owner. One function, called inside the transaction that reads or writes.
+//! owner. Called inside the transaction that reads or writes.
+//!
+//! An object's own ACL stands before its bucket's, for writes as for reads: what is `private` in a
+//! `public-read-write` bucket is neither overwritten nor deleted by others, and what is
+//! `public-read-write` in a private bucket is.
 
 use base::ApiError;
 use engine::Cx;
 use engine::ports::Decision;
 
 use crate::model::{Acl, Bucket};
+use crate::tables;
+use crate::tables::object::Object;
 
 /// What an operation needs, in the terms of an ACL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +68,41 @@ impl<'a> Ask<'a> {
         self.acl = acl;
         self
     }
+}
+
+/// What a write gives the object besides its body that takes a permission of its own, so that it is
+/// no way around that permission.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Gives {
+    /// An ACL of its own: `oss:PutObjectAcl`.
+    pub(crate) acl: bool,
+    /// Tags: `oss:PutObjectTagging`.
+    pub(crate) tags: bool,
+}
+
+/// Requires that the caller may write or delete the object of that key with the operation's own
+/// permission, and give it what it is given. Answers the current object, whose ACL was asked.
+///
+/// # Errors
+/// As [`require`].
+pub(crate) fn require_write(
+    cx: &mut Cx<'_>,
+    bucket: &Bucket,
+    key: &str,
+    gives: Gives,
+) -> Result<Option<Object>, ApiError> {
+    let current = tables::object::find(cx.tx(), bucket.id, key)?;
+    let acl = current.as_ref().and_then(|object| object.info.acl);
+    let action = cx.meta.permission();
+    require(cx, bucket, Ask::new(&action, Need::Write).on(key).acl(acl))?;
+    // No ACL grants these, so that nobody who did not sign gives any.
+    if gives.acl {
+        require(cx, bucket, Ask::new("oss:PutObjectAcl", Need::Own).on(key))?;
+    }
+    if gives.tags {
+        require(cx, bucket, Ask::new("oss:PutObjectTagging", Need::Own).on(key))?;
+    }
+    Ok(current)
 }
 
 /// Requires that the caller may do this to the bucket or object, and that its owner's agreement

@@ -51,10 +51,9 @@ pub(crate) fn read(
         reading(head.method, head.path, query, &headers, authorization.names, &digest)
     };
     let refs = || pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    // The documentation encodes the keys, the SDKs do not; most keys are the same either way. A key
-    // with a delimiter in it would read like several parameters if it were not encoded.
+    // The documentation encodes the keys, the SDKs do not; most keys are the same either way.
     let mut readings = Vec::with_capacity(1);
-    if !pairs.iter().any(|(name, _)| name.contains(['&', '='])) {
+    if !pairs.iter().any(|(name, _)| is_ambiguous(name)) {
         readings.push(reading(&query::encode_values(refs())));
     }
     if pairs.iter().any(|(name, _)| !query::is_plain(name)) {
@@ -73,6 +72,12 @@ pub(crate) fn read(
             readings,
         },
     })
+}
+
+/// A name with a delimiter in it reads like several parameters where it is not encoded, so it counts
+/// only in the reading that encodes names.
+fn is_ambiguous(name: &str) -> bool {
+    name.contains(['&', '='])
 }
 
 fn authorization(text: &str) -> Result<Authorization<'_>, ApiError> {
@@ -225,8 +230,12 @@ fn sign_headers(
     let names = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
     let mut pairs: Vec<Pair<'_>> = request.query.to_vec();
     pairs.sort_unstable();
-    let reading =
-        reading(request.method, request.path, &query::encode_values(pairs), &lines, &names, digest);
+    let query = if pairs.iter().any(|(name, _)| is_ambiguous(name)) {
+        query::encode(pairs)
+    } else {
+        query::encode_values(pairs)
+    };
+    let reading = reading(request.method, request.path, &query, &lines, &names, digest);
     let signature = signature(credentials.secret, &reading.to_sign);
     format!(
         "{ALGORITHM} Credential={},SignedHeaders={names},Signature={signature}",

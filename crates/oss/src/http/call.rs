@@ -175,6 +175,9 @@ fn bad_length(name: &str) -> ApiError {
 impl Storage {
     /// Finds bucket and key: in the path, in the host, or behind a host name bound to a bucket.
     ///
+    /// A host name that is neither the service's nor bound is taken for the service, the bucket being
+    /// in the path: proxies and port forwards have names that nobody configured here.
+    ///
     /// Errors: as [`address::parse`].
     pub(super) async fn locate(
         &self,

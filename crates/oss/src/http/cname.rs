@@ -2,12 +2,9 @@
 //! bucket at a time, and the first to bind it has it. That the name's owner agrees is not proven
 //! here; without a DNS record that points to this service, a binding has no effect.
 
-use std::net::IpAddr;
-
 use base::{ApiError, Code};
 use engine::{Cx, Meta};
 use http::StatusCode;
-use wire::object::address::{self, Host};
 use wire::object::body::SMALL_BYTES_MAX;
 use wire::object::{error, xml};
 
@@ -105,17 +102,39 @@ impl Storage {
         let told =
             root.child("Cname").and_then(|cname| cname.word_of("Domain")).unwrap_or_default();
         let host = told.to_ascii_lowercase();
-        let ours = !matches!(address::host(&host, &self.config.hosts), Host::Other(_));
-        if ours || !is_host_name(&host) {
+        if self.is_ours(&host) || !is_host_name(&host) {
             return Err(error::INVALID_ARGUMENT
                 .error("The domain name is not valid.")
                 .field("Domain", told));
         }
         Ok(host)
     }
+
+    /// True for a name that is one of the service's, lies below it or above it: whoever had it bound
+    /// would answer in the service's place.
+    fn is_ours(&self, name: &str) -> bool {
+        let endpoint = authority(&self.config.endpoint);
+        let ours = self.config.hosts.iter().map(String::as_str).chain([endpoint.as_str()]);
+        ours.filter(|host| !host.is_empty()).any(|host| is_related(name, host))
+    }
 }
 
-/// True for a name of at least two labels (RFC 1123).
+/// The host name in a URL, lower case.
+fn authority(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    host.split(':').next().unwrap_or_default().to_ascii_lowercase()
+}
+
+/// True where the names are the same, or one lies below the other.
+fn is_related(one: &str, other: &str) -> bool {
+    let below = |name: &str, parent: &str| {
+        name.strip_suffix(parent).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    below(one, other) || below(other, one)
+}
+
+/// True for a name of at least two labels (RFC 1123). No address ends in a label with a letter.
 fn is_host_name(host: &str) -> bool {
     let label = |label: &str| {
         let bytes = label.as_bytes();
@@ -129,12 +148,24 @@ fn is_host_name(host: &str) -> bool {
     host.len() <= 253
         && host.contains('.')
         && host.split('.').all(label)
-        && host.parse::<IpAddr>().is_err()
+        && !host.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_host_name;
+    use super::{authority, is_host_name, is_related};
+
+    #[test]
+    fn a_name_is_related_to_itself_its_parents_and_its_children() {
+        let host = authority("https://OSS.Awan.example:7101/x");
+        assert_eq!(host, "oss.awan.example");
+        for name in ["oss.awan.example", "awan.example", "a.b.oss.awan.example"] {
+            assert!(is_related(name, &host), "{name}");
+        }
+        for name in ["data.awan.example", "xoss.awan.example", "wan.example"] {
+            assert!(!is_related(name, &host), "{name}");
+        }
+    }
 
     #[test]
     fn a_host_name_has_two_labels_of_letters_digits_and_hyphens() {
@@ -149,6 +180,7 @@ mod tests {
             "a-.b",
             "a_b.c",
             "192.0.2.1",
+            "127.1",
             "a.b/c",
             "ü.example",
             "a b.c",

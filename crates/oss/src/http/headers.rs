@@ -2,12 +2,13 @@
 //! headers of a request read into the engine's words.
 
 use base::ApiError;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use wire::Head;
 use wire::object::checksum::{Algorithm, parse_content_md5};
 use wire::object::{Dialect, error};
 
 use super::conditions;
+use super::route::Query;
 use crate::digest::Checksum;
 use crate::model::{Acl, Attributes, Expected, PutOptions, StorageClass, Tags};
 
@@ -113,6 +114,80 @@ pub(super) fn check_understood(headers: &HeaderMap, dialect: Dialect) -> Result<
     let refused = names(dialect).refused.iter().find(asks);
     refused
         .map_or(Ok(()), |name| Err(ApiError::new(&error::NOT_IMPLEMENTED).field("Header", *name)))
+}
+
+/// Parameters that belong to a signature or that change nothing which is done here.
+fn is_harmless(name: &str, dialect: Dialect) -> bool {
+    match dialect {
+        Dialect::Oss => matches!(
+            name,
+            "x-oss-access-key-id"
+                | "x-oss-additional-headers"
+                | "x-oss-credential"
+                | "x-oss-date"
+                | "x-oss-expires"
+                | "x-oss-request-payer"
+                | "x-oss-security-token"
+                | "x-oss-signature"
+                | "x-oss-signature-version"
+                | "x-oss-traffic-limit"
+        ),
+        Dialect::S3 => matches!(
+            name,
+            "x-amz-algorithm"
+                | "x-amz-content-sha256"
+                | "x-amz-credential"
+                | "x-amz-date"
+                | "x-amz-expires"
+                | "x-amz-security-token"
+                | "x-amz-signature"
+                | "x-amz-signedheaders"
+        ),
+    }
+}
+
+/// The headers with those that stand in the query: the SDKs of S3 put `x-amz-` headers into a signed
+/// URL, so that whoever uses it need not send them. `None` where there are none. OSS knows no such
+/// thing: there a parameter like `x-oss-ac-source-ip` narrows the URL, and is refused rather than
+/// ignored.
+///
+/// Errors: `NotImplemented`; `InvalidArgument` for a parameter that is no header or says something
+/// else than the header of that name.
+pub(super) fn hoisted(
+    head: &Head<'_>,
+    dialect: Dialect,
+    query: &Query,
+) -> Result<Option<HeaderMap>, ApiError> {
+    let prefix = match dialect {
+        Dialect::Oss => "x-oss-",
+        Dialect::S3 => "x-amz-",
+    };
+    let mut headers = None;
+    for (sent, value) in query.pairs() {
+        let name = sent.to_ascii_lowercase();
+        if !name.starts_with(prefix) || is_harmless(&name, dialect) {
+            continue;
+        }
+        // Version 2 signs a parameter only where it is lower case.
+        let signed = name == sent || query.has("X-Amz-Signature");
+        if dialect == Dialect::Oss || !signed {
+            return Err(ApiError::new(&error::NOT_IMPLEMENTED).field("Header", sent));
+        }
+        let refused = |()| {
+            error::INVALID_ARGUMENT.error("A parameter is not valid.").field("ArgumentName", sent)
+        };
+        let header = HeaderName::from_bytes(name.as_bytes()).map_err(drop).map_err(refused)?;
+        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(drop).map_err(refused)?;
+        let headers = headers.get_or_insert_with(|| head.headers.clone());
+        match headers.get(&header) {
+            Some(other) if *other != value => return Err(refused(())),
+            Some(_) => {}
+            None => {
+                headers.try_insert(header, value).map_err(drop).map_err(refused)?;
+            }
+        }
+    }
+    Ok(headers)
 }
 
 /// Standard headers that are kept with an object and given back.

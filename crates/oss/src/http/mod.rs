@@ -83,13 +83,16 @@ impl Storage {
         let dialect = frame.dialect;
         let asked = self.locate(&head, dialect).await?;
         let query = Query::parse(head.query);
-        let copies = head.headers.contains_key(headers::names(dialect).copy_source);
+        let hoisted = headers::hoisted(&head, dialect, &query)?;
+        let told = Head { headers: hoisted.as_ref().unwrap_or(head.headers), ..head };
+        let copies = told.headers.contains_key(headers::names(dialect).copy_source);
         let operation = route::parse(dialect, head.method, asked.scope(), &query, copies)?;
         frame.operation = operation.name();
         let identity = self.authenticate(&head, dialect, &asked, operation).await?;
         let payload = Payload::new(connection, identity.payload, identity.chunk_key);
         let ctx = RequestCtx { caller: identity.caller, request: frame.request.clone() };
-        let call = Call { head, dialect, query, bucket: asked.bucket, key: asked.key, ctx };
+        // The signature was made of the headers as sent; the operation sees also those of the query.
+        let call = Call { head: told, dialect, query, bucket: asked.bucket, key: asked.key, ctx };
         self.run(operation, &call, payload).await
     }
 

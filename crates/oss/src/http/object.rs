@@ -115,7 +115,14 @@ impl Storage {
         let deleted = if keys.is_empty() {
             Vec::new()
         } else {
-            self.oss.delete_many(&call.ctx, &call.bucket, keys).await?
+            match self.oss.delete_many(&call.ctx, &call.bucket, keys).await {
+                // Clients of S3 look for it at each key, also where all are refused.
+                Err(refused) if !call.is_oss() && refused.is(&error::ACCESS_DENIED) => {
+                    let named = wanted.objects.iter().filter(|object| named(object));
+                    named.map(|object| (object.key.clone(), Err(refused.clone()))).collect()
+                }
+                done => done?,
+            }
         };
         let mut deleted = deleted.into_iter();
         let outcomes: Vec<Outcome> = wanted
@@ -127,17 +134,9 @@ impl Storage {
                 Outcome { key: object.key.clone(), version: object.version_id.clone(), refused }
             })
             .collect();
-        if call.is_oss() {
-            // OSS has no form for a refusal of one key among others.
-            let refused = outcomes.iter().filter_map(|outcome| outcome.refused.as_ref());
-            if refused.clone().count() == outcomes.len()
-                && let Some(first) = refused.into_iter().next()
-            {
-                return Err(first.clone());
-            }
-            if wanted.quiet && outcomes.iter().all(|outcome| outcome.refused.is_none()) {
-                return Ok(empty(StatusCode::OK));
-            }
+        let done = outcomes.iter().all(|outcome| outcome.refused.is_none());
+        if call.is_oss() && wanted.quiet && done {
+            return Ok(empty(StatusCode::OK));
         }
         Ok(xml(render::deleted(style, wanted.quiet, &outcomes)))
     }

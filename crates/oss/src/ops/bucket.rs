@@ -286,7 +286,9 @@ fn existing(
     if !options.repeatable {
         return taken(&error::BUCKET_ALREADY_OWNED);
     }
-    if let Some(acl) = options.acl {
+    if let Some(acl) = options.acl.filter(|acl| *acl != bucket.acl) {
+        // Else who may make buckets could open those that are there.
+        require(cx, &bucket, Ask::new("oss:PutBucketAcl", Need::Own))?;
         tables::bucket::set_acl(cx.tx(), bucket.id, acl)?;
         cx.audit_detail("acl", acl.as_str());
         bucket.acl = acl;

@@ -7,7 +7,7 @@ use engine::Cx;
 
 use super::object::check_write;
 use super::{Source, find_bucket};
-use crate::access::{Ask, Need, require};
+use crate::access::{Gives, require_write};
 use crate::blob::{Blobs, Written};
 use crate::digest::Digests;
 use crate::meter::{PUTS, STORAGE};
@@ -96,8 +96,8 @@ impl Commit {
 
     pub(super) fn run(&self, cx: &mut Cx<'_>) -> Result<Stored, ApiError> {
         let bucket = find_bucket(cx, &self.bucket)?;
-        let action = cx.meta.permission();
-        require(cx, &bucket, Ask::new(&action, Need::Write).on(&self.key))?;
+        let gives = Gives { acl: self.acl.is_some(), tags: !self.tags.is_empty() };
+        let current = require_write(cx, &bucket, &self.key, gives)?;
         if bucket.site != self.site {
             // Made anew elsewhere while the body came: the bytes are where nobody decided.
             return Err(ApiError::new(&error::OPERATION_ABORTED));
@@ -119,21 +119,22 @@ impl Commit {
             tags: self.tags.clone(),
             version: None,
         };
-        replace(cx, &bucket, &self.conditions, Object { info, body }, Change::default())
+        let object = Object { info, body };
+        replace(cx, &bucket, current, &self.conditions, object, Change::default())
     }
 }
 
-/// Makes `object` the current one of its key: conditions, row, the freed body, sums, usage, audit.
+/// Makes `object` the one of its key in place of `current`: conditions, row, the freed body, sums, usage, audit.
 /// `also` is what else the commit changes about the bucket (the parts that became the object).
 pub(super) fn replace(
     cx: &mut Cx<'_>,
     bucket: &Bucket,
+    current: Option<Object>,
     conditions: &WriteConditions,
     object: Object,
     also: Change,
 ) -> Result<Stored, ApiError> {
     let info = &object.info;
-    let current = tables::object::find(cx.tx(), bucket.id, &info.key)?;
     check_write(conditions, &info.key, current.as_ref().map(|current| &current.info))?;
     tables::object::put(cx.tx(), bucket.id, &object)?;
     let freed = current.as_ref().map_or(0, |current| current.info.size);
@@ -194,13 +195,14 @@ impl Removal {
     }
 }
 
-/// Deletes an object's row and frees its body.
+/// Deletes the current object's row and frees its body.
 pub(super) fn remove(
     cx: &mut Cx<'_>,
     bucket: &Bucket,
     key: &DeleteKey,
+    current: Option<Object>,
 ) -> Result<Removal, ApiError> {
-    let Some(object) = tables::object::find(cx.tx(), bucket.id, &key.key)? else {
+    let Some(object) = current else {
         return Ok(Removal::default());
     };
     if key.if_match.as_ref().is_some_and(|tags| !tags.fits(&object.info.etag)) {

@@ -8,7 +8,7 @@ use super::commit::{Commit, receive};
 use super::object::{Opened, check_write, is_fresh};
 use super::stream::ObjectStream;
 use super::{PUT_BYTES_MAX, RequestCtx, check_key, find_bucket, meta, no_such_key};
-use crate::access::{Ask, Need, require};
+use crate::access::{Gives, require_write};
 use crate::digest::Algorithm;
 use crate::meter::PUTS;
 use crate::model::{
@@ -64,6 +64,13 @@ pub struct CopyOptions {
     pub compute: Vec<Algorithm>,
 }
 
+impl CopyOptions {
+    fn gives(&self) -> Gives {
+        let tags = matches!(&self.tags, Directive::Replace(tags) if !tags.is_empty());
+        Gives { acl: self.acl.is_some(), tags }
+    }
+}
+
 impl Oss {
     /// Copies an object; says also what the source was.
     ///
@@ -80,7 +87,8 @@ impl Oss {
     ) -> Result<(Stored, ObjectInfo), ApiError> {
         check_key(key)?;
         let session = ctx.session(meta::PUT_OBJECT);
-        let placement = self.admit(&session, bucket, key, Some(&options.conditions)).await?;
+        let placement =
+            self.admit(&session, bucket, key, options.gives(), &options.conditions).await?;
         let opened = self.open_source(ctx, &source.bucket, &source.key, &source.conditions).await?;
         let info = opened.info.clone();
         if source.bucket == bucket && source.key == key {
@@ -128,10 +136,8 @@ impl Restate {
     fn run(&self, cx: &mut Cx<'_>) -> Result<Stored, ApiError> {
         let Self { source: CopySource { bucket, key, conditions }, options } = self;
         let bucket = find_bucket(cx, bucket)?;
-        let action = cx.meta.permission();
-        require(cx, &bucket, Ask::new(&action, Need::Write).on(key))?;
-        let mut object =
-            tables::object::find(cx.tx(), bucket.id, key)?.ok_or_else(|| no_such_key(key))?;
+        let current = require_write(cx, &bucket, key, options.gives())?;
+        let mut object = current.ok_or_else(|| no_such_key(key))?;
         if !is_fresh(conditions, &object.info)? {
             return Err(ApiError::new(&error::PRECONDITION_FAILED));
         }

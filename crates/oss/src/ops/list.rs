@@ -257,11 +257,7 @@ fn rows_max(limit: usize) -> usize {
     (limit + 1).max(STEPS_MAX + 2)
 }
 
-fn fill<'q>(
-    tx: &mut Tx<'_>,
-    bucket: i64,
-    query: &'q ListQuery,
-) -> Result<Filling<'q>, ApiError> {
+fn fill<'q>(tx: &mut Tx<'_>, bucket: i64, query: &'q ListQuery) -> Result<Filling<'q>, ApiError> {
     let limit = query.limit.min(PAGE_MAX);
     let until = successor(query.prefix.as_bytes());
     let from = first_key(query).filter(|_| limit > 0);
@@ -388,7 +384,66 @@ impl UploadPage {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+    use base::AccountId;
+
     use super::*;
+    use crate::blob::Body;
+    use crate::model::{Acl, Attributes, ObjectInfo, Redundancy};
+    use crate::tables::object::Object;
+
+    fn bucket() -> Bucket {
+        Bucket {
+            id: 0,
+            name: "b".to_owned(),
+            owner: AccountId::new(1),
+            site: "jkt-1".to_owned(),
+            created: Time::from_secs(0),
+            acl: Acl::Private,
+            storage_class: StorageClass::Standard,
+            redundancy: Redundancy::default(),
+        }
+    }
+
+    fn object(key: String) -> Object {
+        let info = ObjectInfo {
+            key,
+            size: 0,
+            etag: Etag { md5: [0; 16], parts: 0 },
+            crc64: 0,
+            modified: Time::from_secs(0),
+            storage_class: StorageClass::Standard,
+            owner: AccountId::new(1),
+            site: "jkt-1".to_owned(),
+            acl: None,
+            attributes: Attributes::default(),
+            tags: Vec::new(),
+            version: None,
+        };
+        Object { info, body: Body::Inline(Vec::new()) }
+    }
+
+    #[test]
+    fn a_page_of_one_line_does_not_walk_the_prefix_that_it_rolls_up() {
+        let test = testkit::cloud(&[], &[crate::MIGRATIONS]);
+        let rows = test.cloud.db.write_blocking(|tx| {
+            let bucket = tables::bucket::insert(tx, &bucket())?.id;
+            for at in 0..1000 {
+                tables::object::put(tx, bucket, &object(format!("many/{at:04}")))?;
+            }
+            tables::object::put(tx, bucket, &object("zebra".to_owned()))?;
+            let mut rows = Vec::new();
+            for limit in [1, 2, 1000] {
+                let query = ListQuery { delimiter: "/".to_owned(), limit, ..ListQuery::default() };
+                let page = fill(tx, bucket, &query)?;
+                assert_eq!((page.prefixes, page.more), (vec!["many/".to_owned()], limit == 1));
+                rows.push(page.rows);
+            }
+            Ok::<_, ApiError>(rows)
+        });
+        assert_eq!(rows.unwrap(), [STEPS_MAX + 2; 3]);
+    }
 
     #[test]
     fn the_successor_of_a_prefix_is_behind_all_that_begin_with_it() {

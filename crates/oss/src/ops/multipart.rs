@@ -15,7 +15,7 @@ use super::{
     CopySource, OBJECT_BYTES_MAX, PAGE_MAX, PART_NUMBER_MAX, PUT_BYTES_MAX, RequestCtx, Source,
     check_key, find_bucket, meta,
 };
-use crate::access::{Ask, Need, require};
+use crate::access::{Gives, require_write};
 use crate::blob::{Body, Written};
 use crate::digest::{Algorithm, Checksum, Coverage};
 use crate::meter::{LISTS, PUTS, Payer, STORAGE};
@@ -148,8 +148,7 @@ impl Target {
     /// Finds it, for a caller who has the operation's permission.
     fn find(&self, cx: &mut Cx<'_>) -> Result<(Bucket, Upload), ApiError> {
         let bucket = find_bucket(cx, &self.bucket)?;
-        let action = cx.meta.permission();
-        require(cx, &bucket, Ask::new(&action, Need::Write).on(&self.key))?;
+        require_write(cx, &bucket, &self.key, Gives::default())?;
         let upload = tables::upload::find(cx.tx(), bucket.id, &self.key, &self.id)?;
         Ok((bucket, upload.ok_or_else(|| no_such_upload(&self.id))?))
     }
@@ -171,8 +170,8 @@ impl Oss {
         let (name, key) = (bucket.to_owned(), key.to_owned());
         let begin = move |cx: &mut Cx<'_>| {
             let bucket = find_bucket(cx, &name)?;
-            let action = cx.meta.permission();
-            require(cx, &bucket, Ask::new(&action, Need::Write).on(&key))?;
+            let gives = Gives { acl: options.acl.is_some(), tags: !options.tags.is_empty() };
+            require_write(cx, &bucket, &key, gives)?;
             let upload = new_upload(cx, &bucket, &key, &options)?;
             tables::upload::insert(cx.tx(), bucket.id, &upload)?;
             note(cx, &bucket, &upload, Change { uploads: 1, ..Change::default() })?;
@@ -478,7 +477,9 @@ fn complete(
     };
     let parts = -tables::int(all);
     let change = Change { uploads: -1, bytes: parts, part_bytes: parts, ..Change::default() };
-    replace(cx, &bucket, &options.conditions, Object { info, body: Body::Blob(blob) }, change)
+    let current = tables::object::find(cx.tx(), bucket.id, &info.key)?;
+    let object = Object { info, body: Body::Blob(blob) };
+    replace(cx, &bucket, current, &options.conditions, object, change)
 }
 
 /// The parts that become the object, and the others.

@@ -10,7 +10,7 @@ use super::stream::ObjectStream;
 use super::{
     PAGE_MAX, PUT_BYTES_MAX, RequestCtx, Source, check_key, find_bucket, meta, no_such_key,
 };
-use crate::access::{Ask, Need, require};
+use crate::access::{Ask, Gives, Need, require, require_write};
 use crate::blob::Body;
 use crate::meter::{GETS, PUTS, Payer};
 use crate::model::{
@@ -83,7 +83,8 @@ impl Oss {
     ) -> Result<Stored, ApiError> {
         check_key(key)?;
         let session = ctx.session(meta::PUT_OBJECT);
-        let placement = self.admit(&session, bucket, key, Some(&options.conditions)).await?;
+        let gives = Gives { acl: options.acl.is_some(), tags: !options.tags.is_empty() };
+        let placement = self.admit(&session, bucket, key, gives, &options.conditions).await?;
         let written =
             receive(&self.0.blobs, &placement, &options.expected, PUT_BYTES_MAX, body).await?;
         let commit = Commit::of_put(bucket, key, options, written, &placement);
@@ -97,21 +98,17 @@ impl Oss {
         session: &Arc<Session>,
         bucket: &str,
         key: &str,
-        conditions: Option<&WriteConditions>,
+        gives: Gives,
+        conditions: &WriteConditions,
     ) -> Result<Placement, ApiError> {
-        let (bucket, key, conditions) =
-            (bucket.to_owned(), key.to_owned(), conditions.cloned().unwrap_or_default());
+        let (bucket, key, conditions) = (bucket.to_owned(), key.to_owned(), conditions.clone());
         let admitted = self
             .0
             .cloud
             .read(admission(session), move |cx| {
                 let bucket = find_bucket(cx, &bucket)?;
-                let action = cx.meta.permission();
-                require(cx, &bucket, Ask::new(&action, Need::Write).on(&key))?;
-                if conditions != WriteConditions::default() {
-                    let current = tables::object::find(cx.tx(), bucket.id, &key)?;
-                    check_write(&conditions, &key, current.as_ref().map(|object| &object.info))?;
-                }
+                let current = require_write(cx, &bucket, &key, gives)?;
+                check_write(&conditions, &key, current.as_ref().map(|object| &object.info))?;
                 Ok(bucket)
             })
             .await;
@@ -200,11 +197,10 @@ impl Oss {
         let bucket = bucket.to_owned();
         let delete = move |cx: &mut Cx<'_>| {
             let bucket = find_bucket(cx, &bucket)?;
-            let action = cx.meta.permission();
-            require(cx, &bucket, Ask::new(&action, Need::Write).on(&key.key))?;
+            let current = require_write(cx, &bucket, &key.key, Gives::default())?;
             cx.audit_account(bucket.owner);
             cx.audit_resource(bucket.object_arn(&key.key));
-            let removal = remove(cx, &bucket, &key)?;
+            let removal = remove(cx, &bucket, &key, current)?;
             if let Some(info) = &removal.removed {
                 cx.audit_detail("size", info.size.to_string());
                 cx.audit_detail("etag", info.etag.lower());
@@ -220,7 +216,8 @@ impl Oss {
     /// refused does not keep the others.
     ///
     /// # Errors
-    /// `NoSuchBucket`; `InvalidArgument` for too many keys.
+    /// `NoSuchBucket`; `InvalidArgument` for too many keys; the first key's refusal where all are
+    /// refused.
     pub async fn delete_many(
         &self,
         ctx: &RequestCtx,
@@ -365,14 +362,13 @@ type DeletedMany = Vec<(String, Result<Deleted, ApiError>)>;
 
 fn delete_all(cx: &mut Cx<'_>, bucket: &str, keys: &[DeleteKey]) -> Result<DeletedMany, ApiError> {
     let bucket = find_bucket(cx, bucket)?;
-    let action = cx.meta.permission();
     let mut outcomes = DeletedMany::with_capacity(keys.len());
     let mut total = Removal::default();
     let mut removed: Vec<&str> = Vec::new();
     for key in keys {
         let allowed = check_key(&key.key)
-            .and_then(|()| require(cx, &bucket, Ask::new(&action, Need::Write).on(&key.key)))
-            .and_then(|()| remove(cx, &bucket, key));
+            .and_then(|()| require_write(cx, &bucket, &key.key, Gives::default()))
+            .and_then(|current| remove(cx, &bucket, key, current));
         let outcome = match allowed {
             Ok(removal) => {
                 let existed = removal.removed.is_some();
@@ -386,8 +382,19 @@ fn delete_all(cx: &mut Cx<'_>, bucket: &str, keys: &[DeleteKey]) -> Result<Delet
         };
         outcomes.push((key.key.clone(), outcome));
     }
+    let refused = outcomes.iter().filter_map(|(_, outcome)| outcome.as_ref().err());
+    let (count, first) = (refused.clone().count(), refused.clone().next());
+    if let Some(first) = first
+        && count == outcomes.len()
+    {
+        // Nothing was done: a refusal, not a deletion of nothing, is what the audit is to tell.
+        return Err(first.clone());
+    }
     cx.audit_account(bucket.owner);
     cx.audit_resource(format!("{}/*", bucket.arn()));
+    if count > 0 {
+        cx.audit_detail("refused", count.to_string());
+    }
     cx.audit_detail("keys", serde_json::to_string(&removed).unwrap_or_default());
     total.apply(cx, &bucket)?;
     cx.count(bucket.owner, &bucket.arn(), PUTS, 1);

@@ -1,8 +1,9 @@
 //! Who may: policies, ACLs, agreements; and that refusals are recorded.
 
 use oss::{
-    Acl, BucketView, CreateBucket, Created, DeleteKey, GetOptions, Limits, ListBuckets, ListQuery,
-    PutOptions, ReadConditions, RequestCtx, Whole, WriteConditions,
+    Acl, BucketView, CopyOptions, CopySource, CreateBucket, Created, DeleteKey, Directive,
+    GetOptions, InitiateOptions, Limits, ListBuckets, ListQuery, PutOptions, ReadConditions,
+    RequestCtx, Tags, Whole, WriteConditions,
 };
 
 use crate::harness::{BUCKET, OWNER, STRANGER, UNBOUND, World, anybody, check, root, user};
@@ -188,5 +189,109 @@ fn documents_come_back_as_they_came() {
         assert_eq!(get(oss::Document::Website).await, Err("NoSuchConfiguration".to_owned()));
         world.oss.set_bucket_config(&owner, BUCKET, oss::Document::Cors, None).await.unwrap();
         assert_eq!(get(oss::Document::Cors).await, Err("NoSuchConfiguration".to_owned()));
+    });
+}
+
+/// What putting, copying and initiating with this ACL and these tags come to.
+async fn given(world: &World, ctx: &RequestCtx, acl: Option<Acl>, tags: Tags) -> [bool; 3] {
+    let allowed = |code: Option<String>| {
+        assert!(code.is_none() || code.as_deref() == Some(DENIED), "{code:?}");
+        code.is_none()
+    };
+    let code = |error: base::ApiError| error.code().to_owned();
+    let options = PutOptions { acl, tags: tags.clone(), ..PutOptions::default() };
+    let put = world.put_as(ctx, "new", b"x", options).await;
+    let source =
+        CopySource { bucket: BUCKET.to_owned(), key: "open".to_owned(), ..CopySource::default() };
+    let options =
+        CopyOptions { acl, tags: Directive::Replace(tags.clone()), ..CopyOptions::default() };
+    let copied = world.oss.copy(ctx, source, BUCKET, "copy", options).await;
+    let options = InitiateOptions { acl, tags, ..InitiateOptions::default() };
+    let begun = world.oss.initiate(ctx, BUCKET, "part", options).await;
+    [allowed(put.err().map(code)), allowed(copied.err().map(code)), allowed(begun.err().map(code))]
+}
+
+#[test]
+fn an_acl_or_tags_given_with_a_write_need_their_own_permission() {
+    check(Limits::default(), |world| async move {
+        let owner = root(OWNER);
+        world.oss.set_bucket_acl(&owner, BUCKET, Acl::PublicReadWrite).await.unwrap();
+        world.put("open", b"x").await;
+        let tags = || vec![("a".to_owned(), "b".to_owned())];
+        for ctx in [user(OWNER, "writer"), root(STRANGER), anybody()] {
+            assert_eq!(given(&world, &ctx, None, Vec::new()).await, [true; 3]);
+            assert_eq!(given(&world, &ctx, Some(Acl::PublicRead), Vec::new()).await, [false; 3]);
+            assert_eq!(given(&world, &ctx, None, tags()).await, [false; 3]);
+        }
+        assert_eq!(given(&world, &owner, Some(Acl::Private), tags()).await, [true; 3]);
+    });
+}
+
+#[test]
+fn making_a_bucket_again_changes_its_acl_only_with_that_permission() {
+    check(Limits::default(), |world| async move {
+        let again = async |ctx: RequestCtx, acl| {
+            let options = CreateBucket { acl, repeatable: true, ..CreateBucket::default() };
+            world
+                .oss
+                .create_bucket(&ctx, BUCKET, options)
+                .await
+                .map(drop)
+                .map_err(|error| error.code().to_owned())
+        };
+        let writer = || user(OWNER, "writer");
+        assert_eq!(again(writer(), None).await, Ok(()));
+        assert_eq!(again(writer(), Some(Acl::Private)).await, Ok(()), "it is so already");
+        assert_eq!(again(writer(), Some(Acl::PublicRead)).await, Err(DENIED.to_owned()));
+        assert_eq!(again(root(OWNER), Some(Acl::PublicRead)).await, Ok(()));
+    });
+}
+
+#[test]
+fn a_private_object_in_a_writable_bucket_is_not_written_by_others() {
+    check(Limits::default(), |world| async move {
+        let (owner, other) = (root(OWNER), root(STRANGER));
+        world.oss.set_bucket_acl(&owner, BUCKET, Acl::PublicReadWrite).await.unwrap();
+        for key in ["open", "shut"] {
+            world.put(key, b"x").await;
+        }
+        let upload = world.oss.initiate(&other, BUCKET, "shut", InitiateOptions::default());
+        let upload = upload.await.unwrap();
+        world.oss.set_object_acl(&owner, BUCKET, "shut", Some(Acl::Private)).await.unwrap();
+        let put = world.put_as(&other, "shut", b"y", PutOptions::default()).await;
+        assert_eq!(put.unwrap_err().code(), DENIED);
+        let key = |key: &str| DeleteKey { key: key.to_owned(), if_match: None };
+        let deleted = world.oss.delete(&other, BUCKET, key("shut")).await;
+        assert_eq!(deleted.unwrap_err().code(), DENIED);
+        let source = CopySource {
+            bucket: BUCKET.to_owned(),
+            key: "open".to_owned(),
+            ..CopySource::default()
+        };
+        let copied = world.oss.copy(&other, source, BUCKET, "shut", CopyOptions::default()).await;
+        assert_eq!(copied.unwrap_err().code(), DENIED);
+        let options = oss::CompleteOptions {
+            parts: oss::CompleteParts::All,
+            conditions: WriteConditions::default(),
+            part_bytes_min: 0,
+            crc64: None,
+            checksums: Vec::new(),
+        };
+        let completed = world.oss.complete(&other, (BUCKET, "shut", &upload), options).await;
+        assert_eq!(completed.unwrap_err().code(), DENIED);
+        let audited = async |sql| world.number(sql).await;
+        let refusals = "SELECT COUNT(*) FROM audit WHERE outcome = 'AccessDenied'";
+        let before = audited(refusals).await;
+        let many = world.oss.delete_many(&other, BUCKET, vec![key("shut")]).await;
+        assert_eq!(many.unwrap_err().code(), DENIED);
+        assert_eq!(audited(refusals).await, before + 1);
+        let many = world.oss.delete_many(&other, BUCKET, vec![key("shut"), key("open")]).await;
+        let done: Vec<bool> = many.unwrap().into_iter().map(|(_, done)| done.is_ok()).collect();
+        assert_eq!(done, [false, true]);
+        assert_eq!(
+            audited("SELECT COUNT(*) FROM audit WHERE detail LIKE '%\"refused\":\"1\"%'").await,
+            1
+        );
+        assert_eq!(world.get("shut").await, Ok(b"x".to_vec()));
     });
 }

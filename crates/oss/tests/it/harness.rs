@@ -39,7 +39,8 @@ impl Clock for Hand {
     }
 }
 
-/// Root may all within its account; the user `reader` may read there; `barred` is denied explicitly.
+/// Root may all within its account; the user `reader` may read there; `writer` may make buckets and
+/// put objects, but not their ACLs or tags; `barred` is denied explicitly.
 struct Policies;
 
 impl Authority for Policies {
@@ -57,6 +58,10 @@ impl Authority for Policies {
         let own = caller.account == ask.owner;
         Ok(match &caller.kind {
             CallerKind::User { name, .. } if name == "barred" => Decision::ExplicitDeny,
+            CallerKind::User { name, .. } if own && name == "writer" => match ask.action {
+                "oss:PutObject" | "oss:PutBucket" => Decision::Allow,
+                _ => Decision::ImplicitDeny,
+            },
             CallerKind::User { .. } if own && ask.action.starts_with("oss:Get") => Decision::Allow,
             CallerKind::Root if own => Decision::Allow,
             _ => Decision::ImplicitDeny,

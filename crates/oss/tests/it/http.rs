@@ -520,7 +520,7 @@ fn a_host_name_can_be_bound_to_a_bucket() {
         assert_eq!(server.ask("PUT", "/other").body("").send(Sign::OssV4).status, 200);
         change("add", "other", "data.kpu.example").refused(409, "CnameAlreadyExists");
         change("delete", "other", "data.kpu.example").refused(404, "NoSuchCname");
-        for ours in ["a.oss.localhost", "127.0.0.1", "x"] {
+        for ours in ["a.oss.localhost", "127.0.0.1", "x", "oss.example", "a.oss.example"] {
             change("add", BUCKET, ours).refused(400, "InvalidArgument");
         }
         assert_eq!(change("delete", BUCKET, "data.kpu.example").status, 200);
@@ -543,5 +543,47 @@ fn what_was_answered_is_counted_by_operation_and_code() {
         let metrics = &server.test.cloud.metrics;
         assert_eq!(metrics.answered("oss", "PutObject", "OK"), 1);
         assert_eq!(metrics.answered("oss", "GetObject", "NoSuchKey"), 1);
+    });
+}
+
+#[test]
+fn headers_in_the_query_of_a_signed_url_are_acted_upon_or_refused() {
+    check(|server| {
+        let put = |query: &str, sign| {
+            server.ask("PUT", &format!("/pemilu/q?{query}")).presigned(sign).body("x").go()
+        };
+        let kept = put("x-amz-acl=public-read&X-Amz-Meta-tps=7", Sign::S3);
+        assert_eq!(kept.status, 200, "{kept:?}");
+        let read = server.ask("GET", "/pemilu/q").send(Sign::No);
+        assert_eq!((read.status, read.text().as_str()), (200, "x"));
+        let read = server.ask("GET", "/pemilu/q").send(Sign::S3);
+        assert_eq!(read.header("x-amz-meta-tps"), Some("7"));
+        put("x-amz-server-side-encryption=AES256", Sign::S3).refused(501, "NotImplemented");
+        put("x-amz-meta-a=1&x-amz-meta-a=2", Sign::S3).refused(400, "InvalidArgument");
+        put("x-amz-meta-a=%0A", Sign::S3).refused(400, "InvalidArgument");
+        for sign in [Sign::OssV1, Sign::OssV4] {
+            put("x-oss-ac-source-ip=192.0.2.1", sign).refused(501, "NotImplemented");
+            put("x-oss-object-acl=public-read", sign).refused(501, "NotImplemented");
+            assert_eq!(put("x-oss-traffic-limit=819200", sign).status, 200);
+        }
+        // Only version 4 signs names that are not lower case.
+        let unsigned =
+            server.ask("PUT", "/pemilu/q?X-Amz-Acl=public-read&AWSAccessKeyId=a").body("x");
+        unsigned.go().refused(501, "NotImplemented");
+    });
+}
+
+#[test]
+fn keys_that_are_all_refused_are_told_as_each_dialects_clients_look_for_it() {
+    check(|server| {
+        put(server, Sign::OssV4, "a", "x");
+        let user = testkit::user(1_000_000_000_000_001, "siti");
+        server.test.keys.add(&user);
+        let document = "<Delete><Object><Key>a</Key></Object></Delete>";
+        let ask = |sign| server.ask("POST", "/pemilu?delete").by(&user).body(document).send(sign);
+        ask(Sign::OssV4).refused(403, "AccessDenied");
+        let told = ask(Sign::S3);
+        assert_eq!((told.status, told.element("Code").as_str()), (200, "AccessDenied"), "{told:?}");
+        assert_eq!(server.ask("GET", "/pemilu/a").send(Sign::OssV4).text(), "x");
     });
 }

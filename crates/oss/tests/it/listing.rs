@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use oss::{Limits, ListQuery};
+use oss::{InitiateOptions, Limits, ListQuery, UploadQuery};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
@@ -130,5 +130,32 @@ fn a_prefix_with_many_keys_under_it_is_one_line() {
         assert_eq!(listed(&world, &first).await.1, Some("many/".to_owned()));
         let rest = ListQuery { after: "many/".to_owned(), ..first };
         assert_eq!(listed(&world, &rest).await, (vec!["zebra".to_owned()], None));
+    });
+}
+
+#[test]
+fn pages_of_one_line_go_through_a_big_prefix_in_one_step() {
+    check(Limits::default(), |world| async move {
+        let owner = root(OWNER);
+        let many = (0..60).map(|at| format!("many/{at:03}"));
+        let keys: Vec<String> = many.chain(["after", "zebra"].map(str::to_owned)).collect();
+        for key in &keys {
+            world.put(key, b"").await;
+            world.oss.initiate(&owner, BUCKET, key, InitiateOptions::default()).await.unwrap();
+        }
+        let delimiter = "/".to_owned();
+        let mut query = ListQuery { delimiter, limit: 1, ..ListQuery::default() };
+        let mut uploads =
+            UploadQuery { delimiter: query.delimiter.clone(), limit: 1, ..UploadQuery::default() };
+        for (line, more) in [("after", true), ("many/", true), ("zebra", false)] {
+            let (lines, next) = listed(&world, &query).await;
+            assert_eq!((lines, next.is_some()), (vec![line.to_owned()], more));
+            query.after = next.unwrap_or_default();
+            let page = world.oss.list_uploads(&owner, BUCKET, uploads.clone()).await.unwrap();
+            let keys = page.uploads.into_iter().map(|upload| upload.key);
+            let lines: Vec<String> = keys.chain(page.prefixes).collect();
+            assert_eq!((lines, page.next.is_some()), (vec![line.to_owned()], more));
+            (uploads.after_key, uploads.after_upload) = page.next.unwrap_or_default();
+        }
     });
 }

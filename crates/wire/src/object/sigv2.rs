@@ -136,14 +136,14 @@ fn signed(
 ///
 /// Errors: `InvalidArgument`.
 fn check_lines(asked: &Asked<'_>) -> Result<(), ApiError> {
-    let is_signed = |name: &str| {
-        name.starts_with("x-amz-") || SUB_RESOURCES.binary_search(&name).is_ok()
-    };
+    let is_signed =
+        |name: &str| name.starts_with("x-amz-") || SUB_RESOURCES.binary_search(&name).is_ok();
     let broken = |text: &str| text.chars().any(char::is_control);
     let mut pairs = asked.pairs.iter().filter(|(name, _)| is_signed(name));
     if pairs.any(|(name, value)| broken(name) || broken(value)) {
-        return Err(error::INVALID_ARGUMENT
-            .error("A signed parameter must not hold control characters."));
+        return Err(
+            error::INVALID_ARGUMENT.error("A signed parameter must not hold control characters.")
+        );
     }
     Ok(())
 }

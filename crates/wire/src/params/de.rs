@@ -131,8 +131,8 @@ fn by_index<'n, 'a>(
     for (name, node) in fields {
         let digits = !name.starts_with('0') && name.bytes().all(|byte| byte.is_ascii_digit());
         let index = name.parse().ok().filter(|index| digits && *index <= INDEX_MAX);
-        let index = index
-            .ok_or_else(|| Error::invalid("list elements are numbered from 1 to 10000"))?;
+        let index =
+            index.ok_or_else(|| Error::invalid("list elements are numbered from 1 to 10000"))?;
         items.push((index, node));
     }
     items.sort_unstable_by_key(|(index, _)| *index);
