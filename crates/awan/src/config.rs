@@ -177,8 +177,12 @@ impl Config {
             self.port_base
         );
         ensure!(
-            !self.log.origin.is_empty() && !self.log.origin.contains(char::is_whitespace),
-            "log.origin must be one word"
+            !self.log.origin.is_empty()
+                && !self
+                    .log
+                    .origin
+                    .contains(|c: char| c.is_whitespace() || c.is_control() || c == '+'),
+            "log.origin must be one word without a plus sign"
         );
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context;
-use base::Secret;
+use base::{AccountId, Secret};
 use engine::files::write_whole;
 use serde::{Deserialize, Serialize};
 
@@ -45,23 +45,34 @@ struct RootKeyFile {
     access_key_secret: String,
 }
 
+/// The account that this directory's root key is of.
+pub fn account_of(dir: &Path) -> anyhow::Result<AccountId> {
+    Ok(read_root_key(dir)?.0)
+}
+
+fn read_root_key(dir: &Path) -> anyhow::Result<(AccountId, RootKeyFile)> {
+    let path = dir.join("root-key.json");
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+    let file: RootKeyFile =
+        serde_json::from_str(&text).with_context(|| format!("understand {}", path.display()))?;
+    let account = file.account_id.parse();
+    let account =
+        account.map_err(|()| anyhow::anyhow!("{}: AccountId is no account id", path.display()))?;
+    Ok((account, file))
+}
+
 /// Reads the root key's file, or at first start makes it from `key`. The file is written before the
 /// account is, so that no crash can leave an account whose key nobody has.
 pub fn root_key(dir: &Path, make: impl FnOnce() -> ram::RootKey) -> anyhow::Result<ram::RootKey> {
     let path = dir.join("root-key.json");
     if path.exists() {
-        let text =
-            std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-        let file: RootKeyFile = serde_json::from_str(&text)
-            .with_context(|| format!("understand {}", path.display()))?;
-        let account_id = file
-            .account_id
-            .parse()
-            .map_err(|()| anyhow::anyhow!("{}: AccountId is no account id", path.display()))?;
+        let (account_id, file) = read_root_key(dir)?;
+        let access_key_secret = Secret::new(file.access_key_secret);
         return Ok(ram::RootKey {
             account_id,
             access_key_id: file.access_key_id,
-            access_key_secret: Secret::new(file.access_key_secret),
+            access_key_secret,
         });
     }
     let key = make();

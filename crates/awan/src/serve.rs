@@ -127,7 +127,13 @@ async fn serve(config: &Config, dir: &Path, roles: &[Role]) -> anyhow::Result<()
     };
     file.write(dir)?;
     summary(&file, dir)?;
-    wait_for_stop().await?;
+    let broken = tokio::select! {
+        stopped = wait_for_stop() => stopped.map(|()| None)?,
+        ended = running.tasks.join_next() => Some(ended),
+    };
+    if let Some(ended) = &broken {
+        tracing::error!(?ended, "a background task ended by itself; stopping");
+    }
     tracing::info!("draining");
     ready::withdraw(dir);
     // Doors first: what they still accept may need the tasks.
@@ -142,6 +148,7 @@ async fn serve(config: &Config, dir: &Path, roles: &[Role]) -> anyhow::Result<()
             .await
             .map_err(|error| anyhow::anyhow!("publish the last leaves: {}", error.reason))?;
     }
+    anyhow::ensure!(broken.is_none(), "a background task ended by itself; the log says why");
     tracing::info!("stopped");
     Ok(())
 }

@@ -48,8 +48,9 @@ pub fn join(config: &Config, dir: &Path) -> anyhow::Result<Joined> {
     let seal = Arc::new(Seal::new(&master_key(dir, &*rng)?, Arc::clone(&rng)));
     let root = ready::root_key(dir, || ram::RootKey::generate(&*rng))?;
     let ram = Arc::new(ram::Ram::new(Arc::clone(&seal)));
-    first_start(&db, root, &seal, &*clock)?;
+    // Before the account: from then on a start without this key is refused.
     let signer = log_signer(dir, &config.log.origin, &*rng)?;
+    first_start(&db, root, &seal, &*clock)?;
     let log_key = signer.verifier().to_string();
     let cloud = Cloud::new(Parts {
         db,
@@ -67,18 +68,32 @@ pub fn join(config: &Config, dir: &Path) -> anyhow::Result<Joined> {
     Ok(Joined { cloud, ram, sequencer, log_key })
 }
 
-/// A database that belongs to a cloud is of no use without that cloud's keys: new ones would open none
-/// of its secrets and fit none of its log.
+/// A directory and a database that do not belong together must not meet: keys would open nothing, the
+/// log would contradict itself, and segments that no row of this database names would be removed.
 fn refuse_foreign_database(db: &Db, dir: &Path) -> anyhow::Result<()> {
-    let used =
-        db.read_blocking(ram::is_started).context("look for the account that runs the cloud")?;
+    let operator = db.read_blocking(ram::operator).context("look for the operator's account")?;
+    let here = dir.display();
+    let Some(operator) = operator else {
+        let segments = dir.join("oss/segments");
+        let empty = fs::read_dir(&segments).map_or(true, |mut files| files.next().is_none());
+        anyhow::ensure!(
+            empty,
+            "{} holds objects and the database is empty: it is not the one that they belong to",
+            segments.display()
+        );
+        return Ok(());
+    };
     for file in ["master.key", "root-key.json", "log.key"] {
         anyhow::ensure!(
-            !used || dir.join(file).exists(),
-            "the database belongs to a cloud whose {file} is not in {}: copy it there from that cloud's data directory",
-            dir.display()
+            dir.join(file).exists(),
+            "the database belongs to a cloud whose {file} is not in {here}: copy it there from that cloud's data directory"
         );
     }
+    let account = ready::account_of(dir)?;
+    anyhow::ensure!(
+        account == operator,
+        "the database belongs to the cloud of account {operator}, {here} to that of {account}"
+    );
     Ok(())
 }
 

@@ -96,7 +96,7 @@ fn change_level(
     };
     // A clock that was set back must not take back what was metered.
     let now = now.max(since);
-    if now > since {
+    if quantity != 0 {
         for (hour, seconds) in hours(since, now) {
             add(tx, account, resource, meter, hour, quantity.saturating_mul(seconds))?;
         }
@@ -160,6 +160,9 @@ pub fn usage(
         params![account],
         |row| {
             let (quantity, since): (i64, i64) = (row.get(2)?, row.get(3)?);
+            if quantity == 0 {
+                return Ok(std::ops::ControlFlow::Continue(()));
+            }
             for (hour, seconds) in hours(since.max(from), now.secs().min(until)) {
                 *lines.entry((row.get(0)?, row.get(1)?, hour)).or_default() +=
                     quantity.saturating_mul(seconds);

@@ -51,17 +51,17 @@ impl Sequencer {
     /// Where the database or the log's directory does not take it; nothing is lost then, and the next
     /// turn begins where this one failed.
     pub async fn publish_pending(self: &Arc<Self>, cloud: &Arc<Cloud>) -> Result<(), StepError> {
-        loop {
-            let assigned = cloud.db.write(assign).await?;
-            let published = self.publish(cloud, assigned).await?;
-            let waiting = cloud.db.read(move |tx| audit::unsequenced(tx, 1)).await?;
-            let (size, help) =
-                (i64::try_from(published).unwrap_or(i64::MAX), "Leaves in the published log.");
-            cloud.metrics.gauge("awan_log_leaves", help, size);
-            if waiting.is_empty() {
-                return Ok(());
-            }
-        }
+        while self.turn(cloud).await? {}
+        Ok(())
+    }
+
+    /// One checkpoint over what is committed now, as much as fits; true where more waits.
+    async fn turn(self: &Arc<Self>, cloud: &Arc<Cloud>) -> Result<bool, StepError> {
+        let assigned = cloud.db.write(assign).await?;
+        let published = self.publish(cloud, assigned).await?;
+        let size = i64::try_from(published).unwrap_or(i64::MAX);
+        cloud.metrics.gauge("awan_log_leaves", "Leaves in the published log.", size);
+        Ok(!cloud.db.read(move |tx| audit::unsequenced(tx, 1)).await?.is_empty())
     }
 
     /// Publishes the leaves up to `assigned`; says how many are published then.
@@ -72,6 +72,12 @@ impl Sequencer {
     ) -> Result<u64, StepError> {
         let noted = cloud.db.read(|tx| state(tx, "published")).await?;
         let mut size = self.with_publisher(noted, |publisher| Ok(publisher.size())).await?;
+        if i64::try_from(size).map_err(StepError::broken)? > assigned {
+            return Err(StepError::broken(format!(
+                "the log has {size} leaves and the database knows of {assigned}: \
+                 it is older than the log, and its rows cannot be given places that others have"
+            )));
+        }
         loop {
             let from = i64::try_from(size).map_err(StepError::broken)?;
             let until = assigned.min(from + BATCH);
@@ -140,8 +146,9 @@ impl Machine for Arc<Sequencer> {
 
     async fn step(&self, cx: &StepCx, (): ()) -> Result<Step<()>, StepError> {
         self.pace(cx.cloud.clock.now()).await;
-        self.publish_pending(&cx.cloud).await?;
-        Ok(Next::Wait(IDLE).into())
+        // One turn a step: the pace holds, and the lease is renewed, however much is written.
+        let more = self.turn(&cx.cloud).await?;
+        Ok(if more { Next::Go(()) } else { Next::Wait(IDLE) }.into())
     }
 }
 
@@ -167,6 +174,9 @@ fn state(tx: &mut Tx<'_>, column: &'static str) -> Result<i64, ApiError> {
 }
 
 fn set_published(tx: &mut Tx<'_>, size: i64) -> Result<(), ApiError> {
-    tx.execute("UPDATE log_state SET published = ?1 WHERE id = 1", params![size])?;
+    tx.execute(
+        "UPDATE log_state SET published = ?1 WHERE id = 1 AND published < ?1",
+        params![size],
+    )?;
     Ok(())
 }

@@ -96,8 +96,8 @@ impl Oss {
         &self.0.cloud
     }
 
-    /// Flushes the usage of reads and gives freed space back, every second until `stop`, then once
-    /// more. The program runs this beside its listeners and waits for it when it drains.
+    /// Flushes the usage of reads and gives freed space back, every second until `stop`; then flushes
+    /// once more. The program runs this beside its listeners and waits for it when it drains.
     pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
         let mut stop = std::pin::pin!(stop);
         loop {
@@ -107,11 +107,11 @@ impl Oss {
                 () = more => false,
             };
             self.flush_reads().await;
+            if ended {
+                return; // what is left to give back, the next start gives back
+            }
             if let Err(error) = self.reclaim().await {
                 tracing::error!(?error, "give freed space back");
-            }
-            if ended {
-                return;
             }
         }
     }

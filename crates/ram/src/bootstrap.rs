@@ -31,12 +31,12 @@ impl RootKey {
     }
 }
 
-/// Whether this database has its operator already: it belongs to a cloud that was started before.
+/// The operator's account, where this database belongs to a cloud that was started before.
 ///
 /// # Errors
 /// Those of the store.
-pub fn is_started(tx: &mut Tx<'_>) -> Result<bool, ApiError> {
-    Ok(account::operator(tx)?.is_some())
+pub fn operator(tx: &mut Tx<'_>) -> Result<Option<AccountId>, ApiError> {
+    Ok(account::operator(tx)?.map(|operator| operator.id))
 }
 
 /// Makes the operator's account with this root key; false, and nothing done, where there is an

@@ -40,7 +40,7 @@ mod totp;
 
 pub use actions::ACTIONS;
 pub use authority::Ram;
-pub use bootstrap::{RootKey, first_start, is_started};
+pub use bootstrap::{RootKey, first_start, operator};
 
 /// The tables of this crate.
 pub const MIGRATIONS: store::MigrationSet =

@@ -81,3 +81,31 @@ fn every_verb_has_help_with_an_example() {
         assert!(out.status.success() && text.contains("awan "), "{verb}: {text}");
     }
 }
+
+#[test]
+fn a_directory_is_refused_without_its_own_database() {
+    let home = tempfile::TempDir::new().unwrap();
+    let dir = home.path().join("cloud");
+    let first = Server::start(&dir, &[]);
+    first.store(Dialect::Oss).create_bucket("kept").unwrap();
+    first.store(Dialect::Oss).put("kept", "a", Body::Bytes(b"x"), None).unwrap();
+    first.stop();
+    let segments = || std::fs::read_dir(dir.join("oss/segments")).unwrap().count();
+    let before = segments();
+    std::fs::rename(dir.join("cloud.db"), home.path().join("away.db")).unwrap();
+    assert!(!server::spawn(&dir, server::port_base(), &[]).wait().unwrap().success());
+    assert!(server::log(&dir).contains("not the one that they belong to"), "{}", server::log(&dir));
+    assert_eq!(segments(), before);
+    // Another cloud's database, beside these keys.
+    let other = home.path().join("other");
+    Server::start(&other, &[]).stop();
+    std::fs::copy(other.join("cloud.db"), dir.join("cloud.db")).unwrap();
+    assert!(!server::spawn(&dir, server::port_base(), &[]).wait().unwrap().success());
+    assert!(server::log(&dir).contains("belongs to the cloud of account"), "{}", server::log(&dir));
+    std::fs::rename(home.path().join("away.db"), dir.join("cloud.db")).unwrap();
+    let again = Server::start(&dir, &[]);
+    let mut read = Vec::new();
+    again.store(Dialect::S3).get("kept", "a", &mut read).unwrap();
+    assert_eq!(read, b"x");
+    again.stop();
+}

@@ -157,6 +157,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Makes a directory, two levels of it at most, whose names survive a power loss.
+fn make_durable(dir: &Path) -> io::Result<()> {
+    fs::create_dir_all(dir)?;
+    for made in dir.ancestors().skip(1).take(2).filter(|made| !made.as_os_str().is_empty()) {
+        fs::File::open(made)?.sync_all()?;
+    }
+    Ok(())
+}
+
 impl Blobs {
     /// Opens the directory, recovers what a crash left, and begins a new segment. Blocks.
     pub(crate) fn open(
@@ -165,7 +174,7 @@ impl Blobs {
         dir: &Path,
         limits: Limits,
     ) -> Result<Arc<Self>, ApiError> {
-        fs::create_dir_all(dir).map_err(Error::from)?;
+        make_durable(dir).map_err(Error::from)?;
         let next = recover::recover(&db, dir)?;
         let segment = Arc::new(Segment::create(dir, next).map_err(Error::from)?);
         let block = segment.file.metadata().map_err(Error::from)?.blksize().max(512);

@@ -140,10 +140,15 @@ impl Blobs {
     fn punch(&self, hole: &Range) -> Result<(), Error> {
         let first = hole.start.next_multiple_of(self.block);
         let end = hole.end() - hole.end() % self.block;
-        if first < end {
-            punch(&self.segment(hole.segment)?.file, first, end - first)?;
+        if first >= end {
+            return Ok(());
         }
-        Ok(())
+        match self.segment(hole.segment) {
+            Ok(segment) => punch(&segment.file, first, end - first),
+            // Told at start-up; it must not keep the rest from being given back.
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Seals the full segments of which every byte is settled.
@@ -173,7 +178,13 @@ impl Blobs {
             self.db.write(move |tx| tables::space::remove_segment(tx, id)).await?;
             lock(&self.open).remove(&id);
             let file = path(&self.dir, id);
-            blocking(move || fs::remove_file(file).map_err(Error::from)).await?;
+            let removed = blocking(move || match fs::remove_file(file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::from(error)),
+                _ => Ok(()),
+            });
+            if let Err(error) = removed.await {
+                tracing::error!(?error, segment = id, "remove a dead segment; the next start will");
+            }
         }
         Ok(())
     }

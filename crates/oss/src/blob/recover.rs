@@ -29,7 +29,13 @@ pub(super) fn recover(db: &Db, dir: &Path) -> Result<u32, ApiError> {
     for id in files.difference(&sealed) {
         recover_segment(db, dir, *id)?;
     }
-    let last = files.last().max(sealed.last()).copied().unwrap_or(0);
+    let named = db.read_blocking(tables::space::settled_segments)?;
+    for id in named.difference(&files) {
+        tracing::error!(segment = id, "a segment file is missing; the objects in it are lost");
+    }
+    // A number that rows still name is never used again: they would name the new bytes.
+    let last = [files.last(), sealed.last(), named.last()].into_iter().flatten().max();
+    let last = last.copied().unwrap_or(0);
     last.checked_add(1).ok_or_else(|| ApiError::internal("segment numbers are used up"))
 }
 

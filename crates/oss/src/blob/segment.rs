@@ -3,7 +3,7 @@
 //! Many writers write at offsets of their own at the same time; one `fdatasync` covers everybody
 //! whose bytes were written before it began.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -43,9 +43,15 @@ pub(crate) fn path(dir: &Path, id: u32) -> PathBuf {
 impl Segment {
     /// Makes a new, empty segment whose name survives a power loss.
     pub(crate) fn create(dir: &Path, id: u32) -> io::Result<Self> {
-        let file =
-            OpenOptions::new().read(true).write(true).create_new(true).open(path(dir, id))?;
-        File::open(dir)?.sync_all()?;
+        // Opened first: it must not be what fails once the file is there.
+        let folder = File::open(dir)?;
+        let path = path(dir, id);
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+        if let Err(error) = folder.sync_all() {
+            // Otherwise the next try would find the number taken.
+            let _ = fs::remove_file(&path);
+            return Err(error);
+        }
         Ok(Self::new(id, file))
     }
 

@@ -77,6 +77,13 @@ pub(crate) fn segments(tx: &mut Tx<'_>) -> Result<BTreeSet<u32>, ApiError> {
     Ok(ids.into_iter().collect())
 }
 
+/// The numbers of all segments of which bytes were decided about and that are not sealed.
+pub(crate) fn settled_segments(tx: &mut Tx<'_>) -> Result<BTreeSet<u32>, ApiError> {
+    let sql = "SELECT DISTINCT segment FROM oss_settled";
+    let ids = tx.query(sql, params![], |row| row.get::<u32>(0))?;
+    Ok(ids.into_iter().collect())
+}
+
 /// Seals a segment, every byte of which is settled.
 ///
 /// # Errors
@@ -99,7 +106,8 @@ pub(crate) fn seal(tx: &mut Tx<'_>, segment: u32, length: u64) -> Result<(), Api
 pub(crate) fn insert_segment(tx: &mut Tx<'_>, segment: u32, length: u64) -> Result<(), ApiError> {
     tx.execute(
         "INSERT INTO oss_segment (id, length, dead)
-         SELECT ?1, ?2, CAST(COALESCE(SUM(length), 0) AS BIGINT) FROM oss_hole WHERE segment = ?1",
+         SELECT ?1, ?2, CAST(COALESCE(SUM(length), 0) AS BIGINT) FROM oss_hole WHERE segment = ?1
+         ON CONFLICT (id) DO NOTHING",
         params![segment, int(length)],
     )?;
     Ok(())
