@@ -103,3 +103,38 @@ impl<T> Page<T> {
         Self { rows, next }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_asked_for_by_number_and_by_text_alike_and_within_bounds() {
+        let asked = |text: &str| serde_json::from_str::<ByNumber>(text).ok();
+        let page = asked(r#"{"PageNumber": "3", "PageSize": 20}"#);
+        let page = page.expect("numbers come as numbers and as text");
+        assert_eq!((page.number(), page.size(10, 50).ok()), (3, Some(20)));
+        let none = ByNumber::default();
+        assert_eq!((none.number(), none.size(10, 50).ok()), (1, Some(10)));
+        for size in ["0", "51"] {
+            let page = asked(&format!(r#"{{"PageSize": "{size}"}}"#)).expect("it is a number");
+            let refused = page.size(10, 50).expect_err("it is out of bounds");
+            assert_eq!(refused.code(), "InvalidParameter.PageSize");
+        }
+        assert!(asked(r#"{"PageSize": "many"}"#).is_none());
+    }
+
+    #[test]
+    fn a_token_goes_round_and_a_made_up_one_is_refused() {
+        let page = Page::cut(vec!["a", "b", "c"], 2, |row| (*row).to_owned());
+        assert_eq!(page.rows, ["a", "b"]);
+        let token = page.next.expect("there is a third");
+        let again = ByToken { max_results: None, next_token: Some(token) };
+        assert_eq!(again.after().ok(), Some(Some("b".to_owned())));
+        assert_eq!(Page::cut(vec!["a"], 2, |row| (*row).to_owned()).next, None);
+        for made_up in ["zz", "6", "00", "ff"] {
+            let page = ByToken { max_results: None, next_token: Some(made_up.to_owned()) };
+            assert!(page.after().is_err(), "{made_up}");
+        }
+    }
+}

@@ -56,6 +56,29 @@ async fn a_crash_between_assigning_and_publishing_loses_and_doubles_nothing() {
 }
 
 #[tokio::test]
+async fn a_database_older_than_its_log_gives_no_place_a_second_time() {
+    let test = cloud();
+    let dir = test.home.path().join("log");
+    let signer = Signer::generate(&*test.cloud.rng, "test.local/log").unwrap();
+    write(&test, 0, 20).await;
+    Sequencer::new(dir.clone(), &signer).publish_pending(&test.cloud).await.unwrap();
+    // As after a restore of the database alone.
+    let restored: Result<u64, store::Error> = test
+        .cloud
+        .db
+        .write(|tx| {
+            tx.execute("UPDATE log_state SET assigned = 5, published = 5", &[])?;
+            tx.execute("DELETE FROM audit WHERE log_index >= 5", &[])
+        })
+        .await;
+    assert_eq!(restored.unwrap(), 15);
+    write(&test, 20, 23).await;
+    let refused = Sequencer::new(dir.clone(), &signer).publish_pending(&test.cloud).await;
+    assert!(refused.unwrap_err().reason.contains("older than the log"));
+    assert_eq!(verify(&dir, signer.verifier()), 20);
+}
+
+#[tokio::test]
 async fn a_leaf_tells_nothing_of_the_tenant_and_the_row_opens_it() {
     let test = cloud();
     write(&test, 0, 1).await;
