@@ -3,8 +3,8 @@
 //! # The parts
 //! | module | owns | does not |
 //! |---|---|---|
-//! | [`ops`] | what a request does: authorization, conditions, the one commit, streaming bodies | speak a dialect |
-//! | [`model`] | the words: what goes in and comes out of an operation | know SQL or bytes |
+//! | `ops` | what a request does: authorization, conditions, the one commit, streaming bodies | speak a dialect |
+//! | `model` | the words: what goes in and comes out of an operation | know SQL or bytes |
 //! | [`digest`] | the checksums of a body | decide which are wanted |
 //! | [`access`] | who may: policies, then ACLs, then the owner's agreement | parse policies |
 //! | [`place`] | where a bucket's bytes may be | write any |
@@ -38,8 +38,8 @@ pub mod digest;
 pub mod error;
 pub mod http;
 pub mod meter;
-pub mod model;
-pub mod ops;
+mod model;
+mod ops;
 pub mod place;
 pub(crate) mod tables;
 
