@@ -15,7 +15,7 @@ use engine::server::control::Control;
 use engine::server::tls::Tls;
 use engine::server::{Door, Handler, Limits};
 use engine::task::{Housekeeping, Runner};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -99,6 +99,8 @@ struct Running {
 }
 
 async fn serve(config: &Config, dir: &Path, roles: &[Role]) -> anyhow::Result<()> {
+    // Before anybody can know that this process is there: a stop asked for while it starts is a drain too.
+    let stop = Stop::listen()?;
     let (config_, dir_) = (config.clone(), dir.to_owned());
     let joined = tokio::task::spawn_blocking(move || wiring::join(&config_, &dir_)).await??;
     let (stop_doors, doors_stop) = watch::channel(false);
@@ -128,7 +130,7 @@ async fn serve(config: &Config, dir: &Path, roles: &[Role]) -> anyhow::Result<()
     file.write(dir)?;
     summary(&file, dir)?;
     let broken = tokio::select! {
-        stopped = wait_for_stop() => stopped.map(|()| None)?,
+        () = stop.asked() => None,
         ended = running.tasks.join_next() => Some(ended),
     };
     if let Some(ended) = &broken {
@@ -281,14 +283,27 @@ fn oss_hosts(config: &Config) -> Vec<String> {
     config.oss.hosts.iter().cloned().chain(standing).collect()
 }
 
-async fn wait_for_stop() -> anyhow::Result<()> {
-    let (mut term, mut interrupt) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that ask for an orderly stop.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    /// From here on the signals no longer end the process by themselves.
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
-    Ok(())
+
+    async fn asked(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 fn summary(file: &CloudFile, dir: &Path) -> anyhow::Result<()> {
