@@ -100,10 +100,7 @@ impl Default for Config {
             zone: format!("{region}{letter}"),
             country: "ID".to_owned(),
             city: "Jakarta".to_owned(),
-            operator: String::new(),
-            owner: String::new(),
-            permit: String::new(),
-            permit_until: String::new(),
+            ..DataCentre::default()
         };
         Self {
             listen: IpAddr::from([127, 0, 0, 1]),

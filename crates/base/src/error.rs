@@ -17,6 +17,7 @@ pub struct ApiError {
     detail: Option<String>,
     denied: Option<Box<Denied>>,
     fields: Vec<(&'static str, String)>,
+    public: Option<Box<str>>,
 }
 
 /// What a policy decision refused, for `AccessDeniedDetail`.
@@ -49,6 +50,7 @@ impl ApiError {
             detail: None,
             denied: None,
             fields: Vec::new(),
+            public: None,
         }
     }
 
@@ -96,6 +98,14 @@ impl ApiError {
         self
     }
 
+    /// Adds facts that the public log states in clear when this refusal is recorded: a JSON object that
+    /// names nobody but the tenant, by its account.
+    #[must_use]
+    pub fn public(mut self, facts: impl Into<Box<str>>) -> Self {
+        self.public = Some(facts.into());
+        self
+    }
+
     /// The code, never empty: Terraform takes an empty one for a match of everything.
     pub fn code(&self) -> &str {
         &self.code
@@ -116,6 +126,11 @@ impl ApiError {
     /// What the caller reads.
     pub fn text(&self) -> &str {
         &self.message
+    }
+
+    /// The facts for the public log; empty where there are none.
+    pub fn public_facts(&self) -> &str {
+        self.public.as_deref().unwrap_or_default()
     }
 
     /// What a policy refused, if one did.

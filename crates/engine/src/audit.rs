@@ -2,7 +2,8 @@
 //! own transaction, and the public leaf that commits to it.
 //!
 //! A row carries no place in the log; the sequencer gives it one after the commit. The leaf holds
-//! nothing of the tenant's: action, outcome, second, and a salted commitment. Whoever holds the row
+//! nothing of the tenant's but what was declared public ([`crate::public`]): action, outcome, second,
+//! and a salted commitment. Whoever holds the row
 //! (its tenant) can open the commitment; nobody else can guess it.
 
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use base::{AccountId, ApiError, Time};
 use serde_json::json;
 use store::{Row, Tx, params};
 
-use crate::{Cloud, Cx, Session, sequencer};
+use crate::{Cloud, Cx, Session, public, sequencer};
 
 /// What an audit row of an accomplished change says as its outcome.
 pub const DONE: &str = "OK";
@@ -30,6 +31,7 @@ pub struct NewEntry {
     resource: String,
     outcome: String,
     detail: String,
+    public: String,
 }
 
 impl NewEntry {
@@ -55,11 +57,12 @@ impl NewEntry {
             resource: cx.audit.resource.clone(),
             outcome: DONE.to_owned(),
             detail,
+            public: public::text(&cx.audit.public),
         }
     }
 
     /// The entry of a change that was refused.
-    pub(crate) fn refusal(session: &Session, resource: &str, outcome: &str) -> Self {
+    pub(crate) fn refusal(session: &Session, resource: &str, error: &ApiError) -> Self {
         Self {
             at: Time::default(),
             request_id: session.request.id.to_string(),
@@ -70,8 +73,9 @@ impl NewEntry {
             product: session.meta.product,
             action: session.meta.name,
             resource: resource.to_owned(),
-            outcome: outcome.to_owned(),
+            outcome: error.code().to_owned(),
             detail: String::new(),
+            public: error.public_facts().to_owned(),
         }
     }
 }
@@ -85,11 +89,11 @@ pub(crate) fn insert(
     let salt: [u8; 16] = cloud.rng.bytes();
     let at = if entry.at == Time::default() { cloud.clock.now() } else { entry.at };
     tx.execute(
-        "INSERT INTO audit (at, request_id, account, principal, key_id, source_ip, product, action, resource, outcome, detail, salt)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        "INSERT INTO audit (at, request_id, account, principal, key_id, source_ip, product, action, resource, outcome, detail, salt, public)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         params![
             at, &entry.request_id, entry.account, &entry.principal, &entry.key_id, &entry.source_ip,
-            entry.product, entry.action, &entry.resource, &entry.outcome, &entry.detail, &salt[..]
+            entry.product, entry.action, &entry.resource, &entry.outcome, &entry.detail, &salt[..], &entry.public
         ],
     )?;
     cloud.wakes.wake_on_commit(tx, sequencer::KIND);
@@ -125,6 +129,8 @@ pub struct Entry {
     pub detail: String,
     /// Blinds the commitment.
     pub salt: Vec<u8>,
+    /// What the leaf says in clear, a JSON object; empty where it says nothing.
+    pub public: String,
     /// Its place in the log, once it has one.
     pub log_index: Option<i64>,
 }
@@ -137,7 +143,7 @@ pub fn public_outcome(code: &str) -> &str {
 }
 
 /// The columns that [`Entry::read`] takes.
-const COLUMNS: &str = "id, at, request_id, account, principal, key_id, source_ip, product, action, resource, outcome, detail, salt, log_index";
+const COLUMNS: &str = "id, at, request_id, account, principal, key_id, source_ip, product, action, resource, outcome, detail, salt, public, log_index";
 
 impl Entry {
     fn read(row: &Row<'_>) -> Result<Self, store::Error> {
@@ -155,7 +161,8 @@ impl Entry {
             outcome: row.get(10)?,
             detail: row.get(11)?,
             salt: row.get(12)?,
-            log_index: row.get(13)?,
+            public: row.get(13)?,
+            log_index: row.get(14)?,
         })
     }
 
@@ -181,15 +188,22 @@ impl Entry {
         let mut hash = ring::digest::Context::new(&ring::digest::SHA256);
         hash.update(&self.salt);
         hash.update(self.statement().as_bytes());
-        json!({
+        let mut leaf = json!({
             "v": 1,
             "at": self.at.iso(),
             "action": format!("{}:{}", self.product, self.action),
             "outcome": public_outcome(&self.outcome),
             "commitment": hex(hash.finish().as_ref()),
         })
-        .to_string()
-        .into_bytes()
+        .to_string();
+        if !self.public.is_empty() {
+            // The facts are JSON already, and stay the bytes that the row has.
+            leaf.truncate(leaf.len() - 1);
+            leaf.push_str(",\"public\":");
+            leaf.push_str(&self.public);
+            leaf.push('}');
+        }
+        leaf.into_bytes()
     }
 }
 

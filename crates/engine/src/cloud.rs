@@ -163,13 +163,13 @@ impl Cloud {
             return;
         }
         let (cloud, session) = (Arc::clone(self), Arc::clone(session));
-        let outcome = error.code().to_owned();
+        let error_ = error.clone();
         let resource =
             error.access_denied().map(|denied| denied.resource.clone()).unwrap_or_default();
         let written = self
             .db
             .write(move |tx| {
-                let entry = audit::NewEntry::refusal(&session, &resource, &outcome);
+                let entry = audit::NewEntry::refusal(&session, &resource, &error_);
                 audit::insert(tx, &cloud, &entry)
             })
             .await;

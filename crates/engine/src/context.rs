@@ -7,7 +7,7 @@ use store::Tx;
 
 use crate::meter::Meters;
 use crate::ports::{Ask, Decision};
-use crate::{Caller, Cloud, Meta, RequestInfo};
+use crate::{Caller, Cloud, Meta, RequestInfo, public};
 
 /// The context of one run of one handler. What is noted here (audit, usage, tasks) is written in the
 /// handler's own transaction, after it and before the commit.
@@ -35,6 +35,7 @@ pub(crate) struct Audit {
     pub(crate) account: Option<AccountId>,
     pub(crate) resource: String,
     pub(crate) detail: Vec<(&'static str, String)>,
+    pub(crate) public: public::Facts,
 }
 
 /// Work that begins when the transaction commits.
@@ -143,7 +144,8 @@ impl<'a> Cx<'a> {
     /// own account, a data plane asks for the owner's.
     pub fn require_agreement(&mut self, account: AccountId) -> Result<(), ApiError> {
         let covenant = Arc::clone(&self.cloud.covenant);
-        covenant.check(&mut self.tx, account, self.meta.product, self.meta.name)
+        let now = self.now;
+        covenant.check(&mut self.tx, account, self.meta.product, self.meta.name, now)
     }
 
     /// Names what the audit entry is about. The last call wins.
@@ -159,6 +161,17 @@ impl<'a> Cx<'a> {
     /// Adds a fact to the audit entry. Never a secret.
     pub fn audit_detail(&mut self, key: &'static str, value: impl Into<String>) {
         self.audit.detail.push((key, value.into()));
+    }
+
+    /// Adds a fact that the public leaf states in clear. Nothing that names a person, a bucket or a key.
+    pub fn public(&mut self, key: &'static str, value: impl Into<serde_json::Value>) {
+        self.audit.public.insert(key.to_owned(), value.into());
+    }
+
+    /// Publishes a document that everybody may read from now on, and answers its name: the SHA-256 of
+    /// its bytes. The caller states it with [`Self::public`], so that the log names it.
+    pub fn publish(&mut self, body: &[u8]) -> Result<String, ApiError> {
+        public::insert(&mut self.tx, body)
     }
 
     /// Usage: `quantity` of something happened, billed to `account`.

@@ -22,7 +22,9 @@ pub mod meter;
 pub mod metrics;
 pub mod page;
 pub mod pipeline;
+pub mod places;
 pub mod ports;
+pub mod public;
 pub mod replay;
 pub mod seal;
 pub mod sequencer;
@@ -36,5 +38,7 @@ pub use cloud::{Cloud, Endpoints};
 pub use context::Cx;
 
 /// The tables of the shared path.
-pub const MIGRATIONS: store::MigrationSet =
-    store::MigrationSet { name: "engine", steps: &[include_str!("../schema/0001.sql")] };
+pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
+    name: "engine",
+    steps: &[include_str!("../schema/0001.sql"), include_str!("../schema/0002.sql")],
+};

@@ -1,7 +1,12 @@
 //! What one service needs of another, as traits: implemented by services, joined in the program.
 
+use std::sync::Arc;
+
+use base::region::DataCentre;
 use base::{AccountId, ApiError, Secret, Time};
 use store::Tx;
+use terms::InForce;
+use terms::clauses::DataClass;
 
 use crate::{Caller, RequestInfo};
 
@@ -65,25 +70,71 @@ pub trait Authority: Send + Sync {
     fn key_used(&self, caller: &Caller, product: &str, now: Time);
 }
 
+/// Leave to read a tenant's data that the provider's people were given under its agreement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Privilege {
+    /// The access's id, as the log names it.
+    pub access: String,
+    /// Why, as the log states it.
+    pub reason: String,
+    /// Until when.
+    pub until: Time,
+}
+
 /// The agreements between provider and tenants. Implemented by `agreement`.
 pub trait Covenant: Send + Sync {
     /// Whether the account's active agreement grants this product and action now.
     ///
     /// # Errors
-    /// `NO_AGREEMENT`, or the code of the clause that refuses.
+    /// `NO_AGREEMENT`, `SERVICE_NOT_GRANTED`, `AGREEMENT_ENDED`, `SPENDING_LIMIT`.
     fn check(
         &self,
         tx: &mut Tx<'_>,
         account: AccountId,
         product: &str,
         action: &str,
+        now: Time,
     ) -> Result<(), ApiError>;
 
-    /// Makes the default agreement of a new account, in the transaction that makes the account.
-    fn account_opened(
+    /// Whether the account's active agreement lets data of a class be put into a data centre. Asked by
+    /// [`crate::places::decide`] only.
+    ///
+    /// # Errors
+    /// `RESIDENCY`, and those of [`Self::check`] that concern the agreement as a whole.
+    fn may_place(
         &self,
         tx: &mut Tx<'_>,
         account: AccountId,
+        class: DataClass,
+        centre: &DataCentre,
         now: Time,
     ) -> Result<(), ApiError>;
+
+    /// The terms that bind the account at a moment; `None` where none do.
+    fn in_force(
+        &self,
+        tx: &mut Tx<'_>,
+        account: AccountId,
+        at: Time,
+    ) -> Result<Option<Arc<InForce>>, ApiError>;
+
+    /// Takes note of what the account's current month has cost so far, for the spending limit.
+    ///
+    /// `month` is its first second; `amount` in micro-units of the price book's currency.
+    fn spent(
+        &self,
+        tx: &mut Tx<'_>,
+        account: AccountId,
+        month: Time,
+        amount: i64,
+    ) -> Result<(), ApiError>;
+
+    /// The leave under which this caller may read what `tenant` owns, where it has one now.
+    fn privilege(
+        &self,
+        tx: &mut Tx<'_>,
+        caller: &Caller,
+        tenant: AccountId,
+        now: Time,
+    ) -> Result<Option<Privilege>, ApiError>;
 }

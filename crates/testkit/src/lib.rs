@@ -12,11 +12,13 @@ use base::region::{DataCentre, Region};
 use base::{AccountId, ApiError, Clock, Secret, SystemRng, Time, code};
 use engine::action::Registry;
 use engine::cloud::Parts;
-use engine::ports::{Ask, Authority, Covenant, Decision, KeyMaterial};
+use engine::ports::{Ask, Authority, Covenant, Decision, KeyMaterial, Privilege};
 use engine::seal::Seal;
 use engine::{Caller, CallerKind, Cloud, Entry};
 use store::{Backend, Db, MigrationSet, Tx};
 use tempfile::TempDir;
+use terms::InForce;
+use terms::clauses::DataClass;
 
 /// A clock that stands still until it is told.
 pub struct FakeClock(Mutex<Time>);
@@ -98,16 +100,90 @@ impl Authority for Keys {
     fn key_used(&self, _: &Caller, _: &str, _: Time) {}
 }
 
-/// Grants everything to everybody.
-pub struct Granted;
+/// Grants everything to everybody, except to accounts whose terms were set: those are held to where their
+/// terms say that data may be.
+#[derive(Default)]
+pub struct Granted {
+    terms: Mutex<HashMap<AccountId, Arc<InForce>>>,
+    spent: Mutex<HashMap<AccountId, i64>>,
+    privileges: Mutex<HashMap<AccountId, Privilege>>,
+}
+
+impl Granted {
+    /// Binds an account by terms.
+    pub fn bind(&self, account: AccountId, terms: InForce) {
+        let mut bound = self.terms.lock().expect("nothing panics while it holds this lock");
+        bound.insert(account, Arc::new(terms));
+    }
+
+    /// What was noted last as spent in the account's month.
+    pub fn noted(&self, account: AccountId) -> Option<i64> {
+        let spent = self.spent.lock().expect("nothing panics while it holds this lock");
+        spent.get(&account).copied()
+    }
+
+    /// Gives every operator leave to read what a tenant owns.
+    pub fn permit(&self, tenant: AccountId, privilege: Privilege) {
+        let mut given = self.privileges.lock().expect("nothing panics while it holds this lock");
+        given.insert(tenant, privilege);
+    }
+}
 
 impl Covenant for Granted {
-    fn check(&self, _: &mut Tx<'_>, _: AccountId, _: &str, _: &str) -> Result<(), ApiError> {
+    fn check(
+        &self,
+        _: &mut Tx<'_>,
+        _: AccountId,
+        _: &str,
+        _: &str,
+        _: Time,
+    ) -> Result<(), ApiError> {
         Ok(())
     }
 
-    fn account_opened(&self, _: &mut Tx<'_>, _: AccountId, _: Time) -> Result<(), ApiError> {
+    fn may_place(
+        &self,
+        tx: &mut Tx<'_>,
+        account: AccountId,
+        class: DataClass,
+        centre: &DataCentre,
+        now: Time,
+    ) -> Result<(), ApiError> {
+        let Some(bound) = self.in_force(tx, account, now)? else { return Ok(()) };
+        let rule = bound.terms.residency.rule(class);
+        if rule.is_some_and(|rule| rule.allows(centre)) {
+            Ok(())
+        } else {
+            Err(ApiError::new(&code::RESIDENCY))
+        }
+    }
+
+    fn in_force(
+        &self,
+        _: &mut Tx<'_>,
+        account: AccountId,
+        _: Time,
+    ) -> Result<Option<Arc<InForce>>, ApiError> {
+        let terms = self.terms.lock().expect("nothing panics while it holds this lock");
+        Ok(terms.get(&account).cloned())
+    }
+
+    fn spent(&self, _: &mut Tx<'_>, account: AccountId, _: Time, sum: i64) -> Result<(), ApiError> {
+        let mut spent = self.spent.lock().expect("nothing panics while it holds this lock");
+        spent.insert(account, sum);
         Ok(())
+    }
+
+    fn privilege(
+        &self,
+        _: &mut Tx<'_>,
+        caller: &Caller,
+        tenant: AccountId,
+        now: Time,
+    ) -> Result<Option<Privilege>, ApiError> {
+        let given = self.privileges.lock().expect("nothing panics while it holds this lock");
+        let held = given.get(&tenant).filter(|held| caller.operator && now < held.until);
+        Ok(held.cloned())
     }
 }
 
@@ -136,6 +212,8 @@ pub fn cloud(actions: &[&[Entry]], migrations: &[MigrationSet]) -> TestCloud {
 /// A directory and a database of a test's own: SQLite in the directory or, where the environment says
 /// `AWAN_TEST_ENGINE=postgres`, a schema of the server that `AWAN_TEST_POSTGRES` names.
 pub struct Home {
+    /// What its accounts are bound by.
+    pub covenant: Arc<Granted>,
     dir: TempDir,
     server: Option<Schema>,
 }
@@ -154,7 +232,7 @@ impl Home {
     )]
     pub fn new() -> Self {
         let dir = TempDir::new().expect("the temporary directory is writable");
-        Self { dir, server: Schema::wanted() }
+        Self { covenant: Arc::default(), dir, server: Schema::wanted() }
     }
 
     /// The directory.
@@ -180,7 +258,7 @@ impl Home {
             clock: Arc::clone(clock) as Arc<dyn Clock>,
             rng: rng.clone(),
             authority,
-            covenant: Arc::new(Granted),
+            covenant: Arc::clone(&self.covenant) as Arc<dyn Covenant>,
             seal: Arc::new(Seal::new(&[7; 32], rng)),
             region: region(),
             registry: Registry::new(actions),
@@ -242,10 +320,7 @@ pub fn region() -> Region {
         zone: format!("ap-southeast-5{letter}"),
         country: "ID".to_owned(),
         city: "Jakarta".to_owned(),
-        operator: String::new(),
-        owner: String::new(),
-        permit: String::new(),
-        permit_until: String::new(),
+        ..DataCentre::default()
     };
     Region { id: "ap-southeast-5".to_owned(), data_centres: ["a", "b", "c"].map(centre).to_vec() }
 }

@@ -96,7 +96,6 @@ impl Action for CreateAccount {
             return Err(ACCOUNT_EXISTS.into());
         }
         let key = access_key::create(&mut change, &cloud.seal, new.id, access_key::ROOT, now)?;
-        cloud.covenant.account_opened(cx.tx(), new.id, now)?;
         cx.audit_account(new.id);
         cx.audit_detail("AccessKeyId", &key.id);
         Ok(CreateAccountResponse { account: new.into(), access_key: key.into() })

@@ -1,0 +1,46 @@
+//! What an agreement between the provider and a tenant says, as pure data and arithmetic.
+//!
+//! | module      | owns                                                                        |
+//! |-------------|-----------------------------------------------------------------------------|
+//! | [`canonical`] | the one byte form of a document (RFC 8785) and its digest                 |
+//! | [`clauses`] | the `sovereign` extension: services, places, levels, rights and duties      |
+//! | [`prices`]  | the price book, and what a quantity costs by it, to the micro-unit          |
+//! | [`release`] | an Open Contracting Data Standard 1.1.5 release that holds the clauses       |
+//! | [`signature`] | both parties' signatures over a release, as a signed note (C2SP)          |
+//! | [`redact`]  | withheld fields as salted commitments                                       |
+//!
+//! Deliberately absent: who has which agreement, when it is enforced, the database, the network. The
+//! crate is used by those who enforce (`agreement`), who bill (`billing`) and who check from outside
+//! (`cli`, `portal`), so that there is one reading of a clause.
+
+pub mod canonical;
+pub mod clauses;
+pub mod prices;
+pub mod redact;
+pub mod release;
+pub mod signature;
+
+use std::sync::Arc;
+
+use base::Time;
+
+pub use clauses::Terms;
+pub use prices::PriceBook;
+pub use release::Release;
+
+/// The terms that bind an account at some moment, and which published release says so.
+#[derive(Clone, Debug)]
+pub struct InForce {
+    /// The contracting process, the same through all amendments.
+    pub ocid: String,
+    /// The release's id, unique within the process.
+    pub release: String,
+    /// SHA-256 of the release's canonical form, lower-case hexadecimal.
+    pub digest: String,
+    /// From when the release binds; a whole hour for amendments, so that no hour has two price books.
+    pub from: Time,
+    /// Until when, exclusively; `None` where it has no end yet.
+    pub until: Option<Time>,
+    /// The clauses.
+    pub terms: Arc<Terms>,
+}
