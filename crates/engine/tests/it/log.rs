@@ -99,6 +99,38 @@ async fn a_leaf_tells_nothing_of_the_tenant_and_the_row_opens_it() {
     assert!(leaf.contains(&base::text::hex(digest.as_ref())), "{leaf}");
 }
 
+/// These bytes are hashed into logs that exist: they may never change.
+#[test]
+fn a_row_gives_the_leaf_that_it_always_gave() {
+    let mut entry = engine::audit::Entry {
+        id: 1,
+        at: base::Time::from_secs(1_767_323_045),
+        request_id: "R".to_owned(),
+        account: base::AccountId::new(1),
+        principal: "acs:ram::0000000000000001:root".to_owned(),
+        key_id: "K".to_owned(),
+        source_ip: "127.0.0.1".to_owned(),
+        product: "oss".to_owned(),
+        action: "PutObject".to_owned(),
+        resource: "acs:oss:*:1:b/k".to_owned(),
+        outcome: "OK".to_owned(),
+        detail: String::new(),
+        salt: vec![7; 16],
+        public: String::new(),
+        log_index: None,
+    };
+    let leaf = |entry: &engine::audit::Entry| String::from_utf8(entry.leaf()).unwrap();
+    let silent = expect_test::expect![[
+        r#"{"v":1,"at":"2026-01-02T03:04:05Z","action":"oss:PutObject","outcome":"OK","commitment":"?"}"#
+    ]];
+    silent.assert_eq(&leaf(&entry));
+    entry.public = r#"{"tenant":"0000000000000001","placed":[]}"#.to_owned();
+    let stated = expect_test::expect![[
+        r#"?"#
+    ]];
+    stated.assert_eq(&leaf(&entry));
+}
+
 #[tokio::test]
 async fn an_account_reads_its_own_trail_page_by_page_newest_first() {
     let test = cloud();

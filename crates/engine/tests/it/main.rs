@@ -5,6 +5,7 @@
 mod doors;
 mod log;
 mod path;
+mod receipt;
 mod sample;
 mod tasks;
 mod usage;
