@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::args::Args;
 use crate::cloud::{Cloud, CloudFile, Life};
-use crate::workspace::{Workspace, read, write};
+use crate::workspace::{Workspace, make_dir, read, write};
 use crate::{Verdict, process};
 
 pub(crate) const HELP: &str = "\
@@ -37,6 +37,7 @@ pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Verdict {
         eprintln!("a cloud is already up on {}", data_dir.display());
         None
     } else {
+        configure(workspace, &data_dir)?;
         let options = port_base.map_or_else(Vec::new, |n| vec!["--port-base".to_owned(), n]);
         let cloud = Cloud::start(&awan, &data_dir, &options, Life::Stays)?;
         write(&pid_path(&data_dir), cloud.pid().to_string())?;
@@ -51,6 +52,17 @@ pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Verdict {
         cloud.leave();
     }
     Ok(true)
+}
+
+/// Gives a data directory without a configuration that of the demonstration: it declares a data centre
+/// abroad, so that the agreement has something to refuse.
+fn configure(workspace: &Workspace, data_dir: &Path) -> crate::Result<()> {
+    let standing = data_dir.join("awan.toml");
+    if standing.exists() {
+        return Ok(());
+    }
+    make_dir(data_dir)?;
+    write(&standing, read(&workspace.root.join("examples/pemilu2024/awan.toml"))?)
 }
 
 fn is_up(data_dir: &Path) -> bool {
