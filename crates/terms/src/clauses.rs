@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::prices::PriceBook;
 
+mod check;
+
 /// The version of the extension that this program writes.
 pub const VERSION: u32 = 1;
 
@@ -40,6 +42,7 @@ pub struct Terms {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spending_limit: Option<i64>,
     /// Service levels, with what is credited where they are missed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub service_levels: Vec<ServiceLevel>,
     /// How long what is kept.
     pub retention: Retention,
@@ -52,8 +55,12 @@ pub struct Terms {
     /// When the provider's people may read the tenant's data.
     pub privileged_access: PrivilegedAccess,
     /// Others who process the data.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sub_processors: Vec<String>,
+    /// The equipment that serves the tenant, where the parties list it. Nothing is enforced by it: it is
+    /// here because the public may ask for it, and because some of it may be withheld.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub infrastructure: Vec<Equipment>,
     /// Rights and duties in plain words.
     pub provider: Side,
     /// Rights and duties in plain words.
@@ -117,7 +124,7 @@ pub struct Residence {
     /// ISO 3166-1 alpha-2 codes of the countries.
     pub countries: Vec<String>,
     /// Data centres; empty where any in those countries will do.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sites: Vec<String>,
     /// In how many zones a copy must be.
     pub zones_min: u32,
@@ -149,6 +156,7 @@ pub struct ServiceLevel {
     /// The promise, in millionths of the month: 999000 is 99.9 %.
     pub target_ppm: u32,
     /// What is credited below a level: the steps, best first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credits: Vec<Credit>,
 }
 
@@ -180,7 +188,7 @@ pub struct Retention {
 pub struct Exit {
     /// Notice by either party, days.
     pub notice_days: u32,
-    /// The protocols in which everything can be taken out.
+    /// The protocols in which everything can be taken out; at least one.
     pub formats: Vec<String>,
     /// Whether taking it out is free of egress charges after notice.
     pub free_egress: bool,
@@ -216,6 +224,58 @@ pub struct PrivilegedAccess {
     pub tenant_approval: bool,
     /// The longest that one lasts, hours.
     pub hours_max: u32,
+}
+
+/// One piece of equipment, or several alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Equipment {
+    /// The data centre; always public.
+    pub site: String,
+    /// What it is.
+    pub name: Text,
+    /// Where exactly it stands, as room and rack.
+    pub location: Disclosed<String>,
+    /// Its IP addresses.
+    pub addresses: Disclosed<Vec<String>>,
+}
+
+/// A value that the document shows, or withholds under a commitment ([`crate::redact`]).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Disclosed<T> {
+    /// For everybody to read.
+    Shown(T),
+    /// For the parties only.
+    Withheld(Withheld),
+}
+
+impl<T> Disclosed<T> {
+    /// The value, unless it is withheld.
+    pub const fn shown(&self) -> Option<&T> {
+        match self {
+            Self::Shown(value) => Some(value),
+            Self::Withheld(_) => None,
+        }
+    }
+}
+
+/// What stands where a value is withheld.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Withheld {
+    /// Its only field, so that no value that is shown can look like it.
+    pub withheld: Commitment,
+}
+
+/// Binds whoever withholds to the value, without showing it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Commitment {
+    /// SHA-256 of salt and canonical value, lower-case hexadecimal.
+    pub commitment: String,
+    /// The legal ground.
+    pub ground: Text,
 }
 
 /// What one side may and must do.

@@ -4,6 +4,8 @@
 //! |-------------|-----------------------------------------------------------------------------|
 //! | [`canonical`] | the one byte form of a document (RFC 8785) and its digest                 |
 //! | [`clauses`] | the `sovereign` extension: services, places, levels, rights and duties      |
+//! | [`defaults`] | the clauses and prices that a new agreement begins with                   |
+//! | [`extension`] | the published description of the clauses, as files                       |
 //! | [`prices`]  | the price book, and what a quantity costs by it, to the micro-unit          |
 //! | [`release`] | an Open Contracting Data Standard 1.1.5 release that holds the clauses       |
 //! | [`signature`] | both parties' signatures over a release, as a signed note (C2SP)          |
@@ -15,10 +17,15 @@
 
 pub mod canonical;
 pub mod clauses;
+pub mod defaults;
+pub mod extension;
+mod iso;
 pub mod prices;
 pub mod redact;
 pub mod release;
 pub mod signature;
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
 
