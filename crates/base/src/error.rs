@@ -14,7 +14,7 @@ pub struct ApiError {
     code: String,
     status: u16,
     message: String,
-    detail: Option<String>,
+    detail: Option<Box<str>>,
     denied: Option<Box<Denied>>,
     fields: Vec<(&'static str, String)>,
     public: Option<Box<str>>,
@@ -80,7 +80,7 @@ impl ApiError {
     /// Adds what the log should say and the caller should not see.
     #[must_use]
     pub fn detail(mut self, detail: impl fmt::Display) -> Self {
-        self.detail = Some(detail.to_string());
+        self.detail = Some(detail.to_string().into());
         self
     }
 

@@ -128,7 +128,39 @@ pub fn choose(
     (region, zones): (&str, usize),
     now: Time,
 ) -> Result<Vec<String>, ApiError> {
-    let mut chosen: Vec<&DataCentre> = Vec::new();
+    spread(tx, cloud, (account, class), (region, zones), Vec::new(), now)
+}
+
+/// As [`choose`], with one data centre named: it comes first, the others are in other zones of its region.
+///
+/// # Errors
+/// As [`decide`].
+pub fn choose_beside(
+    tx: &mut Tx<'_>,
+    cloud: &Cloud,
+    account: AccountId,
+    class: DataClass,
+    (site, zones): (&str, usize),
+    now: Time,
+) -> Result<Vec<String>, ApiError> {
+    let Some(named) = cloud.region.centre(site) else {
+        return Err(ApiError::new(&code::UNAVAILABLE)
+            .detail(format!("data is wanted at {site}, which is not declared")));
+    };
+    may_take(tx, cloud, account, class, named, now)?;
+    let region = if named.region.is_empty() { &cloud.region.id } else { &named.region };
+    spread(tx, cloud, (account, class), (region, zones), vec![named], now)
+}
+
+/// Adds data centres of further zones to those that are chosen, until there are enough.
+fn spread<'c>(
+    tx: &mut Tx<'_>,
+    cloud: &'c Cloud,
+    (account, class): (AccountId, DataClass),
+    (region, zones): (&'c str, usize),
+    mut chosen: Vec<&'c DataCentre>,
+    now: Time,
+) -> Result<Vec<String>, ApiError> {
     let mut refusal = None;
     for centre in cloud.region.centres(region) {
         if chosen.len() == zones {
@@ -206,16 +238,54 @@ fn refused(error: ApiError, want: &Want<'_>, centres: &[&DataCentre]) -> ApiErro
 }
 
 /// States a placement in the leaf of the write that made it: `objects` (or `parts`) is by how many their
-/// number at those places changed.
+/// number at those places changed. What one write states more than once is added up.
 pub fn state(cx: &mut Cx<'_>, placement: &Placement, what: &'static str, change: i64) {
-    let placed: Vec<Value> = placement
-        .places
-        .iter()
-        .map(|place| json!({ "site": place.site, "country": place.country, what: change }))
-        .collect();
-    cx.public("tenant", placement.account.to_string());
-    cx.public("class", placement.class.as_str());
-    cx.public("placed", placed);
+    let places: Vec<_> =
+        placement.places.iter().map(|place| (place.site.as_str(), place.country.as_str())).collect();
+    state_at(cx, (placement.account, placement.class), &places, what, change);
+}
+
+/// States a removal as [`state`] does a placement. Nobody has to decide about one: data may always be taken
+/// away from where it is.
+pub fn state_removed(
+    cx: &mut Cx<'_>,
+    account: AccountId,
+    class: DataClass,
+    sites: &[String],
+    what: &'static str,
+    change: i64,
+) {
+    let cloud = cx.cloud;
+    let places: Vec<_> = sites.iter().map(|site| (site.as_str(), country(cloud, site))).collect();
+    state_at(cx, (account, class), &places, what, change);
+}
+
+/// The country of a data centre; `ZZ`, which ISO 3166-1 leaves to its users, where the operator no longer
+/// declares it.
+pub fn country<'c>(cloud: &'c Cloud, site: &str) -> &'c str {
+    cloud.region.centre(site).map_or("ZZ", |centre| centre.country.as_str())
+}
+
+fn state_at(
+    cx: &mut Cx<'_>,
+    (account, class): (AccountId, DataClass),
+    places: &[(&str, &str)],
+    what: &'static str,
+    change: i64,
+) {
+    cx.public("tenant", account.to_string());
+    cx.public("class", class.as_str());
+    let placed = cx.audit.public.entry("placed").or_insert_with(|| json!([]));
+    let Some(placed) = placed.as_array_mut() else { return };
+    for (site, country) in places {
+        match placed.iter_mut().find(|stated| stated["site"] == *site) {
+            Some(stated) => {
+                let before = stated.get(what).and_then(Value::as_i64).unwrap_or_default();
+                stated[what] = json!(before + change);
+            }
+            None => placed.push(json!({ "site": site, "country": country, what: change })),
+        }
+    }
 }
 
 const DECLARE: Meta = Meta::write("awan", "2026-01-01", "DeclareDataCentre");

@@ -1,13 +1,18 @@
 //! Who may do what: the caller's policies first, then the ACLs, then the agreement of the bucket's
 //! owner. Called inside the transaction that reads or writes.
 //!
+//! The provider's people are nobody in particular here, but for one thing: what the agreement's privileged
+//! access lets them read, they may read, and the transaction that allows it states it in public.
+//!
 //! An object's own ACL stands before its bucket's, for writes as for reads: what is `private` in a
 //! `public-read-write` bucket is neither overwritten nor deleted by others, and what is
 //! `public-read-write` in a private bucket is.
 
+use std::sync::Arc;
+
 use base::ApiError;
-use engine::Cx;
 use engine::ports::Decision;
+use engine::{Cx, Kind};
 
 use crate::model::{Acl, Bucket};
 use crate::tables;
@@ -47,12 +52,21 @@ pub struct Ask<'a> {
     pub acl: Option<Acl>,
     /// Condition keys besides the request's facts, as `oss:Prefix`.
     pub conditions: &'a [(&'a str, &'a str)],
+    /// Whether it is asked for an operation that only reads, which a privilege may allow.
+    pub reads: bool,
 }
 
 impl<'a> Ask<'a> {
     /// About the operation's own permission on the bucket.
     pub const fn new(action: &'a str, need: Need) -> Self {
-        Self { action, need, key: None, acl: None, conditions: &[] }
+        Self { action, need, key: None, acl: None, conditions: &[], reads: false }
+    }
+
+    /// For an operation that only reads.
+    #[must_use]
+    pub const fn reading(mut self) -> Self {
+        self.reads = true;
+        self
     }
 
     /// About an object.
@@ -119,10 +133,33 @@ pub fn require(cx: &mut Cx<'_>, bucket: &Bucket, ask: Ask<'_>) -> Result<(), Api
     let allowed = match decision {
         Decision::Allow => true,
         Decision::ExplicitDeny => false,
-        Decision::ImplicitDeny => ask.need.granted_by(ask.acl.unwrap_or(bucket.acl)),
+        Decision::ImplicitDeny => {
+            ask.need.granted_by(ask.acl.unwrap_or(bucket.acl))
+                || ask.reads && privileged(cx, bucket, &resource)?
+        }
     };
     if !allowed {
         return Err(cx.denial(ask.action, &resource, decision));
     }
     cx.require_agreement(bucket.owner)
+}
+
+/// Whether the provider's people may read this under a privilege. Only in a write session, so that the leaf
+/// which states it is committed before anything is answered (`ops::read`).
+fn privileged(cx: &mut Cx<'_>, bucket: &Bucket, resource: &str) -> Result<bool, ApiError> {
+    let (caller, now) = (cx.caller, cx.now);
+    if cx.meta.kind != Kind::Write || !caller.operator {
+        return Ok(false);
+    }
+    let covenant = Arc::clone(&cx.cloud.covenant);
+    let Some(held) = covenant.privilege(cx.tx(), caller, bucket.owner, now)? else {
+        return Ok(false);
+    };
+    cx.audit_account(bucket.owner);
+    cx.audit_resource(resource);
+    cx.public("tenant", bucket.owner.to_string());
+    cx.public("access", held.access);
+    cx.public("reason", held.reason);
+    cx.public("until", held.until.iso());
+    Ok(true)
 }

@@ -7,18 +7,19 @@
 //! | `model` | the words: what goes in and comes out of an operation | know SQL or bytes |
 //! | [`digest`] | the checksums of a body | decide which are wanted |
 //! | [`access`] | who may: policies, then ACLs, then the owner's agreement | parse policies |
-//! | [`place`] | where a bucket's bytes may be | write any |
 //! | `blob` | bytes: append-only segments, group sync, verified reads, giving space back | know buckets or keys |
 //! | `tables` | rows: every statement of this crate | decide |
 //! | [`http`] | both dialects, as thin skins over [`ops`] | decide |
 //! | [`meter`] | the usage of reads | the usage of writes, which is in their commits |
 //!
 //! # How a write goes
-//! The operation authorizes on a snapshot and asks [`place::decide`] for a [`place::Placement`];
-//! without one no byte can be written. The body streams into extents of a segment in constant
+//! The operation authorizes on a snapshot and asks [`engine::places::decide`] for a
+//! [`engine::places::Placement`]; without one no byte can be written. The body streams into extents of a segment in constant
 //! memory, digested off the network's path. `fdatasync` makes them durable, one call for everybody
-//! who waits. Then **one** transaction authorizes again, checks conditions against the current row,
-//! writes rows, counters, usage and audit entry, and hands the replaced body to the reclaimer. Until
+//! who waits, in every data centre of the placement. Then **one** transaction authorizes and decides
+//! again, checks conditions against the current row, writes rows, counters, usage and audit entry (whose
+//! leaf states in public where how many objects are more or fewer), and hands the replaced body to the
+//! reclaimer. Until
 //! that commit nothing refers to the new bytes; whatever ends before it, they are dead space and are
 //! given back.
 //!
@@ -28,7 +29,7 @@
 //! overwritten meanwhile. Every extent is read whole and its CRC-64 verified before a byte leaves.
 //!
 //! # Invariants
-//! - A row refers only to bytes that were synced before the row was committed.
+//! - A row refers only to bytes that were synced, in every copy, before the row was committed.
 //! - Every byte of a sealed segment is either referred to, waiting in `oss_free`, or in `oss_hole`.
 //! - `oss_bucket_stat` and the usage level change in the commit that changes the rows they sum.
 
@@ -40,7 +41,6 @@ pub mod http;
 pub mod meter;
 mod model;
 mod ops;
-pub mod place;
 pub(crate) mod tables;
 
 use std::sync::Arc;
@@ -56,8 +56,15 @@ pub use ops::*;
 /// The tables of object storage.
 pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
     name: "oss",
-    steps: &[include_str!("../schema/0001.sql"), include_str!("../schema/0002.sql")],
+    steps: &[
+        include_str!("../schema/0001.sql"),
+        include_str!("../schema/0002.sql"),
+        include_str!("../schema/0003.sql"),
+    ],
 };
+
+/// Seconds between two looks for lost copies.
+const REPAIR_ROUNDS: u32 = 60;
 
 /// The object storage of one data directory. Clones share it.
 #[derive(Clone)]
@@ -70,8 +77,8 @@ pub(crate) struct Inner {
 }
 
 impl Oss {
-    /// Opens the storage under the cloud's data directory (`oss/segments`): finds what a crash left
-    /// behind, gives it back, and opens a new segment. Blocks; for start-up, on a thread that drives
+    /// Opens the storage under the cloud's data directory (`oss/segments`, and for further copies
+    /// `oss/mirror/<site>/segments`): finds what a crash left behind, gives it back, and opens a new segment. Blocks; for start-up, on a thread that drives
     /// no asynchronous tasks. The database is migrated already.
     ///
     /// # Errors
@@ -85,8 +92,9 @@ impl Oss {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_with(cloud: Arc<Cloud>, limits: Limits) -> Result<Self, ApiError> {
-        let dir = cloud.data_dir.join("oss").join("segments");
-        let blobs = blob::Blobs::open(cloud.db.clone(), Arc::clone(&cloud.clock), &dir, limits)?;
+        let (db, clock) = (cloud.db.clone(), Arc::clone(&cloud.clock));
+        let home = cloud.region.centres(&cloud.region.id).next().map(|centre| centre.site.as_str());
+        let blobs = blob::Blobs::open(db, clock, &cloud.data_dir.join("oss"), home, limits)?;
         let reads = Arc::new(meter::ReadMeter::default());
         Ok(Self(Arc::new(Inner { cloud, blobs, reads })))
     }
@@ -97,9 +105,11 @@ impl Oss {
     }
 
     /// Flushes the usage of reads and gives freed space back, every second until `stop`; then flushes
-    /// once more. The program runs this beside its listeners and waits for it when it drains.
+    /// once more. Lost copies are made anew at once, then every minute and where a reader found one
+    /// missing. The program runs this beside its listeners and waits for it when it drains.
     pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
         let mut stop = std::pin::pin!(stop);
+        let mut rounds = 0_u32;
         loop {
             let more = tokio::time::sleep(std::time::Duration::from_secs(1));
             let ended = tokio::select! {
@@ -113,6 +123,13 @@ impl Oss {
             if let Err(error) = self.reclaim().await {
                 tracing::error!(?error, "give freed space back");
             }
+            if rounds.is_multiple_of(REPAIR_ROUNDS) || self.0.blobs.repair_wanted() {
+                self.repair().await.unwrap_or_else(|error| {
+                    tracing::error!(?error, "make lost copies anew");
+                    0
+                });
+            }
+            rounds = rounds.wrapping_add(1);
         }
     }
 
@@ -130,7 +147,15 @@ impl Oss {
         self.0.blobs.reclaim().await
     }
 
-    /// How much space the segments take.
+    /// Makes copies of sealed segments that were lost anew from those that are there; says how many.
+    ///
+    /// # Errors
+    /// Where the database or a disk refuses.
+    pub async fn repair(&self) -> Result<usize, ApiError> {
+        self.0.blobs.repair().await
+    }
+
+    /// How much space the segments take, all copies together.
     ///
     /// # Errors
     /// Where the directory cannot be read.

@@ -1,9 +1,11 @@
 //! The words of object storage: what callers give and get. Plain data; no dialect, no SQL.
 
 use base::{AccountId, RequestId, Time};
+use engine::places::Want;
 use engine::{Caller, Meta, RequestInfo, Session};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use terms::clauses::DataClass;
 
 use crate::digest::{Algorithm, Checksum};
 
@@ -278,7 +280,7 @@ pub struct ObjectInfo {
     pub storage_class: StorageClass,
     /// Its owner: the bucket's.
     pub owner: AccountId,
-    /// The data centre where its bytes are.
+    /// The first of the data centres where its bytes are.
     pub site: String,
     /// Its own ACL; `None` where the bucket's applies (`default` in OSS).
     pub acl: Option<Acl>,
@@ -331,15 +333,17 @@ pub struct Bucket {
     pub name: String,
     /// The account that owns it and is billed for it.
     pub owner: AccountId,
-    /// The data centre where its bytes are.
-    pub site: String,
+    /// The data centres that hold a copy of its bytes each, the first one first; never empty.
+    pub sites: Vec<String>,
+    /// How sensitive what is in it may be: what the agreement's rules about places go by.
+    pub class: DataClass,
     /// When it was made.
     pub created: Time,
     /// Its ACL.
     pub acl: Acl,
     /// The class of objects that name none.
     pub storage_class: StorageClass,
-    /// `LRS` or `ZRS`, as asked for at its creation.
+    /// `LRS` or `ZRS`: whether [`Self::sites`] are of several zones.
     pub redundancy: Redundancy,
 }
 
@@ -349,19 +353,24 @@ impl Bucket {
         format!("acs:oss:*:{}:{}", self.owner, self.name)
     }
 
+    /// What its owner's agreement is asked about every byte of it.
+    pub(crate) fn want(&self) -> Want<'_> {
+        Want { account: self.owner, class: self.class, sites: &self.sites }
+    }
+
     /// The ARN of an object in it.
     pub fn object_arn(&self, key: &str) -> String {
         format!("acs:oss:*:{}:{}/{key}", self.owner, self.name)
     }
 }
 
-/// Over how many zones a bucket's bytes are spread.
+/// In how many zones there is a copy of a bucket's bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Redundancy {
     /// One zone.
     #[default]
     Local,
-    /// Several zones.
+    /// Two, or as many as the agreement demands.
     Zones,
 }
 

@@ -9,3 +9,4 @@ mod receipt;
 mod sample;
 mod tasks;
 mod usage;
+mod witnesses;

@@ -139,3 +139,81 @@ async fn a_step_whose_lease_was_lost_cannot_overwrite_its_successor() {
     running.await.unwrap();
     assert_eq!(row().await, ("5".to_owned(), 7));
 }
+
+/// Looks at a counter, then holds its step until told; the counter may have moved on meanwhile.
+struct Looker {
+    seen: Arc<Mutex<Vec<u32>>>,
+    counter: Arc<AtomicU32>,
+    gate: Arc<tokio::sync::Semaphore>,
+}
+
+impl Machine for Looker {
+    const KIND: &'static str = "test.looker";
+    type State = ();
+
+    async fn step(&self, _: &StepCx, (): ()) -> Result<Step<()>, StepError> {
+        let looked = self.counter.load(Ordering::SeqCst);
+        self.seen.lock().unwrap().push(looked);
+        self.gate.acquire().await.unwrap().forget();
+        Ok(Next::Wait(Duration::from_secs(3600)).into())
+    }
+}
+
+#[tokio::test]
+async fn a_wake_that_comes_while_the_step_runs_is_not_lost() {
+    let test = cloud();
+    let (seen, counter) = (Arc::<Mutex<Vec<u32>>>::default(), Arc::<AtomicU32>::default());
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let machine =
+        Looker { seen: Arc::clone(&seen), counter: Arc::clone(&counter), gate: Arc::clone(&gate) };
+    let runner = Runner::new(test.cloud.clone()).with_one(machine, &()).await.unwrap();
+    let (stop, stopped) = watch::channel(false);
+    let running = tokio::spawn(runner.run(stopped));
+    until(async || seen.lock().unwrap().len() == 1).await;
+    // It has looked, and is still at work when there is something to see. The clock stands still but
+    // for a moment: not even the end of an hour's wait may be needed.
+    test.clock.pass(Duration::from_millis(1));
+    counter.store(7, Ordering::SeqCst);
+    test.cloud.wakes.wake("test.looker");
+    let cloud = test.cloud.clone();
+    let due = async move || {
+        let sql = "SELECT due_at FROM task WHERE kind = 'test.looker'";
+        let due: Result<Option<i64>, ApiError> =
+            cloud.db.read(move |tx| Ok(tx.query_opt(sql, &[], |row| row.get(0))?)).await;
+        due.unwrap().unwrap()
+    };
+    let now = test.cloud.clock.now().micros();
+    until(async || due().await == now).await;
+    gate.add_permits(1);
+    until(async || *seen.lock().unwrap() == [0, 7]).await;
+    // Nothing woke it again: now it waits its hour.
+    gate.add_permits(1);
+    let hour = 3_600_000_000;
+    until(async || due().await == now + hour).await;
+    stop.send(true).unwrap();
+    running.await.unwrap();
+    assert_eq!(*seen.lock().unwrap(), [0, 7]);
+}
+
+#[tokio::test]
+async fn the_lease_of_a_killed_process_does_not_hold_up_the_next_start() {
+    let test = cloud();
+    let begin = async || {
+        let seen = Arc::<Mutex<Vec<u32>>>::default();
+        let gate = Arc::new(tokio::sync::Semaphore::new(0));
+        let machine =
+            Looker { seen: Arc::clone(&seen), counter: Arc::default(), gate: Arc::clone(&gate) };
+        let runner = Runner::new(test.cloud.clone()).with_one(machine, &()).await.unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let running = tokio::spawn(runner.run(stopped));
+        until(async || seen.lock().unwrap().len() == 1).await;
+        (running, stop, gate)
+    };
+    // The first dies in the middle of its step, with its lease; the clock stands still.
+    let (killed, _stop, _gate) = begin().await;
+    killed.abort();
+    let (running, stop, gate) = begin().await;
+    gate.add_permits(1);
+    stop.send(true).unwrap();
+    running.await.unwrap();
+}

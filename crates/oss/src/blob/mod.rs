@@ -1,17 +1,21 @@
-//! Bytes: append-only segment files, one of them taking new bytes at a time.
+//! Bytes: append-only segments, for each set of data centres one that takes new bytes.
 //!
 //! A writer reserves room, writes extents of at most 1 MiB at offsets of its own, and shares its
-//! `fdatasync` with everybody else ([`segment`]). A reader gets whole extents whose CRC-64 fits
-//! ([`read`]). Freed bytes are punched out of the files once nobody reads them, and a segment that is
+//! `fdatasync` with everybody else ([`segment`]). Where the bytes belong to several data centres, the
+//! segment is the same file in each of them, and nothing is acknowledged before all have it. A reader gets
+//! whole extents whose CRC-64 fits, from whichever copy has them ([`read`]); lost copies are made anew
+//! ([`repair`]). Freed bytes are punched out of the files once nobody reads them, and a segment that is
 //! dead altogether is removed ([`reclaim`], [`recover`]). Offsets are never used twice.
 //!
 //! Not here: what the bytes are. Buckets, keys and permissions are unknown on this side.
 
+mod dirs;
 pub(crate) mod extent;
 pub(crate) mod pins;
 mod read;
 mod reclaim;
 mod recover;
+mod repair;
 pub(crate) mod segment;
 mod write;
 
@@ -19,19 +23,21 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicUsize;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base::{ApiError, Clock};
 use store::Db;
+
+use dirs::Dirs;
 
 pub(crate) use extent::{Extent, Range};
 pub(crate) use pins::Pins;
 pub(crate) use segment::Segment;
 pub(crate) use write::Written;
 
-use crate::error;
+use crate::{error, tables};
 
 /// A stored body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +72,7 @@ impl Default for Limits {
     }
 }
 
-/// The space that segments take.
+/// The space that segments take, all copies together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Space {
     /// Segment files.
@@ -114,7 +120,17 @@ impl From<Error> for ApiError {
     }
 }
 
-/// The segment that takes new bytes.
+/// The data centres that hold a copy each, the first one first; never empty.
+pub(crate) type Sites = Arc<[String]>;
+
+/// The segments that take new bytes. Bytes of different data centres never share one.
+struct Lanes {
+    /// The number of the next segment.
+    next: u32,
+    active: HashMap<Sites, Active>,
+}
+
+/// A segment that takes new bytes.
 struct Active {
     segment: Arc<Segment>,
     tail: u64,
@@ -133,15 +149,19 @@ struct Condemned {
     range: Range,
 }
 
-/// All segments of one directory.
+/// All segments.
 pub(crate) struct Blobs {
     db: Db,
     clock: Arc<dyn Clock>,
-    dir: PathBuf,
+    dirs: Dirs,
     limits: Limits,
     /// The size of a file-system block: what can be punched out.
     block: u64,
-    active: Mutex<Active>,
+    lanes: Mutex<Lanes>,
+    /// The data centres of the further copies of the segments that have any.
+    mirrors: Mutex<HashMap<u32, Vec<String>>>,
+    /// Set by readers that found a copy missing.
+    repair_wanted: AtomicBool,
     rotated: Mutex<Vec<Rotated>>,
     condemned: Mutex<Vec<Condemned>>,
     open: Mutex<HashMap<u32, Arc<Segment>>>,
@@ -157,53 +177,56 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes a directory, two levels of it at most, whose names survive a power loss.
-fn make_durable(dir: &Path) -> io::Result<()> {
-    fs::create_dir_all(dir)?;
-    for made in dir.ancestors().skip(1).take(2).filter(|made| !made.as_os_str().is_empty()) {
-        fs::File::open(made)?.sync_all()?;
-    }
-    Ok(())
-}
-
 impl Blobs {
-    /// Opens the directory, recovers what a crash left, and begins a new segment. Blocks.
+    /// Opens the directory, recovers what a crash left, and begins a segment for `home` where there is such
+    /// a data centre, so that a disk which takes no bytes is found now. Blocks.
     pub(crate) fn open(
         db: Db,
         clock: Arc<dyn Clock>,
-        dir: &Path,
+        root: &Path,
+        home: Option<&str>,
         limits: Limits,
     ) -> Result<Arc<Self>, ApiError> {
-        make_durable(dir).map_err(Error::from)?;
-        let next = recover::recover(&db, dir)?;
-        let segment = Arc::new(Segment::create(dir, next).map_err(Error::from)?);
-        let block = segment.file.metadata().map_err(Error::from)?.blksize().max(512);
-        let open = HashMap::from([(next, Arc::clone(&segment))]);
-        Ok(Arc::new(Self {
+        let dirs = Dirs::new(root);
+        dirs.make(&[]).map_err(Error::from)?;
+        let next = recover::recover(&db, &dirs)?;
+        let mirrors = db.read_blocking(tables::space::mirrors)?.into_iter().collect();
+        let block = fs::metadata(dirs.home()).map_err(Error::from)?.blksize().max(512);
+        let blobs = Self {
             db,
             clock,
-            dir: dir.to_owned(),
+            dirs,
             limits,
             block,
-            active: Mutex::new(Active { segment, tail: 0, extents: 0 }),
+            lanes: Mutex::new(Lanes { next, active: HashMap::new() }),
+            mirrors: Mutex::new(mirrors),
+            repair_wanted: AtomicBool::new(false),
             rotated: Mutex::default(),
             condemned: Mutex::default(),
-            open: Mutex::new(open),
+            open: Mutex::default(),
             pins: Arc::default(),
             buffers: Arc::default(),
             buffered: Arc::default(),
             reclaiming: tokio::sync::Mutex::default(),
-        }))
+        };
+        if let Some(home) = home {
+            blobs.begin(&mut lock(&blobs.lanes), &[home.to_owned()].into())?;
+        }
+        Ok(Arc::new(blobs))
     }
 
     /// Room for an extent. Nobody else ever gets the same.
-    fn reserve(&self, len: u32) -> Result<(Arc<Segment>, u32), Error> {
-        let mut active = lock(&self.active);
-        let full = active.tail + u64::from(len) > self.limits.segment_bytes_max
-            || active.extents >= self.limits.segment_extents_max;
-        if full || active.segment.failed() {
-            self.rotate(&mut active)?;
+    fn reserve(&self, sites: &Sites, len: u32) -> Result<(Arc<Segment>, u32), Error> {
+        let mut lanes = lock(&self.lanes);
+        let full = |active: &Active| {
+            active.tail + u64::from(len) > self.limits.segment_bytes_max
+                || active.extents >= self.limits.segment_extents_max
+                || active.segment.failed()
+        };
+        if lanes.active.get(sites).is_none_or(full) {
+            self.begin(&mut lanes, sites)?;
         }
+        let active = lanes.active.get_mut(sites).expect("it was there or has just begun");
         let start = u32::try_from(active.tail)
             .map_err(|_| Error::Row("a segment beyond 4 GiB".to_owned()))?;
         active.tail += u64::from(len);
@@ -211,14 +234,25 @@ impl Blobs {
         Ok((Arc::clone(&active.segment), start))
     }
 
-    /// Begins a new segment. It blocks for one file creation, once in a gigabyte.
-    fn rotate(&self, active: &mut Active) -> Result<(), Error> {
-        let id = active.segment.id + 1;
-        let segment = Arc::new(Segment::create(&self.dir, id)?);
+    /// Begins a new segment. It blocks for the creation of a file in each data centre, once in a gigabyte.
+    fn begin(&self, lanes: &mut Lanes, sites: &Sites) -> Result<(), Error> {
+        let (id, mirrors) = (lanes.next, sites.get(1..).unwrap_or_default());
+        let segment = Arc::new(Segment::create(&self.dirs, id, mirrors)?);
+        lanes.next = id.checked_add(1).ok_or_else(used_up)?;
+        if !mirrors.is_empty() {
+            lock(&self.mirrors).insert(id, mirrors.to_vec());
+        }
         self.keep_open(&segment);
-        let old = std::mem::replace(active, Active { segment, tail: 0, extents: 0 });
-        lock(&self.rotated).push(Rotated { segment: old.segment, length: old.tail });
+        let new = Active { segment, tail: 0, extents: 0 };
+        if let Some(old) = lanes.active.insert(Arc::clone(sites), new) {
+            lock(&self.rotated).push(Rotated { segment: old.segment, length: old.tail });
+        }
         Ok(())
+    }
+
+    /// The data centres of a segment's further copies.
+    fn mirrors_of(&self, id: u32) -> Vec<String> {
+        lock(&self.mirrors).get(&id).cloned().unwrap_or_default()
     }
 
     /// A segment to read from or punch.
@@ -226,7 +260,7 @@ impl Blobs {
         if let Some(segment) = lock(&self.open).get(&id) {
             return Ok(Arc::clone(segment));
         }
-        let segment = Arc::new(Segment::open(&self.dir, id)?);
+        let segment = Arc::new(Segment::open(&self.dirs, id, &self.mirrors_of(id))?);
         self.keep_open(&segment);
         Ok(segment)
     }
@@ -241,22 +275,28 @@ impl Blobs {
         open.insert(segment.id, Arc::clone(segment));
     }
 
-    /// How much space the segments take.
+    /// How much space the segments take, all copies together.
     pub(crate) async fn space(self: &Arc<Self>) -> Result<Space, ApiError> {
-        let dir = self.dir.clone();
+        let blobs = Arc::clone(self);
         blocking(move || {
             let mut space = Space::default();
-            for entry in fs::read_dir(dir)? {
-                let data = entry?.metadata()?;
-                space.files += 1;
-                space.length += data.len();
-                space.allocated += data.blocks() * 512;
+            for dir in blobs.dirs.all()? {
+                for entry in fs::read_dir(dir)? {
+                    let data = entry?.metadata()?;
+                    space.files += 1;
+                    space.length += data.len();
+                    space.allocated += data.blocks() * 512;
+                }
             }
             Ok(space)
         })
         .await
         .map_err(ApiError::from)
     }
+}
+
+fn used_up() -> Error {
+    Error::Row("segment numbers are used up".to_owned())
 }
 
 /// Runs what may block on a thread for that.

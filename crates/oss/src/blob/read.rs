@@ -1,7 +1,9 @@
 //! Reading extents: whole, verified, without a thread where the page cache has them.
 
+use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -9,7 +11,7 @@ use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use wire::object::checksum::crc64;
 
 use super::extent::EXTENT_BYTES_MAX;
-use super::{Blobs, Error, Extent, Segment, blocking, lock};
+use super::{Blobs, Error, Extent, blocking, lock};
 
 /// Memory for large extents, used again: getting a megabyte from the system and clearing it costs as
 /// much as reading it from the page cache.
@@ -54,40 +56,80 @@ impl Buffers {
 }
 
 impl Blobs {
-    /// The extent, if the page cache has it; never waits for the disk.
-    pub(crate) fn read_cached(&self, extent: &Extent) -> Result<Option<Bytes>, Error> {
-        let segment = self.segment(extent.segment)?;
+    /// The extent, if the page cache has its first copy; never waits for the disk. Whatever is wrong with
+    /// it, [`Self::read`] finds out, and turns to the other copies.
+    pub(crate) fn read_cached(&self, extent: &Extent) -> Option<Bytes> {
+        let segment = self.segment(extent.segment).ok()?;
+        let file = segment.copies().next().flatten()?;
         let mut buffer = self.buffers.take(extent.len as usize);
-        if read_nowait(&segment, &mut buffer.bytes, extent.start.into())? {
-            verified(extent, buffer).map(Some)
-        } else {
-            Ok(None)
-        }
+        let read = read_nowait(file, &mut buffer.bytes, extent.start.into()).unwrap_or(false);
+        (read && fits(extent, &buffer)).then(|| Bytes::from_owner(buffer))
     }
 
     /// The extent, from wherever it is.
     pub(crate) async fn read(self: &Arc<Self>, extent: Extent) -> Result<Bytes, Error> {
         let blobs = Arc::clone(self);
-        blocking(move || {
-            let segment = blobs.segment(extent.segment)?;
-            let mut buffer = blobs.buffers.take(extent.len as usize);
-            match segment.file.read_exact_at(&mut buffer.bytes, extent.start.into()) {
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(damaged(&extent)),
-                Err(error) => Err(error.into()),
-                Ok(()) => verified(&extent, buffer),
+        blocking(move || blobs.read_any(&extent)).await
+    }
+
+    /// The extent from the first copy that has it whole. Those before it are mended.
+    fn read_any(&self, extent: &Extent) -> Result<Bytes, Error> {
+        let segment = self.segment(extent.segment)?;
+        let mut buffer = self.buffers.take(extent.len as usize);
+        let (mut bad, mut failed) = (Vec::new(), None);
+        for copy in segment.copies() {
+            match read_copy(copy, extent, &mut buffer) {
+                Ok(()) => {
+                    self.mend(&bad, extent, &buffer.bytes);
+                    return Ok(Bytes::from_owner(buffer));
+                }
+                Err(error) => {
+                    bad.push(copy);
+                    failed = failed.or(Some(error));
+                }
             }
-        })
-        .await
+        }
+        Err(failed.unwrap_or_else(|| Error::Row("a segment without copies".to_owned())))
+    }
+
+    /// Writes an extent anew into the copies that do not have it. Nobody reclaims it meanwhile: the reader
+    /// holds its body. A copy whose file is missing is left to [`super::repair`].
+    fn mend(&self, bad: &[Option<&File>], extent: &Extent, bytes: &[u8]) {
+        let Extent { segment, start, .. } = *extent;
+        for copy in bad {
+            let Some(file) = copy else {
+                self.repair_wanted.store(true, Ordering::Release);
+                continue;
+            };
+            match file.write_all_at(bytes, start.into()).and_then(|()| file.sync_data()) {
+                Ok(()) => tracing::warn!(segment, start, "mended a copy of a segment from another"),
+                Err(error) => tracing::error!(segment, start, %error, "mend a copy of a segment"),
+            }
+        }
+    }
+}
+
+/// Reads an extent out of one copy.
+fn read_copy(copy: Option<&File>, extent: &Extent, buffer: &mut Pooled) -> Result<(), Error> {
+    let file = copy.ok_or_else(|| Error::Io(io::ErrorKind::NotFound.into()))?;
+    match file.read_exact_at(&mut buffer.bytes, extent.start.into()) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(damaged(extent)),
+        Err(error) => {
+            tracing::error!(segment = extent.segment, start = extent.start, %error, "read a segment");
+            Err(error.into())
+        }
+        Ok(()) if fits(extent, buffer) => Ok(()),
+        Ok(()) => Err(damaged(extent)),
     }
 }
 
 /// True where all of it could be read at once.
-fn read_nowait(segment: &Segment, buffer: &mut [u8], start: u64) -> Result<bool, Error> {
+fn read_nowait(file: &File, buffer: &mut [u8], start: u64) -> Result<bool, Error> {
     let mut done = 0;
     while done < buffer.len() {
         let rest = &mut buffer[done..];
         match preadv2(
-            &segment.file,
+            file,
             &mut [IoSliceMut::new(rest)],
             start + done as u64,
             ReadWriteFlags::NOWAIT,
@@ -102,12 +144,8 @@ fn read_nowait(segment: &Segment, buffer: &mut [u8], start: u64) -> Result<bool,
     Ok(true)
 }
 
-fn verified(extent: &Extent, buffer: Pooled) -> Result<Bytes, Error> {
-    if crc64(&buffer.bytes) == extent.crc64 {
-        Ok(Bytes::from_owner(buffer))
-    } else {
-        Err(damaged(extent))
-    }
+fn fits(extent: &Extent, buffer: &Pooled) -> bool {
+    crc64(&buffer.bytes) == extent.crc64
 }
 
 fn damaged(extent: &Extent) -> Error {

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,7 +16,6 @@ use rustix::io::Errno;
 use store::Tx;
 
 use super::pins::BodyId;
-use super::segment::path;
 use super::{Blobs, Body, Condemned, Error, Range, blocking, extent, lock};
 use crate::tables;
 use crate::tables::free::Freed;
@@ -136,7 +136,7 @@ impl Blobs {
             .map_err(ApiError::from)
     }
 
-    /// Punches the whole blocks within a hole.
+    /// Punches the whole blocks within a hole, in every copy.
     fn punch(&self, hole: &Range) -> Result<(), Error> {
         let first = hole.start.next_multiple_of(self.block);
         let end = hole.end() - hole.end() % self.block;
@@ -144,7 +144,9 @@ impl Blobs {
             return Ok(());
         }
         match self.segment(hole.segment) {
-            Ok(segment) => punch(&segment.file, first, end - first),
+            Ok(segment) => {
+                segment.copies().flatten().try_for_each(|file| punch(file, first, end - first))
+            }
             // Told at start-up; it must not keep the rest from being given back.
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
@@ -152,7 +154,7 @@ impl Blobs {
     }
 
     /// Seals the full segments of which every byte is settled.
-    async fn seal_rotated(&self) -> Result<(), ApiError> {
+    pub(super) async fn seal_rotated(&self) -> Result<(), ApiError> {
         let ready: Vec<(u32, u64)> = lock(&self.rotated)
             .iter()
             .filter(|one| one.segment.settled.load(Ordering::Acquire) == one.length)
@@ -177,16 +179,22 @@ impl Blobs {
         for id in self.db.read(tables::space::dead_segments).await? {
             self.db.write(move |tx| tables::space::remove_segment(tx, id)).await?;
             lock(&self.open).remove(&id);
-            let file = path(&self.dir, id);
-            let removed = blocking(move || match fs::remove_file(file) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::from(error)),
-                _ => Ok(()),
-            });
+            let mirrors = lock(&self.mirrors).remove(&id).unwrap_or_default();
+            let files = self.dirs.files(id, &mirrors);
+            let removed = blocking(move || files.iter().try_for_each(|file| remove(file)));
             if let Err(error) = removed.await {
                 tracing::error!(?error, segment = id, "remove a dead segment; the next start will");
             }
         }
         Ok(())
+    }
+}
+
+/// Removes a file; there being none is as good.
+pub(super) fn remove(file: &Path) -> Result<(), Error> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

@@ -1,33 +1,40 @@
 //! Start-up: finds the segments that a crash left open, gives back what was never committed, and
 //! seals them.
 
-use std::collections::BTreeSet;
-use std::fs::{self, OpenOptions};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, OpenOptions};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::PathBuf;
 
 use base::ApiError;
 use store::Db;
 
-use super::reclaim::{merge, punch, write_holes};
+use super::dirs::{self, Dirs};
+use super::reclaim::{Merge, merge, punch, remove, write_holes};
+use super::repair::restore;
 use super::segment::path;
-use super::{Error, Range};
+use super::{Error, Range, used_up};
 use crate::tables;
 
-/// Recovers the directory; says which number the next segment has. Blocks.
+/// Which data centres hold further copies of which segments.
+type Mirrors = BTreeMap<u32, Vec<String>>;
+
+/// Recovers the directories; says which number the next segment has. Blocks.
 ///
-/// A file without a row is a segment that was open (at most a few: one that was taking bytes, and
+/// A file without a row is a segment that was open (at most a few: those that were taking bytes, and
 /// full ones with a slow upload in them). Its rows in `oss_settled` say which of its bytes were
-/// decided about.
-pub(super) fn recover(db: &Db, dir: &Path) -> Result<u32, ApiError> {
-    let files = segment_files(dir)?;
+/// decided about, and those in `oss_mirror` where else they are.
+pub(super) fn recover(db: &Db, dirs: &Dirs) -> Result<u32, ApiError> {
+    let mirrors = db.read_blocking(tables::space::mirrors)?;
+    let files = segment_files(dirs, &mirrors)?;
     let sealed = db.read_blocking(tables::space::segments)?;
     for id in sealed.difference(&files) {
         tracing::error!(segment = id, "a segment file is missing; the objects in it are lost");
     }
     db.write_blocking(tables::space::forget_settled_of_sealed)?;
     for id in files.difference(&sealed) {
-        recover_segment(db, dir, *id)?;
+        let none = Vec::new();
+        recover_segment(db, dirs, *id, mirrors.get(id).unwrap_or(&none))?;
     }
     let named = db.read_blocking(tables::space::settled_segments)?;
     for id in named.difference(&files) {
@@ -36,57 +43,70 @@ pub(super) fn recover(db: &Db, dir: &Path) -> Result<u32, ApiError> {
     // A number that rows still name is never used again: they would name the new bytes.
     let last = [files.last(), sealed.last(), named.last()].into_iter().flatten().max();
     let last = last.copied().unwrap_or(0);
-    last.checked_add(1).ok_or_else(|| ApiError::internal("segment numbers are used up"))
+    Ok(last.checked_add(1).ok_or_else(used_up)?)
 }
 
-fn segment_files(dir: &Path) -> Result<BTreeSet<u32>, Error> {
-    let mut ids = BTreeSet::new();
-    for entry in fs::read_dir(dir)? {
-        let name = entry?.file_name();
-        let id =
-            name.to_str().and_then(|name| name.strip_suffix(".seg")).and_then(|id| id.parse().ok());
-        match id {
-            Some(id) => drop(ids.insert(id)),
-            None => tracing::warn!(?name, "a file among the segments that is none"),
+/// The segments of which there is any copy. A further copy that no commit ever relied on is removed.
+fn segment_files(dirs: &Dirs, mirrors: &Mirrors) -> Result<BTreeSet<u32>, Error> {
+    let mut ids = dirs::segments(&dirs.home())?;
+    for site in dirs.sites()? {
+        let dir = dirs.mirror(&site);
+        for id in dirs::segments(&dir)? {
+            if mirrors.get(&id).is_some_and(|sites| sites.contains(&site)) {
+                ids.insert(id);
+            } else {
+                remove(&path(&dir, id))?;
+            }
         }
     }
     Ok(ids)
 }
 
-/// Cuts off the tail that nothing refers to, punches out the gaps, and seals the segment.
-fn recover_segment(db: &Db, dir: &Path, id: u32) -> Result<(), ApiError> {
+/// Cuts off the tail that nothing refers to, punches out the gaps, and seals the segment: the same in every
+/// copy, of which a lost one is made anew first.
+fn recover_segment(db: &Db, dirs: &Dirs, id: u32, mirrors: &[String]) -> Result<(), ApiError> {
     let settled = db.read_blocking(move |tx| tables::space::settled(tx, id))?;
     let length = settled.last().map_or(0, Range::end);
-    let path = path(dir, id);
+    let files = dirs.files(id, mirrors);
     if length == 0 {
-        fs::remove_file(&path).map_err(Error::from)?;
+        files.iter().try_for_each(|file| remove(file))?;
         return Ok(());
     }
-    let file = OpenOptions::new().write(true).open(&path).map_err(Error::from)?;
-    let data = file.metadata().map_err(Error::from)?;
-    if data.len() > length {
-        file.set_len(length).map_err(Error::from)?;
-    }
+    restore(dirs, id, mirrors, Some(length))?;
     let gaps = gaps(id, &settled);
-    let given_back =
-        gaps.iter().map(|gap| gap.len).sum::<u64>() + data.len().saturating_sub(length);
+    let dead = gaps.iter().map(|gap| gap.len).sum::<u64>();
     let merges = db.read_blocking(move |tx| merge(tx, gaps.clone()))?;
-    let block = data.blksize().max(512);
-    for found in &merges {
-        let first = found.hole.start.next_multiple_of(block);
-        let end = found.hole.end() - found.hole.end() % block;
-        if first < end {
-            punch(&file, first, end - first)?;
-        }
-    }
-    file.sync_all().map_err(Error::from)?;
+    let cut: u64 = cut_off(&files, length, &merges)?;
     db.write_blocking(move |tx| {
         write_holes(tx, &merges)?;
         tables::space::insert_segment(tx, id, length)?;
         tables::space::forget_settled_of_sealed(tx)
     })?;
-    tracing::info!(segment = id, length, given_back, "recovered a segment");
+    tracing::info!(segment = id, length, given_back = dead + cut, "recovered a segment");
     Ok(())
+}
+
+/// Ends every copy at `length` and punches out the holes; says how many bytes the ends were.
+fn cut_off(files: &[PathBuf], length: u64, holes: &[Merge]) -> Result<u64, Error> {
+    let mut cut = 0;
+    for file in files {
+        let file: File = OpenOptions::new().write(true).open(file)?;
+        let data = file.metadata()?;
+        if data.len() > length {
+            file.set_len(length)?;
+        }
+        cut += data.len().saturating_sub(length);
+        let block = data.blksize().max(512);
+        for Merge { hole, .. } in holes {
+            let first = hole.start.next_multiple_of(block);
+            let end = hole.end() - hole.end() % block;
+            if first < end {
+                punch(&file, first, end - first)?;
+            }
+        }
+        file.sync_all()?;
+    }
+    Ok(cut)
 }
 
 /// What no settled range covers, up to the last of them.

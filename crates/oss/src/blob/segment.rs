@@ -1,4 +1,4 @@
-//! One segment file: append-only, synced in groups.
+//! One segment: append-only, synced in groups, and the same file in each data centre that it belongs to.
 //!
 //! Many writers write at offsets of their own at the same time; one `fdatasync` covers everybody
 //! whose bytes were written before it began.
@@ -12,9 +12,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::dirs::Dirs;
+
 pub(crate) struct Segment {
     pub(crate) id: u32,
-    pub(crate) file: File,
+    /// The data centres of the further copies.
+    pub(crate) mirrors: Vec<String>,
+    /// The files, the first copy first; `None` where one could not be opened.
+    copies: Vec<Option<File>>,
     /// Bytes whose fate is decided; equals the length once nobody writes any more.
     pub(crate) settled: AtomicU64,
     group: Mutex<Group>,
@@ -41,35 +46,64 @@ pub(crate) fn path(dir: &Path, id: u32) -> PathBuf {
 }
 
 impl Segment {
-    /// Makes a new, empty segment whose name survives a power loss.
-    pub(crate) fn create(dir: &Path, id: u32) -> io::Result<Self> {
-        // Opened first: it must not be what fails once the file is there.
-        let folder = File::open(dir)?;
-        let path = path(dir, id);
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
-        if let Err(error) = folder.sync_all() {
+    /// Makes a new, empty segment whose names survive a power loss.
+    pub(super) fn create(dirs: &Dirs, id: u32, mirrors: &[String]) -> io::Result<Self> {
+        dirs.make(mirrors)?;
+        let files = dirs.files(id, mirrors);
+        let made: io::Result<Vec<_>> = files.iter().map(|path| create(path).map(Some)).collect();
+        if made.is_err() {
             // Otherwise the next try would find the number taken.
-            let _ = fs::remove_file(&path);
-            return Err(error);
+            files.iter().for_each(|path| drop(fs::remove_file(path)));
         }
-        Ok(Self::new(id, file))
+        Ok(Self::new(id, mirrors, made?))
     }
 
-    /// Opens one that is there; only for reading where the file system is read-only.
-    pub(crate) fn open(dir: &Path, id: u32) -> io::Result<Self> {
-        let path = path(dir, id);
-        let file =
-            OpenOptions::new().read(true).write(true).open(&path).or_else(|_| File::open(&path))?;
-        Ok(Self::new(id, file))
+    /// Opens one that is there: as many copies as can be, only for reading where the file system is
+    /// read-only.
+    ///
+    /// # Errors
+    /// The first copy's, where there is none.
+    pub(super) fn open(dirs: &Dirs, id: u32, mirrors: &[String]) -> io::Result<Self> {
+        let (mut copies, mut failed) = (Vec::new(), None);
+        for path in dirs.files(id, mirrors) {
+            let both = OpenOptions::new().read(true).write(true).open(&path);
+            match both.or_else(|_| File::open(&path)) {
+                Ok(file) => copies.push(Some(file)),
+                Err(error) => {
+                    copies.push(None);
+                    failed = failed.or(Some(error));
+                }
+            }
+        }
+        match failed {
+            Some(error) if copies.iter().all(Option::is_none) => Err(error),
+            Some(error) => {
+                tracing::error!(segment = id, %error, "a copy of a segment cannot be opened");
+                Ok(Self::new(id, mirrors, copies))
+            }
+            None => Ok(Self::new(id, mirrors, copies)),
+        }
     }
 
-    fn new(id: u32, file: File) -> Self {
+    fn new(id: u32, mirrors: &[String], copies: Vec<Option<File>>) -> Self {
         let (settled, group, synced) = (AtomicU64::new(0), Mutex::default(), Notify::new());
-        Self { id, file, settled, group, synced }
+        Self { id, mirrors: mirrors.to_vec(), copies, settled, group, synced }
     }
 
+    /// The copies, the first one first; `None` for one that could not be opened.
+    pub(super) fn copies(&self) -> impl Iterator<Item = Option<&File>> {
+        self.copies.iter().map(Option::as_ref)
+    }
+
+    /// All files, for what must be done to every copy.
+    fn files(&self) -> io::Result<Vec<&File>> {
+        let missing = || io::Error::other("a copy of the segment is missing");
+        self.copies().map(|copy| copy.ok_or_else(missing)).collect()
+    }
+
+    /// Writes into every copy.
     pub(crate) fn write(&self, bytes: &[u8], start: u32) -> io::Result<()> {
-        self.file.write_all_at(bytes, start.into())
+        self.files()?.iter().try_for_each(|file| file.write_all_at(bytes, start.into()))
     }
 
     pub(crate) fn settle(&self, bytes: u64) {
@@ -81,7 +115,7 @@ impl Segment {
         self.lock().failed.is_some()
     }
 
-    /// Returns when everything written to this segment before the call is durable.
+    /// Returns when everything written to this segment before the call is durable in every copy.
     pub(crate) async fn sync(self: &Arc<Self>) -> io::Result<()> {
         let mine = {
             let mut group = self.lock();
@@ -115,7 +149,7 @@ impl Segment {
     /// Syncs until nobody waits. On a thread that may block.
     fn run_syncs(&self) {
         loop {
-            let result = self.file.sync_data();
+            let result = self.sync_copies();
             let mut group = self.lock();
             match result {
                 Ok(()) => group.ended = group.begun,
@@ -137,7 +171,33 @@ impl Segment {
         }
     }
 
+    /// Syncs every copy, all at the same time: they are on different disks.
+    fn sync_copies(&self) -> io::Result<()> {
+        let files = self.files()?;
+        let Some((first, further)) = files.split_first() else { return Ok(()) };
+        if further.is_empty() {
+            return first.sync_data();
+        }
+        std::thread::scope(|scope| {
+            let begun: Vec<_> =
+                further.iter().map(|file| scope.spawn(|| file.sync_data())).collect();
+            let stopped = |_| Err(io::Error::other("the thread of a sync stopped"));
+            let done = begun.into_iter().map(|sync| sync.join().unwrap_or_else(stopped));
+            // Each is waited for, whatever the others say.
+            std::iter::once(first.sync_data()).chain(done).fold(Ok(()), Result::and)
+        })
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Group> {
         self.group.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Makes an empty file whose name survives a power loss.
+fn create(path: &Path) -> io::Result<File> {
+    // Opened first: it must not be what fails once the file is there.
+    let folder = File::open(path.parent().unwrap_or(Path::new(".")))?;
+    let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+    folder.sync_all()?;
+    Ok(file)
 }

@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use base::ApiError;
+use engine::places::{Place, Placement};
 use store::Tx;
 use tokio::task::JoinHandle;
 use wire::object::checksum::crc64;
 
 use super::extent::EXTENT_BYTES_MAX;
-use super::{Blobs, Condemned, Error, Extent, Range, Segment, blocking, lock};
+use super::{Blobs, Condemned, Error, Extent, Range, Segment, Sites, blocking, lock};
 use crate::digest::{Digested, Digests};
-use crate::place::Placement;
 use crate::tables;
 
 /// Up to this size a body is digested and written right on the task: it takes microseconds, and
@@ -86,6 +86,7 @@ impl Drop for Charge {
 /// What goes along with the bytes, on whichever thread they are worked on.
 struct Work {
     blobs: Arc<Blobs>,
+    sites: Sites,
     held: Arc<Held>,
     digests: Digests,
     extents: Vec<Extent>,
@@ -97,7 +98,7 @@ impl Work {
         self.digests.update(bytes, crc64);
         let len = u32::try_from(bytes.len())
             .map_err(|_| Error::Row("an extent beyond 4 GiB".to_owned()))?;
-        let (segment, start) = self.blobs.reserve(len)?;
+        let (segment, start) = self.blobs.reserve(&self.sites, len)?;
         let extent = Extent { segment: segment.id, start, len, crc64 };
         self.held.add(&segment, extent.range());
         segment.write(bytes, start)?;
@@ -120,16 +121,17 @@ pub(crate) struct Writer {
 }
 
 impl Blobs {
-    /// Begins a body. There is one directory so far and so one place; the placement is asked for all
-    /// the same, since no byte may be written that nobody has decided about.
-    pub(crate) fn writer(self: &Arc<Self>, _placement: &Placement, digests: Digests) -> Writer {
+    /// Begins a body, of which each data centre of the placement gets a copy. No byte is written that
+    /// nobody has decided about.
+    pub(crate) fn writer(self: &Arc<Self>, placement: &Placement, digests: Digests) -> Writer {
         let held = Held {
             blobs: Arc::clone(self),
             ranges: Mutex::default(),
             committed: AtomicBool::new(false),
         };
-        let work =
-            Work { blobs: Arc::clone(self), held: Arc::new(held), digests, extents: Vec::new() };
+        let (blobs, held) = (Arc::clone(self), Arc::new(held));
+        let sites = placement.places().iter().map(Place::site).map(str::to_owned).collect();
+        let work = Work { blobs, sites, held, digests, extents: Vec::new() };
         let charge = Charge { total: Arc::clone(&self.buffered), bytes: 0 };
         Writer { work: Some(work), job: None, buffer: Vec::new(), charge, blobs: Arc::clone(self) }
     }
@@ -215,6 +217,11 @@ impl Written {
     pub(crate) fn settle(&self, tx: &mut Tx<'_>) -> Result<(), ApiError> {
         for (_, range) in lock(&self.held.ranges).iter() {
             tables::space::settle(tx, range)?;
+        }
+        for segment in self.held.segments() {
+            for site in &segment.mirrors {
+                tables::space::insert_mirror(tx, segment.id, site)?;
+            }
         }
         let held = Arc::clone(&self.held);
         tx.on_commit(move || held.committed.store(true, Ordering::Release));

@@ -35,7 +35,7 @@ impl Storage {
     ) -> Result<Identity, ApiError> {
         let cloud = self.oss.cloud();
         let now = cloud.clock.now();
-        let signed = match auth::parse(head, dialect, &asked.resource(), &cloud.region.id, now)? {
+        let signed = match self.signature(head, dialect, asked)? {
             Auth::Signed(signed) => signed,
             Auth::Anonymous => {
                 let payload = Payload::unsigned(head, dialect)?;
@@ -62,6 +62,24 @@ impl Storage {
             }
             Err(refused) => Err(self.missing(&asked.bucket).await?.unwrap_or(refused)),
         }
+    }
+
+    /// Reads the signature, which may be made for any region of this cloud: clients sign for the one that
+    /// the bucket's location tells them.
+    ///
+    /// Errors: as [`auth::parse`].
+    fn signature(
+        &self,
+        head: &Head<'_>,
+        dialect: Dialect,
+        asked: &Asked,
+    ) -> Result<Auth, ApiError> {
+        let now = self.oss.cloud().clock.now();
+        let parse = |region| auth::parse(head, dialect, &asked.resource(), region, now);
+        let regions = self.regions();
+        let (own, others) = regions.split_first().expect("a cloud has a region");
+        parse(own)
+            .or_else(|refused| others.iter().find_map(|region| parse(region).ok()).ok_or(refused))
     }
 
     /// The error that a bucket is not there, if so.

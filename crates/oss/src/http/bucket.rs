@@ -1,17 +1,18 @@
 //! Operations on buckets.
 
 use base::ApiError;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
+use terms::clauses::DataClass;
 use wire::object::body::{self, Grantee, SMALL_BYTES_MAX};
 use wire::object::{Dialect, address, error};
 
 use super::call::{Call, Payload};
 use super::configuration::{Configuration, Unset};
-use super::headers::{self, BUCKET_TAGS_MAX};
+use super::headers::{self, BUCKET_TAGS_MAX, DATA_CLASS, SITE};
 use super::render::{self, ALL_USERS, Style};
 use super::respond::{empty, put, xml};
 use super::{Answer, Storage};
-use crate::model::{Acl, Redundancy, StorageClass};
+use crate::model::{Acl, Bucket, Redundancy, StorageClass};
 use crate::ops::{BucketView, CreateBucket, Document, PAGE_MAX};
 
 impl Storage {
@@ -20,20 +21,19 @@ impl Storage {
         headers::check_understood(call.head.headers, call.dialect)?;
         let wanted =
             body::create_bucket(&call.read(payload, SMALL_BYTES_MAX).await?, call.dialect)?;
-        if wanted.location.is_some_and(|location| location != self.place().region) {
-            return Err(ApiError::new(&error::INVALID_LOCATION));
-        }
-        let class = wanted
-            .storage_class
-            .or_else(|| call.head.header("x-oss-storage-class").map(str::to_owned));
+        let told = |name: &str| call.head.header(name).map(str::to_owned);
+        let class = wanted.storage_class.or_else(|| told("x-oss-storage-class"));
+        let redundancy =
+            wanted.redundancy.or_else(|| told(headers::names(call.dialect).redundancy));
         let options = CreateBucket {
             acl: headers::bucket_acl(&call.head, call.dialect)?,
             storage_class: read_word(class.as_deref(), "StorageClass", StorageClass::parse)?,
-            redundancy: read_word(
-                wanted.redundancy.as_deref(),
-                "DataRedundancyType",
-                Redundancy::parse,
-            )?,
+            redundancy: read_word(redundancy.as_deref(), "DataRedundancyType", Redundancy::parse)?,
+            class: read_word(call.head.header(DATA_CLASS), DATA_CLASS, |word| {
+                DataClass::parse(word).map(Some)
+            })?,
+            region: wanted.location.map(|location| region(location, call.dialect)),
+            site: told(SITE),
             repeatable: call.is_oss(),
         };
         self.oss.create_bucket(&call.ctx, &call.bucket, options).await?;
@@ -48,19 +48,22 @@ impl Storage {
     }
 
     pub(super) async fn head_bucket(&self, call: &Call<'_>) -> Answer {
-        self.oss.bucket(&call.ctx, &call.bucket, BucketView::Head).await?;
+        let bucket = self.oss.bucket(&call.ctx, &call.bucket, BucketView::Head).await?;
         let mut response = empty(StatusCode::OK);
         let headers = response.headers_mut();
         match call.dialect {
-            Dialect::Oss => put(headers, "x-oss-bucket-region", self.place().region),
-            Dialect::S3 => put(headers, "x-amz-bucket-region", self.place().region),
+            Dialect::Oss => put(headers, "x-oss-bucket-region", self.place_of(&bucket).region),
+            Dialect::S3 => put(headers, "x-amz-bucket-region", self.place_of(&bucket).region),
         }
+        put_placement(headers, &bucket);
         Ok(response)
     }
 
     pub(super) async fn bucket_info(&self, call: &Call<'_>) -> Answer {
         let bucket = self.oss.bucket(&call.ctx, &call.bucket, BucketView::Info).await?;
-        Ok(xml(render::bucket_info(&self.place(), &bucket)))
+        let mut response = xml(render::bucket_info(&self.place_of(&bucket), &bucket));
+        put_placement(response.headers_mut(), &bucket);
+        Ok(response)
     }
 
     pub(super) async fn bucket_stat(&self, call: &Call<'_>) -> Answer {
@@ -69,8 +72,8 @@ impl Storage {
     }
 
     pub(super) async fn bucket_location(&self, call: &Call<'_>) -> Answer {
-        self.oss.bucket(&call.ctx, &call.bucket, BucketView::Location).await?;
-        Ok(xml(render::location(Style::plain(call.dialect), &self.place())))
+        let bucket = self.oss.bucket(&call.ctx, &call.bucket, BucketView::Location).await?;
+        Ok(xml(render::location(Style::plain(call.dialect), &self.place_of(&bucket))))
     }
 
     pub(super) async fn bucket_versioning(&self, call: &Call<'_>) -> Answer {
@@ -171,6 +174,20 @@ impl Storage {
         self.oss.bucket(&call.ctx, &call.bucket, BucketView::Info).await?;
         Ok(xml(render::live_channels(call.text("prefix"), call.text("marker"), limit)))
     }
+}
+
+/// The region that a location names.
+fn region(location: String, dialect: Dialect) -> String {
+    match (dialect, location.strip_prefix("oss-")) {
+        (Dialect::Oss, Some(region)) => region.to_owned(),
+        _ => location,
+    }
+}
+
+/// What a bucket's data is and where it lies.
+fn put_placement(headers: &mut HeaderMap, bucket: &Bucket) {
+    put(headers, DATA_CLASS, bucket.class.as_str());
+    put(headers, SITE, &bucket.sites.join(","));
 }
 
 /// Reads a word of a request; the default where it is not there.

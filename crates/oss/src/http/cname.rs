@@ -12,7 +12,9 @@ use super::call::{Call, Payload};
 use super::respond::{self, empty};
 use super::{Answer, Storage, render};
 use crate::access::{Ask, Need, require};
+use crate::meter::GETS;
 use crate::model::Bucket;
+use crate::ops::require_to_read;
 use crate::tables;
 
 const fn read(name: &'static str) -> Meta {
@@ -33,10 +35,14 @@ const TOO_MANY: Code =
 /// Host names of one bucket, at most.
 const CNAMES_MAX: u64 = 100;
 
-/// The bucket, for a caller who has the operation's permission on it.
-fn own(cx: &mut Cx<'_>, name: &str) -> Result<Bucket, ApiError> {
+fn find(cx: &mut Cx<'_>, name: &str) -> Result<Bucket, ApiError> {
     let missing = || ApiError::new(&error::NO_SUCH_BUCKET).field("BucketName", name);
-    let bucket = tables::bucket::find(cx.tx(), name)?.ok_or_else(missing)?;
+    tables::bucket::find(cx.tx(), name)?.ok_or_else(missing)
+}
+
+/// The bucket, for a caller who has the permission of the operation, which changes it.
+fn own(cx: &mut Cx<'_>, name: &str) -> Result<Bucket, ApiError> {
+    let bucket = find(cx, name)?;
     let action = cx.meta.permission();
     require(cx, &bucket, Ask::new(&action, Need::Own))?;
     cx.audit_account(bucket.owner);
@@ -84,13 +90,13 @@ impl Storage {
     pub(super) async fn list_cname(&self, call: &Call<'_>) -> Answer {
         let name = call.bucket.clone();
         let list = move |cx: &mut Cx<'_>| {
-            let bucket = own(cx, &name)?;
+            let bucket = find(cx, &name)?;
+            require_to_read(cx, &bucket, Need::Own)?;
             let bound = tables::cname::list(cx.tx(), bucket.id)?;
             Ok((bucket, bound))
         };
-        let (bucket, bound) =
-            self.oss.cloud().read(call.ctx.session(read("ListCname")), list).await?;
-        Ok(respond::xml(render::cnames(&bucket, &bound)))
+        let seen = self.oss.read(&call.ctx, (read("ListCname"), GETS), &call.bucket, list).await?;
+        Ok(respond::xml(render::cnames(&seen.bucket, &seen.found)))
     }
 
     /// The host name that the body tells, lower case.

@@ -12,6 +12,11 @@ use super::route::Query;
 use crate::digest::Checksum;
 use crate::model::{Acl, Attributes, Expected, PutOptions, StorageClass, Tags};
 
+/// Our own, in both protocols: the class of data that a bucket is for.
+pub(super) const DATA_CLASS: &str = "x-awan-data-class";
+/// Our own: the data centre of a bucket, and in answers all of them, with commas between.
+pub(super) const SITE: &str = "x-awan-site";
+
 /// The names of a protocol's headers, lower case.
 #[derive(Debug)]
 pub(super) struct Names {
@@ -20,6 +25,8 @@ pub(super) struct Names {
     pub(super) bucket_acl: &'static str,
     pub(super) object_acl: &'static str,
     pub(super) storage_class: &'static str,
+    /// `LRS` or `ZRS`. S3 has none of its own.
+    pub(super) redundancy: &'static str,
     pub(super) tagging: &'static str,
     pub(super) tagging_count: &'static str,
     pub(super) copy_source: &'static str,
@@ -40,6 +47,7 @@ static OSS: Names = Names {
     bucket_acl: "x-oss-acl",
     object_acl: "x-oss-object-acl",
     storage_class: "x-oss-storage-class",
+    redundancy: "x-oss-data-redundancy-type",
     tagging: "x-oss-tagging",
     tagging_count: "x-oss-tagging-count",
     copy_source: "x-oss-copy-source",
@@ -68,6 +76,7 @@ static S3: Names = Names {
     bucket_acl: "x-amz-acl",
     object_acl: "x-amz-acl",
     storage_class: "x-amz-storage-class",
+    redundancy: "x-awan-redundancy",
     tagging: "x-amz-tagging",
     tagging_count: "x-amz-tagging-count",
     copy_source: "x-amz-copy-source",

@@ -1,27 +1,40 @@
 //! Buckets: make, delete, list, describe, ACL.
 
+use std::sync::Arc;
+
 use base::ApiError;
+use engine::places;
 use engine::ports::Decision;
 use engine::{Cx, Meta};
+use serde_json::json;
+use terms::clauses::DataClass;
 
-use super::{PAGE_MAX, RequestCtx, find_bucket, meta};
+use super::read::Seen;
+use super::{PAGE_MAX, RequestCtx, decide, find_bucket, meta};
 use crate::access::{Ask, Need, require};
-use crate::meter::{GETS, LISTS, PUTS, Payer};
+use crate::meter::{GETS, LISTS, PUTS};
 use crate::model::{Acl, Bucket, BucketStat, Redundancy, StorageClass};
-use crate::{Oss, error, place, tables};
+use crate::{Oss, error, tables};
 
 /// Buckets of one account, at most.
 const BUCKETS_MAX: u64 = 1000;
 
 /// What a new bucket is to be.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct CreateBucket {
     /// Its ACL; private where not told.
     pub acl: Option<Acl>,
     /// The class of objects that name none.
     pub storage_class: StorageClass,
-    /// Over how many zones it is to be spread.
+    /// In how many zones a copy is to be.
     pub redundancy: Redundancy,
+    /// How sensitive what is in it may be; what the owner's agreement says of data of which nobody says
+    /// anything where not told.
+    pub class: Option<DataClass>,
+    /// The region that it is to be in; the cloud's own where not told.
+    pub region: Option<String>,
+    /// The data centre that is to hold it (the first copy of it); one of the region where not told.
+    pub site: Option<String>,
     /// Where the caller has it already: a success that only sets the ACL, if one is given (OSS),
     /// rather than `BucketAlreadyOwnedByYou` (S3).
     pub repeatable: bool,
@@ -98,7 +111,8 @@ impl Oss {
     ///
     /// # Errors
     /// `BucketAlreadyExists`, `BucketAlreadyOwnedByYou`, `TooManyBuckets`, `AccessDenied`,
-    /// `InvalidBucketName`.
+    /// `InvalidBucketName`, `InvalidLocationConstraint`, `InvalidArgument` for a data centre that there is
+    /// not, and those of [`engine::places::decide`].
     pub async fn create_bucket(
         &self,
         ctx: &RequestCtx,
@@ -112,8 +126,8 @@ impl Oss {
         let create = move |cx: &mut Cx<'_>| {
             require_own(cx, &name)?;
             match tables::bucket::find(cx.tx(), &name)? {
-                None => insert(cx, &name, options).map(Created::New),
-                Some(bucket) => existing(cx, bucket, options).map(Created::Already),
+                None => insert(cx, &name, &options).map(Created::New),
+                Some(bucket) => existing(cx, bucket, &options).map(Created::Already),
             }
         };
         self.0.cloud.write(ctx.session(meta::PUT_BUCKET), create).await
@@ -141,6 +155,7 @@ impl Oss {
                     ApiError::new(&error::BUCKET_NOT_EMPTY).field("BucketName", name.as_str())
                 );
             }
+            state_bucket(cx, &bucket);
             if abort_uploads {
                 super::multipart::abort_all(cx, &bucket)?;
             } else if tables::upload::any(cx.tx(), bucket.id)? {
@@ -188,16 +203,14 @@ impl Oss {
         name: &str,
         view: BucketView,
     ) -> Result<Bucket, ApiError> {
-        let name = name.to_owned();
+        let asked = name.to_owned();
         let (meta, need) = view.meta();
         let find = move |cx: &mut Cx<'_>| {
-            let bucket = find_bucket(cx, &name)?;
-            require_on(cx, &bucket, need)?;
-            Ok(bucket)
+            let bucket = find_bucket(cx, &asked)?;
+            require_to_read(cx, &bucket, need)?;
+            Ok((bucket, ()))
         };
-        let bucket = self.0.cloud.read(ctx.session(meta), find).await?;
-        self.0.reads.count(&Payer::of(&bucket), GETS, 1);
-        Ok(bucket)
+        Ok(self.read(ctx, (meta, GETS), name, find).await?.bucket)
     }
 
     /// What is in a bucket, as of the last commit.
@@ -209,15 +222,15 @@ impl Oss {
         ctx: &RequestCtx,
         name: &str,
     ) -> Result<(Bucket, BucketStat), ApiError> {
-        let name = name.to_owned();
+        let asked = name.to_owned();
         let find = move |cx: &mut Cx<'_>| {
-            let bucket = find_bucket(cx, &name)?;
-            require_on(cx, &bucket, Need::Own)?;
+            let bucket = find_bucket(cx, &asked)?;
+            require_to_read(cx, &bucket, Need::Own)?;
             let stat = tables::bucket::stat(cx.tx(), bucket.id)?;
             Ok((bucket, stat))
         };
-        let (bucket, stat) = self.0.cloud.read(ctx.session(meta::GET_BUCKET_STAT), find).await?;
-        self.0.reads.count(&Payer::of(&bucket), LISTS, 1);
+        let Seen { bucket, found: stat, .. } =
+            self.read(ctx, (meta::GET_BUCKET_STAT, LISTS), name, find).await?;
         Ok((bucket, stat))
     }
 
@@ -252,24 +265,43 @@ pub(super) fn require_on(cx: &mut Cx<'_>, bucket: &Bucket, need: Need) -> Result
     require(cx, bucket, Ask::new(&action, need))
 }
 
-fn insert(cx: &mut Cx<'_>, name: &str, options: CreateBucket) -> Result<Bucket, ApiError> {
+/// As [`require_on`], for an operation that only reads.
+pub(crate) fn require_to_read(
+    cx: &mut Cx<'_>,
+    bucket: &Bucket,
+    need: Need,
+) -> Result<(), ApiError> {
+    let action = cx.meta.permission();
+    require(cx, bucket, Ask::new(&action, need).reading())
+}
+
+fn insert(cx: &mut Cx<'_>, name: &str, options: &CreateBucket) -> Result<Bucket, ApiError> {
     let owner = cx.account();
     if tables::bucket::count(cx.tx(), owner)? >= BUCKETS_MAX {
         return Err(ApiError::new(&error::TOO_MANY_BUCKETS));
     }
+    let class = match options.class {
+        Some(class) => class,
+        None => default_class(cx)?,
+    };
     let bucket = Bucket {
         id: 0,
         name: name.to_owned(),
         owner,
-        site: place::home(&cx.cloud.region)?,
+        sites: sites(cx, class, options)?,
+        class,
         created: cx.now,
         acl: options.acl.unwrap_or_default(),
         storage_class: options.storage_class,
         redundancy: options.redundancy,
     };
+    // So that nobody gets a bucket into which nothing may be put.
+    decide(cx, &bucket)?;
     let bucket = tables::bucket::insert(cx.tx(), &bucket)?;
     cx.audit_detail("acl", bucket.acl.as_str());
-    cx.audit_detail("site", bucket.site.as_str());
+    cx.audit_detail("class", bucket.class.as_str());
+    cx.audit_detail("site", bucket.sites.join(" "));
+    state_bucket(cx, &bucket);
     cx.count(owner, &bucket.arn(), PUTS, 1);
     Ok(bucket)
 }
@@ -277,13 +309,13 @@ fn insert(cx: &mut Cx<'_>, name: &str, options: CreateBucket) -> Result<Bucket, 
 fn existing(
     cx: &mut Cx<'_>,
     mut bucket: Bucket,
-    options: CreateBucket,
+    options: &CreateBucket,
 ) -> Result<Bucket, ApiError> {
     let taken = |code| Err(ApiError::new(code).field("BucketName", bucket.name.as_str()));
     if bucket.owner != cx.account() {
         return taken(&error::BUCKET_ALREADY_EXISTS);
     }
-    if !options.repeatable {
+    if !options.repeatable || differs(cx, &bucket, options) {
         return taken(&error::BUCKET_ALREADY_OWNED);
     }
     if let Some(acl) = options.acl.filter(|acl| *acl != bucket.acl) {
@@ -295,4 +327,77 @@ fn existing(
     }
     cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
     Ok(bucket)
+}
+
+/// Whether a bucket that is there is another than the one asked for: class and place stay what they are, and
+/// nobody is to believe otherwise.
+fn differs(cx: &Cx<'_>, bucket: &Bucket, options: &CreateBucket) -> bool {
+    let at = |region: &String| {
+        let mut centres = cx.cloud.region.centres(region);
+        centres.any(|centre| bucket.sites.contains(&centre.site))
+    };
+    options.class.is_some_and(|class| class != bucket.class)
+        || options.site.as_ref().is_some_and(|site| bucket.sites.first() != Some(site))
+        || options.region.as_ref().is_some_and(|region| !at(region))
+        || options.redundancy == Redundancy::Zones && bucket.redundancy != Redundancy::Zones
+}
+
+/// The class of data of which nobody says anything.
+fn default_class(cx: &mut Cx<'_>) -> Result<DataClass, ApiError> {
+    let (owner, now, covenant) = (cx.account(), cx.now, Arc::clone(&cx.cloud.covenant));
+    let in_force = covenant.in_force(cx.tx(), owner, now)?;
+    Ok(in_force.map_or(DataClass::Internal, |bound| bound.terms.residency.default_class))
+}
+
+/// The data centres of a new bucket.
+fn sites(
+    cx: &mut Cx<'_>,
+    class: DataClass,
+    options: &CreateBucket,
+) -> Result<Vec<String>, ApiError> {
+    let (cloud, owner, now) = (cx.cloud, cx.account(), cx.now);
+    let zones = match options.redundancy {
+        Redundancy::Local => 1,
+        Redundancy::Zones => zones_min(cx, class)?.max(2),
+    };
+    let region = options.region.as_ref().unwrap_or(&cloud.region.id);
+    if options.region.is_some() && cloud.region.centres(region).next().is_none() {
+        return Err(ApiError::new(&error::INVALID_LOCATION).field("LocationConstraint", region));
+    }
+    let Some(site) = &options.site else {
+        return places::choose(cx.tx(), cloud, owner, class, (region, zones), now);
+    };
+    if cloud.region.centre(site).is_none() {
+        let unknown = error::INVALID_ARGUMENT.error("There is no such data centre.");
+        return Err(unknown.field("ArgumentName", "x-awan-site").field("ArgumentValue", site));
+    }
+    if options.region.is_some() && !cloud.region.centres(region).any(|one| one.site == *site) {
+        let elsewhere = error::INVALID_LOCATION.error("The data centre is in another region.");
+        return Err(elsewhere.field("LocationConstraint", region));
+    }
+    places::choose_beside(cx.tx(), cloud, owner, class, (site, zones), now)
+}
+
+/// The zones in which the owner's agreement demands a copy.
+fn zones_min(cx: &mut Cx<'_>, class: DataClass) -> Result<usize, ApiError> {
+    let (owner, now, covenant) = (cx.account(), cx.now, Arc::clone(&cx.cloud.covenant));
+    let in_force = covenant.in_force(cx.tx(), owner, now)?;
+    let rule = in_force.as_ref().and_then(|bound| bound.terms.residency.rule(class));
+    Ok(rule.map_or(1, |rule| rule.zones_min as usize))
+}
+
+/// States in the leaf where a bucket is made, or was.
+fn state_bucket(cx: &mut Cx<'_>, bucket: &Bucket) {
+    let cloud = cx.cloud;
+    cx.public("tenant", bucket.owner.to_string());
+    cx.public("class", bucket.class.as_str());
+    if let Some((home, mirrors)) = bucket.sites.split_first() {
+        cx.public("site", home.as_str());
+        cx.public("country", places::country(cloud, home));
+        if !mirrors.is_empty() {
+            let mirror =
+                |site: &String| json!({ "site": site, "country": places::country(cloud, site) });
+            cx.public("mirrors", mirrors.iter().map(mirror).collect::<Vec<_>>());
+        }
+    }
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use base::ApiError;
 use engine::Cx;
+use engine::places::{self, Placement};
 
 use super::object::check_write;
-use super::{Source, find_bucket};
+use super::{Source, decide, find_bucket, home};
 use crate::access::{Gives, require_write};
 use crate::blob::{Blobs, Written};
 use crate::digest::Digests;
@@ -15,7 +16,6 @@ use crate::model::{
     Acl, Attributes, Bucket, Etag, Expected, ObjectInfo, PutOptions, StorageClass, Stored, Tags,
     WriteConditions,
 };
-use crate::place::Placement;
 use crate::tables::bucket::{Change, bytes};
 use crate::tables::object::Object;
 use crate::{DeleteKey, error, tables};
@@ -68,7 +68,7 @@ pub(super) struct Commit {
     tags: Tags,
     conditions: WriteConditions,
     written: Written,
-    site: String,
+    placement: Placement,
 }
 
 impl Commit {
@@ -77,7 +77,7 @@ impl Commit {
         key: &str,
         options: PutOptions,
         written: Written,
-        placement: &Placement,
+        placement: Placement,
     ) -> Self {
         let mut attributes = options.attributes;
         attributes.checksums.clone_from(&written.digested.checksums);
@@ -90,7 +90,7 @@ impl Commit {
             tags: options.tags,
             conditions: options.conditions,
             written,
-            site: placement.site().to_owned(),
+            placement,
         }
     }
 
@@ -98,8 +98,9 @@ impl Commit {
         let bucket = find_bucket(cx, &self.bucket)?;
         let gives = Gives { acl: self.acl.is_some(), tags: !self.tags.is_empty() };
         let current = require_write(cx, &bucket, &self.key, gives)?;
-        if bucket.site != self.site {
-            // Made anew elsewhere while the body came: the bytes are where nobody decided.
+        // By the agreement of now: it may have been amended while the body came.
+        if decide(cx, &bucket)? != self.placement {
+            // The bucket was made anew while the body came: the bytes are where nobody decided.
             return Err(ApiError::new(&error::OPERATION_ABORTED));
         }
         let digested = &self.written.digested;
@@ -113,14 +114,15 @@ impl Commit {
             modified: cx.now,
             storage_class: self.storage_class.unwrap_or(bucket.storage_class),
             owner: bucket.owner,
-            site: self.site.clone(),
+            site: home(&self.placement).to_owned(),
             acl: self.acl,
             attributes: self.attributes.clone(),
             tags: self.tags.clone(),
             version: None,
         };
         let object = Object { info, body };
-        replace(cx, &bucket, current, &self.conditions, object, Change::default())
+        let also = Change::default();
+        replace(cx, (&bucket, &self.placement), current, &self.conditions, object, also)
     }
 }
 
@@ -128,7 +130,7 @@ impl Commit {
 /// `also` is what else the commit changes about the bucket (the parts that became the object).
 pub(super) fn replace(
     cx: &mut Cx<'_>,
-    bucket: &Bucket,
+    (bucket, placement): (&Bucket, &Placement),
     current: Option<Object>,
     conditions: &WriteConditions,
     object: Object,
@@ -157,6 +159,7 @@ pub(super) fn replace(
     cx.audit_detail("etag", info.etag.lower());
     cx.audit_detail("crc64", info.crc64.to_string());
     cx.audit_detail("site", info.site.clone());
+    places::state(cx, placement, "objects", change.objects);
     Ok(Stored {
         etag: info.etag,
         crc64: info.crc64,
@@ -183,7 +186,7 @@ impl Removal {
         self.removed = other.removed;
     }
 
-    /// Writes the sums and the usage.
+    /// Writes the sums and the usage, and states what is where no more.
     pub(super) fn apply(&self, cx: &mut Cx<'_>, bucket: &Bucket) -> Result<(), ApiError> {
         if self.objects == 0 {
             return Ok(());
@@ -191,6 +194,8 @@ impl Removal {
         let change = Change { objects: -self.objects, bytes: -self.bytes, ..Change::default() };
         tables::bucket::change(cx.tx(), bucket.id, change)?;
         cx.level(bucket.owner, &bucket.arn(), STORAGE, change.bytes);
+        let (owner, class) = (bucket.owner, bucket.class);
+        places::state_removed(cx, owner, class, &bucket.sites, "objects", change.objects);
         Ok(())
     }
 }

@@ -106,7 +106,7 @@ impl Oss {
         let options = put_options(options, &info);
         let written =
             receive(&self.0.blobs, &placement, &options.expected, PUT_BYTES_MAX, body).await?;
-        let commit = Commit::of_put(bucket, key, options, written, &placement);
+        let commit = Commit::of_put(bucket, key, options, written, placement);
         let stored = self.0.cloud.write(session, move |cx| commit.run(cx)).await?;
         Ok((stored, info))
     }

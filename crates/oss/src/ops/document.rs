@@ -7,10 +7,10 @@
 use base::ApiError;
 use engine::{Cx, Meta};
 
-use super::bucket::require_on;
+use super::bucket::{require_on, require_to_read};
 use super::{RequestCtx, find_bucket, meta};
 use crate::access::Need;
-use crate::meter::{GETS, PUTS, Payer};
+use crate::meter::{GETS, PUTS};
 use crate::{Oss, error, tables};
 
 macro_rules! documents {
@@ -70,17 +70,15 @@ impl Oss {
         name: &str,
         which: Document,
     ) -> Result<String, ApiError> {
-        let name = name.to_owned();
+        let asked = name.to_owned();
         let find = move |cx: &mut Cx<'_>| {
-            let bucket = find_bucket(cx, &name)?;
-            require_on(cx, &bucket, Need::Own)?;
+            let bucket = find_bucket(cx, &asked)?;
+            require_to_read(cx, &bucket, Need::Own)?;
             let found = tables::bucket::document(cx.tx(), bucket.id, which.name())?;
             let document = found.ok_or_else(|| ApiError::new(&error::NO_SUCH_CONFIGURATION))?;
             Ok((bucket, document))
         };
-        let (bucket, document) = self.0.cloud.read(ctx.session(which.get()), find).await?;
-        self.0.reads.count(&Payer::of(&bucket), GETS, 1);
-        Ok(document)
+        Ok(self.read(ctx, (which.get(), GETS), name, find).await?.found)
     }
 
     /// Stores a document of a bucket, in place of the one before; `None` deletes it, whether it is

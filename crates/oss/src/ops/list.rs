@@ -8,7 +8,7 @@ use store::{Row, Tx};
 
 use super::{PAGE_MAX, RequestCtx, find_bucket, meta};
 use crate::access::{Ask, Need, require};
-use crate::meter::{LISTS, Payer};
+use crate::meter::LISTS;
 use crate::model::{Bucket, Etag, StorageClass};
 use crate::tables::upload::Upload;
 use crate::{Oss, tables};
@@ -120,13 +120,11 @@ impl Oss {
                 ("oss:Prefix", query.prefix.as_str()),
                 ("oss:Delimiter", query.delimiter.as_str()),
             ];
-            let ask = Ask { conditions: &conditions, ..Ask::new(&action, Need::Read) };
+            let ask = Ask { conditions: &conditions, ..Ask::new(&action, Need::Read).reading() };
             require(cx, &bucket, ask)?;
-            page(cx.tx(), bucket, &query)
+            Ok((bucket.clone(), page(cx.tx(), bucket, &query)?))
         };
-        let page = self.0.cloud.read(ctx.session(meta::LIST_OBJECTS), list).await?;
-        self.0.reads.count(&Payer::of(&page.bucket), LISTS, 1);
-        Ok(page)
+        Ok(self.read(ctx, (meta::LIST_OBJECTS, LISTS), bucket, list).await?.found)
     }
 
     /// Lists a bucket's uploads under way.
@@ -142,12 +140,10 @@ impl Oss {
         let name = bucket.to_owned();
         let list = move |cx: &mut Cx<'_>| {
             let bucket = find_bucket(cx, &name)?;
-            super::bucket::require_on(cx, &bucket, Need::Own)?;
-            upload_page(cx.tx(), bucket, &query)
+            super::bucket::require_to_read(cx, &bucket, Need::Own)?;
+            Ok((bucket.clone(), upload_page(cx.tx(), bucket, &query)?))
         };
-        let page = self.0.cloud.read(ctx.session(meta::LIST_MULTIPART_UPLOADS), list).await?;
-        self.0.reads.count(&Payer::of(&page.bucket), LISTS, 1);
-        Ok(page)
+        Ok(self.read(ctx, (meta::LIST_MULTIPART_UPLOADS, LISTS), bucket, list).await?.found)
     }
 }
 
@@ -387,6 +383,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
     use base::AccountId;
+    use terms::clauses::DataClass;
 
     use super::*;
     use crate::blob::Body;
@@ -398,7 +395,8 @@ mod tests {
             id: 0,
             name: "b".to_owned(),
             owner: AccountId::new(1),
-            site: "jkt-1".to_owned(),
+            sites: vec!["jkt-1".to_owned()],
+            class: DataClass::Internal,
             created: Time::from_secs(0),
             acl: Acl::Private,
             storage_class: StorageClass::Standard,

@@ -12,12 +12,15 @@ mod list;
 mod meta;
 mod multipart;
 mod object;
+mod read;
 mod source;
 mod stream;
 
 use base::ApiError;
 use engine::Cx;
+use engine::places::{self, Placement};
 
+pub(crate) use bucket::require_to_read;
 pub use bucket::{BucketPage, BucketView, CreateBucket, Created, ListBuckets};
 pub use copy::{CopyOptions, CopySource, Directive};
 pub use document::Document;
@@ -52,6 +55,20 @@ pub const PAGE_MAX: usize = 1000;
 fn find_bucket(cx: &mut Cx<'_>, name: &str) -> Result<Bucket, ApiError> {
     let found = tables::bucket::find(cx.tx(), name)?;
     found.ok_or_else(|| ApiError::new(&error::NO_SUCH_BUCKET).field("BucketName", name))
+}
+
+/// Decides whether bytes may be written where a bucket's are, by what binds its owner at this moment.
+///
+/// # Errors
+/// As [`places::decide`].
+fn decide(cx: &mut Cx<'_>, bucket: &Bucket) -> Result<Placement, ApiError> {
+    let (cloud, now) = (cx.cloud, cx.now);
+    places::decide(cx.tx(), cloud, &bucket.want(), now)
+}
+
+/// The first data centre of a placement.
+fn home(placement: &Placement) -> &str {
+    placement.places().first().map_or("", places::Place::site)
 }
 
 fn no_such_key(key: &str) -> ApiError {

@@ -5,25 +5,26 @@
 use std::sync::Arc;
 
 use base::{ApiError, Time};
+use engine::places::{self, Placement};
 use engine::{Cx, Session};
 use wire::object::checksum::{Md5, crc64_combine};
 
 use super::commit::{receive, replace};
 use super::object::admission;
+use super::read::Seen;
 use super::stream::ObjectStream;
 use super::{
     CopySource, OBJECT_BYTES_MAX, PAGE_MAX, PART_NUMBER_MAX, PUT_BYTES_MAX, RequestCtx, Source,
-    check_key, find_bucket, meta,
+    check_key, decide, find_bucket, home, meta,
 };
-use crate::access::{Gives, require_write};
+use crate::access::{Ask, Gives, Need, require, require_write};
 use crate::blob::{Body, Written};
 use crate::digest::{Algorithm, Checksum, Coverage};
-use crate::meter::{LISTS, PUTS, Payer, STORAGE};
+use crate::meter::{LISTS, PUTS, STORAGE};
 use crate::model::{
     Acl, Attributes, Bucket, Etag, Expected, ObjectInfo, RangeSpec, StorageClass, Stored, Tags,
     WriteConditions,
 };
-use crate::place::{self, Placement};
 use crate::tables::bucket::{Change, bytes};
 use crate::tables::object::Object;
 use crate::tables::upload::{Part, Upload};
@@ -149,8 +150,24 @@ impl Target {
     fn find(&self, cx: &mut Cx<'_>) -> Result<(Bucket, Upload), ApiError> {
         let bucket = find_bucket(cx, &self.bucket)?;
         require_write(cx, &bucket, &self.key, Gives::default())?;
+        let upload = self.upload(cx, &bucket)?;
+        Ok((bucket, upload))
+    }
+
+    /// Finds it to be read. Like all of an upload it takes the right to write the object.
+    fn find_to_read(&self, cx: &mut Cx<'_>) -> Result<(Bucket, Upload), ApiError> {
+        let bucket = find_bucket(cx, &self.bucket)?;
+        let current = tables::object::find(cx.tx(), bucket.id, &self.key)?;
+        let acl = current.and_then(|object| object.info.acl);
+        let action = cx.meta.permission();
+        require(cx, &bucket, Ask::new(&action, Need::Write).on(&self.key).acl(acl).reading())?;
+        let upload = self.upload(cx, &bucket)?;
+        Ok((bucket, upload))
+    }
+
+    fn upload(&self, cx: &mut Cx<'_>, bucket: &Bucket) -> Result<Upload, ApiError> {
         let upload = tables::upload::find(cx.tx(), bucket.id, &self.key, &self.id)?;
-        Ok((bucket, upload.ok_or_else(|| no_such_upload(&self.id))?))
+        upload.ok_or_else(|| no_such_upload(&self.id))
     }
 }
 
@@ -158,7 +175,7 @@ impl Oss {
     /// Begins an upload; returns its id (ASCII letters and digits).
     ///
     /// # Errors
-    /// `NoSuchBucket`, `AccessDenied`.
+    /// `NoSuchBucket`, `AccessDenied`, those of [`engine::places::decide`].
     pub async fn initiate(
         &self,
         ctx: &RequestCtx,
@@ -245,14 +262,15 @@ impl Oss {
             return Err(error::INVALID_ARGUMENT.error(text));
         }
         let target = target.clone();
-        let found = self.0.cloud.read(admission(session), move |cx| target.find(cx)).await;
-        match found {
-            Ok((bucket, upload)) => Ok((place::decide(&self.0.cloud.region, &bucket)?, upload)),
-            Err(error) => {
-                self.0.cloud.audit_refusal(session, &error).await;
-                Err(error)
-            }
+        let find = move |cx: &mut Cx<'_>| {
+            let (bucket, upload) = target.find(cx)?;
+            Ok((decide(cx, &bucket)?, upload))
+        };
+        let admitted = self.0.cloud.read(admission(session), find).await;
+        if let Err(error) = &admitted {
+            self.0.cloud.audit_refusal(session, error).await;
         }
+        admitted
     }
 
     async fn store_part(
@@ -265,7 +283,9 @@ impl Oss {
     ) -> Result<PartStored, ApiError> {
         let PartOptions { number, expected } = options;
         let written = receive(&self.0.blobs, &placement, &expected, PUT_BYTES_MAX, body).await?;
-        self.0.cloud.write(session, move |cx| commit_part(cx, &target, number, &written)).await
+        let commit =
+            move |cx: &mut Cx<'_>| commit_part(cx, &target, number, (&written, &placement));
+        self.0.cloud.write(session, commit).await
     }
 
     /// Makes an object of an upload's parts, in one commit and without copying a byte.
@@ -316,13 +336,12 @@ impl Oss {
         let target = Target::new(bucket, key, upload_id)?;
         let limit = limit.min(PAGE_MAX);
         let list = move |cx: &mut Cx<'_>| {
-            let (bucket, upload) = target.find(cx)?;
+            let (bucket, upload) = target.find_to_read(cx)?;
             let parts = tables::upload::parts(cx.tx(), &upload.id, after, limit + 1)?;
-            Ok((bucket, upload, parts))
+            Ok((bucket, (upload, parts)))
         };
-        let (bucket, upload, mut parts) =
-            self.0.cloud.read(ctx.session(meta::LIST_PARTS), list).await?;
-        self.0.reads.count(&Payer::of(&bucket), LISTS, 1);
+        let Seen { bucket, found: (upload, mut parts), .. } =
+            self.read(ctx, (meta::LIST_PARTS, LISTS), bucket, list).await?;
         let more = parts.len() > limit;
         parts.truncate(limit);
         let next = parts.last().filter(|_| more).map(|last| last.number);
@@ -351,14 +370,14 @@ fn new_upload(
     key: &str,
     options: &InitiateOptions,
 ) -> Result<Upload, ApiError> {
-    let placement = place::decide(&cx.cloud.region, bucket)?;
+    let placement = decide(cx, bucket)?;
     let random = base::text::hex_upper(&cx.rng().bytes::<8>());
     Ok(Upload {
         id: format!("{:016X}{random}", cx.now.micros()),
         key: key.to_owned(),
         created: cx.now,
         storage_class: options.storage_class.unwrap_or(bucket.storage_class),
-        site: placement.site().to_owned(),
+        site: home(&placement).to_owned(),
         acl: options.acl,
         attributes: options.attributes.clone(),
         tags: options.tags.clone(),
@@ -388,9 +407,13 @@ fn commit_part(
     cx: &mut Cx<'_>,
     target: &Target,
     number: u32,
-    written: &Written,
+    (written, placement): (&Written, &Placement),
 ) -> Result<PartStored, ApiError> {
     let (bucket, upload) = target.find(cx)?;
+    // By the agreement of now: it may have been amended while the body came.
+    if decide(cx, &bucket)? != *placement {
+        return Err(ApiError::new(&error::OPERATION_ABORTED));
+    }
     let digested = &written.digested;
     let before = tables::upload::part(cx.tx(), &upload.id, number)?;
     let part = Part {
@@ -407,6 +430,7 @@ fn commit_part(
     if let Some(before) = &before {
         free(cx, before)?;
     }
+    places::state(cx, placement, "parts", i64::from(before.is_none()));
     let bytes = bytes(part.size, before.map_or(0, |before| before.size));
     note(cx, &bucket, &upload, Change { bytes, part_bytes: bytes, ..Change::default() })?;
     cx.audit_detail("part", number.to_string());
@@ -422,6 +446,10 @@ fn abort(cx: &mut Cx<'_>, bucket: &Bucket, upload: &Upload) -> Result<(), ApiErr
     parts.iter().try_for_each(|part| free(cx, part))?;
     tables::upload::delete_parts(cx.tx(), &upload.id)?;
     tables::upload::delete(cx.tx(), &upload.id)?;
+    if !parts.is_empty() {
+        let (owner, class) = (bucket.owner, bucket.class);
+        places::state_removed(cx, owner, class, &bucket.sites, "parts", -count(&parts));
+    }
     let bytes = -tables::int(total);
     note(cx, bucket, upload, Change { uploads: -1, bytes, part_bytes: bytes, ..Change::default() })
 }
@@ -445,6 +473,9 @@ fn complete(
     let (bucket, upload) = target.find(cx)?;
     let uploaded = tables::upload::parts(cx.tx(), &upload.id, 0, PART_NUMBER_MAX as usize)?;
     let all: u64 = uploaded.iter().map(|part| part.size).sum();
+    // The parts are there, but as an object they are placed anew.
+    let placement = decide(cx, &bucket)?;
+    places::state(cx, &placement, "parts", -count(&uploaded));
     let (chosen, rest) = choose(uploaded, &options.parts)?;
     check_sizes(&chosen, options.part_bytes_min)?;
     let whole = whole(&chosen, upload.checksum);
@@ -479,7 +510,11 @@ fn complete(
     let change = Change { uploads: -1, bytes: parts, part_bytes: parts, ..Change::default() };
     let current = tables::object::find(cx.tx(), bucket.id, &info.key)?;
     let object = Object { info, body: Body::Blob(blob) };
-    replace(cx, &bucket, current, &options.conditions, object, change)
+    replace(cx, (&bucket, &placement), current, &options.conditions, object, change)
+}
+
+fn count(parts: &[Part]) -> i64 {
+    i64::try_from(parts.len()).unwrap_or(i64::MAX)
 }
 
 /// The parts that become the object, and the others.

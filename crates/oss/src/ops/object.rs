@@ -3,21 +3,22 @@
 use std::sync::Arc;
 
 use base::ApiError;
+use engine::places::Placement;
 use engine::{Cx, Kind, Meta, Session};
 
 use super::commit::{Commit, Removal, receive, remove};
+use super::read::Seen;
 use super::stream::ObjectStream;
 use super::{
-    PAGE_MAX, PUT_BYTES_MAX, RequestCtx, Source, check_key, find_bucket, meta, no_such_key,
+    PAGE_MAX, PUT_BYTES_MAX, RequestCtx, Source, check_key, decide, find_bucket, meta, no_such_key,
 };
 use crate::access::{Ask, Gives, Need, require, require_write};
 use crate::blob::Body;
-use crate::meter::{GETS, PUTS, Payer};
+use crate::meter::{GETS, PUTS};
 use crate::model::{
     Acl, Bucket, EtagMatch, ObjectInfo, PutOptions, RangeSpec, ReadConditions, Stored, Tags,
     WriteConditions,
 };
-use crate::place::{self, Placement};
 use crate::tables::object::Object;
 use crate::{Oss, error, tables};
 
@@ -70,7 +71,8 @@ impl Oss {
     /// Stores an object. Returns once it is durable.
     ///
     /// # Errors
-    /// `NoSuchBucket`, `AccessDenied`, those of the conditions and of the promised digests,
+    /// `NoSuchBucket`, `AccessDenied`, those of [`engine::places::decide`], of the conditions and of the
+    /// promised digests,
     /// `IncompleteBody`, `EntityTooLarge` (above 5 GiB), `InsufficientStorage`, and what the source
     /// fails with. After any error, or when the future is dropped, nothing is stored.
     pub async fn put(
@@ -87,7 +89,7 @@ impl Oss {
         let placement = self.admit(&session, bucket, key, gives, &options.conditions).await?;
         let written =
             receive(&self.0.blobs, &placement, &options.expected, PUT_BYTES_MAX, body).await?;
-        let commit = Commit::of_put(bucket, key, options, written, &placement);
+        let commit = Commit::of_put(bucket, key, options, written, placement);
         self.0.cloud.write(session, move |cx| commit.run(cx)).await
     }
 
@@ -109,16 +111,13 @@ impl Oss {
                 let bucket = find_bucket(cx, &bucket)?;
                 let current = require_write(cx, &bucket, &key, gives)?;
                 check_write(&conditions, &key, current.as_ref().map(|object| &object.info))?;
-                Ok(bucket)
+                decide(cx, &bucket)
             })
             .await;
-        match admitted {
-            Ok(bucket) => place::decide(&self.0.cloud.region, &bucket),
-            Err(error) => {
-                self.0.cloud.audit_refusal(session, &error).await;
-                Err(error)
-            }
+        if let Err(error) = &admitted {
+            self.0.cloud.audit_refusal(session, error).await;
         }
+        admitted
     }
 
     /// Reads an object: what it is, and a stream of its bytes.
@@ -134,10 +133,8 @@ impl Oss {
     ) -> Result<Fetched, ApiError> {
         // Before the snapshot, so that whatever it shows cannot be reclaimed.
         let look_up = self.0.blobs.pins.look_up();
-        let (bucket, object) = self.look_up(ctx.session(meta::GET_OBJECT), bucket, key).await?;
-        let payer = Payer::of(&bucket);
-        self.0.reads.count(&payer, GETS, 1);
-        let Object { info, body } = object;
+        let Seen { found, payer, .. } = self.look_up(ctx, bucket, key).await?;
+        let Object { info, body } = found;
         if !is_fresh(&options.conditions, &info)? {
             return Ok(Fetched::NotModified(info));
         }
@@ -165,8 +162,7 @@ impl Oss {
         key: &str,
         conditions: &ReadConditions,
     ) -> Result<Result<ObjectInfo, ObjectInfo>, ApiError> {
-        let (bucket, object) = self.look_up(ctx.session(meta::GET_OBJECT), bucket, key).await?;
-        self.0.reads.count(&Payer::of(&bucket), GETS, 1);
+        let object = self.look_up(ctx, bucket, key).await?.found;
         let fresh = is_fresh(conditions, &object.info)?;
         Ok(if fresh { Ok(object.info) } else { Err(object.info) })
     }
@@ -174,13 +170,14 @@ impl Oss {
     /// Finds an object that the caller may read, on one snapshot.
     async fn look_up(
         &self,
-        session: Arc<Session>,
+        ctx: &RequestCtx,
         bucket: &str,
         key: &str,
-    ) -> Result<(Bucket, Object), ApiError> {
+    ) -> Result<Seen<Object>, ApiError> {
         check_key(key)?;
-        let (bucket, key) = (bucket.to_owned(), key.to_owned());
-        self.0.cloud.read(session, move |cx| find_readable(cx, &bucket, &key, Need::Read)).await
+        let (name, key) = (bucket.to_owned(), key.to_owned());
+        let find = move |cx: &mut Cx<'_>| find_object(cx, &name, &key, Need::Read, true);
+        self.read(ctx, (meta::GET_OBJECT, GETS), bucket, find).await
     }
 
     /// Deletes an object. There being none is a success.
@@ -270,10 +267,8 @@ impl Oss {
     ) -> Result<ObjectInfo, ApiError> {
         check_key(key)?;
         let (name, key) = (bucket.to_owned(), key.to_owned());
-        let find = move |cx: &mut Cx<'_>| find_readable(cx, &name, &key, Need::Own);
-        let (bucket, object) = self.0.cloud.read(ctx.session(meta), find).await?;
-        self.0.reads.count(&Payer::of(&bucket), GETS, 1);
-        Ok(object.info)
+        let find = move |cx: &mut Cx<'_>| find_object(cx, &name, &key, Need::Own, true);
+        Ok(self.read(ctx, (meta, GETS), bucket, find).await?.found.info)
     }
 
     /// Gives an object an ACL of its own, or (`None`) that of its bucket.
@@ -326,7 +321,7 @@ impl Oss {
         check_key(key)?;
         let (name, key) = (bucket.to_owned(), key.to_owned());
         let run = move |cx: &mut Cx<'_>| {
-            let (bucket, _) = find_readable(cx, &name, &key, Need::Own)?;
+            let (bucket, _) = find_object(cx, &name, &key, Need::Own, false)?;
             cx.audit_account(bucket.owner);
             cx.audit_resource(bucket.object_arn(&key));
             change(cx, &bucket, &key)?;
@@ -343,18 +338,19 @@ pub(super) fn admission(session: &Session) -> Arc<Session> {
     Arc::new(Session { meta: Meta { kind: Kind::Read, ..meta }, caller, request })
 }
 
-/// Finds an object and requires the operation's own permission on it.
-fn find_readable(
+/// Finds an object and requires the operation's own permission on it; `reads` where a privilege will do.
+fn find_object(
     cx: &mut Cx<'_>,
     bucket: &str,
     key: &str,
     need: Need,
+    reads: bool,
 ) -> Result<(Bucket, Object), ApiError> {
     let bucket = find_bucket(cx, bucket)?;
     let found = tables::object::find(cx.tx(), bucket.id, key)?;
     let acl = found.as_ref().and_then(|object| object.info.acl);
     let action = cx.meta.permission();
-    require(cx, &bucket, Ask::new(&action, need).on(key).acl(acl))?;
+    require(cx, &bucket, Ask { reads, ..Ask::new(&action, need).on(key).acl(acl) })?;
     Ok((bucket, found.ok_or_else(|| no_such_key(key))?))
 }
 
@@ -454,8 +450,9 @@ pub(super) struct Opened {
 }
 
 impl Oss {
-    /// Opens the source of a copy: a read with its own permission. Conditions that do not hold are
-    /// `PreconditionFailed`, also those that would be a 304 on a read.
+    /// Opens the source of a copy: a read with its own permission, which no privilege takes the place of,
+    /// since the bytes go on to another place. Conditions that do not hold are `PreconditionFailed`, also
+    /// those that would be a 304 on a read.
     pub(super) async fn open_source(
         &self,
         ctx: &RequestCtx,
@@ -464,8 +461,11 @@ impl Oss {
         conditions: &ReadConditions,
     ) -> Result<Opened, ApiError> {
         let look_up = self.0.blobs.pins.look_up();
+        check_key(key)?;
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        let find = move |cx: &mut Cx<'_>| find_object(cx, &bucket, &key, Need::Read, false);
         let (_, Object { info, body }) =
-            self.look_up(ctx.session(meta::GET_OBJECT), bucket, key).await?;
+            self.0.cloud.read(ctx.session(meta::GET_OBJECT), find).await?;
         if !is_fresh(conditions, &info)? {
             return Err(ApiError::new(&error::PRECONDITION_FAILED));
         }

@@ -126,7 +126,7 @@ impl ObjectStream {
             return Ok(None);
         };
         let blobs = &self.oss.0.blobs;
-        if let Some(bytes) = blobs.read_cached(&slice.extent)? {
+        if let Some(bytes) = blobs.read_cached(&slice.extent) {
             return Ok(Some(self.cut(bytes)));
         }
         let (blobs, extent) = (blobs.clone(), slice.extent);

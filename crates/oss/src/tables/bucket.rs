@@ -2,24 +2,31 @@
 
 use base::{AccountId, ApiError};
 use store::{Row, Tx, params};
+use terms::clauses::DataClass;
 
-use super::{damaged, int, storage_class};
+use super::{damaged, from_json, int, storage_class, to_json};
 use crate::model::{Acl, Bucket, BucketStat, Redundancy};
 
-const COLUMNS: &str = "id, name, owner, site, created_at, acl, storage_class, redundancy";
+const COLUMNS: &str =
+    "id, name, owner, site, created_at, acl, storage_class, redundancy, class, mirrors";
 
 fn read(row: &Row<'_>) -> Result<Result<Bucket, ApiError>, store::Error> {
     let acl = Acl::parse(row.text(5)?).ok_or_else(|| damaged("acl"));
     let class = storage_class(row.text(6)?);
     let redundancy = Redundancy::parse(row.text(7)?).ok_or_else(|| damaged("redundancy"));
-    let (id, name, owner, site, created) =
+    let data_class = DataClass::parse(row.text(8)?).ok_or_else(|| damaged("class"));
+    let mirrors: Result<Vec<String>, ApiError> = from_json(row.text(9)?);
+    let (id, name, owner, home, created) =
         (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
     let bucket = || {
+        let mut sites = vec![home];
+        sites.extend(mirrors?);
         Ok(Bucket {
             id,
             name,
             owner,
-            site,
+            sites,
+            class: data_class?,
             created,
             acl: acl?,
             storage_class: class?,
@@ -37,19 +44,23 @@ pub(crate) fn find(tx: &mut Tx<'_>, name: &str) -> Result<Option<Bucket>, ApiErr
 
 /// Makes a bucket; its number is given by the database.
 pub(crate) fn insert(tx: &mut Tx<'_>, bucket: &Bucket) -> Result<Bucket, ApiError> {
+    let (home, mirrors) =
+        bucket.sites.split_first().ok_or_else(|| damaged("a bucket that is nowhere"))?;
     let inserted = tx.query_opt(
         &format!(
-            "INSERT INTO oss_bucket (name, owner, site, created_at, acl, storage_class, redundancy)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING {COLUMNS}"
+            "INSERT INTO oss_bucket (name, owner, site, created_at, acl, storage_class, redundancy, class, mirrors)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING {COLUMNS}"
         ),
         params![
             &bucket.name,
             bucket.owner,
-            &bucket.site,
+            home,
             bucket.created,
             bucket.acl.as_str(),
             bucket.storage_class.as_str(),
-            bucket.redundancy.as_str()
+            bucket.redundancy.as_str(),
+            bucket.class.as_str(),
+            &to_json(&mirrors.to_vec())?
         ],
         read,
     )?;

@@ -1,6 +1,6 @@
 //! Segments, what of them is settled, and their holes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::{ApiError, Time};
 use store::{Row, Tx, params};
@@ -113,6 +113,36 @@ pub(crate) fn insert_segment(tx: &mut Tx<'_>, segment: u32, length: u64) -> Resu
     Ok(())
 }
 
+/// Notes that a data centre holds a further copy of a segment that this transaction relies on.
+pub(crate) fn insert_mirror(tx: &mut Tx<'_>, segment: u32, site: &str) -> Result<(), ApiError> {
+    tx.execute(
+        "INSERT INTO oss_mirror (segment, site) VALUES (?1, ?2) ON CONFLICT (segment, site) DO NOTHING",
+        params![segment, site],
+    )?;
+    Ok(())
+}
+
+/// The data centres that hold further copies, by segment.
+pub(crate) fn mirrors(tx: &mut Tx<'_>) -> Result<BTreeMap<u32, Vec<String>>, ApiError> {
+    let sql = "SELECT segment, site FROM oss_mirror ORDER BY segment, site";
+    Ok(by_segment(tx.query(sql, params![], |row| Ok((row.get(0)?, row.get(1)?)))?))
+}
+
+/// As [`mirrors`], of sealed segments.
+pub(crate) fn mirrors_of_sealed(tx: &mut Tx<'_>) -> Result<BTreeMap<u32, Vec<String>>, ApiError> {
+    let sql = "SELECT m.segment, m.site FROM oss_mirror m JOIN oss_segment s ON s.id = m.segment
+               ORDER BY m.segment, m.site";
+    Ok(by_segment(tx.query(sql, params![], |row| Ok((row.get(0)?, row.get(1)?)))?))
+}
+
+fn by_segment(rows: Vec<(u32, String)>) -> BTreeMap<u32, Vec<String>> {
+    let mut sites: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+    for (segment, site) in rows {
+        sites.entry(segment).or_default().push(site);
+    }
+    sites
+}
+
 /// Counts dead bytes of a segment, if it is sealed; an open one is counted when it is.
 pub(crate) fn add_dead(tx: &mut Tx<'_>, segment: u32, bytes: u64) -> Result<(), ApiError> {
     tx.execute(
@@ -131,6 +161,7 @@ pub(crate) fn dead_segments(tx: &mut Tx<'_>) -> Result<Vec<u32>, ApiError> {
 pub(crate) fn remove_segment(tx: &mut Tx<'_>, segment: u32) -> Result<(), ApiError> {
     tx.execute("DELETE FROM oss_settled WHERE segment = ?1", params![segment])?;
     tx.execute("DELETE FROM oss_hole WHERE segment = ?1", params![segment])?;
+    tx.execute("DELETE FROM oss_mirror WHERE segment = ?1", params![segment])?;
     tx.execute("DELETE FROM oss_segment WHERE id = ?1", params![segment])?;
     Ok(())
 }

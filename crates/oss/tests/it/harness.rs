@@ -1,5 +1,6 @@
 //! A cloud with nothing in it but object storage, on a database and a directory of its own.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -8,18 +9,24 @@ use base::{AccountId, ApiError, Clock, RequestId, SystemRng, Time};
 use bytes::Bytes;
 use engine::action::Registry;
 use engine::cloud::Parts;
-use engine::ports::{Ask, Authority, Covenant, Decision, KeyMaterial};
+use engine::ports::{Ask, Authority, Covenant, Decision, KeyMaterial, Privilege};
 use engine::seal::Seal;
 use engine::{Caller, CallerKind, Cloud, RequestInfo};
 use oss::{
     CreateBucket, Fetched, GetOptions, Limits, Oss, PutOptions, RequestCtx, Source, Stored, Whole,
 };
+use serde_json::{Value, json};
 use store::{Backend, Config, Db, Tx, params};
 use tempfile::TempDir;
+use terms::InForce;
+use terms::clauses::{DataClass, Residence};
+use testkit::Granted;
 
 /// The account that owns what the tests make, and another.
 pub const OWNER: AccountId = AccountId::new(1_000_000_000_000_001);
 pub const STRANGER: AccountId = AccountId::new(1_000_000_000_000_002);
+/// The account that runs the cloud.
+pub const OPERATOR: AccountId = AccountId::new(1_000_000_000_000_009);
 /// An account without an agreement.
 pub const UNBOUND: AccountId = AccountId::new(1_000_000_000_000_003);
 pub const BUCKET: &str = "pemilu";
@@ -71,32 +78,134 @@ impl Authority for Policies {
     fn key_used(&self, _: &Caller, _: &str, _: Time) {}
 }
 
-struct Agreements;
+/// What was scripted, and nothing at all for [`UNBOUND`].
+#[derive(Default)]
+pub struct Agreements(pub Granted);
 
 impl Covenant for Agreements {
-    fn check(&self, _: &mut Tx<'_>, account: AccountId, _: &str, _: &str) -> Result<(), ApiError> {
-        if account == UNBOUND { Err(ApiError::new(&base::code::NO_AGREEMENT)) } else { Ok(()) }
+    fn check(
+        &self,
+        tx: &mut Tx<'_>,
+        account: AccountId,
+        product: &str,
+        action: &str,
+        now: Time,
+    ) -> Result<(), ApiError> {
+        if account == UNBOUND {
+            return Err(ApiError::new(&base::code::NO_AGREEMENT));
+        }
+        self.0.check(tx, account, product, action, now)
     }
 
-    fn account_opened(&self, _: &mut Tx<'_>, _: AccountId, _: Time) -> Result<(), ApiError> {
-        Ok(())
+    fn may_place(
+        &self,
+        tx: &mut Tx<'_>,
+        account: AccountId,
+        class: DataClass,
+        centre: &DataCentre,
+        now: Time,
+    ) -> Result<(), ApiError> {
+        self.0.may_place(tx, account, class, centre, now)
     }
+
+    fn in_force(
+        &self,
+        tx: &mut Tx<'_>,
+        account: AccountId,
+        at: Time,
+    ) -> Result<Option<Arc<InForce>>, ApiError> {
+        self.0.in_force(tx, account, at)
+    }
+
+    fn spent(
+        &self,
+        tx: &mut Tx<'_>,
+        account: AccountId,
+        month: Time,
+        amount: i64,
+    ) -> Result<(), ApiError> {
+        self.0.spent(tx, account, month, amount)
+    }
+
+    fn privilege(
+        &self,
+        tx: &mut Tx<'_>,
+        caller: &Caller,
+        tenant: AccountId,
+        now: Time,
+    ) -> Result<Option<Privilege>, ApiError> {
+        self.0.privilege(tx, caller, tenant, now)
+    }
+}
+
+/// Terms that say nothing of interest but where data may be.
+pub fn residing(default: DataClass, rules: &[Residence]) -> InForce {
+    let text = json!({ "id": "", "en": "" });
+    let side = json!({ "rights": [text], "duties": [text] });
+    let terms = json!({
+        "version": 1,
+        "account": OWNER.to_string(),
+        "services": ["*"],
+        "residency": { "defaultClass": default, "rules": rules },
+        "priceBook": { "id": "none", "currency": "IDR", "taxPercent": 0, "prices": [] },
+        "serviceLevels": [],
+        "retention": { "auditDays": 1, "billingDays": 1, "afterEndDays": 1 },
+        "exit": { "noticeDays": 1, "formats": [], "freeEgress": true },
+        "breach": { "noticeHours": 72, "authority": "" },
+        "audit": { "by": [], "noticeDays": 1 },
+        "privilegedAccess": { "permitted": true, "tenantApproval": true, "hoursMax": 1 },
+        "provider": side,
+        "tenant": side,
+        "log": { "origin": "", "key": "" },
+        "keys": { "provider": "", "tenant": "" },
+    });
+    InForce {
+        ocid: "ocds-1".to_owned(),
+        release: "1".to_owned(),
+        digest: String::new(),
+        from: Time::from_secs(0),
+        until: None,
+        terms: Arc::new(serde_json::from_value(terms).unwrap()),
+    }
+}
+
+/// A rule: data of a class may be in these countries, in these data centres (any where none is named).
+pub fn rule(class: DataClass, countries: &[&str], sites: &[&str], zones_min: u32) -> Residence {
+    let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    Residence { class, countries: owned(countries), sites: owned(sites), zones_min }
+}
+
+/// Three zones at home and two abroad, all of them declared.
+pub fn region() -> Region {
+    let centre = |site: &str, region: &str, zone: &str, country: &str| DataCentre {
+        site: site.to_owned(),
+        zone: zone.to_owned(),
+        region: region.to_owned(),
+        country: country.to_owned(),
+        ..DataCentre::default()
+    };
+    let data_centres = vec![
+        centre("jkt-1", "", "ap-southeast-5a", "ID"),
+        centre("jkt-2", "", "ap-southeast-5b", "ID"),
+        centre("jkt-3", "", "ap-southeast-5b", "ID"),
+        centre("sg-1", "ap-southeast-1", "ap-southeast-1a", "SG"),
+        centre("sg-2", "ap-southeast-1", "ap-southeast-1b", "SG"),
+    ];
+    Region { id: "ap-southeast-5".to_owned(), data_centres }
 }
 
 pub struct World {
     pub dir: TempDir,
     pub clock: Arc<Hand>,
     pub limits: Limits,
+    pub agreements: Arc<Agreements>,
     pub cloud: Arc<Cloud>,
     pub oss: Oss,
 }
 
 /// Runs a test in a world of its own, with the owner's bucket in it.
 pub fn check<F: Future<Output = ()>>(limits: Limits, test: impl FnOnce(World) -> F) {
-    let dir = TempDir::new().unwrap();
-    let clock = Arc::new(Hand(AtomicI64::new(1_767_323_045_000_000)));
-    let (cloud, oss) = open(&dir, &clock, limits);
-    let world = World { dir, clock, limits, cloud, oss };
+    let world = World::at(TempDir::new().unwrap(), limits);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
@@ -105,27 +214,22 @@ pub fn check<F: Future<Output = ()>>(limits: Limits, test: impl FnOnce(World) ->
     });
 }
 
-fn open(dir: &TempDir, clock: &Arc<Hand>, limits: Limits) -> (Arc<Cloud>, Oss) {
+fn open(
+    dir: &TempDir,
+    clock: &Arc<Hand>,
+    limits: Limits,
+    agreements: &Arc<Agreements>,
+) -> (Arc<Cloud>, Oss) {
     let db = Db::open(Config::new(Backend::Sqlite(dir.path().join("cloud.db")))).unwrap();
     db.migrate(&[engine::MIGRATIONS, oss::MIGRATIONS]).unwrap();
-    let centre = DataCentre {
-        site: "jkt-1".to_owned(),
-        zone: "ap-southeast-5a".to_owned(),
-        country: "ID".to_owned(),
-        city: "Jakarta".to_owned(),
-        operator: String::new(),
-        owner: String::new(),
-        permit: String::new(),
-        permit_until: String::new(),
-    };
     let cloud = Cloud::new(Parts {
         db,
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         rng: Arc::new(SystemRng),
         authority: Arc::new(Policies),
-        covenant: Arc::new(Agreements),
+        covenant: Arc::clone(agreements) as Arc<dyn Covenant>,
         seal: Arc::new(Seal::new(&[7; 32], Arc::new(SystemRng))),
-        region: Region { id: "ap-southeast-5".to_owned(), data_centres: vec![centre] },
+        region: region(),
         registry: Registry::new(&[]),
         data_dir: dir.path().to_owned(),
         requests_per_second: 0,
@@ -135,14 +239,28 @@ fn open(dir: &TempDir, clock: &Arc<Hand>, limits: Limits) -> (Arc<Cloud>, Oss) {
 }
 
 impl World {
+    /// A world on what is in a directory. Blocks.
+    pub fn at(dir: TempDir, limits: Limits) -> Self {
+        let clock = Arc::new(Hand(AtomicI64::new(1_767_323_045_000_000)));
+        let agreements = Arc::default();
+        let (cloud, oss) = open(&dir, &clock, limits, &agreements);
+        Self { dir, clock, limits, agreements, cloud, oss }
+    }
+
     /// Ends this world as a crash would, but for what is in the page cache, and begins the next on
     /// the same disk.
     pub async fn crash(self) -> Self {
-        let Self { dir, clock, limits, cloud, oss } = self;
+        self.crash_and(|_| {}).await
+    }
+
+    /// As [`Self::crash`]; something happens to the disk before the next begins.
+    pub async fn crash_and(self, between: impl FnOnce(&Path) + Send + 'static) -> Self {
+        let Self { dir, clock, limits, agreements, cloud, oss } = self;
         drop((cloud, oss));
         tokio::task::spawn_blocking(move || {
-            let (cloud, oss) = open(&dir, &clock, limits);
-            Self { dir, clock, limits, cloud, oss }
+            between(dir.path());
+            let (cloud, oss) = open(&dir, &clock, limits, &agreements);
+            Self { dir, clock, limits, agreements, cloud, oss }
         })
         .await
         .unwrap()
@@ -195,6 +313,29 @@ impl World {
         read.await.unwrap().flatten().unwrap_or(0)
     }
 
+    /// What the leaves so far say in public, oldest first: action, outcome, facts.
+    pub async fn leaves(&self) -> Vec<(String, String, Value)> {
+        let rows: Vec<(String, String, String)> = self
+            .cloud
+            .db
+            .read(|tx| {
+                let sql =
+                    "SELECT action, outcome, public FROM audit WHERE public <> '' ORDER BY id";
+                tx.query(sql, &[], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            })
+            .await
+            .map_err(|error: store::Error| ApiError::from(error))
+            .unwrap();
+        let facts = |text: String| serde_json::from_str(&text).unwrap();
+        rows.into_iter().map(|(action, outcome, text)| (action, outcome, facts(text))).collect()
+    }
+
+    /// Makes a bucket of the owner's, or says why not.
+    pub async fn bucket(&self, name: &str, options: CreateBucket) -> Result<(), String> {
+        let made = self.oss.create_bucket(&root(OWNER), name, options).await;
+        made.map(drop).map_err(|error| error.code().to_owned())
+    }
+
     /// Bytes that objects and parts have, by their rows.
     pub async fn live(&self) -> i64 {
         self.number("SELECT CAST(COALESCE((SELECT SUM(size) FROM oss_object), 0) + COALESCE((SELECT SUM(size) FROM oss_part), 0) AS BIGINT)").await
@@ -203,6 +344,16 @@ impl World {
 
 pub fn root(account: AccountId) -> RequestCtx {
     as_caller(Caller { account, kind: CallerKind::Root, ..Caller::anonymous() })
+}
+
+/// Somebody of the provider.
+pub fn operator() -> RequestCtx {
+    as_caller(Caller {
+        account: OPERATOR,
+        kind: CallerKind::Root,
+        operator: true,
+        ..Caller::anonymous()
+    })
 }
 
 pub fn user(account: AccountId, name: &str) -> RequestCtx {

@@ -6,13 +6,17 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Clock, Secret};
-use engine::Caller;
+use base::{Clock, Secret, SystemRng};
+use engine::action::Registry;
+use engine::cloud::Parts;
+use engine::ports::{Authority, Covenant};
+use engine::seal::Seal;
 use engine::server::{Door, Limits};
+use engine::{Caller, Cloud};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use oss::Oss;
 use oss::http::{Config, Storage};
-use testkit::TestCloud;
+use testkit::{FakeClock, Home, Keys, TestCloud};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use wire::object::{Draft, Resource, Signer, oss_v1, oss_v4, sigv4};
@@ -38,6 +42,27 @@ pub fn check(test: impl FnOnce(&Server)) {
     server.runtime.shutdown_timeout(Duration::from_secs(5));
 }
 
+/// A cloud with scripted keys, of a region at home and one abroad.
+fn cloud() -> TestCloud {
+    let (home, keys, clock) = (Home::new(), Arc::new(Keys::default()), FakeClock::start());
+    let db = home.open();
+    db.migrate(&[engine::MIGRATIONS, oss::MIGRATIONS]).unwrap();
+    let rng = Arc::new(SystemRng);
+    let cloud = Cloud::new(Parts {
+        db,
+        clock: Arc::clone(&clock) as Arc<dyn Clock>,
+        rng: rng.clone(),
+        authority: Arc::clone(&keys) as Arc<dyn Authority>,
+        covenant: Arc::clone(&home.covenant) as Arc<dyn Covenant>,
+        seal: Arc::new(Seal::new(&[7; 32], rng)),
+        region: crate::harness::region(),
+        registry: Registry::new(&[]),
+        data_dir: home.path().to_owned(),
+        requests_per_second: 0,
+    });
+    TestCloud { cloud, clock, keys, home }
+}
+
 /// How a request is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sign {
@@ -49,7 +74,7 @@ pub enum Sign {
 
 impl Server {
     fn start() -> Self {
-        let test = testkit::cloud(&[], &[oss::MIGRATIONS]);
+        let test = cloud();
         let owner = testkit::root(1_000_000_000_000_001);
         test.keys.add(&owner);
         let oss = Oss::open(Arc::clone(&test.cloud)).unwrap();
@@ -84,6 +109,7 @@ impl Server {
             host_bucket: None,
             body: Vec::new(),
             payload: "UNSIGNED-PAYLOAD".to_owned(),
+            region: REGION,
         }
     }
 
@@ -115,6 +141,7 @@ pub struct Ask<'s> {
     host_bucket: Option<&'static str>,
     body: Vec<u8>,
     payload: String,
+    region: &'static str,
 }
 
 impl Ask<'_> {
@@ -133,6 +160,12 @@ impl Ask<'_> {
     /// S3: what the signature says about the body.
     pub fn payload(mut self, payload: &str) -> Self {
         self.payload = payload.to_owned();
+        self
+    }
+
+    /// Signs for another region.
+    pub fn region(mut self, region: &'static str) -> Self {
+        self.region = region;
         self
     }
 
@@ -170,7 +203,7 @@ impl Ask<'_> {
             key_id: &self.caller.key_id,
             secret: &secret,
             token: None,
-            region: REGION,
+            region: self.region,
             now,
         };
         let draft = Draft { method: self.method, path: &self.path, query: &self.query, resource };

@@ -2,8 +2,14 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
-use oss::{DeleteKey, InitiateOptions, Limits, PartOptions, PutOptions, Whole};
+use oss::{
+    BucketView, DeleteKey, InitiateOptions, Limits, PartOptions, PutOptions, Redundancy, Whole,
+};
+use store::{Backend, Config, Db, MigrationSet, params};
+use terms::clauses::DataClass;
+use wire::object::checksum::crc64;
 
 use crate::harness::{BUCKET, End, OWNER, Pieces, World, check, noise, root};
 
@@ -223,5 +229,64 @@ fn scarce_memory_makes_small_extents_and_the_same_bytes() {
         assert!(world.get("k").await.unwrap() == body);
         delete(&world, "k").await;
         assert_no_leak(&world).await;
+    });
+}
+
+/// What a directory looked like before buckets had classes and segments had copies: a bucket that had been
+/// promised several zones, with an object in a sealed segment.
+fn first_version(dir: &Path, body: &[u8]) {
+    let db = Db::open(Config::new(Backend::Sqlite(dir.join("cloud.db")))).unwrap();
+    let steps = &oss::MIGRATIONS.steps[..2];
+    db.migrate(&[engine::MIGRATIONS, MigrationSet { name: "oss", steps }]).unwrap();
+    std::fs::create_dir_all(dir.join("oss/segments")).unwrap();
+    std::fs::write(dir.join("oss/segments/7.seg"), body).unwrap();
+    let (len, crc) = (u32::try_from(body.len()).unwrap(), crc64(body));
+    let mut extent = Vec::new();
+    for word in [7, 0, len] {
+        extent.extend_from_slice(&word.to_le_bytes());
+    }
+    extent.extend_from_slice(&crc.to_le_bytes());
+    let written = db.write_blocking(move |tx| {
+        tx.execute(
+            "INSERT INTO oss_bucket (id, name, owner, site, created_at, acl, storage_class, redundancy)
+             VALUES (1, ?1, ?2, 'jkt-1', 0, 'private', 'Standard', 'ZRS')",
+            params![BUCKET, OWNER],
+        )?;
+        tx.execute(
+            "INSERT INTO oss_bucket_stat (bucket, objects, uploads, bytes, part_bytes) VALUES (1, 1, 0, ?1, 0)",
+            params![len],
+        )?;
+        tx.execute(
+            "INSERT INTO usage_level (account, resource, meter, quantity, since) VALUES (?1, ?2, 'oss.storage', ?3, 0)",
+            params![OWNER, &format!("acs:oss:*:{OWNER}:{BUCKET}"), len],
+        )?;
+        tx.execute("INSERT INTO oss_segment (id, length, dead) VALUES (7, ?1, 0)", params![len])?;
+        tx.execute(
+            "INSERT INTO oss_object (bucket, key, version, modified_at, size, md5, parts, crc64, storage_class, owner,
+                site, acl, attributes, tags, extents) VALUES (1, ?1, 0, 0, ?2, ?3, 0, ?4, 'Standard', ?5, 'jkt-1', '', '', '', ?6)",
+            params![b"k", len, &[0; 16], crc.cast_signed(), OWNER, &extent],
+        )
+    });
+    let written: Result<u64, store::Error> = written;
+    written.unwrap();
+}
+
+#[test]
+fn a_directory_of_the_first_version_opens_and_promises_what_it_has() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let body = noise(70_000, 5);
+    first_version(dir.path(), &body);
+    let world = World::at(dir, small());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        assert!(world.get("k").await.unwrap() == body);
+        let bucket = world.oss.bucket(&root(OWNER), BUCKET, BucketView::Info).await.unwrap();
+        assert_eq!((bucket.class, bucket.sites), (DataClass::Internal, vec!["jkt-1".to_owned()]));
+        assert_eq!(bucket.redundancy, Redundancy::Local, "it was in one zone only");
+        delete(&world, "k").await;
+        world.put("new", b"x").await;
+        world.oss.reclaim().await.unwrap();
+        assert!(!world.dir.path().join("oss/segments/7.seg").exists());
+        assert_eq!(world.get("new").await.unwrap(), b"x");
     });
 }

@@ -101,7 +101,7 @@ pub struct CreateBucket {
     pub storage_class: Option<String>,
     /// OSS: `DataRedundancyType`.
     pub redundancy: Option<String>,
-    /// S3: `LocationConstraint`.
+    /// `LocationConstraint`: a region, which OSS writes with `oss-` before it.
     pub location: Option<String>,
 }
 
@@ -118,7 +118,7 @@ pub fn create_bucket(body: &[u8], dialect: Dialect) -> Result<CreateBucket, ApiE
         Dialect::Oss => CreateBucket {
             storage_class: word("StorageClass"),
             redundancy: word("DataRedundancyType"),
-            location: None,
+            location: word("LocationConstraint"),
         },
         Dialect::S3 => {
             CreateBucket { location: word("LocationConstraint"), ..CreateBucket::default() }

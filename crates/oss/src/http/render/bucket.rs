@@ -27,9 +27,9 @@ impl Place<'_> {
 }
 
 /// The parameters and the result of ListBuckets.
-pub(in crate::http) fn list_buckets(
+pub(in crate::http) fn list_buckets<'a>(
     style: Style,
-    place: &Place<'_>,
+    place_of: &dyn Fn(&Bucket) -> Place<'a>,
     account: AccountId,
     (prefix, after, limit): (&str, &str, usize),
     page: &BucketPage,
@@ -42,6 +42,7 @@ pub(in crate::http) fn list_buckets(
     owner(&mut xml, "Owner", account);
     xml.open("Buckets");
     for bucket in &page.buckets {
+        let place = place_of(bucket);
         xml.open("Bucket").text("Name", &bucket.name).text("CreationDate", &moment(bucket.created));
         match style.dialect {
             Dialect::Oss => {
@@ -68,7 +69,8 @@ pub(in crate::http) fn bucket_info(place: &Place<'_>, bucket: &Bucket) -> Vec<u8
     xml.text("Location", &place.location()).text("Region", place.region);
     place.endpoints(&mut xml);
     xml.text("StorageClass", bucket.storage_class.as_str())
-        .text("DataRedundancyType", bucket.redundancy.as_str());
+        .text("DataRedundancyType", bucket.redundancy.as_str())
+        .text("DataClass", bucket.class.as_str());
     owner(&mut xml, "Owner", bucket.owner);
     xml.open("AccessControlList").text("Grant", bucket.acl.as_str()).close();
     xml.open("ServerSideEncryptionRule").text("SSEAlgorithm", "None").close();
@@ -97,14 +99,15 @@ pub(in crate::http) fn location(style: Style, place: &Place<'_>) -> Vec<u8> {
 }
 
 /// OSS's DescribeRegions.
-pub(in crate::http) fn regions(place: &Place<'_>, wanted: &str) -> Vec<u8> {
+pub(in crate::http) fn regions(places: &[Place<'_>], wanted: &str) -> Vec<u8> {
     let mut xml = Writer::new();
     xml.open("RegionInfoList");
-    if wanted.is_empty() || wanted == place.location() {
+    for place in places.iter().filter(|place| wanted.is_empty() || wanted == place.location()) {
         xml.open("RegionInfo")
             .text("Region", &place.location())
             .text("InternetEndpoint", place.endpoint);
         xml.text("InternalEndpoint", place.endpoint).text("AccelerateEndpoint", place.endpoint);
+        xml.close();
     }
     xml.finish()
 }

@@ -2,6 +2,7 @@
 
 use base::ApiError;
 use expect_test::{Expect, expect};
+use terms::clauses::DataClass;
 use wire::object::error;
 
 use super::*;
@@ -17,6 +18,8 @@ const S3: Style = Style::plain(Dialect::S3);
 const ACCOUNT: AccountId = AccountId::new(1_000_000_000_000_001);
 const PLACE: Place<'_> = Place { region: "ap-southeast-5", endpoint: "http://127.0.0.1:7101" };
 
+const ABROAD: Place<'_> = Place { region: "ap-southeast-1", ..PLACE };
+
 /// A moment with a fraction, which no document tells.
 fn now() -> Time {
     Time::from_micros(1_767_323_045_678_901)
@@ -31,7 +34,8 @@ fn a_bucket() -> Bucket {
         id: 1,
         name: "pemilu".to_owned(),
         owner: ACCOUNT,
-        site: "jkt-1".to_owned(),
+        sites: vec!["jkt-1".to_owned(), "jkt-2".to_owned()],
+        class: DataClass::Personal,
         created: now(),
         acl: Acl::PublicRead,
         storage_class: StorageClass::InfrequentAccess,
@@ -291,7 +295,7 @@ fn a_listing_of_parts() {
 fn a_listing_of_buckets() {
     let page = BucketPage { buckets: vec![a_bucket()], next: None };
     check(
-        list_buckets(OSS, &PLACE, ACCOUNT, ("p", "", 100), &page),
+        list_buckets(OSS, &|_| PLACE, ACCOUNT, ("p", "", 100), &page),
         expect![[r#"
         <ListAllMyBucketsResult>
         <Prefix>p</Prefix>
@@ -317,7 +321,7 @@ fn a_listing_of_buckets() {
         </ListAllMyBucketsResult>"#]],
     );
     check(
-        list_buckets(S3, &PLACE, ACCOUNT, ("", "", 1000), &page),
+        list_buckets(S3, &|_| PLACE, ACCOUNT, ("", "", 1000), &page),
         expect![[r#"
         <ListAllMyBucketsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
         <Owner>
@@ -350,6 +354,7 @@ fn what_a_bucket_is() {
         <IntranetEndpoint>http://127.0.0.1:7101</IntranetEndpoint>
         <StorageClass>IA</StorageClass>
         <DataRedundancyType>ZRS</DataRedundancyType>
+        <DataClass>personal</DataClass>
         <Owner>
         <ID>1000000000000001</ID>
         <DisplayName>1000000000000001</DisplayName>
@@ -389,7 +394,7 @@ fn where_buckets_are() {
     );
     check(location(S3, &PLACE), expect!["<LocationConstraint>ap-southeast-5</LocationConstraint>"]);
     check(
-        regions(&PLACE, ""),
+        regions(&[PLACE, ABROAD], ""),
         expect![[r#"
         <RegionInfoList>
         <RegionInfo>
@@ -398,10 +403,16 @@ fn where_buckets_are() {
         <InternalEndpoint>http://127.0.0.1:7101</InternalEndpoint>
         <AccelerateEndpoint>http://127.0.0.1:7101</AccelerateEndpoint>
         </RegionInfo>
+        <RegionInfo>
+        <Region>oss-ap-southeast-1</Region>
+        <InternetEndpoint>http://127.0.0.1:7101</InternetEndpoint>
+        <InternalEndpoint>http://127.0.0.1:7101</InternalEndpoint>
+        <AccelerateEndpoint>http://127.0.0.1:7101</AccelerateEndpoint>
+        </RegionInfo>
         </RegionInfoList>"#]],
     );
     check(
-        regions(&PLACE, "oss-elsewhere"),
+        regions(&[PLACE, ABROAD], "oss-elsewhere"),
         expect![[r#"
         <RegionInfoList>
         </RegionInfoList>"#]],

@@ -69,8 +69,8 @@ fn a_bucket_is_made_as_its_dialect_asks() {
         <LocationConstraint>eu</LocationConstraint></CreateBucketConfiguration>";
     let oss = create_bucket(body, Dialect::Oss).unwrap();
     assert_eq!(
-        (oss.storage_class.as_deref(), oss.redundancy.as_deref(), oss.location),
-        (Some("IA"), Some("ZRS"), None)
+        (oss.storage_class.as_deref(), oss.redundancy.as_deref(), oss.location.as_deref()),
+        (Some("IA"), Some("ZRS"), Some("eu"))
     );
     let s3 = create_bucket(body, Dialect::S3).unwrap();
     assert_eq!((s3.storage_class, s3.redundancy, s3.location.as_deref()), (None, None, Some("eu")));
