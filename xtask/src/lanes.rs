@@ -46,6 +46,8 @@ pub(crate) enum Runner {
     Pytest,
     /// `node --test` with the spec reporter: one line for each word.
     Node,
+    /// A script of ours, which closes with the line that [`Counts`] prints.
+    Script,
     /// A program that tells only by its exit code: one test.
     Plain,
 }
@@ -68,6 +70,7 @@ impl Runner {
                 failed: node_count(heard, "fail"),
                 skipped: node_count(heard, "skipped"),
             },
+            Self::Script => heard.lines().next_back().map(words_after_numbers).unwrap_or_default(),
             Self::Plain => Counts { passed: 1, ..Counts::default() },
         }
     }

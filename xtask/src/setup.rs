@@ -53,6 +53,13 @@ pub(crate) const GO: Need = Need {
     present: || process::which("go").is_some() && Path::new(GO_SUMDB).is_dir(),
 };
 
+/// A browser without a window, for the public pages.
+pub(crate) const CHROMIUM: Need = Need {
+    name: "Chromium",
+    packages: &["chromium"],
+    present: || process::which("chromium").is_some(),
+};
+
 /// Where Debian puts Go source packages.
 pub(crate) const GO_PATH: &str = "/usr/share/gocode";
 const GO_SUMDB: &str = "/usr/share/gocode/src/golang.org/x/mod/sumdb";
@@ -119,17 +126,50 @@ fn python_program() -> Option<OsString> {
 
 /// A virtual environment with exactly what `requirements` pins. Gives its folder.
 pub(crate) fn python(workspace: &Workspace, requirements: &Path) -> Result<PathBuf> {
+    venv(workspace, requirements, &[])
+}
+
+/// The same for packages that ask for a newer Python than this machine may have: whoever pins them
+/// there knows that they run.
+pub(crate) fn python_whatever_version(
+    workspace: &Workspace,
+    requirements: &Path,
+) -> Result<PathBuf> {
+    venv(workspace, requirements, &["--ignore-requires-python"])
+}
+
+fn venv(workspace: &Workspace, requirements: &Path, options: &[&str]) -> Result<PathBuf> {
     let pins = read(requirements)?;
     let program = python_program().ok_or("there is no fit Python")?;
     let version = process::output(Command::new(&program).arg("--version"))?;
     let dir = workspace.cache.join(format!("python-{}", digest(&(&pins, &version))));
     install(&dir, || {
         process::run(Command::new(&program).args(["-m", "venv"]).arg(&dir))?;
-        let pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-input", "--requirement"];
-        let mut command = Command::new(dir.join("bin/python"));
-        process::run(command.args(pip).arg(requirements).env("PIP_DISABLE_PIP_VERSION_CHECK", "1"))
+        let mut install = pip(&dir, "install");
+        process::run(install.args(options).arg("--requirement").arg(requirements))
     })?;
     Ok(dir)
+}
+
+/// The source packages that `list` names with their digests, fetched but not installed: some carry
+/// data that is published nowhere else. `venv` is a virtual environment to fetch with.
+pub(crate) fn sources(workspace: &Workspace, venv: &Path, list: &Path) -> Result<PathBuf> {
+    let dir = workspace.cache.join(format!("sources-{}", digest(&read(list)?)));
+    install(&dir, || {
+        make_dir(&dir)?;
+        let mut download = pip(venv, "download");
+        download.args(["--no-binary", ":all:", "--require-hashes", "--dest"]).arg(&dir);
+        process::run(download.arg("--requirement").arg(list))
+    })?;
+    Ok(dir)
+}
+
+/// `pip` of a virtual environment, which takes what is named and looks for nothing else.
+fn pip(venv: &Path, verb: &str) -> Command {
+    let mut command = Command::new(venv.join("bin/python"));
+    command.args(["-m", "pip", verb, "--quiet", "--no-deps", "--no-input"]);
+    command.env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
+    command
 }
 
 /// The packages that the lock file beside `manifest_dir`'s manifest names. Gives `node_modules`.

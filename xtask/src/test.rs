@@ -1,10 +1,12 @@
 //! `cargo xtask test`: everything that must pass. Rust tests on both databases, then real clients
 //! against a real `awan serve`, over plain HTTP and over TLS, first on SQLite and then, shorter, on
-//! PostgreSQL. Everything it starts it stops again.
+//! PostgreSQL; then outside judges of what the cloud published. Everything it starts it stops again.
+
+mod log;
+mod outside;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use crate::args::Args;
 use crate::cloud::{Cloud, Life, free_port_base};
@@ -12,6 +14,8 @@ use crate::lanes::{Counts, Lanes, Runner};
 use crate::postgres::Postgres;
 use crate::workspace::{Scratch, Workspace, read, write};
 use crate::{Result, Verdict, process, setup};
+use log::{Evidence, Keeper};
+use outside::Outside;
 
 pub(crate) const HELP: &str = "\
 Run everything that must pass, real clients included.
@@ -60,7 +64,7 @@ fn needs(wanted: &dyn Fn(&str) -> bool) -> Vec<&'static setup::Need> {
         needs.push(&setup::POSTGRES);
     }
     if wanted("clients") || wanted("postgres") {
-        needs.extend([&setup::PYTHON, &setup::NODE, &setup::GO]);
+        needs.extend([&setup::PYTHON, &setup::NODE, &setup::GO, &setup::CHROMIUM]);
     }
     needs
 }
@@ -152,6 +156,7 @@ struct Clients {
     python: Result<PathBuf>,
     node: Result<PathBuf>,
     go: Result<()>,
+    outside: Outside,
     filter: Vec<String>,
 }
 
@@ -171,7 +176,8 @@ impl Clients {
         let node = there(&setup::NODE).and_then(|()| setup::node(workspace, &dir.join("node")));
         let go = there(&setup::GO);
         let awan = workspace.build_awan(false)?;
-        Ok(Self { dir, root: workspace.root.clone(), awan, python, node, go, filter })
+        let outside = Outside::install(workspace, &awan, &there);
+        Ok(Self { dir, root: workspace.root.clone(), awan, python, node, go, outside, filter })
     }
 
     /// Starts a cloud on `backend`, runs every client against it and stops it.
@@ -181,11 +187,14 @@ impl Clients {
             Ok(served) => served,
             Err(why) => return lanes.add(&format!("clients, {name}"), || Err(why)),
         };
-        let log_key = cloud.file().and_then(|file| file.log_key().map(str::to_owned));
-        self.python(lanes, backend, &cloud);
-        let early = early_checkpoint(&cloud, scratch.path());
-        self.node(lanes, backend, &cloud);
         let public_log = cloud.data_dir().join("log");
+        let keeper = Keeper::start(&public_log, scratch.path());
+        self.python(lanes, backend, &cloud);
+        self.node(lanes, backend, &cloud);
+        if self.filter.is_empty() {
+            self.judge(lanes, backend, &cloud, scratch.path());
+        }
+        let key = cloud.file().and_then(|file| file.log_key().map(str::to_owned));
         let mut log = Ok(String::new());
         lanes.add(&format!("drain, {name}"), || {
             log = cloud.stop();
@@ -193,9 +202,36 @@ impl Clients {
         });
         let allowed = read(&self.dir.join("log.allowed"));
         lanes.add(&format!("quiet log, {name}"), || quiet_log(&log?, &allowed?));
-        self.go(lanes, backend, scratch.path(), |verifier| {
-            Ok(verifier.arg(public_log).arg(log_key?).arg(early?))
-        });
+        let checkpoints = keeper.and_then(Keeper::finish);
+        if self.filter.is_empty() {
+            let evidence = key
+                .and_then(|key| Ok(Evidence { log: public_log, key, checkpoints: checkpoints? }));
+            match evidence {
+                Ok(evidence) => self.verify_log(lanes, name, scratch.path(), &evidence),
+                Err(why) => lanes.add(&format!("log verifiers, {name}"), || Err(why)),
+            }
+        }
+    }
+
+    /// Lets outside judges look at the running cloud. What the database cannot change is judged
+    /// on one database only.
+    fn judge(&self, lanes: &mut Lanes, backend: &Backend<'_>, cloud: &Cloud, scratch: &Path) {
+        let name = backend.name();
+        if let Backend::Sqlite = backend {
+            let load = || self.load(cloud);
+            lanes.add(&format!("long log, {name}"), || log::grow(cloud.data_dir(), load));
+            self.outside.pages(lanes, name, cloud);
+        }
+        self.outside.releases(lanes, name, cloud);
+        self.outside.bill(lanes, name, cloud, scratch);
+    }
+
+    /// What makes entries in the log, four at a time.
+    fn load(&self, cloud: &Cloud) -> Command {
+        let mut load = Command::new(&self.awan);
+        load.args(["load", "create-user", "--connections", "4"]);
+        load.arg("--data-dir").arg(cloud.data_dir());
+        load
     }
 
     fn serve(&self, backend: &Backend<'_>) -> Result<(Cloud, Scratch)> {
@@ -246,50 +282,33 @@ impl Clients {
         lanes.run(&name, Runner::Node, command.current_dir(&self.root));
     }
 
-    /// Builds the log verifier that uses Go's own checksum-database code, and lets it judge the
-    /// transparency log that `with` names.
-    fn go(
-        &self,
-        lanes: &mut Lanes,
-        backend: &Backend<'_>,
-        scratch: &Path,
-        with: impl FnOnce(&mut Command) -> Result<&mut Command>,
-    ) {
-        let name = format!("Go log verifier, {}", backend.name());
-        if !self.filter.is_empty() {
-            return;
+    /// Lets two programs that share no code with the log judge it, now that its cloud has ended.
+    fn verify_log(&self, lanes: &mut Lanes, backend: &str, scratch: &Path, evidence: &Evidence) {
+        let name = format!("Go log verifier, {backend}");
+        match self.go.as_ref().map(|()| self.build_go_verifier(scratch)) {
+            Err(why) => lanes.skip(&name, why),
+            Ok(Err(why)) => lanes.add(&name, || Err(why)),
+            Ok(Ok(program)) => evidence.judge(lanes, &name, || Command::new(&program)),
         }
-        if let Err(why) = &self.go {
-            return lanes.skip(&name, why);
+        let name = format!("aics-tlog, {backend}");
+        match self.outside.log_verifier() {
+            Err(why) => lanes.skip(&name, &why),
+            Ok(verifier) => evidence.judge(lanes, &name, verifier),
         }
+    }
+
+    /// Builds the log verifier that uses Go's own checksum-database code. Gives the program.
+    fn build_go_verifier(&self, scratch: &Path) -> Result<PathBuf> {
         let program = scratch.join("verifylog");
         let mut build = Command::new("go");
         build.args(["build", "-o"]).arg(&program).arg(self.dir.join("go/verifylog/main.go"));
         build.env("GO111MODULE", "off").env("GOPATH", setup::GO_PATH).env("GOFLAGS", "");
-        let mut verifier = Command::new(program);
-        let ready = process::run(&mut build).and_then(|()| with(&mut verifier));
-        match ready {
-            Ok(verifier) => lanes.run(&name, Runner::Plain, verifier),
-            Err(why) => lanes.add(&name, || Err(why)),
-        }
+        process::run(&mut build).map(|()| program)
     }
 }
 
 /// One test that passed.
 const ONE: Counts = Counts { passed: 1, failed: 0, skipped: 0 };
-
-/// Keeps the log's checkpoint as it is now, so that the log can be shown later to have only grown.
-/// An empty tree proves nothing, so it waits for the first entry.
-fn early_checkpoint(cloud: &Cloud, scratch: &Path) -> Result<PathBuf> {
-    let published = cloud.data_dir().join("log/checkpoint");
-    let text = process::wait_for("the log's first entry", Duration::from_secs(30), || {
-        let text = read(&published).ok();
-        Ok(text.filter(|text| text.lines().nth(1).is_some_and(|size| size != "0")))
-    })?;
-    let kept = scratch.join("checkpoint.early");
-    write(&kept, text)?;
-    Ok(kept)
-}
 
 /// A cloud that served only right and wrong *requests* has no reason to log an error or a warning.
 fn quiet_log(log: &str, allowed: &str) -> Result<Counts> {

@@ -17,6 +17,8 @@ fn closing_lines_of_all_runners_are_counted() {
     check(Runner::Pytest, "4 passed, 3 deselected in 0.10s", 4, 0, 0);
     check(Runner::Node, "✔ signs in (3ms)\nℹ tests 4\nℹ pass 3\nℹ fail 1\nℹ skipped 0", 3, 1, 0);
     check(Runner::Node, "# tests 4\n# pass 4\n# fail 0", 4, 0, 0);
+    check(Runner::Script, "OK  9 passed on the way\n2 passed, 1 failed, 3 skipped", 2, 1, 3);
+    check(Runner::Script, "2 passed, 0 failed\nTraceback (most recent call last):", 0, 0, 0);
     check(Runner::Plain, "anything", 1, 0, 0);
 }
 

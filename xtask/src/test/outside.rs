@@ -1,0 +1,124 @@
+//! What judges a running cloud by formats that others defined: the Open Contracting library on the
+//! published releases, the FOCUS validator on an exported bill, Chromium on the public pages. The
+//! judges are scripts in `tests/outside`; here they are installed and pointed at the cloud.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::cloud::Cloud;
+use crate::lanes::{Lanes, Runner};
+use crate::workspace::{Workspace, make_dir};
+use crate::{Result, process, setup};
+
+/// The outside judges as installed; an error tells why one is not.
+pub(super) struct Outside {
+    dir: PathBuf,
+    awan: PathBuf,
+    python: Result<PathBuf>,
+    standard: Result<PathBuf>,
+    browser: Result<Browser>,
+    screenshots: PathBuf,
+}
+
+struct Browser {
+    program: PathBuf,
+    modules: PathBuf,
+}
+
+impl Outside {
+    /// Installs what is missing. `there` says whether the operating system has what is needed.
+    pub(super) fn install(
+        workspace: &Workspace,
+        awan: &Path,
+        there: &dyn Fn(&setup::Need) -> Result<()>,
+    ) -> Self {
+        let dir = workspace.root.join("tests/outside");
+        let python = there(&setup::PYTHON).and_then(|()| {
+            setup::python_whatever_version(workspace, &dir.join("requirements.txt"))
+        });
+        let standard = python
+            .as_ref()
+            .map_err(Clone::clone)
+            .and_then(|venv| setup::sources(workspace, venv, &dir.join("ocds.sources")));
+        let browser = there(&setup::NODE).and_then(|()| there(&setup::CHROMIUM)).and_then(|()| {
+            let program = process::which("chromium").ok_or("there is no Chromium")?;
+            Ok(Browser { program, modules: setup::node(workspace, &dir.join("pages"))? })
+        });
+        let screenshots = workspace.cache.join("screenshots");
+        Self { dir, awan: awan.to_owned(), python, standard, browser, screenshots }
+    }
+
+    /// The second verifier of the log, without its arguments.
+    pub(super) fn log_verifier(&self) -> Result<impl Fn() -> Command> {
+        let venv = self.python.as_ref().map_err(Clone::clone)?;
+        Ok(|| self.script(venv, "verify_log_aics.py"))
+    }
+
+    /// Judges the releases of agreements that the running cloud published.
+    pub(super) fn releases(&self, lanes: &mut Lanes, backend: &str, cloud: &Cloud) {
+        let ready = self.python.as_ref().and_then(|venv| {
+            let mut script = self.script(venv, "validate_ocds.py");
+            script.arg("--standard").arg(self.standard.as_ref()?);
+            script.args(["--self-check", "--cloud"]);
+            Ok(script)
+        });
+        run(lanes, &format!("OCDS releases, {backend}"), ready, |script| {
+            script.arg(cloud.file()?.endpoint("console")?);
+            Ok(())
+        });
+    }
+
+    /// Judges the bill that the running cloud exports; `scratch` takes it.
+    pub(super) fn bill(&self, lanes: &mut Lanes, backend: &str, cloud: &Cloud, scratch: &Path) {
+        let ready = self.python.as_ref().map(|venv| self.script(venv, "validate_focus.py"));
+        run(lanes, &format!("FOCUS bill, {backend}"), ready, |script| {
+            let bill = scratch.join("bill.csv");
+            let mut export = Command::new(&self.awan);
+            export.args(["bill", "export", "--focus"]).arg(&bill);
+            process::run(export.arg("--data-dir").arg(cloud.data_dir()))?;
+            script.arg("--self-check").arg(bill);
+            Ok(())
+        });
+    }
+
+    /// Judges the public pages that the first one leads to.
+    pub(super) fn pages(&self, lanes: &mut Lanes, backend: &str, cloud: &Cloud) {
+        let ready = self.browser.as_ref().map(|browser| {
+            let mut visit = Command::new("node");
+            visit.arg(self.dir.join("pages/visit.mjs"));
+            visit.env("NODE_PATH", &browser.modules).env("CHROMIUM", &browser.program);
+            visit
+        });
+        run(lanes, &format!("public pages, {backend}"), ready, |visit| {
+            make_dir(&self.screenshots)?;
+            visit.args(["--self-check", "--crawl", "--out"]).arg(&self.screenshots);
+            visit.args(["--base", cloud.file()?.endpoint("console")?, "/"]);
+            Ok(())
+        });
+    }
+
+    /// A Python script of this folder, in the virtual environment of its packages.
+    fn script(&self, venv: &Path, name: &str) -> Command {
+        let mut script = Command::new(venv.join("bin/python"));
+        setup::enter_python(&mut script, venv);
+        script.env("PYTHONDONTWRITEBYTECODE", "1").arg(self.dir.join(name));
+        script
+    }
+}
+
+/// Runs a judge as a lane. One that is not installed is skipped with the reason; one that cannot be
+/// pointed at the cloud is a failure.
+fn run(
+    lanes: &mut Lanes,
+    name: &str,
+    judge: std::result::Result<Command, &String>,
+    point: impl FnOnce(&mut Command) -> Result<()>,
+) {
+    match judge {
+        Err(why) => lanes.skip(name, why),
+        Ok(mut judge) => match point(&mut judge) {
+            Ok(()) => lanes.run(name, Runner::Script, &mut judge),
+            Err(why) => lanes.add(name, || Err(why)),
+        },
+    }
+}
