@@ -5,6 +5,7 @@ import os
 import pytest
 from alibabacloud_ram20150501 import models as ram_models
 
+from agreements import Awan, NoteKey, agree, template, tenant_key
 from support import Clients, Cloud, Key, acs3, keep_on_this_machine, send, trust_only, unique
 
 
@@ -33,6 +34,7 @@ def cloud():
     if not path:
         pytest.exit("AWAN_CLOUD must name the cloud.json of a running cloud", returncode=4)
     cloud = Cloud(path)
+    cloud.provider = NoteKey.read(cloud.provider_key)
     keep_on_this_machine()
     trust_only(cloud.ca_cert)
     # No setting of the person who runs the tests may reach a client.
@@ -126,5 +128,9 @@ def foreign(cloud):
         return answer.json()
 
     made = call("CreateAccount", AccountName=unique("foreign"), DisplayName="Somebody else")
-    yield Key(made["AccessKey"]["AccessKeyId"], made["AccessKey"]["AccessKeySecret"])
+    account = made["Account"]["AccountId"]
+    key = Key(made["AccessKey"]["AccessKeyId"], made["AccessKey"]["AccessKeySecret"])
+    tenant = tenant_key(cloud, account)
+    agree(cloud, account, Awan(cloud, key), template(cloud, account, tenant), tenant)
+    yield key
     call("SuspendAccount", AccountId=made["Account"]["AccountId"])

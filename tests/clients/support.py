@@ -53,6 +53,8 @@ class Cloud:
         described = json.loads(path.read_text())
         root = json.loads((path.parent / "root-key.json").read_text())
         self.region = described["region"]
+        self.log_origin = described["log_key"].split("+")[0]
+        self.provider_key = path.parent / "provider.key"
         self.ca_cert = described["ca_cert"]
         self.account = root["AccountId"]
         self.root = Key(root["AccessKeyId"], root["AccessKeySecret"])

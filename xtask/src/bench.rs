@@ -16,14 +16,17 @@ use crate::peer::{self, Peer};
 use crate::workspace::{Scratch, Workspace, write};
 use crate::{Result, Verdict, process as program, setup};
 
+mod log;
+
 pub(crate) const HELP: &str = "\
 Measure a release build, and a peer (SeaweedFS) with the same load in the same run.
 
-Usage: cargo xtask bench [control|oss] [OPTIONS]
+Usage: cargo xtask bench [control|oss|log] [OPTIONS]
 
 Targets:
   control   the control API: a read and a write action
   oss       object storage: 4 KiB, 1 MiB and 64 MiB objects, and the 2024 region tree
+  log       the public log: entries per second, and from commit to published checkpoint
 
 Options:
   --seconds N   how long each scenario lasts; the ingest ends by itself [default: 10]
@@ -62,6 +65,7 @@ pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Verdict {
     let with_peer = !args.flag("--no-peer");
     let target = match args.word().as_deref() {
         None => None,
+        Some("log") => return args.finish().and_then(|()| log::run(workspace)),
         Some("control") => Some(Target::Control),
         Some("oss") => Some(Target::Oss),
         Some(other) => return Err(format!("there is no target `{other}`; see `--help`")),

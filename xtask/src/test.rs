@@ -136,14 +136,17 @@ impl Backend<'_> {
         }
     }
 
-    /// The options with which `awan serve` uses this database.
-    fn options(&self, scratch: &Path) -> Result<Vec<String>> {
-        let Self::Postgres(server) = self else { return Ok(Vec::new()) };
-        server.create_database("awan_clients")?;
-        let secret = scratch.join("conninfo");
-        write(&secret, server.conninfo("awan_clients"))?;
+    /// The options with which `awan serve` runs on this database, with the clients' data centres.
+    fn options(&self, scratch: &Path, clients: &Path) -> Result<Vec<String>> {
+        let mut text = read(&clients.join("awan.toml"))?;
+        if let Self::Postgres(server) = self {
+            server.create_database("awan_clients")?;
+            let secret = scratch.join("conninfo");
+            write(&secret, server.conninfo("awan_clients"))?;
+            text.push_str(&format!("\n[store]\npostgres = \"file:{}\"\n", secret.display()));
+        }
         let config = scratch.join("awan.toml");
-        write(&config, format!("[store]\npostgres = \"file:{}\"\n", secret.display()))?;
+        write(&config, text)?;
         Ok(vec!["--config".to_owned(), config.display().to_string()])
     }
 }
@@ -236,7 +239,7 @@ impl Clients {
 
     fn serve(&self, backend: &Backend<'_>) -> Result<(Cloud, Scratch)> {
         let scratch = Scratch::new("clients")?;
-        let mut options = backend.options(scratch.path())?;
+        let mut options = backend.options(scratch.path(), &self.dir)?;
         options.extend(["--port-base".to_owned(), free_port_base()?.to_string()]);
         let data_dir = scratch.path().join("data");
         let cloud = Cloud::start(&self.awan, &data_dir, &options, Life::Run)?;

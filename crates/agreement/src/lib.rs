@@ -1,56 +1,58 @@
-//! Agreements between the provider and its tenants, as far as the request path needs them today:
-//! without an active agreement that grants a service, there is no service.
+//! Agreements between the provider and its tenants: without one in force that grants a service, there
+//! is no service.
 //!
-//! Not here yet: the published document (an OCDS release), signatures, amendments, prices, clauses on
-//! places. What grants today is a row, made when its account is.
+//! # The map
+//! - [`Agreements`] (`covenant`): what the rest of the cloud asks, behind
+//!   [`engine::ports::Covenant`]. It runs for every request.
+//! - `rules`: the clauses of one release as Cedar policies, and their answers. Pure.
+//! - `lifecycle`: what may become of a release, and when. A release is immutable; it is drafted, signed
+//!   by both parties, published and activated, and later superseded or ended.
+//! - `access`: the provider's people reading a tenant's data: asked for, approved, ended.
+//! - `start`: the agreement of the account that runs the cloud, made when there is none.
+//! - `actions`: the API (product `awan` 2026-01-01), one line each in [`ACTIONS`].
+//! - `tables`: every SQL statement.
+//!
+//! # Invariants
+//! - At most one release binds an account at any moment, and which one it was at any past moment can
+//!   still be told.
+//! - Nothing binds that is not signed by both parties with the keys that it names, and published.
+//! - An amendment begins on a whole hour: no hour has two price books.
+//!
+//! # Deliberately absent
+//! What a document says and how it is signed (`terms`), prices and bills (`billing`), where bytes go
+//! (`engine::places` decides and asks here), and any private key but at the first start: parties sign at
+//! home.
 
+mod access;
 mod actions;
+mod covenant;
+mod errors;
+mod lifecycle;
+mod rules;
+mod start;
 mod tables;
+mod template;
 
-use base::{AccountId, ApiError, Time, code};
-use engine::ports::Covenant;
-use store::Tx;
+use terms::clauses::Log;
+use terms::release::Party;
 
-/// The table of this crate's actions.
 pub use actions::ACTIONS;
+pub use covenant::Agreements;
+pub use start::{FirstStart, first_start, has_provider, provider_key_name, tenant_key_name};
 
 /// The tables of this crate.
-pub const MIGRATIONS: store::MigrationSet =
-    store::MigrationSet { name: "agreement", steps: &[include_str!("../schema/0001.sql")] };
+pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
+    name: "agreement",
+    steps: &[include_str!("../schema/0001.sql"), include_str!("../schema/0002.sql")],
+};
 
-/// Products that stand behind every other: who has no agreement must still be able to see so.
-const ALWAYS: [&str; 3] = ["awan", "sts", "location"];
-
-/// Answers from the agreements in the database.
-#[derive(Clone, Copy, Default)]
-pub struct Agreements;
-
-impl Covenant for Agreements {
-    fn check(
-        &self,
-        tx: &mut Tx<'_>,
-        account: AccountId,
-        product: &str,
-        _action: &str,
-    ) -> Result<(), ApiError> {
-        if ALWAYS.contains(&product) {
-            return Ok(());
-        }
-        match tables::agreement::find(tx, account)? {
-            Some(agreement) if agreement.grants(product) => Ok(()),
-            Some(agreement) if agreement.active() => Err(code::NO_AGREEMENT.error(format!(
-                "The agreement of this account does not grant the service {product}."
-            ))),
-            _ => Err(code::NO_AGREEMENT.into()),
-        }
-    }
-
-    fn account_opened(
-        &self,
-        tx: &mut Tx<'_>,
-        account: AccountId,
-        now: Time,
-    ) -> Result<(), ApiError> {
-        tables::agreement::insert_default(tx, account, now)
-    }
+/// The provider of this cloud, as every agreement must name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// Who it is.
+    pub party: Party,
+    /// The key that it signs agreements with, as a note verifier key.
+    pub key: String,
+    /// The cloud's log.
+    pub log: Log,
 }

@@ -1,15 +1,20 @@
 //! The configuration: one TOML file, every key optional, unknown keys refused. What an operator
 //! changes while the cloud runs is not here but in the database, and audited.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
-use base::Secret;
 use base::region::{DataCentre, Region};
+use base::{Secret, Time};
 use serde::{Deserialize, Serialize};
+use terms::release::Party;
 
 use crate::roles;
+
+/// The scheme of numbers that a cloud gives by itself.
+const OWN_SCHEME: &str = "X-AWAN";
 
 /// Where the configuration is, and what the command line overrides.
 #[derive(clap::Args, Clone, Debug)]
@@ -48,6 +53,8 @@ pub struct Config {
     pub oss: Oss,
     /// The public log.
     pub log: Log,
+    /// Who runs this cloud, as its agreements name it.
+    pub provider: Provider,
     /// What bounds clients.
     pub limits: Limits,
 }
@@ -78,6 +85,25 @@ pub struct Oss {
 pub struct Log {
     /// The log's name: the first line of every checkpoint. It cannot change once there are leaves.
     pub origin: String,
+    /// A file in the tlog-policy form: which witnesses must cosign a checkpoint before it is published.
+    /// Without it the log has none.
+    pub policy: Option<PathBuf>,
+}
+
+/// Who runs this cloud, as its agreements name it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Provider {
+    /// The legal name.
+    pub name: String,
+    /// The register that `id` is from: `ID-NIB`, `ID-NPWP`. Without an `id`: `X-AWAN`, this cloud's own.
+    pub id_scheme: String,
+    /// The number in that register. Without one, the name of the log stands for it.
+    pub id: String,
+    /// The number under which it is registered as an operator of electronic systems (PSE).
+    pub pse: String,
+    /// Whom to turn to.
+    pub contact: String,
 }
 
 /// What bounds clients.
@@ -111,14 +137,27 @@ impl Default for Config {
             store: Store::default(),
             oss: Oss::default(),
             log: Log::default(),
+            provider: Provider::default(),
             limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Provider {
+    fn default() -> Self {
+        Self {
+            name: "Penyelenggara awan ini / the operator of this cloud".to_owned(),
+            id_scheme: OWN_SCHEME.to_owned(),
+            id: String::new(),
+            pse: String::new(),
+            contact: String::new(),
         }
     }
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { origin: "awan.local/log".to_owned() }
+        Self { origin: "awan.local/log".to_owned(), policy: None }
     }
 }
 
@@ -155,18 +194,8 @@ impl Config {
             !self.data_centre.is_empty(),
             "the configuration names no data_centre: add at least one [[data_centre]]"
         );
-        let mut sites = std::collections::BTreeSet::new();
-        for centre in &self.data_centre {
-            ensure!(sites.insert(&centre.site), "the data centre {:?} is named twice", centre.site);
-            let country = centre.country.as_bytes();
-            let code = country.len() == 2 && country.iter().all(u8::is_ascii_uppercase);
-            ensure!(
-                code,
-                "data centre {}: country {:?} is no ISO 3166-1 code like ID",
-                centre.site,
-                centre.country
-            );
-        }
+        self.check_data_centres()?;
+        self.provider.check()?;
         let highest = u16::MAX - roles::HIGHEST_DOOR;
         ensure!(
             self.port_base <= highest,
@@ -184,6 +213,28 @@ impl Config {
         Ok(())
     }
 
+    fn check_data_centres(&self) -> anyhow::Result<()> {
+        let mut sites = BTreeSet::new();
+        let mut region_of: BTreeMap<&str, &str> = BTreeMap::new();
+        for centre in &self.data_centre {
+            check_data_centre(centre)?;
+            ensure!(sites.insert(&centre.site), "the data centre {:?} is named twice", centre.site);
+            let region = if centre.region.is_empty() { &self.region } else { &centre.region };
+            let other = region_of.insert(&centre.zone, region);
+            ensure!(
+                other.is_none_or(|other| other == region),
+                "the zone {:?} is in two regions",
+                centre.zone
+            );
+        }
+        ensure!(
+            !self.region().zones().is_empty(),
+            "no data_centre is in the cloud's own region {}",
+            self.region
+        );
+        Ok(())
+    }
+
     /// The region and its data centres.
     pub fn region(&self) -> Region {
         Region { id: self.region.clone(), data_centres: self.data_centre.clone() }
@@ -197,6 +248,57 @@ impl Config {
     /// What is in effect, as TOML. References to secrets are printed, secrets are not.
     pub fn describe(&self) -> anyhow::Result<String> {
         toml::to_string(self).context("write the configuration as TOML")
+    }
+}
+
+/// What would make a data centre refuse everything, or say nothing in the log, is better found here.
+fn check_data_centre(centre: &DataCentre) -> anyhow::Result<()> {
+    let site = &centre.site;
+    let name = |text: &str| {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._".contains(&b);
+        !text.is_empty() && text.len() <= 64 && text.bytes().all(plain)
+    };
+    ensure!(name(site), "data centre {site:?}: site is a short name of a-z, 0-9, '-', '.' and '_'");
+    ensure!(name(&centre.zone), "data centre {site}: zone {:?} is no name", centre.zone);
+    let region = centre.region.is_empty() || name(&centre.region);
+    ensure!(region, "data centre {site}: region {:?} is no name", centre.region);
+    let country = centre.country.as_bytes();
+    let code = country.len() == 2 && country.iter().all(u8::is_ascii_uppercase);
+    ensure!(code, "data centre {site}: country {:?} is no ISO 3166-1 code like ID", centre.country);
+    let until = &centre.permit_until;
+    let date = until.is_empty() || Time::parse_iso(&format!("{until}T00:00:00Z")).is_some();
+    ensure!(date, "data centre {site}: permit_until {until:?} is no date like 2030-12-31");
+    let certified = centre.certificates.iter().all(|name| !name.trim().is_empty());
+    ensure!(certified, "data centre {site}: a certificate has a name");
+    Ok(())
+}
+
+impl Provider {
+    fn check(&self) -> anyhow::Result<()> {
+        ensure!(!self.name.trim().is_empty(), "provider.name is empty");
+        ensure!(!self.id_scheme.is_empty(), "provider.id_scheme is empty");
+        ensure!(
+            !self.id.is_empty() || self.id_scheme == OWN_SCHEME,
+            "provider.id_scheme is {}, and there is no provider.id",
+            self.id_scheme
+        );
+        Ok(())
+    }
+
+    /// As agreements name it.
+    pub fn party(&self, log_origin: &str) -> Party {
+        let id = if self.id.is_empty() { log_origin } else { &self.id };
+        let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+        Party {
+            name: self.name.clone(),
+            scheme: self.id_scheme.clone(),
+            id: id.to_owned(),
+            additional: given(&self.pse)
+                .map(|pse| ("ID-PSE".to_owned(), pse))
+                .into_iter()
+                .collect(),
+            contact: given(&self.contact),
+        }
     }
 }
 
@@ -233,5 +335,45 @@ mod tests {
         assert!(toml::from_str::<Config>("port_bass = 1").is_err());
         assert!(reference("host=db password=x").is_err());
         assert!(toml::from_str::<Config>("data_centre = []").unwrap().check().is_err());
+    }
+
+    #[test]
+    fn data_centres_and_the_provider_are_checked_before_anything_is_recorded_of_them() {
+        let base = "site = \"jkt-a\"\nzone = \"z1\"\ncountry = \"ID\"\ncity = \"Jakarta\"\n";
+        let check = |text: &str| toml::from_str::<Config>(text).unwrap().check();
+        let centre = |more: &str| check(&format!("[[data_centre]]\n{base}{more}"));
+        for good in [
+            "",
+            "permit_until = \"2030-12-31\"",
+            "region = \"ap-southeast-5\"\ncertificates = [\"SNI ISO/IEC 27001:2022\"]",
+        ] {
+            assert!(centre(good).is_ok(), "{good}: {:?}", centre(good));
+        }
+        for wrong in [
+            "permit_until = \"2030-13-31\"",
+            "permit_until = \"soon\"",
+            "region = \"ap-southeast-1\"",
+            "certificates = [\" \"]",
+        ] {
+            assert!(centre(wrong).is_err(), "{wrong}");
+        }
+        let two = |more: &str| centre(&format!("[[data_centre]]\nsite = \"sg-1\"\n{more}"));
+        let abroad = "country = \"SG\"\ncity = \"Singapore\"\nregion = \"ap-southeast-1\"\n";
+        assert!(two(&format!("zone = \"z2\"\n{abroad}")).is_ok());
+        assert!(two(&format!("zone = \"z1\"\n{abroad}")).is_err(), "a zone in two regions");
+        assert!(check("[provider]\nname = \"PT Awan\"\nid_scheme = \"ID-NIB\"").is_err());
+        assert!(
+            check("[provider]\nname = \"PT Awan\"\nid_scheme = \"ID-NIB\"\nid = \"1\"").is_ok()
+        );
+        assert!(check("[provider]\nname = \"\"").is_err());
+    }
+
+    #[test]
+    fn a_provider_without_a_number_goes_by_its_log() {
+        let party = Provider::default().party("awan.local/log");
+        assert_eq!((party.scheme.as_str(), party.id.as_str()), ("X-AWAN", "awan.local/log"));
+        assert!(party.additional.is_empty() && party.contact.is_none());
+        let known = Provider { pse: "1234".to_owned(), ..Provider::default() };
+        assert_eq!(known.party("x").additional, [("ID-PSE".to_owned(), "1234".to_owned())]);
     }
 }

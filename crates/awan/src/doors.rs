@@ -1,4 +1,4 @@
-//! The program's own small doors: metrics and health, and the public log's files.
+//! The program's own small door: metrics and health.
 
 use std::sync::Arc;
 
@@ -7,7 +7,6 @@ use engine::pipeline::Peer;
 use engine::server::{Body, Handler, full};
 use http::{Request, Response, StatusCode, header};
 use hyper::body::Incoming;
-use tlog::Fetch;
 
 /// `/metrics` (Prometheus text) and `/health`.
 pub struct Metrics(pub Arc<Cloud>);
@@ -57,48 +56,6 @@ impl Metrics {
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
-
-/// The public log, as C2SP tlog-tiles lays it out, below `/log/`.
-pub struct Portal {
-    /// The log's files.
-    pub log: tlog::Directory,
-}
-
-impl Handler for Portal {
-    async fn handle(&self, request: Request<Incoming>, _: Peer) -> Response<Body> {
-        let Some(path) = request.uri().path().strip_prefix("/log/") else {
-            return answer(
-                StatusCode::NOT_FOUND,
-                TEXT,
-                b"The public log is below /log/: begin with /log/checkpoint.\n".to_vec(),
-            );
-        };
-        // The directory answers to the log's own file names and to no others.
-        let (log, name) = (self.log.clone(), path.to_owned());
-        let read = tokio::task::spawn_blocking(move || log.fetch(&name)).await;
-        let Ok(Ok(Some(bytes))) = read else {
-            return answer(
-                StatusCode::NOT_FOUND,
-                TEXT,
-                b"There is no such file in the log.\n".to_vec(),
-            );
-        };
-        let whole = path == tlog::files::CHECKPOINT;
-        let (kind, fresh) = if whole {
-            (TEXT, "no-cache")
-        } else {
-            ("application/octet-stream", "public, max-age=31536000, immutable")
-        };
-        let mut response = answer(StatusCode::OK, kind, bytes);
-        let fresh = header::HeaderValue::from_static(fresh);
-        response.headers_mut().insert(header::CACHE_CONTROL, fresh);
-        response
-    }
-
-    fn refuse(&self, _: u16) -> (&'static str, Vec<u8>) {
-        (TEXT, b"This is no HTTP request.\n".to_vec())
-    }
-}
 
 fn answer(status: StatusCode, kind: &'static str, bytes: Vec<u8>) -> Response<Body> {
     let mut response = Response::new(full(bytes));

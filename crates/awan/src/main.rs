@@ -7,6 +7,7 @@ mod ready;
 mod roles;
 mod serve;
 mod wiring;
+mod witnesses;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -19,6 +19,8 @@ pub struct CloudFile {
     pub ca_cert: String,
     /// The log's verifier key, in the signed-note form.
     pub log_key: String,
+    /// The provider's verifier key, with which it signs agreements, in the signed-note form.
+    pub provider_key: String,
     /// The doors.
     pub endpoints: BTreeMap<&'static str, String>,
 }

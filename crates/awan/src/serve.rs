@@ -102,7 +102,9 @@ async fn serve(config: &Config, dir: &Path, roles: &[Role]) -> anyhow::Result<()
     // Before anybody can know that this process is there: a stop asked for while it starts is a drain too.
     let stop = Stop::listen()?;
     let (config_, dir_) = (config.clone(), dir.to_owned());
-    let joined = tokio::task::spawn_blocking(move || wiring::join(&config_, &dir_)).await??;
+    let join = tokio::task::spawn_blocking(move || wiring::join(&config_, &dir_));
+    let (joined, agreement) = join.await??;
+    wiring::declare(&joined, agreement).await?;
     let (stop_doors, doors_stop) = watch::channel(false);
     let (stop_tasks, tasks_stop) = watch::channel(false);
     let hosts = oss_hosts(config);
@@ -125,6 +127,7 @@ async fn serve(config: &Config, dir: &Path, roles: &[Role]) -> anyhow::Result<()
         zones: config.region().zones(),
         ca_cert: tls.ca_cert.display().to_string(),
         log_key: joined.log_key.clone(),
+        provider_key: joined.provider_key.clone(),
         endpoints: running.endpoints.clone(),
     };
     file.write(dir)?;
@@ -180,7 +183,8 @@ impl Running {
             addresses.oss = self.open(config, "oss", roles::OSS, Some(tls), skin, stop).await?;
         }
         if roles.contains(&Role::Portal) {
-            let portal = doors::Portal { log: tlog::Directory::new(dir.join("log")) };
+            let portal = wiring::portal(joined, dir);
+            self.doors.spawn(portal.clone().follow(stop.clone()));
             self.open(config, "console", roles::PORTAL, Some(tls), portal, stop).await?;
         }
         let metrics = doors::Metrics(Arc::clone(&joined.cloud));
@@ -227,6 +231,8 @@ impl Running {
                 .with_one(Housekeeping, &())
                 .await?
                 .with_one(Arc::clone(&joined.sequencer), &())
+                .await?
+                .with_one(billing::Rating::default(), &())
                 .await?;
         }
         self.tasks.spawn(runner.run(stop.clone()));

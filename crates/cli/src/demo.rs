@@ -21,6 +21,7 @@ use crate::{audit, usage, verify};
 
 mod archive;
 mod census;
+mod covenant;
 mod guide;
 mod tenant;
 mod transfer;
@@ -93,12 +94,8 @@ fn pemilu(args: &PemiluArgs) -> Result<ExitCode> {
     let identity = root.call(api::STS, "GetCallerIdentity", &[]).context("sign in")?;
     output::talk(format_args!("   {}", output::plain(&identity["Arn"])));
 
-    step(2, "make the tenant KPU, an officer who may write and an observer who may read");
-    let keys = profile
-        .cloud
-        .as_ref()
-        .map_or_else(|| PathBuf::from("."), |(dir, _)| dir.clone())
-        .join("demo-keys.json");
+    step(2, "the tenant KPU: its agreement, an officer who may write and an observer who may read");
+    let keys = covenant::directory(&profile).join("demo-keys.json");
     let tenant = Tenant::prepare(&http, &profile, keys)?;
     output::talk(format_args!("   account {}, bucket {}", tenant.account_id, tenant.bucket));
 
@@ -177,7 +174,7 @@ impl Pemilu {
             );
             refused(&format!("the officer reads through {dialect}"), reads.map(drop))?;
         }
-        Ok(())
+        covenant::try_abroad(&self.http, &self.tenant.owner, bucket)
     }
 
     /// Shows what was counted, used and recorded, and checks the log.

@@ -110,7 +110,28 @@ fn hint_for(code: &str) -> Option<&'static str> {
         "AccessDenied" | "Forbidden.RAM" | "NoPermission" => {
             "the account's owner can attach a policy that allows it: AttachPolicyToUser"
         }
-        "Forbidden.NoAgreement" => "the account has not signed an agreement with the provider yet",
+        "Forbidden.NoAgreement" => {
+            "no agreement binds the account now: `awan agreement list` shows how far one is; the way is new, submit, sign (both parties), activate"
+        }
+        "Forbidden.ServiceNotGranted" => {
+            "`awan agreement show` lists what the agreement grants; an amendment signed by both parties adds a service: awan agreement amend"
+        }
+        "Forbidden.AgreementEnded" => {
+            "the agreement's term is over; what is stored can still be read and taken out until the retention ends; a new agreement: awan agreement new"
+        }
+        "Forbidden.Residency" => {
+            "`awan agreement show` says which data may be where; name another region or zone, or agree on an amendment: awan agreement amend"
+        }
+        "Forbidden.ZoneRedundancyRequired" => {
+            "make the bucket with DataRedundancyType ZRS: the agreement wants this class of data in more than one zone"
+        }
+        "Forbidden.PermitLapsed" => {
+            "the permit of that data centre has run out: use another zone, or the operator renews the permit in the configuration"
+        }
+        "Forbidden.SpendingLimit" => {
+            "`awan bill` shows what the month has cost; an amendment raises the limit, or it starts anew next month; reading and deleting go on"
+        }
+        "Forbidden.AccountSuspended" => "only the operator can end the suspension (ResumeAccount)",
         "NoSuchBucket" => {
             "`awan oss ls` lists the buckets that exist; `awan oss mb oss://NAME` makes one"
         }

@@ -131,7 +131,8 @@ fn not_an_address(address: &str) -> anyhow::Error {
     )
 }
 
-fn is_loopback(address: &str) -> bool {
+/// Whether an address is one of this machine, which no proxy reaches.
+pub(crate) fn is_loopback(address: &str) -> bool {
     let host = address.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
     host.is_some_and(|host| {
         let host = host.trim_matches(['[', ']']);
@@ -141,7 +142,11 @@ fn is_loopback(address: &str) -> bool {
     })
 }
 
-fn tls_config(ca_cert: Option<&Path>, tls: bool) -> Result<TlsConfig> {
+/// The certificate authorities that are trusted: the file's, else the machine's.
+///
+/// # Errors
+/// Where `tls` is wanted and none is known.
+pub(crate) fn tls_config(ca_cert: Option<&Path>, tls: bool) -> Result<TlsConfig> {
     let system = Path::new(SYSTEM_AUTHORITIES);
     let file = ca_cert.or_else(|| Some(system).filter(|path| path.exists()));
     let authorities = match file {

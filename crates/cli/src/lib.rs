@@ -7,14 +7,19 @@
 //! | [`http`] | the one HTTP agent |
 //! | [`api`] | a signed control-API call |
 //! | [`object`] | object storage in both dialects, with checksums |
-//! | [`call`] [`oss`] [`status`] [`verify`] [`usage`] [`audit`] [`configure`] | a verb each |
+//! | [`call`] [`oss`] [`status`] [`usage`] [`audit`] [`configure`] | a verb each |
+//! | [`agreement`] [`access`] | the agreement, and leave to read a tenant's data |
+//! | [`bill`] | what things cost, and why |
+//! | [`receipt`] [`verify`] | proofs from the public log, and checking them without trust |
+//! | [`witness`] [`mirror`] | what anybody may run beside a log: cosigning it, copying it |
 //! | [`demo`] | the demonstration on the 2024 election data |
 //! | [`load`] | the load generator of the benchmarks |
 //! | [`output`] [`progress`] [`error`] | what a person or a program reads |
 //! | [`parallel`] | threads for the above |
 //!
 //! Deliberately absent: code per API action (`awan call` sends whatever it is given), an async runtime
-//! (threads and blocking I/O are enough for a client), and any power that a server's file gives.
+//! (threads and blocking I/O are enough for a client; only the witness, which serves, has one), and any
+//! power that a server's file gives.
 
 use std::io;
 use std::process::ExitCode;
@@ -22,23 +27,29 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Subcommand;
 
+pub mod access;
+pub mod agreement;
 pub mod api;
 pub mod audit;
+pub mod bill;
 pub mod call;
 pub mod configure;
 pub mod demo;
 pub mod error;
 pub mod http;
 pub mod load;
+pub mod mirror;
 pub mod object;
 pub mod oss;
 pub mod output;
 pub mod parallel;
 pub mod profile;
 pub mod progress;
+pub mod receipt;
 pub mod status;
 pub mod usage;
 pub mod verify;
+pub mod witness;
 
 pub use error::report;
 
@@ -53,6 +64,18 @@ pub enum Command {
     Status(status::StatusArgs),
     /// Check the public transparency log without trusting its operator
     Verify(verify::VerifyArgs),
+    /// Watch a log for everybody: cosign its checkpoints as long as it only grows
+    Witness(witness::WitnessArgs),
+    /// Keep a verified copy of a whole log and of the documents that it names
+    Mirror(mirror::MirrorArgs),
+    /// Get the proof that a request was recorded in the public log
+    Receipt(receipt::ReceiptArgs),
+    /// Make, read, sign and change the agreement between provider and tenant
+    Agreement(agreement::AgreementArgs),
+    /// Leave for the provider's people to read a tenant's data: ask, grant, end
+    Access(access::AccessArgs),
+    /// Show what the account's use costs, and why
+    Bill(bill::BillArgs),
     /// Show what the account used
     Usage(usage::UsageArgs),
     /// Show what was done in the account, newest first
@@ -76,6 +99,12 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Oss(args) => oss::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Status(args) => status::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Witness(args) => witness::run(&args),
+        Command::Mirror(args) => mirror::run(&args),
+        Command::Receipt(args) => receipt::run(&args),
+        Command::Agreement(args) => agreement::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Access(args) => access::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Bill(args) => bill::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Usage(args) => usage::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Audit(args) => audit::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Configure(args) => configure::run(&args).map(|()| ExitCode::SUCCESS),

@@ -177,6 +177,21 @@ impl Store {
         self.send(&Ask::new(http::Method::PUT, bucket, ""), Body::Empty).map(drop)
     }
 
+    /// Makes a bucket in a region of the cloud.
+    ///
+    /// # Errors
+    /// As [`Self::create_bucket`]; the agreement's refusal where data may not be there.
+    pub fn create_bucket_in(&self, bucket: &str, region: &str) -> Result<(), Error> {
+        let location = match self.dialect {
+            Dialect::Oss => format!("oss-{region}"),
+            Dialect::S3 => region.to_owned(),
+        };
+        let body = format!(
+            "<CreateBucketConfiguration><LocationConstraint>{location}</LocationConstraint></CreateBucketConfiguration>"
+        );
+        self.send(&Ask::new(http::Method::PUT, bucket, ""), Body::Bytes(body.as_bytes())).map(drop)
+    }
+
     /// Removes an empty bucket.
     ///
     /// # Errors

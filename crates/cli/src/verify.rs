@@ -1,295 +1,257 @@
 //! `awan verify`: checks the public transparency log without trusting its operator. Needs nothing but
-//! the log's files and its key; with `--trail` also that an account's own audit entries are in it.
+//! the log's files and its key; remembers what it saw, so that the log cannot change its past.
+//!
+//! | module | answers |
+//! |---|---|
+//! | [`log`] | where the log is, its entries in order |
+//! | [`memory`] | does it continue what was seen before |
+//! | [`receipt`] | is this entry in it (without a network) |
+//! | [`trail`] | are the account's own audit entries in it |
+//! | [`history`] [`agreements`] | which agreements bound whom, when |
+//! | [`placements`] | does all data of a tenant lie where it may |
+//! | [`bill`] | does a bill follow from usage and published prices |
+//! | [`leaf`] [`documents`] [`findings`] | what they share |
+//!
+//! Every answer but the trail and the bill is a function of public things alone.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use base::text::hex;
 use clap::Args;
-use ring::digest::{SHA256, digest};
-use serde_json::Value;
-use tlog::files::CHECKPOINT;
-use tlog::{Checkpoint, Directory, Fetch, Note, Reader, Verifier, tree};
+use tlog::policy::Policy;
 
 use crate::api::Api;
-use crate::error::advise;
 use crate::http::Http;
 use crate::output;
-use crate::profile::{PlaceArgs, Profile, write_private};
+use crate::profile::{PlaceArgs, Profile};
+
+mod agreements;
+pub(crate) mod bill;
+pub(crate) mod documents;
+mod findings;
+pub(crate) mod history;
+pub(crate) mod leaf;
+mod log;
+mod memory;
+mod placements;
+pub(crate) mod receipt;
+mod trail;
+
+pub use findings::{Findings, show};
+pub use log::{Log, Refused, open, verifier};
+pub use trail::check_trail;
+
+use documents::Documents;
+use memory::Memory;
 
 /// Arguments of `awan verify`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:\n  awan verify --data-dir ./cloud\n  \
-    awan verify --log https://portal.awan.example/log --log-key awan.example+1a2b3c4d+AbC… --seen awan.checkpoint\n\n\
-    The exit code is 1 where the log is not what its checkpoint promises.")]
+    awan verify --log https://portal.awan.example/log --log-key awan.example+1a2b3c4d+AbC… --policy witnesses.txt\n  \
+    awan verify --receipt 5D1F….tlog-proof --log-key awan.example+1a2b3c4d+AbC…\n  \
+    awan verify --agreements --placements 1234567890123456 --country ID --data-dir ./cloud\n  \
+    awan verify --bill 2026-11 --data-dir ./cloud\n  \
+    awan verify --bill 2026-11 --usage usage.json --bill-file lines.json --log ./mirror --log-key …\n\n\
+    The exit code is 1 where anything is not what was promised; every defect is named.")]
 pub struct VerifyArgs {
-    /// The log's files: a directory or an address; of the data directory unless given
-    #[arg(long, value_name = "DIR|URL")]
-    log: Option<String>,
-    /// The log's key; of cloud.json unless given
-    #[arg(long, value_name = "KEY")]
-    log_key: Option<String>,
-    /// A checkpoint seen before: the log must still begin with it. Replaced by today's when all is well
+    #[command(flatten)]
+    log: LogArgs,
+    /// Check one receipt, without a network: needs the file and the log's key
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["trail", "agreements", "placements", "bill", "seen"])]
+    receipt: Option<PathBuf>,
+    /// Which witnesses must have cosigned the checkpoint (tlog-policy)
     #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Remember the checkpoint in this file, and hold the log against the one that is in it
+    #[arg(long, value_name = "FILE", conflicts_with = "no_memory")]
     seen: Option<PathBuf>,
+    /// Neither remember the checkpoint nor hold the log against the last one seen
+    #[arg(long)]
+    no_memory: bool,
     /// Also look for the newest N audit entries of the account in the log
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1000")]
     trail: Option<usize>,
+    /// Check every agreement in the log, or those of one account or process
+    #[arg(long, value_name = "ACCOUNT|OCID", num_args = 0..=1, default_missing_value = "")]
+    agreements: Option<String>,
+    /// Check that every placement of this account lies where its agreement allowed
+    #[arg(long, value_name = "ACCOUNT")]
+    placements: Option<String>,
+    /// The one country in which all placements must lie, instead of what the agreement says
+    #[arg(long, value_name = "ID", requires = "placements", value_parser = country)]
+    country: Option<String>,
+    #[command(flatten)]
+    bill: bill::BillArgs,
     #[command(flatten)]
     place: PlaceArgs,
 }
 
-/// Where the files of a log are.
-enum Files {
-    Directory(Directory),
-    Web { http: Http, base: String },
+/// Which log, for all verbs that read one.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct LogArgs {
+    /// The log's files: a directory or an address; of the data directory unless given
+    #[arg(long, value_name = "DIR|URL")]
+    pub log: Option<String>,
+    /// The log's key; of cloud.json unless given
+    #[arg(long, value_name = "KEY")]
+    pub log_key: Option<String>,
+    /// The documents that the log names: a directory or an address; beside the log unless given
+    #[arg(long, value_name = "DIR|URL")]
+    pub documents: Option<String>,
 }
 
-impl Fetch for Files {
-    fn fetch(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
-        match self {
-            Self::Directory(directory) => directory.fetch(path),
-            Self::Web { http, base } => match http.fetch(&format!("{base}/{path}")) {
-                Ok((200, bytes)) => Ok(Some(bytes)),
-                Ok((404, _)) => Ok(None),
-                Ok((status, _)) => Err(io::Error::other(format!("HTTP {status}"))),
-                Err(error) => Err(io::Error::other(error)),
-            },
-        }
+impl LogArgs {
+    /// Opens the log.
+    ///
+    /// # Errors
+    /// As [`open`].
+    pub fn open(&self, profile: &Profile) -> Result<Log> {
+        open(profile, self.log.as_deref(), self.log_key.as_deref())
+    }
+
+    /// Where the documents are.
+    ///
+    /// # Errors
+    /// As [`Documents::find`].
+    pub fn documents(&self, profile: &Profile) -> Result<Documents> {
+        Documents::find(profile, self.documents.as_deref(), self.log.as_deref())
     }
 }
 
-/// A log whose checkpoint was read once: what is remembered is then what was checked, however fast the
-/// log grows meanwhile.
-struct Pinned {
-    files: Files,
-    checkpoint: Vec<u8>,
-}
-
-impl Fetch for Pinned {
-    fn fetch(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
-        if path == CHECKPOINT { Ok(Some(self.checkpoint.clone())) } else { self.files.fetch(path) }
+fn country(text: &str) -> Result<String, String> {
+    let is_code = text.len() == 2 && text.chars().all(|c| c.is_ascii_alphabetic());
+    if is_code {
+        Ok(text.to_ascii_uppercase())
+    } else {
+        Err("a country is two letters, as ID".to_owned())
     }
 }
 
-/// What was found: how much was checked, and every defect in words.
-#[derive(Debug, Default)]
-pub struct Findings {
-    /// Lines for a person: what was checked.
-    pub checked: Vec<String>,
-    /// What is wrong; empty where all is well.
-    pub defects: Vec<String>,
-}
-
-/// Checks the log and says what was checked.
+/// Checks what was asked for and says what was checked.
 ///
 /// # Errors
-/// Where the log or its key cannot be found, or its checkpoint is not signed by that key.
+/// Where the log, its key or another file cannot be found. What is wrong with what is found is no
+/// error but a defect: it is printed, and the exit code is 1.
 pub fn run(args: &VerifyArgs) -> Result<ExitCode> {
     let profile = Profile::resolve(&args.place)?;
-    let log = open(&profile, args.log.as_deref(), args.log_key.as_deref())?;
+    let policy = args.policy.as_deref().map(read_policy).transpose()?;
+    let mut findings = Findings::default();
+    if let Some(file) = &args.receipt {
+        check_receipt(args, &profile, policy.as_ref(), file, &mut findings)?;
+        return show(&findings);
+    }
+    let log = match args.log.open(&profile) {
+        Ok(log) => log,
+        Err(error) if error.is::<Refused>() => {
+            findings.defect(format!("{error:#}"));
+            return show(&findings);
+        }
+        Err(error) => return Err(error),
+    };
     let mut findings = check(&log);
-    if let Some(file) = &args.seen {
-        check_seen(&log, &verifier(&profile, args.log_key.as_deref())?, file, &mut findings)?;
+    if let Some(policy) = &policy {
+        check_policy(&log, policy, &mut findings);
     }
-    if let Some(limit) = args.trail {
-        let api = Api::new(&Http::new(&profile, 1)?, &profile)?;
-        check_trail(&api, &log, limit, &mut findings)?;
+    if !args.no_memory {
+        let memory = match &args.seen {
+            Some(file) => Memory::in_file(file, log.key()),
+            None => Memory::of_user(log.key()),
+        };
+        memory?.check(&log, &mut findings)?;
     }
+    questions(args, &profile, &log, &mut findings)?;
     show(&findings)
 }
 
-/// Prints the findings; the exit code says whether the log is sound.
-///
-/// # Errors
-/// Where stdout does not take it.
-pub fn show(findings: &Findings) -> Result<ExitCode> {
-    for line in &findings.checked {
-        output::line(line)?;
+/// What was asked besides whether the log is sound.
+fn questions(
+    args: &VerifyArgs,
+    profile: &Profile,
+    log: &Log,
+    findings: &mut Findings,
+) -> Result<()> {
+    let documents = args.log.documents(profile)?;
+    if let Some(limit) = args.trail {
+        let api = Api::new(&Http::new(profile, 1)?, profile)?;
+        check_trail(&api, log, limit, findings)?;
     }
-    for defect in &findings.defects {
-        output::line(format_args!("DEFECT    {defect}"))?;
+    if let Some(wanted) = &args.agreements {
+        agreements::check(log, &documents, wanted, findings);
     }
-    if findings.defects.is_empty() {
-        output::line("verified  the log is what its checkpoint promises")?;
-        return Ok(ExitCode::SUCCESS);
+    if let Some(tenant) = &args.placements {
+        placements::check(log, &documents, tenant, args.country.as_deref(), findings);
     }
-    output::line(format_args!(
-        "REFUSED   {} defects: the log is not what was signed",
-        findings.defects.len()
-    ))?;
-    Ok(ExitCode::FAILURE)
-}
-
-/// A log that can be read from a directory or over HTTP, with the bytes of its checkpoint.
-pub struct Log {
-    reader: Reader<Pinned>,
-    note: Vec<u8>,
-}
-
-/// Finds the log and verifies its checkpoint's signature.
-///
-/// # Errors
-/// Where it cannot be found or the signature is not the key's.
-pub fn open(profile: &Profile, log: Option<&str>, key: Option<&str>) -> Result<Log> {
-    let key = verifier(profile, key)?;
-    let (files, shown) = match (log, &profile.cloud) {
-        (Some(url), _) if url.starts_with("http://") || url.starts_with("https://") => {
-            let base = url.trim_end_matches('/').to_owned();
-            let http = Http::to(&[&base], profile.ca_cert.as_deref(), 1)?;
-            (Files::Web { http, base: base.clone() }, base)
-        }
-        (Some(dir), _) => (Files::Directory(Directory::new(dir)), dir.to_owned()),
-        (None, Some((dir, _))) => {
-            let dir = dir.join("log");
-            (Files::Directory(Directory::new(&dir)), dir.display().to_string())
-        }
-        (None, None) => {
-            return Err(advise(
-                "which log is not known",
-                "give --log DIR or --log URL, or --data-dir DIR of a cloud",
-            ));
-        }
-    };
-    read(files, &key).with_context(|| format!("open the log in {shown}"))
-}
-
-fn read(files: Files, key: &Verifier) -> Result<Log> {
-    let note = files.fetch(CHECKPOINT).context("read the checkpoint")?;
-    let note = note.ok_or_else(|| {
-        advise(
-            "there is no checkpoint",
-            "a cloud publishes its first one within seconds of its start",
-        )
-    })?;
-    let reader = Reader::open(Pinned { files, checkpoint: note.clone() }, key)?;
-    Ok(Log { reader, note })
-}
-
-fn verifier(profile: &Profile, key: Option<&str>) -> Result<Verifier> {
-    let named = profile.cloud.as_ref().and_then(|(_, cloud)| cloud.log_key.as_deref());
-    let text = key.or(named).ok_or_else(|| {
-        advise(
-            "the log's key is not known",
-            "give --log-key KEY; get it from more than one place that you trust",
-        )
-    })?;
-    text.parse().with_context(|| format!("\"{text}\" is not a log key"))
+    bill::check(&args.bill, profile, log, &documents, findings)
 }
 
 /// Checks every entry and tile against the signed checkpoint.
 pub fn check(log: &Log) -> Findings {
-    let checkpoint = log.reader.checkpoint();
+    let checkpoint = log.checkpoint();
     let audit = log.reader.verify_all();
     let mut findings = Findings::default();
-    findings.checked.extend([
-        format!("log       {}", checkpoint.origin),
-        format!(
-            "signature the checkpoint of {} entries is signed by the log's key",
+    findings.checked("log", &checkpoint.origin);
+    findings.checked(
+        "signature",
+        format_args!(
+            "the checkpoint of {} entries is signed by the log's key",
             output::count(checkpoint.size)
         ),
-        format!("root      {}", checkpoint.root),
-        format!(
-            "entries   {} checked in {} files",
+    );
+    findings.checked("root", checkpoint.root);
+    findings.checked(
+        "entries",
+        format_args!(
+            "{} checked in {} files",
             output::count(audit.entries),
             output::count(audit.files)
         ),
-    ]);
-    findings.defects.extend(audit.faults.iter().map(ToString::to_string));
-    if audit.unlisted > 0 {
-        findings.defects.push(format!("and {} more", output::count(audit.unlisted)));
+    );
+    for fault in &audit.faults {
+        findings.defect(fault.to_string());
     }
+    if audit.unlisted > 0 {
+        findings.defect(format!("and {} more in the log's files", output::count(audit.unlisted)));
+    }
+    findings.proven.push("the log is what its checkpoint promises".to_owned());
     findings
 }
 
-/// Checks that the log still begins with what was seen before, then remembers today's checkpoint.
-fn check_seen(log: &Log, key: &Verifier, file: &Path, findings: &mut Findings) -> Result<()> {
-    let now = log.reader.checkpoint();
-    match std::fs::read(file) {
-        Ok(bytes) => {
-            let note = Note::parse(&bytes)
-                .with_context(|| format!("{} is not a checkpoint", file.display()))?;
-            let old = Checkpoint::verify(&note, key)
-                .with_context(|| format!("{} is not a checkpoint of this log", file.display()))?;
-            match extends(log, &old, now) {
-                Ok(()) => findings.checked.push(format!(
-                    "history   begins with the {} entries that were seen before",
-                    output::count(old.size)
-                )),
-                Err(why) => findings.defects.push(format!("history: {why}")),
-            }
+fn check_policy(log: &Log, policy: &Policy, findings: &mut Findings) {
+    match policy.satisfied_by(&log.note()) {
+        Ok(witnesses) => {
+            let names: Vec<&str> = witnesses.iter().map(|witness| witness.name.as_str()).collect();
+            let names = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
+            findings.checked("cosigned", format_args!("by {names}, which satisfies the policy"));
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error).with_context(|| format!("read {}", file.display())),
+        Err(error) => {
+            let error = anyhow::Error::from(error);
+            findings.defect(format!("the checkpoint does not satisfy the policy: {error:#}"));
+        }
     }
-    if findings.defects.is_empty() {
-        write_private(file, &log.note)?;
-        findings.checked.push(format!(
-            "seen      {} remembers {} entries",
-            file.display(),
-            output::count(now.size)
-        ));
+}
+
+fn check_receipt(
+    args: &VerifyArgs,
+    profile: &Profile,
+    policy: Option<&Policy>,
+    file: &std::path::Path,
+    findings: &mut Findings,
+) -> Result<()> {
+    let bytes = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
+    let known = args.log.log_key.is_some() || policy.is_none_or(|policy| policy.logs().is_empty());
+    let key = known.then(|| verifier(profile, args.log.log_key.as_deref())).transpose()?;
+    let trust = receipt::Trust { key: key.as_ref(), policy };
+    let checked = receipt::check(&bytes, &trust, findings)?;
+    if let (Some((proof, checkpoint)), Some(key), false) = (checked, &key, args.no_memory) {
+        Memory::of_user(key)?.check_alone(&proof.checkpoint, &checkpoint, key, findings)?;
     }
     Ok(())
 }
 
-fn extends(log: &Log, old: &Checkpoint, now: &Checkpoint) -> Result<(), String> {
-    if old.size > now.size {
-        return Err(format!("{} entries were seen before, now there are {}", old.size, now.size));
-    }
-    let proof = log.reader.consistency(old.size, now.size).map_err(|error| error.to_string())?;
-    tree::verify_consistency(old.size, old.root, now.size, now.root, &proof)
-        .map_err(|_| format!("the first {} entries are not those that were seen before", old.size))
-}
-
-/// Looks for the newest audit entries of the account in the log: each row's statement and salt must
-/// open the commitment of the public entry at its place.
-///
-/// # Errors
-/// Where the trail cannot be read.
-pub fn check_trail(api: &Api, log: &Log, limit: usize, findings: &mut Findings) -> Result<()> {
-    let size = log.reader.checkpoint().size;
-    let (mut proven, mut waiting) = (0_u64, 0_u64);
-    let read = crate::audit::read(api, limit, |entry| match entry["LogIndex"].as_u64() {
-        // Entries younger than the checkpoint are published with the next one.
-        None => waiting += 1,
-        Some(index) if index >= size => waiting += 1,
-        Some(index) => match opens(log, index, entry) {
-            Ok(()) => proven += 1,
-            Err(why) => findings.defects.push(format!(
-                "audit entry of request {}: {why}",
-                output::plain(&entry["RequestId"])
-            )),
-        },
-    });
-    read.context("list the audit trail")?;
-    findings.checked.push(format!(
-        "trail     {} audit entries are in the log, {} wait for the next checkpoint",
-        output::count(proven),
-        output::count(waiting)
-    ));
-    Ok(())
-}
-
-fn opens(log: &Log, index: u64, row: &Value) -> Result<(), String> {
-    let leaf = log.reader.entry(index).map_err(|error| error.to_string())?;
-    let leaf: Value =
-        serde_json::from_slice(&leaf).map_err(|_| format!("entry {index} is not JSON"))?;
-    let ours = commitment(row).ok_or("the row lacks its statement or its salt")?;
-    if leaf["commitment"] == ours.as_str() {
-        Ok(())
-    } else {
-        Err(format!("entry {index} of the log commits to something else"))
-    }
-}
-
-/// SHA-256(salt ‖ statement), in lower-case hexadecimal.
-fn commitment(row: &Value) -> Option<String> {
-    let mut bytes = base::text::unhex(row["Salt"].as_str()?)?;
-    bytes.extend_from_slice(row["Statement"].as_str()?.as_bytes());
-    Some(hex(digest(&SHA256, &bytes).as_ref()))
+fn read_policy(file: &std::path::Path) -> Result<Policy> {
+    let bytes = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
+    Policy::parse(&bytes).with_context(|| format!("{} is not a policy", file.display()))
 }
 
 #[cfg(test)]

@@ -239,3 +239,14 @@ pub fn list(
     );
     Ok(tx.query(&sql, params![account, before, limit], Entry::read)?)
 }
+
+/// The entries of one request, oldest first: the change, and what else was recorded for it. There are
+/// few, and no more than `limit` are answered.
+pub fn of_request(
+    tx: &mut Tx<'_>,
+    request_id: &str,
+    limit: usize,
+) -> Result<Vec<Entry>, ApiError> {
+    let sql = format!("SELECT {COLUMNS} FROM audit WHERE request_id = ?1 ORDER BY id LIMIT ?2");
+    Ok(tx.query(&sql, params![request_id, limit], Entry::read)?)
+}

@@ -40,5 +40,9 @@ pub use context::Cx;
 /// The tables of the shared path.
 pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
     name: "engine",
-    steps: &[include_str!("../schema/0001.sql"), include_str!("../schema/0002.sql")],
+    steps: &[
+        include_str!("../schema/0001.sql"),
+        include_str!("../schema/0002.sql"),
+        include_str!("../schema/0003.sql"),
+    ],
 };

@@ -174,6 +174,102 @@ pub fn usage(
     Ok(lines.into_iter().map(line).collect())
 }
 
+/// Something that a meter outside of this program counted: adds to the hour that `at` is in. Keeping
+/// repeats out is the caller's business.
+pub fn record(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    resource: &str,
+    meter: &str,
+    at: Time,
+    quantity: i64,
+) -> Result<(), ApiError> {
+    add(tx, account, resource, meter, at.secs(), quantity)
+}
+
+/// Adds up the running levels of an account to `until`, which must not lie in the future: from then on
+/// the hours before it are whole in the table, and no change of a level can reach back into them,
+/// whatever the clock does. Answers the hours to which something was added, each once.
+pub fn settle(tx: &mut Tx<'_>, account: AccountId, until: Time) -> Result<Vec<i64>, ApiError> {
+    let until = until.secs();
+    let running = tx.query(
+        "SELECT resource, meter, quantity, since FROM usage_level
+         WHERE account = ?1 AND quantity <> 0 AND since < ?2",
+        params![account, until],
+        |row| Ok((row.get::<String>(0)?, row.get::<String>(1)?, row.get::<i64>(2)?, row.get(3)?)),
+    )?;
+    let mut touched = std::collections::BTreeSet::new();
+    for (resource, meter, quantity, since) in running {
+        for (hour, seconds) in hours(since, until) {
+            add(tx, account, &resource, &meter, hour, quantity.saturating_mul(seconds))?;
+            touched.insert(hour);
+        }
+        tx.execute(
+            "UPDATE usage_level SET since = ?4 WHERE account = ?1 AND resource = ?2 AND meter = ?3",
+            params![account, &resource, &meter, until],
+        )?;
+    }
+    Ok(touched.into_iter().collect())
+}
+
+/// An amount that exists now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// What there is.
+    pub resource: String,
+    /// Which meter.
+    pub meter: String,
+    /// How much.
+    pub quantity: i64,
+    /// Up to when it is added up, seconds since the epoch.
+    pub since: i64,
+}
+
+/// What an account has now, by resource and meter; 0 where it had something once.
+pub fn levels(tx: &mut Tx<'_>, account: AccountId) -> Result<Vec<Level>, ApiError> {
+    let sql = "SELECT resource, meter, quantity, since FROM usage_level
+         WHERE account = ?1 ORDER BY resource, meter";
+    Ok(tx.query(sql, params![account], |row| {
+        Ok(Level {
+            resource: row.get(0)?,
+            meter: row.get(1)?,
+            quantity: row.get(2)?,
+            since: row.get(3)?,
+        })
+    })?)
+}
+
+/// The first account after `after` that ever used anything.
+pub fn next_account(
+    tx: &mut Tx<'_>,
+    after: Option<AccountId>,
+) -> Result<Option<AccountId>, ApiError> {
+    let after = after.map_or(i64::MIN, AccountId::to_i64);
+    let mut next = None;
+    for table in ["usage_count", "usage_level"] {
+        let sql = format!("SELECT MIN(account) FROM {table} WHERE account > ?1");
+        let first = tx.query_opt(&sql, params![after], |row| row.get::<Option<i64>>(0))?.flatten();
+        next = [next, first].into_iter().flatten().min();
+    }
+    Ok(next.map(AccountId::from_i64))
+}
+
+/// The first hour from `from` on (seconds since the epoch) in which the account used anything.
+pub fn first_hour(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    from: i64,
+) -> Result<Option<i64>, ApiError> {
+    let counted = "SELECT MIN(hour) FROM usage_count WHERE account = ?1 AND hour >= ?2";
+    let counted =
+        tx.query_opt(counted, params![account, from], |row| row.get::<Option<i64>>(0))?.flatten();
+    let running = "SELECT MIN(since) FROM usage_level WHERE account = ?1 AND quantity <> 0";
+    let running =
+        tx.query_opt(running, params![account], |row| row.get::<Option<i64>>(0))?.flatten();
+    let running = running.map(|since| (since.div_euclid(HOUR) * HOUR).max(from));
+    Ok([counted, running].into_iter().flatten().min())
+}
+
 #[cfg(test)]
 mod tests {
     use super::hours;

@@ -6,6 +6,9 @@
 //! holds a lease; the lease's epoch is checked by that commit, so that a runner that was paused past
 //! its lease cannot overwrite its successor. Wakes are hints that save waiting; the scan of due rows
 //! is the truth.
+//!
+//! A claimed row is due when its lease ends. So a row that is due *before* that was woken while its step
+//! ran, and stays due when the step is settled: no wake is lost to a step that had looked already.
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
@@ -249,7 +252,9 @@ impl Runner {
         self
     }
 
-    /// Adds a kind of which there is exactly one task, beginning at `state`.
+    /// Adds a kind of which there is exactly one task, beginning at `state`. It is due at once, and no
+    /// lease holds it up: the one that a killed process left behind would for a minute. Should the
+    /// other process live, its epoch fences its step.
     ///
     /// # Errors
     /// Where the row cannot be written.
@@ -260,7 +265,13 @@ impl Runner {
     ) -> Result<Self, ApiError> {
         let state = encode(state).map_err(|error| ApiError::internal(error.reason))?;
         let now = self.cloud.clock.now();
-        self.cloud.db.write(move |tx| ensure(tx, M::KIND, &state, now)).await?;
+        let began = move |tx: &mut Tx<'_>| {
+            ensure(tx, M::KIND, &state, now)?;
+            let sql = "UPDATE task SET due_at = ?2, lease_until = 0 WHERE kind = ?1 AND id = ''";
+            tx.execute(sql, params![M::KIND, now])?;
+            Ok::<_, ApiError>(())
+        };
+        self.cloud.db.write(began).await?;
         Ok(self.with(machine))
     }
 
@@ -292,21 +303,15 @@ impl Runner {
         }
     }
 
-    /// Takes every due task that can be run now. A scan that finds nothing writes nothing.
+    /// Takes every due task that can be run now. A scan that finds nothing writes nothing, and so does
+    /// a wake of a task that is due already.
     async fn claim(&self) -> Result<Vec<Claim>, ApiError> {
         let now = self.cloud.clock.now();
         let woken = self.cloud.wakes.take();
         let kinds: Vec<&'static str> = self.machines.keys().copied().collect();
-        if woken.is_empty() {
-            let sql = "SELECT 1 FROM task WHERE due_at <= ?1 AND lease_until <= ?1 LIMIT 1";
-            let due = self
-                .cloud
-                .db
-                .read(move |tx| tx.query_opt(sql, params![now], |row| row.get::<i64>(0)))
-                .await?;
-            if due.is_none() {
-                return Ok(Vec::new());
-            }
+        let looked_for = woken.clone();
+        if !self.cloud.db.read(move |tx| is_any_due(tx, &looked_for, now)).await? {
+            return Ok(Vec::new());
         }
         self.cloud.db.write(move |tx| claim(tx, &kinds, &woken, now)).await
     }
@@ -371,7 +376,10 @@ impl Runner {
                     None => Ok(()),
                 }
             })
-            .await
+            .await?;
+        // It may be due again: by its own wish, or because it was woken meanwhile.
+        self.cloud.wakes.0.notify.notify_one();
+        Ok(())
     }
 
     /// Doubles from 100 ms to a minute, with half of it random so that failures do not march in step.
@@ -403,6 +411,22 @@ impl From<Next<(String, Option<Duration>)>> for Settled {
     }
 }
 
+/// Whether a task is due, or would be after these wakes.
+fn is_any_due(tx: &mut Tx<'_>, woken: &[&str], now: Time) -> Result<bool, ApiError> {
+    let one = |row: &store::Row<'_>| row.get::<i64>(0);
+    let due = "SELECT 1 FROM task WHERE due_at <= ?1 AND lease_until <= ?1 LIMIT 1";
+    if tx.query_opt(due, params![now], one)?.is_some() {
+        return Ok(true);
+    }
+    for kind in woken {
+        let asleep = "SELECT 1 FROM task WHERE kind = ?1 AND due_at > ?2 LIMIT 1";
+        if tx.query_opt(asleep, params![*kind, now], one)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn claim(
     tx: &mut Tx<'_>,
     kinds: &[&str],
@@ -427,7 +451,7 @@ fn claim(
     for mut claim in due.into_iter().filter(|claim| kinds.contains(&claim.kind.as_str())) {
         claim.epoch += 1;
         tx.execute(
-            "UPDATE task SET lease_until = ?3, lease_epoch = ?4 WHERE kind = ?1 AND id = ?2",
+            "UPDATE task SET due_at = ?3, lease_until = ?3, lease_epoch = ?4 WHERE kind = ?1 AND id = ?2",
             params![&claim.kind, &claim.id, now.plus(LEASE), claim.epoch],
         )?;
         claims.push(claim);
@@ -435,7 +459,8 @@ fn claim(
     Ok(claims)
 }
 
-/// Stores where a task went. False where the lease is another's by now.
+/// Stores where a task went. False where the lease is another's by now. A task that was woken during its
+/// step is due at once, unless the step failed: then it waits its time and looks anew anyway.
 fn store_step(tx: &mut Tx<'_>, claim: &Claim, next: &Settled, now: Time) -> Result<bool, ApiError> {
     let Some(due) = next.due else {
         let sql = "DELETE FROM task WHERE kind = ?1 AND id = ?2 AND lease_epoch = ?3";
@@ -445,7 +470,8 @@ fn store_step(tx: &mut Tx<'_>, claim: &Claim, next: &Settled, now: Time) -> Resu
     let state = next.state.as_ref().unwrap_or(&claim.state);
     let deadline = next.deadline.map(|time| now.plus(time));
     let stored = tx.execute(
-        "UPDATE task SET state = ?4, due_at = ?5, lease_until = 0, attempt = ?6,
+        "UPDATE task SET state = ?4, attempt = ?6, lease_until = 0,
+             due_at = CASE WHEN ?9 = 0 AND due_at < lease_until AND due_at < ?5 THEN due_at ELSE ?5 END,
              deadline_at = CASE WHEN ?7 = 1 THEN ?8 ELSE deadline_at END
          WHERE kind = ?1 AND id = ?2 AND lease_epoch = ?3",
         params![
@@ -456,7 +482,8 @@ fn store_step(tx: &mut Tx<'_>, claim: &Claim, next: &Settled, now: Time) -> Resu
             now.plus(due),
             attempt,
             i64::from(next.state.is_some()),
-            deadline
+            deadline,
+            i64::from(next.failed)
         ],
     )?;
     Ok(stored == 1)

@@ -104,6 +104,13 @@ impl<F: Fetch> Reader<F> {
         audit
     }
 
+    /// What is wrong with one bundle, as far as its tile of level 0 and the checkpoint tell.
+    pub(crate) fn bundle_faults(&self, index: u64) -> Vec<Fault> {
+        let mut audit = Audit::default();
+        self.check_bundle(index, &mut audit);
+        audit.faults
+    }
+
     /// Compares a bundle with its tile of level 0, and returns the leaf hashes to go on with: where
     /// the two differ, those of the one that the checkpoint confirms, so that one fault is one fault.
     fn check_bundle(&self, index: u64, audit: &mut Audit) -> Vec<Hash> {

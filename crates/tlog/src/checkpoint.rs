@@ -1,5 +1,5 @@
 //! Checkpoints (c2sp.org/tlog-checkpoint): what a log commits to when it signs. Cosignatures of
-//! witnesses travel in the note and are not looked at here.
+//! witnesses travel in the note and are not looked at here: see [`crate::cosign`].
 
 use std::fmt;
 
@@ -26,6 +26,9 @@ pub enum Error {
     /// The text is not that of a checkpoint.
     #[error("not a checkpoint: {0}")]
     Malformed(&'static str),
+    /// It gives no entries a root that nothing has.
+    #[error("not a checkpoint: an empty tree has the empty root")]
+    EmptyRoot,
     /// It is the checkpoint of another log.
     #[error("a checkpoint of {0}, another log")]
     Origin(String),
@@ -35,6 +38,16 @@ impl Checkpoint {
     /// Reads the text of a checkpoint, without its signatures. Extension lines are accepted and
     /// dropped: nobody can audit them, so nothing may depend on them.
     pub fn parse(text: &str) -> Result<Self, Error> {
+        let checkpoint = Self::parse_text(text)?;
+        if checkpoint.size == 0 && checkpoint.root != Hash::empty_tree() {
+            return Err(Error::EmptyRoot);
+        }
+        Ok(checkpoint)
+    }
+
+    /// Reads the text and leaves open whether the root can be that of so many entries: a witness
+    /// must say by its answer which of the two is wrong.
+    pub(crate) fn parse_text(text: &str) -> Result<Self, Error> {
         let body = text.strip_suffix('\n').ok_or(Error::Malformed("it ends in a newline"))?;
         let mut lines = body.split('\n');
         let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next())
@@ -47,9 +60,6 @@ impl Checkpoint {
         let size = decimal(size).ok_or(Error::Malformed("the size is a decimal number"))?;
         let root =
             Hash::from_base64(root).ok_or(Error::Malformed("the root is base64 of 32 bytes"))?;
-        if size == 0 && root != Hash::empty_tree() {
-            return Err(Error::Malformed("an empty tree has the empty root"));
-        }
         Ok(Self { origin: origin.to_owned(), size, root })
     }
 

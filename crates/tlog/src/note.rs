@@ -1,5 +1,6 @@
 //! Signed notes (c2sp.org/signed-note) with Ed25519 keys: text, signatures, and the text forms of keys.
-//! What the text says is not known here. Signatures of other types are carried along and ignored.
+//! What the text says is not known here. Signatures of other types are carried along and ignored; those
+//! of witnesses are [`crate::cosign`]'s.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,7 +19,8 @@ pub const SIGNATURES_MAX: usize = 100;
 
 /// The signature type byte of plain Ed25519.
 const ED25519_TYPE: u8 = 0x01;
-const KEY_BYTES: usize = 32;
+/// The length of an Ed25519 key, public or private.
+pub(crate) const KEY_BYTES: usize = 32;
 
 /// Why a key or a note was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,20 +42,20 @@ pub enum Error {
     Unsigned,
 }
 
-fn check_name(name: &str) -> Result<(), Error> {
+pub(crate) fn check_name(name: &str) -> Result<(), Error> {
     let bad = |c: char| c.is_whitespace() || c < ' ' || c == '+';
     if name.is_empty() || name.contains(bad) { Err(Error::Name) } else { Ok(()) }
 }
 
 /// `SHA-256(name || 0x0A || type || public key)[:4]`
-fn key_id(name: &str, public_key: &[u8; KEY_BYTES]) -> u32 {
-    let hash = digest(&SHA256, &[name.as_bytes(), b"\n", &[ED25519_TYPE], public_key].concat());
+pub(crate) fn key_id(name: &str, kind: u8, public_key: &[u8; KEY_BYTES]) -> u32 {
+    let hash = digest(&SHA256, &[name.as_bytes(), b"\n", &[kind], public_key].concat());
     let (id, _) = hash.as_ref().split_first_chunk::<4>().expect("SHA-256 gives 32 bytes");
     u32::from_be_bytes(*id)
 }
 
-/// Reads `<name>+<id>+<base64 of type and key>`, the form that both kinds of key share.
-fn parse_key(text: &str) -> Result<(&str, &str, [u8; KEY_BYTES]), Error> {
+/// Reads `<name>+<id>+<base64 of type and key>`, the form that all kinds of key share.
+pub(crate) fn parse_key(text: &str, kind: u8) -> Result<(&str, &str, [u8; KEY_BYTES]), Error> {
     let mut parts = text.splitn(3, '+');
     let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(Error::Key("it has three parts"));
@@ -61,15 +63,15 @@ fn parse_key(text: &str) -> Result<(&str, &str, [u8; KEY_BYTES]), Error> {
     check_name(name)?;
     let key = STANDARD.decode(key).map_err(|_| Error::Key("the last part is base64"))?;
     match key.split_first() {
-        Some((&ED25519_TYPE, key)) => {
+        Some((&found, key)) if found == kind => {
             let key = key.try_into().map_err(|_| Error::Key("it is 32 bytes long"))?;
             Ok((name, id, key))
         }
-        _ => Err(Error::Key("its type byte is 0x01")),
+        _ => Err(Error::Key("its type byte is that of its use: 0x01 signs, 0x04 cosigns")),
     }
 }
 
-fn check_id(written: &str, id: u32) -> Result<(), Error> {
+pub(crate) fn check_id(written: &str, id: u32) -> Result<(), Error> {
     if written == hex(&id.to_be_bytes()) {
         Ok(())
     } else {
@@ -77,9 +79,38 @@ fn check_id(written: &str, id: u32) -> Result<(), Error> {
     }
 }
 
-fn key_text(name: &str, id: u32, key: &[u8; KEY_BYTES]) -> String {
-    let typed = [&[ED25519_TYPE][..], key].concat();
+pub(crate) fn key_text(name: &str, id: u32, kind: u8, key: &[u8; KEY_BYTES]) -> String {
+    let typed = [&[kind][..], key].concat();
     format!("{name}+{}+{}", hex(&id.to_be_bytes()), STANDARD.encode(typed))
+}
+
+/// Both halves of the Ed25519 key with this seed (RFC 8032, 5.1.5).
+pub(crate) fn key_pair(seed: &Secret<[u8; KEY_BYTES]>) -> (Ed25519KeyPair, [u8; KEY_BYTES]) {
+    let pair =
+        Ed25519KeyPair::from_seed_unchecked(seed.expose()).expect("every 32 bytes are a seed");
+    let key = pair.public_key().as_ref().try_into().expect("an Ed25519 public key is 32 bytes");
+    (pair, key)
+}
+
+/// Reads `PRIVATE+KEY+<name>+<id>+<base64 of type and seed>`.
+pub(crate) fn parse_private(
+    text: &str,
+    kind: u8,
+) -> Result<(&str, &str, Secret<[u8; KEY_BYTES]>), Error> {
+    let text =
+        text.strip_prefix("PRIVATE+KEY+").ok_or(Error::Key("it begins with PRIVATE+KEY+"))?;
+    let (name, written, seed) = parse_key(text, kind)?;
+    Ok((name, written, Secret::new(seed)))
+}
+
+/// The form that [`parse_private`] reads.
+pub(crate) fn private_text(
+    name: &str,
+    id: u32,
+    kind: u8,
+    seed: &Secret<[u8; KEY_BYTES]>,
+) -> Secret<String> {
+    Secret::new(format!("PRIVATE+KEY+{}", key_text(name, id, kind, seed.expose())))
 }
 
 /// A public key with the name under which it signs. Its text form is the *vkey*.
@@ -94,6 +125,11 @@ impl Verifier {
     /// The name under which the key signs.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The bytes of the key itself, whatever it is called.
+    pub(crate) const fn bytes(&self) -> &[u8; KEY_BYTES] {
+        &self.key
     }
 
     fn made(&self, signature: &Signature) -> bool {
@@ -112,8 +148,8 @@ impl FromStr for Verifier {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let (name, written, key) = parse_key(text)?;
-        let id = key_id(name, &key);
+        let (name, written, key) = parse_key(text, ED25519_TYPE)?;
+        let id = key_id(name, ED25519_TYPE, &key);
         check_id(written, id)?;
         Ok(Self { name: name.to_owned(), id, key })
     }
@@ -121,7 +157,7 @@ impl FromStr for Verifier {
 
 impl fmt::Display for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&key_text(&self.name, self.id, &self.key))
+        f.write_str(&key_text(&self.name, self.id, ED25519_TYPE, &self.key))
     }
 }
 
@@ -141,21 +177,16 @@ impl Signer {
     /// The key with this Ed25519 seed (RFC 8032, 5.1.5).
     pub fn from_seed(name: &str, seed: Secret<[u8; KEY_BYTES]>) -> Result<Self, Error> {
         check_name(name)?;
-        let pair =
-            Ed25519KeyPair::from_seed_unchecked(seed.expose()).expect("every 32 bytes are a seed");
-        let key = pair.public_key().as_ref().try_into().expect("an Ed25519 public key is 32 bytes");
-        let verifier = Verifier { name: name.to_owned(), id: key_id(name, &key), key };
+        let (pair, key) = key_pair(&seed);
+        let id = key_id(name, ED25519_TYPE, &key);
+        let verifier = Verifier { name: name.to_owned(), id, key };
         Ok(Self { seed, pair, verifier })
     }
 
     /// Reads `PRIVATE+KEY+<name>+<id>+<base64>`.
     pub fn parse(text: &Secret<String>) -> Result<Self, Error> {
-        let text = text
-            .expose()
-            .strip_prefix("PRIVATE+KEY+")
-            .ok_or(Error::Key("it begins with PRIVATE+KEY+"))?;
-        let (name, written, seed) = parse_key(text)?;
-        let signer = Self::from_seed(name, Secret::new(seed))?;
+        let (name, written, seed) = parse_private(text.expose(), ED25519_TYPE)?;
+        let signer = Self::from_seed(name, seed)?;
         check_id(written, signer.verifier.id)?;
         Ok(signer)
     }
@@ -163,7 +194,7 @@ impl Signer {
     /// The form that [`Signer::parse`] reads.
     pub fn text(&self) -> Secret<String> {
         let Verifier { name, id, .. } = &self.verifier;
-        Secret::new(format!("PRIVATE+KEY+{}", key_text(name, *id, self.seed.expose())))
+        private_text(name, *id, ED25519_TYPE, &self.seed)
     }
 
     /// The public half.
@@ -184,16 +215,22 @@ impl fmt::Debug for Signer {
     }
 }
 
-/// One signature line: whose it claims to be, and its bytes.
+/// One signature line: whose it claims to be, and its bytes. It proves nothing by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Signature {
-    name: String,
-    id: u32,
-    bytes: Vec<u8>,
+pub struct Signature {
+    pub(crate) name: String,
+    pub(crate) id: u32,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Signature {
-    fn parse(line: &str) -> Result<Self, Error> {
+    /// The name of the key that it claims to be by.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Reads a signature line, without the newline at its end.
+    pub fn parse(line: &str) -> Result<Self, Error> {
         let rest = line
             .strip_prefix("— ")
             .ok_or(Error::Malformed("a signature line begins with a dash"))?;
@@ -210,6 +247,14 @@ impl Signature {
             }),
             _ => Err(Error::Malformed("a signature is longer than its key id")),
         }
+    }
+}
+
+/// The line that [`Signature::parse`] reads.
+impl fmt::Display for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = [&self.id.to_be_bytes()[..], &self.bytes].concat();
+        write!(f, "— {} {}", self.name, STANDARD.encode(bytes))
     }
 }
 
@@ -254,6 +299,30 @@ impl Note {
         &self.text
     }
 
+    /// The signatures under the text, none of which is checked.
+    pub fn signatures(&self) -> &[Signature] {
+        &self.signatures
+    }
+
+    /// The note with these signatures added, each once.
+    #[must_use]
+    pub fn with_signatures(mut self, more: impl IntoIterator<Item = Signature>) -> Self {
+        for signature in more {
+            if !self.signatures.contains(&signature) {
+                self.signatures.push(signature);
+            }
+        }
+        self
+    }
+
+    /// The note without the signatures that claim to be by none of `known`: what a stranger added is
+    /// not worth keeping.
+    #[must_use]
+    pub fn signed_by(mut self, known: &[&Verifier]) -> Self {
+        self.signatures.retain(|signature| known.iter().any(|key| key.made(signature)));
+        self
+    }
+
     /// Checks the signatures by `known` keys and returns the keys that signed. Signatures by others
     /// are ignored; one wrong signature by a known key refuses the note, and so does none at all.
     pub fn verify<'k>(&self, known: &[&'k Verifier]) -> Result<Vec<&'k Verifier>, Error> {
@@ -274,8 +343,7 @@ impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.text)?;
         for signature in &self.signatures {
-            let bytes = [&signature.id.to_be_bytes()[..], &signature.bytes].concat();
-            writeln!(f, "— {} {}", signature.name, STANDARD.encode(bytes))?;
+            writeln!(f, "{signature}")?;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::checkpoint::{self, decimal};
 use crate::note::{self, NOTE_BYTES_MAX};
+use crate::policy::{Policy, Unsatisfied};
 use crate::tree;
 use crate::{Checkpoint, Hash, Note, Verifier};
 
@@ -26,7 +27,7 @@ pub struct Proof {
     pub index: u64,
     /// Inclusion proof, the leaf's sibling first.
     pub hashes: Vec<Hash>,
-    /// The signed checkpoint whose tree the entry is in.
+    /// The signed checkpoint whose tree the entry is in, with the cosignatures that it has.
     pub checkpoint: Note,
 }
 
@@ -42,6 +43,9 @@ pub enum Error {
     /// The checkpoint is not the log's.
     #[error("the checkpoint is refused")]
     Checkpoint(#[from] checkpoint::Error),
+    /// The checkpoint does not count for whoever holds this policy.
+    #[error("the checkpoint does not meet the policy")]
+    Policy(#[from] Unsatisfied),
     /// The hashes do not connect the entry and the checkpoint.
     #[error("the entry is not proven to be in the log")]
     Inclusion(#[from] tree::Error),
@@ -79,7 +83,16 @@ impl Proof {
     /// Verifies, without a network, that the entry with this leaf hash is at [`Proof::index`] of the
     /// log with this key, and returns the checkpoint that says so.
     pub fn verify(&self, leaf: Hash, log: &Verifier) -> Result<Checkpoint, Error> {
-        let checkpoint = Checkpoint::verify(&self.checkpoint, log)?;
+        self.lead_to(Checkpoint::verify(&self.checkpoint, log)?, leaf)
+    }
+
+    /// As [`Proof::verify`], for whoever trusts a policy: one of its logs must have signed the
+    /// checkpoint, and enough of its witnesses must have cosigned it.
+    pub fn verify_with_policy(&self, leaf: Hash, policy: &Policy) -> Result<Checkpoint, Error> {
+        self.lead_to(policy.verify(&self.checkpoint)?, leaf)
+    }
+
+    fn lead_to(&self, checkpoint: Checkpoint, leaf: Hash) -> Result<Checkpoint, Error> {
         tree::verify_inclusion(leaf, self.index, checkpoint.size, &self.hashes, checkpoint.root)?;
         Ok(checkpoint)
     }

@@ -1,7 +1,8 @@
 //! Publishing: new entries in, tiles and a signed checkpoint out, crash-safe.
 //!
 //! The checkpoint is written last, when all that it promises is durable; a reader sees the old log or
-//! the new one. After a crash the directory holds the last checkpoint and perhaps files beyond it,
+//! the new one. Between the two there is time to show it to witnesses: [`Publisher::stage`] writes the
+//! tiles and signs, [`Publisher::release`] puts the checkpoint in place. After a crash the directory holds the last checkpoint and perhaps files beyond it,
 //! which the next `publish` writes again. So **the same index must always be given the same entry**;
 //! whoever calls keeps the order in a database, and after any error asks [`Publisher::size`] where to
 //! go on.
@@ -12,13 +13,10 @@
 
 use std::io;
 
-use crate::edge::{Edge, levels};
 use crate::files::CHECKPOINT;
-use crate::tile::{self, ENTRY_BYTES_MAX, HEIGHT, Kind, Tile, WIDTH};
-use crate::{Checkpoint, Hash, Note, Signer, Store, checkpoint, note, read};
-
-/// How far before the end partial tiles are looked for that a crash kept from being removed.
-const SWEPT_ENTRIES: u64 = 65_536;
+use crate::tail::{SWEPT_ENTRIES, Tail, flush, put, remove_partials};
+use crate::tile::ENTRY_BYTES_MAX;
+use crate::{Checkpoint, Note, Signer, Store, checkpoint, note, read};
 
 /// Why nothing was published, or a log could not be opened for publishing.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +50,9 @@ pub enum Error {
     /// The tiles at the end of the log do not belong to its checkpoint.
     #[error("the tiles and entries at the end of the log do not belong to its checkpoint")]
     Inconsistent,
+    /// Nothing is staged, or another checkpoint is.
+    #[error("the checkpoint to be published is not the one that was staged")]
+    NotStaged,
     /// Writing failed. What was published before still is.
     #[error("{path}: cannot be written")]
     Io {
@@ -62,11 +63,12 @@ pub enum Error {
     },
 }
 
-/// The unfinished right side of the log: hashes, and the entries of the last bundle.
-#[derive(Clone, Debug, Default)]
-struct Tail {
-    edge: Edge,
-    bundle: Vec<u8>,
+/// What is written and signed, and not published.
+#[derive(Debug)]
+struct Staged {
+    tail: Tail,
+    checkpoint: Checkpoint,
+    note: Note,
 }
 
 /// The writer of one log.
@@ -76,13 +78,14 @@ pub struct Publisher<S> {
     signer: Signer,
     tail: Tail,
     checkpoint: Option<Checkpoint>,
+    staged: Option<Staged>,
 }
 
 impl<S: Store> Publisher<S> {
     /// Opens the log in `store`, or begins it. `published` is the size that the caller knows to be
     /// published, 0 for a new log: files that hold less are refused. They may hold more, if the caller
     /// died before noting it. The end of the log is read back and checked against the checkpoint.
-    pub fn open(store: S, signer: Signer, published: u64) -> Result<Self, Error> {
+    pub fn open(mut store: S, signer: Signer, published: u64) -> Result<Self, Error> {
         let path = CHECKPOINT.to_owned();
         let bytes = store.fetch(CHECKPOINT).map_err(|source| read::Error::Io { path, source })?;
         let checkpoint = match bytes {
@@ -97,14 +100,18 @@ impl<S: Store> Publisher<S> {
             Some(checkpoint) => Tail::restore(&store, checkpoint)?,
             None => Tail::default(),
         };
-        let mut publisher = Self { store, signer, tail, checkpoint };
-        publisher.remove_partials(found.saturating_sub(SWEPT_ENTRIES))?;
-        Ok(publisher)
+        remove_partials(&mut store, found.saturating_sub(SWEPT_ENTRIES), found)?;
+        Ok(Self { store, signer, tail, checkpoint, staged: None })
     }
 
     /// How many entries are published: the index of the next one.
     pub const fn size(&self) -> u64 {
-        self.tail.edge.size()
+        self.tail.size()
+    }
+
+    /// How many entries are published or staged: the index of the next one that is to be staged.
+    pub fn staged_size(&self) -> u64 {
+        self.staged.as_ref().map_or(self.size(), |staged| staged.checkpoint.size)
     }
 
     /// The last published checkpoint; a new log has none.
@@ -119,116 +126,58 @@ impl<S: Store> Publisher<S> {
         &mut self,
         entries: impl IntoIterator<Item = E>,
     ) -> Result<&Checkpoint, Error> {
-        let old_size = self.size();
-        let mut tail = self.tail.clone();
-        for entry in entries {
-            tail.append(entry.as_ref(), &mut self.store)?;
-        }
-        if self.checkpoint.is_none() || tail.edge.size() != old_size {
-            tail.write_partials(old_size, &mut self.store)?;
-            flush(&mut self.store)?;
-            self.checkpoint = Some(self.sign(&tail.edge)?);
-            self.tail = tail;
-            self.remove_partials(old_size)?;
+        if let Some(note) = self.stage(entries)?.cloned()
+            && let Err(error) = self.release(&note).map(drop)
+        {
+            // The caller goes by what is published, and will give these entries again.
+            self.staged = None;
+            return Err(error);
         }
         Ok(self.checkpoint.as_ref().expect("one was published just now or before"))
     }
 
-    fn sign(&mut self, edge: &Edge) -> Result<Checkpoint, Error> {
-        let origin = self.signer.verifier().name().to_owned();
-        let checkpoint = Checkpoint { origin, size: edge.size(), root: edge.root() };
-        let note = checkpoint.sign(&self.signer)?;
-        put(&mut self.store, CHECKPOINT, note.to_string().as_bytes())?;
-        flush(&mut self.store)?;
-        Ok(checkpoint)
+    /// Appends entries behind those that are staged, writes their tiles durably, and signs one
+    /// checkpoint over all, which is returned and not published. Without entries it returns what is
+    /// staged already; `None` where all is published. After an error what was staged before still is.
+    pub fn stage<E: AsRef<[u8]>>(
+        &mut self,
+        entries: impl IntoIterator<Item = E>,
+    ) -> Result<Option<&Note>, Error> {
+        let old_size = self.staged_size();
+        let mut tail = self.staged.as_ref().map_or(&self.tail, |staged| &staged.tail).clone();
+        for entry in entries {
+            tail.append(entry.as_ref(), &mut self.store)?;
+        }
+        let first = self.checkpoint.is_none() && self.staged.is_none();
+        if first || tail.size() != old_size {
+            tail.write_partials(old_size, &mut self.store)?;
+            flush(&mut self.store)?;
+            let origin = self.signer.verifier().name().to_owned();
+            let checkpoint = Checkpoint { origin, size: tail.size(), root: tail.root() };
+            let note = checkpoint.sign(&self.signer)?;
+            self.staged = Some(Staged { tail, checkpoint, note });
+        }
+        Ok(self.staged.as_ref().map(|staged| &staged.note))
     }
 
-    /// Removes the partial forms of the tiles that became full since the log had `old_size` entries.
-    fn remove_partials(&mut self, old_size: u64) -> Result<(), Error> {
-        let size = self.size();
-        let hashes = levels(size).map(|level| (Kind::Hashes { level }, HEIGHT * level));
-        for (kind, shift) in std::iter::once((Kind::Entries, 0)).chain(hashes) {
-            let full = |size: u64| (size >> shift) / u64::from(WIDTH);
-            for index in full(old_size)..full(size) {
-                let tile = Tile { kind, index, width: WIDTH };
-                self.store.remove_partials(tile).map_err(|source| Error::Io {
-                    path: format!("removing the partial forms of {tile}"),
-                    source,
-                })?;
-            }
+    /// Publishes the staged checkpoint: `note` is what [`Publisher::stage`] returned, with the
+    /// cosignatures that it got since.
+    pub fn release(&mut self, note: &Note) -> Result<&Checkpoint, Error> {
+        let old_size = self.size();
+        let staged = self.staged.take_if(|staged| staged.note.text() == note.text());
+        let Some(staged) = staged else { return Err(Error::NotStaged) };
+        let signed = staged.note.clone().with_signatures(note.signatures().iter().cloned());
+        let written = put(&mut self.store, CHECKPOINT, signed.to_string().as_bytes())
+            .and_then(|()| flush(&mut self.store));
+        if let Err(error) = written {
+            self.staged = Some(staged);
+            return Err(error);
         }
-        Ok(())
+        self.tail = staged.tail;
+        self.checkpoint = Some(staged.checkpoint);
+        remove_partials(&mut self.store, old_size, self.tail.size())?;
+        Ok(self.checkpoint.as_ref().expect("it was published just now"))
     }
-}
-
-impl Tail {
-    fn restore(store: &impl Store, checkpoint: &Checkpoint) -> Result<Self, Error> {
-        let edge = Edge::restore(checkpoint.size, |tile| read::hashes(store, tile))?;
-        if edge.root() != checkpoint.root {
-            return Err(Error::Inconsistent);
-        }
-        let mut tail = Self { edge, bundle: Vec::new() };
-        let size = checkpoint.size;
-        if let Some(bundle) = Tile::in_tree(Kind::Entries, size / u64::from(WIDTH), size) {
-            tail.bundle = tail.restore_bundle(store, bundle)?;
-        }
-        Ok(tail)
-    }
-
-    /// The entries of the last bundle, checked against the hashes of their tile.
-    fn restore_bundle(&self, store: &impl Store, tile: Tile) -> Result<Vec<u8>, Error> {
-        let (read, bytes) = read::fetch_tile(store, tile)?;
-        let entries = tile::parse_entries(&bytes, read.width)
-            .map_err(|source| read::Error::Malformed { path: read.to_string(), source })?;
-        let mut bundle = Vec::new();
-        let mut leaves = Vec::new();
-        for entry in entries.into_iter().take(usize::from(tile.width)) {
-            leaves.push(Hash::leaf(entry));
-            tile::push_entry(&mut bundle, entry);
-        }
-        let hashes = self.edge.partial_tiles().next().map(|(_, hashes)| hashes);
-        if hashes == Some(&leaves) { Ok(bundle) } else { Err(Error::Inconsistent) }
-    }
-
-    /// Appends one entry and writes what it completes.
-    fn append(&mut self, entry: &[u8], store: &mut impl Store) -> Result<(), Error> {
-        let index = self.edge.size();
-        if entry.len() > ENTRY_BYTES_MAX {
-            return Err(Error::EntryTooLong { index, bytes: entry.len() });
-        }
-        tile::push_entry(&mut self.bundle, entry);
-        if (index + 1).is_multiple_of(u64::from(WIDTH)) {
-            let bundle =
-                Tile { kind: Kind::Entries, index: index / u64::from(WIDTH), width: WIDTH };
-            put(store, &bundle.to_string(), &self.bundle)?;
-            self.bundle.clear();
-        }
-        self.edge.push(Hash::leaf(entry), |tile, hashes| {
-            put(store, &tile.to_string(), &tile::write_hashes(hashes))
-        })
-    }
-
-    /// Writes the partial tiles that are not those of the log of `old_size` entries.
-    fn write_partials(&self, old_size: u64, store: &mut impl Store) -> Result<(), Error> {
-        let size = self.edge.size();
-        if let Some(bundle) = Tile::in_tree(Kind::Entries, size / u64::from(WIDTH), size) {
-            put(store, &bundle.to_string(), &self.bundle)?;
-        }
-        for (tile, hashes) in self.edge.partial_tiles() {
-            if Tile::in_tree(tile.kind, tile.index, old_size) != Some(tile) {
-                put(store, &tile.to_string(), &tile::write_hashes(hashes))?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn put(store: &mut impl Store, path: &str, content: &[u8]) -> Result<(), Error> {
-    store.put(path, content).map_err(|source| Error::Io { path: path.to_owned(), source })
-}
-
-fn flush(store: &mut impl Store) -> Result<(), Error> {
-    store.flush().map_err(|source| Error::Io { path: "the log's folders".to_owned(), source })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use crate::files::CHECKPOINT;
-use crate::tile::{self, Kind, Tile, WIDTH, node_hash};
+use crate::tile::{self, HEIGHT, Kind, Tile, WIDTH, node_hash};
 use crate::tree::{self, Node};
 use crate::{Checkpoint, Fetch, Hash, Note, Proof, Verifier, checkpoint, note};
 
@@ -55,6 +55,38 @@ pub enum Error {
     Root(#[source] tree::Error),
 }
 
+/// Why a log is not the one that was seen before.
+#[derive(Debug, thiserror::Error)]
+pub enum History {
+    /// It has fewer entries than before: an old checkpoint, or entries taken away.
+    #[error("the log had {seen} entries when it was seen before and now shows {now}: rolled back")]
+    RolledBack {
+        /// Size seen before.
+        seen: u64,
+        /// Size now.
+        now: u64,
+    },
+    /// It signed two roots for one size: it shows different logs to different readers.
+    #[error("a split view: the log signed two different roots for {size} entries")]
+    SplitView {
+        /// The size.
+        size: u64,
+    },
+    /// What it had before is not the beginning of what it has now.
+    #[error(
+        "a fork: the {now} entries of the log do not begin with the {seen} that were seen before"
+    )]
+    Fork {
+        /// Size seen before.
+        seen: u64,
+        /// Size now.
+        now: u64,
+    },
+    /// The tiles that would tell cannot be read.
+    #[error("whether the log only grew cannot be told")]
+    Read(#[from] Error),
+}
+
 /// A log as it stood at one checkpoint.
 #[derive(Clone, Debug)]
 pub struct Reader<F> {
@@ -68,9 +100,19 @@ impl<F: Fetch> Reader<F> {
     pub fn open(fetch: F, log: &Verifier) -> Result<Self, Error> {
         let bytes = load(&fetch, CHECKPOINT)?
             .ok_or_else(|| Error::Missing { path: CHECKPOINT.to_owned() })?;
-        let note = Note::parse(&bytes).map_err(Error::Note)?;
+        Self::at(fetch, Note::parse(&bytes).map_err(Error::Note)?, log)
+    }
+
+    /// The log as it stood at this checkpoint, which may be another than the published one: one seen
+    /// before, or one that is still to be published.
+    pub fn at(fetch: F, note: Note, log: &Verifier) -> Result<Self, Error> {
         let checkpoint = Checkpoint::verify(&note, log)?;
         Ok(Self { fetch, note, checkpoint })
+    }
+
+    /// The checkpoint's note, with all its signatures.
+    pub const fn note(&self) -> &Note {
+        &self.note
     }
 
     /// The checkpoint that everything here is verified against.
@@ -129,6 +171,47 @@ impl<F: Fetch> Reader<F> {
         tree::consistency(old, new, |node| nodes.hash(node))
     }
 
+    /// Whether the log still begins with the log of a checkpoint that was seen (and verified) before.
+    pub fn extends(&self, seen: &Checkpoint) -> Result<(), History> {
+        let (old, now) = (seen.size, self.checkpoint.size);
+        if old > now {
+            return Err(History::RolledBack { seen: old, now });
+        }
+        if old == now {
+            let same = seen.root == self.checkpoint.root;
+            return if same { Ok(()) } else { Err(History::SplitView { size: now }) };
+        }
+        let proof = self.consistency(old, now)?;
+        tree::verify_consistency(old, seen.root, now, self.checkpoint.root, &proof)
+            .map_err(|_| History::Fork { seen: old, now })
+    }
+
+    /// Whether these leaf hashes are the ones of bundle number `index`, all of them. `nodes` are this
+    /// reader's, kept from bundle to bundle.
+    pub(crate) fn confirms_bundle(
+        &self,
+        index: u64,
+        leaves: &[Hash],
+        nodes: &mut Nodes<'_, F>,
+    ) -> Result<bool, Error> {
+        let Checkpoint { size, root, .. } = self.checkpoint;
+        let first = index * u64::from(WIDTH);
+        let until = size.min(first + u64::from(WIDTH));
+        if u64::try_from(leaves.len()).ok() != until.checked_sub(first) {
+            return Ok(false);
+        }
+        // The path of the first leaf goes through all the others, so it proves them too.
+        let path = tree::inclusion(first, size, |node| {
+            let start = node.index << node.level;
+            if (first..until).contains(&start) && node.level < HEIGHT {
+                let start = usize::try_from(start - first).expect("a place in a bundle");
+                return Ok(node_hash(&leaves[start..start + (1 << node.level)]));
+            }
+            nodes.hash(node)
+        })?;
+        Ok(tree::verify_inclusion(leaves[0], first, size, &path, root).is_ok())
+    }
+
     /// The inclusion proof of a leaf, verified.
     fn prove(&self, index: u64, leaf: Hash) -> Result<Vec<Hash>, Error> {
         let Checkpoint { size, root, .. } = self.checkpoint;
@@ -163,13 +246,13 @@ impl<F: Fetch> Reader<F> {
         hashes(&self.fetch, tile)
     }
 
-    fn nodes(&self) -> Nodes<'_, F> {
+    pub(crate) fn nodes(&self) -> Nodes<'_, F> {
         Nodes { fetch: &self.fetch, size: self.checkpoint.size, tiles: BTreeMap::new() }
     }
 }
 
 /// The nodes of a tree, from its tiles. A proof needs several nodes of one tile, so it keeps them.
-struct Nodes<'a, F> {
+pub(crate) struct Nodes<'a, F> {
     fetch: &'a F,
     size: u64,
     tiles: BTreeMap<Tile, Vec<Hash>>,

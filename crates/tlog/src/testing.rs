@@ -7,7 +7,9 @@ use std::io;
 use base::Secret;
 
 use crate::tree::Node;
-use crate::{Fetch, Hash, Publisher, Reader, Signer, Store, Tile, Verifier};
+use crate::{
+    Checkpoint, Cosigner, Fetch, Hash, Note, Publisher, Reader, Signer, Store, Tile, Verifier,
+};
 
 pub(crate) const LOG: &str = "log.example/awan";
 
@@ -17,6 +19,16 @@ pub(crate) fn signer() -> Signer {
 
 pub(crate) fn verifier() -> Verifier {
     signer().verifier().clone()
+}
+
+/// A witness's key of its own.
+pub(crate) fn cosigner(seed: u8) -> Cosigner {
+    Cosigner::from_seed(&format!("witness-{seed}.example"), Secret::new([seed; 32])).unwrap()
+}
+
+/// The log's checkpoint of this size and root.
+pub(crate) fn signed(size: u64, root: Hash) -> Note {
+    Checkpoint { origin: LOG.to_owned(), size, root }.sign(&signer()).unwrap()
 }
 
 /// Entry number `index` of every test log.

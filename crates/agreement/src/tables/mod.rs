@@ -1,3 +1,7 @@
 //! All SQL of this crate.
 
-pub mod agreement;
+pub(crate) mod access;
+pub(crate) mod provider;
+pub(crate) mod release;
+pub(crate) mod spend;
+pub(crate) mod term;

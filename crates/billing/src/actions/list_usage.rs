@@ -1,10 +1,12 @@
 //! awan 2026-01-01 `ListUsage`: what the account used, by hour, resource and meter, up to now.
 
-use base::{ApiError, Time, code};
+use base::{ApiError, Time};
 use serde::{Deserialize, Serialize};
 
 use engine::page::{ByToken, Page};
 use engine::{Action, Cx, Meta, meter};
+
+use crate::request;
 
 pub struct ListUsage;
 
@@ -52,8 +54,8 @@ impl Action for ListUsage {
         cx.authorize(&format!("acs:awan:*:{account}:usage"))?;
         let limit = request.page.limit(100, 1000)?;
         let after = request.page.after()?.unwrap_or_default();
-        let (from, until) =
-            (seconds("From", request.from, 0)?, seconds("Until", request.until, i64::MAX)?);
+        let from = request::moment("From", request.from.as_deref(), 0)?;
+        let until = request::moment("Until", request.until.as_deref(), i64::MAX)?;
         let now = cx.now;
         let lines = meter::usage(cx.tx(), account, from, until, now)?;
         let rows = lines.into_iter().filter(|line| key(line) > after).take(limit + 1).collect();
@@ -74,14 +76,4 @@ impl Action for ListUsage {
 /// The lines' own order: resource, meter, hour. Hours have one width until the year 2286.
 fn key(line: &meter::Usage) -> String {
     format!("{}\u{1}{}\u{1}{:010}", line.resource, line.meter, line.hour)
-}
-
-fn seconds(name: &str, text: Option<String>, default: i64) -> Result<i64, ApiError> {
-    let Some(text) = text else { return Ok(default) };
-    let bad = || {
-        ApiError::new(&code::INVALID_PARAMETER)
-            .suffix(name)
-            .message(format!("{name} must look like 2026-01-02T03:00:00Z."))
-    };
-    Time::parse_iso(&text).map(Time::secs).ok_or_else(bad)
 }

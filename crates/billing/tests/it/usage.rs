@@ -1,7 +1,5 @@
 //! What was used, as its account sees it.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
 use std::time::Duration;
 
 use base::{AccountId, ApiError, Clock, code};

@@ -45,6 +45,8 @@ impl Tenant {
         let (account_id, owner) = account(http, root, &mut ring).context("make the tenant")?;
         let tail = account_id.get(account_id.len().saturating_sub(6)..).unwrap_or(&account_id);
         let bucket = format!("pemilu2024-{tail}");
+        // Without an agreement there is no service.
+        super::covenant::agree(http, root, &owner, &account_id).context("agree with the tenant")?;
         let store = Store::new(http, &owner, Dialect::Oss)?;
         done(store.create_bucket(&bucket)).with_context(|| format!("make the bucket {bucket}"))?;
 

@@ -1,108 +1,64 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use base::SystemRng;
+mod agreements;
+mod bill;
+mod memory;
+mod placements;
+mod receipt;
+mod tampering;
+mod world;
+
 use serde_json::json;
-use tlog::{DirectoryWriter, Publisher, Signer};
 
-use super::*;
-
-/// A log in a directory of its own.
-struct World {
-    dir: tempfile::TempDir,
-    publisher: Publisher<DirectoryWriter>,
-    key: Verifier,
-}
-
-impl World {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let signer = Signer::generate(&SystemRng, "awan.test").unwrap();
-        let key = signer.verifier().clone();
-        let writer = DirectoryWriter::open(dir.path().join("log")).unwrap();
-        Self { dir, publisher: Publisher::open(writer, signer, 0).unwrap(), key }
-    }
-
-    fn append(&mut self, entries: &[&str]) {
-        self.publisher.publish(entries).unwrap();
-    }
-
-    fn open(&self) -> Log {
-        read(Files::Directory(Directory::new(self.dir.path().join("log"))), &self.key).unwrap()
-    }
-
-    fn see(&self) -> Findings {
-        let mut findings = Findings::default();
-        check_seen(&self.open(), &self.key, &self.dir.path().join("seen"), &mut findings).unwrap();
-        findings
-    }
-}
-
-#[test]
-fn a_sound_log_is_verified_and_a_changed_entry_is_named() {
-    let mut world = World::new();
-    world.append(&["first", "second"]);
-    assert_eq!(check(&world.open()).defects, [""; 0]);
-
-    let bundle = world.dir.path().join("log/tile/entries/000.p/2");
-    let bytes = std::fs::read(&bundle).unwrap();
-    let changed = String::from_utf8(bytes).unwrap().replace("second", "sEcond");
-    std::fs::write(&bundle, changed).unwrap();
-    let defects = check(&world.open()).defects;
-    assert_eq!(defects.len(), 1, "{defects:?}");
-    assert!(defects[0].contains("entry 1 is not the one that was logged"), "{defects:?}");
-}
-
-#[test]
-fn a_log_signed_by_another_key_is_not_opened() {
-    let mut world = World::new();
-    world.append(&["first"]);
-    let other = World::new();
-    let files = Files::Directory(Directory::new(world.dir.path().join("log")));
-    assert!(read(files, &other.key).is_err());
-}
-
-#[test]
-fn a_log_that_grows_keeps_its_history() {
-    let mut world = World::new();
-    world.append(&["first"]);
-    assert!(world.see().defects.is_empty());
-    world.append(&["second", "third"]);
-    let findings = world.see();
-    assert!(findings.defects.is_empty());
-    assert!(findings.checked[0].contains("begins with the 1 entries"), "{findings:?}");
-}
-
-#[test]
-fn a_log_that_was_rewritten_or_cut_is_refused() {
-    let mut world = World::new();
-    world.append(&["first", "second"]);
-    world.see();
-    let seen = std::fs::read(world.dir.path().join("seen")).unwrap();
-
-    // The operator starts over with another past.
-    let mut rewritten = World::new();
-    rewritten.append(&["first", "forged", "third"]);
-    let old = Checkpoint::parse(Note::parse(&seen).unwrap().text()).unwrap();
-    let log = rewritten.open();
-    let why = extends(&log, &old, log.reader.checkpoint()).unwrap_err();
-    assert_eq!(why, "the first 2 entries are not those that were seen before");
-    let longer = Checkpoint { size: 4, ..old };
-    let why = extends(&log, &longer, log.reader.checkpoint()).unwrap_err();
-    assert_eq!(why, "4 entries were seen before, now there are 3");
-}
+use super::trail::opens;
+use world::{World, commitment};
 
 #[test]
 fn an_audit_row_opens_its_own_entry_and_no_other() {
     let row = |statement: &str| json!({"Statement": statement, "Salt": "00ff", "RequestId": "R"});
-    let leaf = |row: &Value| json!({"v": 1, "commitment": commitment(row)}).to_string();
-    let (mine, other) = (row("{\"a\":1}"), row("{\"a\":2}"));
+    let mine = row("{\"a\":1}");
+    let leaf = |commitment: String| {
+        json!({"v": 1, "at": "2026-11-22T00:00:00Z", "action": "a:B", "outcome": "OK", "commitment": commitment})
+            .to_string()
+    };
     let mut world = World::new();
-    world.append(&[&leaf(&mine), "not JSON"]);
+    world.append(&[leaf(commitment("00ff", "{\"a\":1}")), "not JSON".to_owned(), "{}".to_owned()]);
     let log = world.open();
     assert_eq!(opens(&log, 0, &mine), Ok(()));
-    assert_eq!(opens(&log, 0, &other).unwrap_err(), "entry 0 of the log commits to something else");
-    assert_eq!(opens(&log, 1, &mine).unwrap_err(), "entry 1 is not JSON");
+    let why = opens(&log, 0, &row("{\"a\":2}")).unwrap_err();
+    assert_eq!(why, "entry 0 of the log commits to something else");
+    assert!(opens(&log, 1, &mine).unwrap_err().starts_with("entry 1: it is no leaf"));
     // A row without a salt must not match a leaf without a commitment.
-    world.append(&["{}"]);
-    assert!(opens(&world.open(), 2, &json!({})).is_err());
+    assert!(opens(&log, 2, &json!({})).is_err());
+}
+
+#[test]
+fn what_an_operator_may_show_is_shown_as_a_policy_wants() {
+    use tlog::cosign::Cosigner;
+    let mut world = World::new();
+    world.append(&["first"]);
+    let witness = Cosigner::generate(&base::SystemRng, "witness.test").unwrap();
+    let policy = format!("witness w {}\nquorum w\n", witness.key());
+    let policy = tlog::policy::Policy::parse(policy.as_bytes()).unwrap();
+    let verdict = |world: &World| {
+        let mut findings = super::Findings::default();
+        super::check_policy(&world.open(), &policy, &mut findings);
+        (findings.checked, findings.defects)
+    };
+    let (_, defects) = verdict(&world);
+    assert_eq!(
+        defects,
+        ["the checkpoint does not satisfy the policy: the quorum w is not met without w"]
+    );
+
+    let note = world.open().note();
+    let at = base::Time::from_secs(1_700_000_000);
+    let line = witness.cosign(&note, at);
+    let cosigned = note.with_signatures([line]);
+    std::fs::write(world.log_dir().join("checkpoint"), cosigned.to_string()).unwrap();
+    let (checked, defects) = verdict(&world);
+    assert_eq!(
+        (checked, defects.len()),
+        (vec!["cosigned  by w, which satisfies the policy".to_owned()], 0)
+    );
 }

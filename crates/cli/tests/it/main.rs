@@ -3,8 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod agreement;
+mod bill;
+mod receipt;
 mod server;
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,6 +17,7 @@ use clap::Parser;
 use cli::object::{Body, Dialect, Listing, Store};
 use cli::profile::{PlaceArgs, Profile};
 use server::{KEY_ID, SECRET, Server};
+use tlog::{DirectoryWriter, Publisher, Signer};
 
 #[derive(Parser)]
 struct Program {
@@ -24,6 +29,7 @@ struct Program {
 struct World {
     server: Server,
     dir: tempfile::TempDir,
+    log: RefCell<Publisher<DirectoryWriter>>,
 }
 
 impl World {
@@ -35,13 +41,22 @@ impl World {
         let server = Server::start();
         let dir = tempfile::tempdir().unwrap();
         let address = server.address();
+        let (log, provider) = server.covenant(|covenant| {
+            let log = Signer::parse(&covenant.log.text()).unwrap();
+            (log, covenant.provider.text())
+        });
+        let log_key = log.verifier();
         let cloud = format!(
-            r#"{{"region":"ap-southeast-5","zones":["a"],"endpoints":{{"api":"{address}","oss":"{address}"}}}}"#
+            r#"{{"region":"ap-southeast-5","zones":["a"],"log_key":"{log_key}","endpoints":{{"api":"{address}","oss":"{address}"}}}}"#
         );
         fs::write(dir.path().join("cloud.json"), cloud).unwrap();
+        fs::write(dir.path().join("provider.key"), provider.expose()).unwrap();
+        let writer = DirectoryWriter::open(dir.path().join("log")).unwrap();
+        let mut log = Publisher::open(writer, log, 0).unwrap();
+        log.publish(["the first entry"]).unwrap();
         let key = format!(r#"{{"AccessKeyId":"{KEY_ID}","AccessKeySecret":"{secret}"}}"#);
         fs::write(dir.path().join("root-key.json"), key).unwrap();
-        Self { server, dir }
+        Self { server, dir, log: RefCell::new(log) }
     }
 
     fn path(&self, name: &str) -> std::path::PathBuf {
@@ -61,6 +76,16 @@ impl World {
         let place = ["--data-dir", data];
         let words = ["awan"].iter().chain(words).chain(&place);
         cli::run(Program::try_parse_from(words)?.command)
+    }
+
+    /// Runs `awan` with these words, which must fail; what it says.
+    fn refused(&self, words: &[&str]) -> String {
+        format!("{:#}", self.awan(words).unwrap_err())
+    }
+
+    /// A file of the directory, as text for a command line.
+    fn name(&self, file: &str) -> String {
+        self.path(file).display().to_string()
     }
 
     fn keys(&self) -> Vec<String> {

@@ -16,7 +16,9 @@ use wire::object::checksum::{Md5, crc64};
 use wire::object::xml::Writer;
 use wire::object::{self, Dialect, Resource, error};
 
+mod books;
 mod control;
+pub mod covenant;
 
 use control::Directory;
 
@@ -77,6 +79,16 @@ impl Server {
     /// Lets every key do everything.
     pub fn lax(&self, on: bool) {
         self.state.lax.store(on, Ordering::SeqCst);
+    }
+
+    /// The agreements, to look into or to prepare.
+    pub fn covenant<T>(&self, look: impl FnOnce(&mut covenant::Covenant) -> T) -> T {
+        look(&mut self.state.directory.lock().unwrap().covenant)
+    }
+
+    /// What `GetReceipt` answers for a request.
+    pub fn receipts(&self, id: &str, rows: serde_json::Value) {
+        self.state.directory.lock().unwrap().receipts.insert(id.to_owned(), rows);
     }
 
     /// How often an action was done.
@@ -248,6 +260,8 @@ fn storage(
             flip(&mut sent, state);
             Ok(Answer { headers, ..Answer::new(200, sent) })
         }
+        // No agreement here allows a bucket abroad.
+        ("PUT", true) if bucket.ends_with("-sg") => Err(ApiError::new(&code::RESIDENCY)),
         ("DELETE", false) => {
             objects.remove(&place);
             Ok(Answer::new(204, ""))

@@ -2,6 +2,7 @@
 //! (`awan`).
 
 mod describe_endpoints;
+mod get_receipt;
 mod list_audit_entries;
 
 use crate::action::{Entry, action};
@@ -10,4 +11,5 @@ use crate::action::{Entry, action};
 pub static ACTIONS: &[Entry] = &[
     action::<describe_endpoints::DescribeEndpoints>(),
     action::<list_audit_entries::ListAuditEntries>(),
+    action::<get_receipt::GetReceipt>(),
 ];

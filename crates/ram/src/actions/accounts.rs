@@ -52,7 +52,7 @@ impl From<Account> for View {
     }
 }
 
-/// Makes an account, its default agreement and its first root key.
+/// Makes an account and its first root key. It has no service before it has an agreement.
 pub(super) struct CreateAccount;
 
 #[derive(Deserialize)]

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::testing::{Memory, Rows, entries, log_of, reader, signer};
+use crate::tile::Tile;
 use crate::{DirectoryWriter, Fetch};
 
 fn open(log: &mut Memory, published: u64) -> Result<Publisher<&mut Memory>, Error> {
@@ -408,4 +409,53 @@ fn a_directory_that_lost_its_last_files_before_the_first_checkpoint_is_completed
         publish_in(folder.path(), 0, 600);
         assert_eq!(snapshot(folder.path()), log_of(&[600]), "{lost:?}");
     }
+}
+
+#[test]
+fn what_is_staged_is_written_and_not_published_until_it_is_released() {
+    let mut log = log_of(&[100]);
+    let mut publisher = open(&mut log, 100).unwrap();
+    assert_eq!(publisher.stage::<&[u8]>([]).unwrap(), None, "all is published");
+    let first = publisher.stage(entries(100..300)).unwrap().cloned().unwrap();
+    assert_eq!((publisher.size(), publisher.staged_size()), (100, 300));
+    assert_eq!(publisher.stage::<&[u8]>([]).unwrap(), Some(&first), "the same again");
+    let second = publisher.stage(entries(300..700)).unwrap().cloned().unwrap();
+    assert!(matches!(publisher.release(&first), Err(Error::NotStaged)));
+    let cosigned = second
+        .clone()
+        .with_signatures([crate::testing::cosigner(1).cosign(&second, base::Time::from_secs(9))]);
+    assert_eq!(publisher.release(&cosigned).unwrap().size, 700);
+    assert!(matches!(publisher.release(&cosigned), Err(Error::NotStaged)));
+    publisher.publish(entries(700..701)).unwrap();
+    drop(publisher);
+    assert!(reader(&log).verify_all().is_clean());
+    assert_eq!(promised(&log), promised(&log_of(&[701])));
+    assert!(!log.files.contains_key("tile/0/000.p/100"), "it was removed when it was full");
+}
+
+#[test]
+fn a_published_checkpoint_carries_its_cosignatures() {
+    let mut log = Memory::default();
+    let mut publisher = open(&mut log, 0).unwrap();
+    let note = publisher.stage(entries(0..3)).unwrap().cloned().unwrap();
+    let cosigner = crate::testing::cosigner(1);
+    let cosigned = note.clone().with_signatures([cosigner.cosign(&note, base::Time::from_secs(9))]);
+    publisher.release(&cosigned).unwrap();
+    drop(publisher);
+    let published = reader(&log).note().clone();
+    assert_eq!(cosigner.key().verify(&published), Ok(Some(base::Time::from_secs(9))));
+    assert_eq!(reader(&log).proof(1).unwrap().checkpoint, published, "a proof carries them too");
+}
+
+#[test]
+fn a_crash_after_staging_leaves_the_published_log_and_the_same_entries_are_staged_again() {
+    let mut log = log_of(&[250]);
+    let staged = open(&mut log, 250).unwrap().stage(entries(250..600)).unwrap().cloned().unwrap();
+    assert!(reader(&log).verify_all().is_clean());
+    assert_eq!(reader(&log).checkpoint().size, 250);
+    let mut publisher = open(&mut log, 250).unwrap();
+    assert_eq!(publisher.stage(entries(250..600)).unwrap(), Some(&staged));
+    publisher.release(&staged).unwrap();
+    drop(publisher);
+    assert_eq!(promised(&log), promised(&log_of(&[600])));
 }

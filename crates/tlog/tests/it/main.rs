@@ -6,6 +6,8 @@
     reason = "the folder to leave a log in comes from whoever runs the test"
 )]
 
+mod tamper;
+
 use std::fs;
 use std::path::Path;
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use base::{ApiError, Code};
 use serde_json::{Value, json};
 
-use super::{KEY_ID, SECRET};
+use super::covenant::Covenant;
+use super::{KEY_ID, SECRET, books};
 
 const ACCOUNT_ID: &str = "1234567890123456";
 
@@ -24,13 +25,23 @@ pub struct Directory {
     /// Actions in the order in which they were done.
     done: Vec<String>,
     next_key: usize,
+    pub covenant: Covenant,
+    /// What `GetReceipt` answers, by request id.
+    pub receipts: BTreeMap<String, Value>,
 }
 
 impl Default for Directory {
     fn default() -> Self {
         let root = Key { secret: SECRET.to_owned(), owner: "root".to_owned() };
         let keys = BTreeMap::from([(KEY_ID.to_owned(), root)]);
-        Self { keys, made: BTreeSet::new(), done: Vec::new(), next_key: 0 }
+        Self {
+            keys,
+            made: BTreeSet::new(),
+            done: Vec::new(),
+            next_key: 0,
+            covenant: Covenant::default(),
+            receipts: BTreeMap::new(),
+        }
     }
 }
 
@@ -45,7 +56,15 @@ impl Directory {
         let get = |name: &str| {
             params.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str())
         };
+        if let Some(answer) = self.covenant.act(action, &get).or_else(|| books::act(action, &get)) {
+            self.done.push(action.to_owned());
+            return answer;
+        }
         let answer = match action {
+            "GetReceipt" => {
+                let rows = self.receipts.get(get("ReceiptId")).cloned().unwrap_or(json!([]));
+                json!({"Receipts": {"Receipt": rows}})
+            }
             "GetCallerIdentity" => {
                 let owner = &self.keys[key_id].owner;
                 json!({"Arn": format!("acs:ram::{ACCOUNT_ID}:{owner}"), "AccountId": ACCOUNT_ID})

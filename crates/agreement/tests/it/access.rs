@@ -1,0 +1,158 @@
+//! The provider's people reading a tenant's data.
+
+use base::AccountId;
+use engine::ports::Privilege;
+use engine::{Caller, CallerKind};
+use serde_json::{Value, json};
+use terms::release::Tag;
+use testkit::root;
+
+use crate::harness::{BAWASLU, KPU, OPERATOR, World, operator, tenant_signer, world};
+
+const HOUR: u64 = 3600;
+
+/// A user of the operator who may do everything there.
+fn support(world: &World) -> Caller {
+    let kind = CallerKind::User { id: "1".to_owned(), name: "ani".to_owned() };
+    let ani = Caller { kind, operator: true, key_id: "ani".to_owned(), ..root(OPERATOR) };
+    world.test.keys.allow(&ani, "awan:RequestPrivilegedAccess");
+    ani
+}
+
+async fn privilege(world: &World, caller: &Caller, tenant: u64) -> Option<Privilege> {
+    let (caller, tenant) = (caller.clone(), AccountId::new(tenant));
+    world.ask(move |covenant, tx, now| covenant.privilege(tx, &caller, tenant, now)).await.unwrap()
+}
+
+async fn ask(world: &World, caller: &Caller, hours: &str) -> String {
+    let params = [("AccountId", "2"), ("Reason", "Tiket 17: objek hilang"), ("Hours", hours)];
+    let asked = world.ok(caller, "RequestPrivilegedAccess", &params).await;
+    asked["Access"]["AccessId"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn data_is_read_with_a_reason_once_the_tenant_approves_and_for_so_long() {
+    let world = world().await;
+    world.agree(&world.draft(KPU)).await;
+    let ani = support(&world);
+    let id = ask(&world, &ani, "2").await;
+    assert_eq!(privilege(&world, &ani, KPU).await, None, "not before the approval");
+    let param = [("AccessId", id.as_str())];
+    for caller in [operator(), root(BAWASLU)] {
+        let refused = world.refused(&caller, "ApprovePrivilegedAccess", &param).await;
+        assert!(refused.ends_with(".PrivilegedAccess"), "{refused}");
+    }
+    world.pass(60);
+    let approved = world.ok(&root(KPU), "ApprovePrivilegedAccess", &param).await;
+    let until = world.now().plus(std::time::Duration::from_secs(2 * HOUR));
+    assert_eq!(approved["Access"]["Until"], until.iso());
+    let held = privilege(&world, &ani, KPU).await.unwrap();
+    let reason = "Tiket 17: objek hilang".to_owned();
+    assert_eq!(held, Privilege { access: id.clone(), reason, until });
+    assert_eq!(privilege(&world, &operator(), KPU).await, None, "only she who asked");
+    assert_eq!(privilege(&world, &ani, BAWASLU).await, None, "only what was asked");
+    assert_eq!(privilege(&world, &root(KPU), KPU).await, None);
+
+    world.pass(2 * HOUR);
+    assert_eq!(privilege(&world, &ani, KPU).await, None, "it has run out");
+    let listed = world.ok(&root(KPU), "ListPrivilegedAccess", &[]).await;
+    let listed = &listed["Accesses"]["Access"][0];
+    assert_eq!((&listed["State"], &listed["Principal"]), (&json!("Expired"), &json!(ani.arn())));
+    let facts =
+        json!({ "tenant": "0000000000000002", "access": id, "reason": "Tiket 17: objek hilang" });
+    assert_eq!(world.facts("RequestPrivilegedAccess").await, [("OK".to_owned(), facts.clone())]);
+    let mut with_end = facts;
+    with_end["until"] = json!(until.iso());
+    let last = world.facts("ApprovePrivilegedAccess").await.pop();
+    assert_eq!(last, Some(("OK".to_owned(), with_end)));
+}
+
+#[tokio::test]
+async fn an_access_is_denied_or_ended_and_then_it_is_over() {
+    let world = world().await;
+    world.agree(&world.draft(KPU)).await;
+    let ani = support(&world);
+    let (denied, ended) = (ask(&world, &ani, "1").await, ask(&world, &ani, "1").await);
+    world.ok(&root(KPU), "DenyPrivilegedAccess", &[("AccessId", &denied)]).await;
+    let over = "OperationConflict.PrivilegedAccess";
+    assert_eq!(
+        world.refused(&root(KPU), "ApprovePrivilegedAccess", &[("AccessId", &denied)]).await,
+        over
+    );
+    world.ok(&root(KPU), "ApprovePrivilegedAccess", &[("AccessId", &ended)]).await;
+    assert!(privilege(&world, &ani, KPU).await.is_some());
+    assert_eq!(
+        world.refused(&root(BAWASLU), "EndPrivilegedAccess", &[("AccessId", &ended)]).await,
+        "EntityNotExist.PrivilegedAccess"
+    );
+    world.ok(&root(KPU), "EndPrivilegedAccess", &[("AccessId", &ended)]).await;
+    assert_eq!(privilege(&world, &ani, KPU).await, None);
+    assert_eq!(
+        world.refused(&operator(), "EndPrivilegedAccess", &[("AccessId", &ended)]).await,
+        over
+    );
+    let taken_back = ask(&world, &ani, "1").await;
+    world.ok(&operator(), "EndPrivilegedAccess", &[("AccessId", &taken_back)]).await;
+    let facts = world.facts("EndPrivilegedAccess").await;
+    assert_eq!(facts[1].1["until"], world.now().iso());
+    assert_eq!(world.facts("DenyPrivilegedAccess").await[0].1["access"], denied);
+    let pages = world.ok(&operator(), "ListPrivilegedAccess", &[("MaxResults", "2")]).await;
+    let rest = [("NextToken", pages["NextToken"].as_str().unwrap())];
+    let rest = world.ok(&operator(), "ListPrivilegedAccess", &rest).await;
+    let states = |told: &Value| -> Vec<Value> {
+        let rows = told["Accesses"]["Access"].as_array().unwrap();
+        rows.iter().map(|row| row["State"].clone()).collect()
+    };
+    assert_eq!(
+        (states(&pages), states(&rest)),
+        (vec![json!("Ended"), json!("Ended")], vec![json!("Denied")])
+    );
+    assert_eq!(
+        states(&world.ok(&root(BAWASLU), "ListPrivilegedAccess", &[]).await),
+        Vec::<Value>::new()
+    );
+}
+
+#[tokio::test]
+async fn no_access_is_asked_for_that_the_agreement_does_not_permit() {
+    let world = world().await;
+    let ask = async |caller: Caller, reason: &str, hours: &str| {
+        let params = [("AccountId", "2"), ("Reason", reason), ("Hours", hours)];
+        world.refused(&caller, "RequestPrivilegedAccess", &params).await
+    };
+    assert_eq!(ask(operator(), "Tiket", "1").await, "Forbidden.PrivilegedAccess", "no agreement");
+    world.agree(&world.draft(KPU)).await;
+    assert_eq!(ask(root(KPU), "Tiket", "1").await, "NoPermission");
+    for hours in ["0", "9"] {
+        assert_eq!(ask(operator(), "Tiket", hours).await, "InvalidParameter.Hours");
+    }
+    for reason in ["", "  ", "a\nb", &"x".repeat(501)] {
+        assert_eq!(ask(operator(), reason, "1").await, "InvalidParameter.Reason");
+    }
+    let mut draft = world.following(KPU, Tag::ContractAmendment, "2", "1");
+    draft.terms.privileged_access.permitted = false;
+    world.agree(&draft).await;
+    world.pass(HOUR);
+    assert_eq!(ask(operator(), "Tiket", "1").await, "Forbidden.PrivilegedAccess");
+    let facts = world.facts("RequestPrivilegedAccess").await.pop().unwrap();
+    let expected = json!({ "tenant": "0000000000000002", "reason": "Tiket" });
+    assert_eq!(facts, ("Forbidden.PrivilegedAccess".to_owned(), expected));
+}
+
+#[tokio::test]
+async fn without_approval_it_is_granted_at_once_and_ends_with_what_permits_it() {
+    let world = world().await;
+    let mut draft = world.draft(KPU);
+    draft.terms.privileged_access.tenant_approval = false;
+    world.agree(&draft).await;
+    let ani = support(&world);
+    ask(&world, &ani, "8").await;
+    assert!(privilege(&world, &ani, KPU).await.is_some());
+    let granted = world.facts("RequestPrivilegedAccess").await.pop().unwrap().1;
+    assert!(granted["until"].is_string());
+    let mut end = world.following(KPU, Tag::ContractTermination, "2", "1");
+    end.end = Some(world.now().plus(std::time::Duration::from_secs(1)));
+    world.end(&root(KPU), &end, &tenant_signer(KPU)).await.unwrap();
+    world.pass(1);
+    assert_eq!(privilege(&world, &ani, KPU).await, None);
+}

@@ -1,0 +1,66 @@
+//! `--agreements`: every release that the log names, its signatures, its place in the history, and
+//! what is in force.
+
+use base::{Clock, SystemClock};
+
+use super::documents::Documents;
+use super::findings::Findings;
+use super::history::{Histories, History, Period};
+use super::log::Log;
+use crate::output;
+
+/// Checks the agreements of everybody, or those of one account or one process.
+pub(super) fn check(log: &Log, documents: &Documents, wanted: &str, findings: &mut Findings) {
+    let histories = Histories::read(log, documents, findings);
+    let mut releases = 0_u64;
+    let mut shown = 0_u64;
+    for (tenant, history) in &histories.of {
+        let matches = |ocid: &str| wanted.is_empty() || wanted == tenant || wanted == ocid;
+        if !history.published.iter().any(|published| matches(published.release.ocid())) {
+            continue;
+        }
+        shown += 1;
+        releases += history.published.len() as u64;
+        show(tenant, history, findings);
+    }
+    if shown == 0 {
+        let whose = if wanted.is_empty() { "of nobody" } else { wanted };
+        findings.defect(format!("the log has no agreement {whose}"));
+        return;
+    }
+    findings.proven.push(format!(
+        "{} releases of {} tenants: each is the document that the log names, signed by both parties, in order",
+        output::count(releases),
+        output::count(shown)
+    ));
+}
+
+fn show(tenant: &str, history: &History, findings: &mut Findings) {
+    for published in &history.published {
+        let release = &published.release;
+        let parties = match (published.signed.provider, published.signed.tenant) {
+            (true, true) => "both parties",
+            (true, false) => "the provider",
+            _ => "the tenant",
+        };
+        findings.checked(
+            "release",
+            format_args!(
+                "{tenant}  {}  {} {} in entry {}, signed by {parties}",
+                release.ocid(),
+                release.tag().as_str(),
+                release.id(),
+                published.index
+            ),
+        );
+    }
+    let now = SystemClock.now();
+    let in_force = match history.at(now) {
+        Some(Period { from, until, published, .. }) => {
+            let until = until.map_or_else(|| "no end".to_owned(), |until| until.iso());
+            format!("release {} since {}, until {until}", published.release.id(), from.iso())
+        }
+        None => "nothing".to_owned(),
+    };
+    findings.checked("in force", format_args!("{tenant}  {in_force}"));
+}

@@ -1,0 +1,159 @@
+//! Lists as CSV (RFC 4180), for those who count in a spreadsheet: UTF-8, one header line, CRLF, column
+//! names in English in every language.
+//!
+//! A field that a spreadsheet would take for a formula gets an apostrophe in front.
+
+use base::{AccountId, Time};
+
+use crate::documents::Documents;
+use crate::model::Model;
+use crate::source::Source;
+
+/// Writes one line.
+fn line(out: &mut String, fields: &[&str]) {
+    for (at, field) in fields.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        let formula = field.starts_with(['=', '+', '@', '\t', '\r'])
+            || (field.starts_with('-') && field.parse::<i64>().is_err());
+        let guard = if formula { "'" } else { "" };
+        if formula || field.contains([',', '"', '\n', '\r']) {
+            out.push_str(&format!("\"{guard}{}\"", field.replace('"', "\"\"")));
+        } else {
+            out.push_str(field);
+        }
+    }
+    out.push_str("\r\n");
+}
+
+/// The data centres, and how many objects each holds.
+pub fn places(model: &Model, now: Time) -> String {
+    let mut out = String::new();
+    line(
+        &mut out,
+        &[
+            "site", "zone", "country", "city", "operator", "owner", "permit", "permit_until",
+            "permit_lapsed", "certificates", "objects", "declared_at", "declared_log_index",
+            "removed_at",
+        ],
+    );
+    for (site, centre) in &model.centres {
+        let certificates: Vec<&str> = centre.certificates.iter().map(|it| it.as_str()).collect();
+        line(
+            &mut out,
+            &[
+                site,
+                &centre.zone,
+                &centre.country,
+                &centre.city,
+                &centre.operator,
+                &centre.owner,
+                &centre.permit,
+                &centre.permit_until,
+                if centre.lapsed(now) { "yes" } else { "no" },
+                &certificates.join("; "),
+                &model.objects_at(site).to_string(),
+                &centre.declared.at.iso(),
+                &centre.declared.index.to_string(),
+                &centre.removed.map(|removed| removed.at.iso()).unwrap_or_default(),
+            ],
+        );
+    }
+    out
+}
+
+/// The refusals that are kept, newest first, a line for each place that was asked for.
+pub fn refusals(model: &Model) -> String {
+    let mut out = String::new();
+    line(
+        &mut out,
+        &["log_index", "at", "code", "action", "tenant", "class", "wanted_site", "wanted_country"],
+    );
+    for refusal in model.refusals.recent.iter().rev() {
+        let spots: Vec<(&str, &str)> = if refusal.wanted.is_empty() {
+            vec![("", "")]
+        } else {
+            refusal.wanted.iter().map(|spot| (spot.site.as_str(), spot.country.as_str())).collect()
+        };
+        for (site, country) in spots {
+            line(
+                &mut out,
+                &[
+                    &refusal.stamp.index.to_string(),
+                    &refusal.stamp.at.iso(),
+                    &refusal.code,
+                    &refusal.action,
+                    refusal.tenant.as_deref().unwrap_or_default(),
+                    refusal.class.as_deref().unwrap_or_default(),
+                    site,
+                    country,
+                ],
+            );
+        }
+    }
+    out
+}
+
+/// Every release of every agreement.
+pub fn agreements(
+    model: &Model,
+    documents: &Documents,
+    source: &dyn Source,
+    operator: Option<AccountId>,
+) -> String {
+    let mut out = String::new();
+    line(
+        &mut out,
+        &[
+            "ocid", "tenant", "tenant_name", "provider_name", "release", "tag", "in_force",
+            "one_operator_for_both", "published_at", "published_log_index", "activated_at",
+            "activated_log_index", "ended_at", "document_sha256", "signatures_sha256",
+        ],
+    );
+    for (ocid, agreement) in &model.agreements {
+        let active = agreement.active().map(|release| &release.id);
+        for release in &agreement.releases {
+            let summary = documents.summary(source, release, operator);
+            let (at, index) = (
+                |stamp: Option<crate::model::Stamp>| stamp.map(|it| it.at.iso()).unwrap_or_default(),
+                |stamp: Option<crate::model::Stamp>| {
+                    stamp.map(|it| it.index.to_string()).unwrap_or_default()
+                },
+            );
+            line(
+                &mut out,
+                &[
+                    ocid,
+                    &agreement.tenant,
+                    summary.as_ref().map_or("", |it| &it.tenant),
+                    summary.as_ref().map_or("", |it| &it.provider),
+                    &release.id,
+                    &release.tag,
+                    if active == Some(&release.id) { "yes" } else { "no" },
+                    summary.as_ref().map_or("", |it| if it.one_sided { "yes" } else { "no" }),
+                    &at(release.published),
+                    &index(release.published),
+                    &at(release.activated),
+                    &index(release.activated),
+                    &at(agreement.ended),
+                    &release.document,
+                    &release.signatures,
+                ],
+            );
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_that_mean_something_to_csv_or_to_a_spreadsheet_are_held_down() {
+        let mut out = String::new();
+        line(&mut out, &["plain", "a,b", "say \"x\"", "=1+1", "-5", "-cmd", "@x", ""]);
+        assert_eq!(out, "plain,\"a,b\",\"say \"\"x\"\"\",\"'=1+1\",-5,\"'-cmd\",\"'@x\",\r\n");
+    }
+}
