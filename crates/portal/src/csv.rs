@@ -33,8 +33,19 @@ pub fn places(model: &Model, now: Time) -> String {
     line(
         &mut out,
         &[
-            "site", "zone", "country", "city", "operator", "owner", "permit", "permit_until",
-            "permit_lapsed", "certificates", "objects", "declared_at", "declared_log_index",
+            "site",
+            "zone",
+            "country",
+            "city",
+            "operator",
+            "owner",
+            "permit",
+            "permit_until",
+            "permit_lapsed",
+            "certificates",
+            "objects",
+            "declared_at",
+            "declared_log_index",
             "removed_at",
         ],
     );
@@ -106,9 +117,21 @@ pub fn agreements(
     line(
         &mut out,
         &[
-            "ocid", "tenant", "tenant_name", "provider_name", "release", "tag", "in_force",
-            "one_operator_for_both", "published_at", "published_log_index", "activated_at",
-            "activated_log_index", "ended_at", "document_sha256", "signatures_sha256",
+            "ocid",
+            "tenant",
+            "tenant_name",
+            "provider_name",
+            "release",
+            "tag",
+            "in_force",
+            "one_operator_for_both",
+            "published_at",
+            "published_log_index",
+            "activated_at",
+            "activated_log_index",
+            "ended_at",
+            "document_sha256",
+            "signatures_sha256",
         ],
     );
     for (ocid, agreement) in &model.agreements {
@@ -116,7 +139,9 @@ pub fn agreements(
         for release in &agreement.releases {
             let summary = documents.summary(source, release, operator);
             let (at, index) = (
-                |stamp: Option<crate::model::Stamp>| stamp.map(|it| it.at.iso()).unwrap_or_default(),
+                |stamp: Option<crate::model::Stamp>| {
+                    stamp.map(|it| it.at.iso()).unwrap_or_default()
+                },
                 |stamp: Option<crate::model::Stamp>| {
                     stamp.map(|it| it.index.to_string()).unwrap_or_default()
                 },

@@ -72,7 +72,8 @@ impl Documents {
         release: &model::Release,
     ) -> Result<Shown, Missing> {
         let bytes = fetch(source, &release.document)?;
-        let parsed = Release::parse(&bytes).map_err(|error| Missing::Unreadable(error.to_string()))?;
+        let parsed =
+            Release::parse(&bytes).map_err(|error| Missing::Unreadable(error.to_string()))?;
         for (name, said, stated) in [
             ("process", parsed.ocid(), ocid),
             ("release", parsed.id(), &release.id),

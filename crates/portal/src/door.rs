@@ -32,8 +32,7 @@ impl Portal {
     /// Pages over a source. They stay empty until [`Portal::follow`] runs.
     pub fn new(source: Arc<dyn Source>, about: About, clock: Arc<dyn Clock>) -> Self {
         let follower = Follower::new(about.log_key.clone());
-        let site =
-            Site::new(Arc::clone(&source), about, follower.shared(), Arc::clone(&clock));
+        let site = Site::new(Arc::clone(&source), about, follower.shared(), Arc::clone(&clock));
         let follower = Arc::new(Mutex::new(follower));
         Self { site: Arc::new(site), source, clock, follower }
     }
@@ -99,7 +98,6 @@ impl Handler for Portal {
 }
 
 impl Portal {
-    const BROKEN: &str =
-        "Halaman ini gagal dibuat. Coba lagi nanti.\nThis page could not be made. Try again later.\n";
+    const BROKEN: &str = "Halaman ini gagal dibuat. Coba lagi nanti.\nThis page could not be made. Try again later.\n";
     const NO_HTTP: &str = "Ini bukan permintaan HTTP.\nThis is no HTTP request.\n";
 }

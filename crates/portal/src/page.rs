@@ -4,8 +4,8 @@
 pub mod access;
 pub mod agreement;
 pub mod agreements;
-mod clauses;
 pub mod checkpoints;
+mod clauses;
 pub mod entry;
 pub mod home;
 pub mod message;
@@ -272,32 +272,35 @@ pub fn refusal_table<'r>(
     with_tenant: bool,
 ) -> Markup {
     let l = cx.l;
-    table(label, &html! {
-        thead { tr {
-            th scope="col" { (l.t("Kapan", "When")) }
-            th scope="col" { (l.t("Sebab", "Ground")) }
-            @if with_tenant { th scope="col" { (l.t("Penyewa", "Tenant")) } }
-            th scope="col" { (l.t("Tempat yang diminta", "Place asked for")) }
-            th scope="col" { (l.t("Kelas data", "Class of data")) }
-            th scope="col" { (l.t("Permintaan", "Request")) }
-        } }
-        tbody {
-            @for refusal in refusals {
-                tr {
-                    td { (l.time(refusal.stamp.at)) small { (entry(cx, refusal.stamp)) } }
-                    td { (l.ground(refusal.ground)) small { code { (refusal.code) } } }
-                    @if with_tenant { td.who { @match &refusal.tenant { Some(account) => (cx.tenant(account)), None => "–" } } }
-                    td {
-                        @if refusal.wanted.is_empty() { "–" }
-                        @for (at, spot) in refusal.wanted.iter().enumerate() {
-                            @if at > 0 { br; }
-                            (spot.site) ", " (l.country(&spot.country))
+    table(
+        label,
+        &html! {
+            thead { tr {
+                th scope="col" { (l.t("Kapan", "When")) }
+                th scope="col" { (l.t("Sebab", "Ground")) }
+                @if with_tenant { th scope="col" { (l.t("Penyewa", "Tenant")) } }
+                th scope="col" { (l.t("Tempat yang diminta", "Place asked for")) }
+                th scope="col" { (l.t("Kelas data", "Class of data")) }
+                th scope="col" { (l.t("Permintaan", "Request")) }
+            } }
+            tbody {
+                @for refusal in refusals {
+                    tr {
+                        td { (l.time(refusal.stamp.at)) small { (entry(cx, refusal.stamp)) } }
+                        td { (l.ground(refusal.ground)) small { code { (refusal.code) } } }
+                        @if with_tenant { td.who { @match &refusal.tenant { Some(account) => (cx.tenant(account)), None => "–" } } }
+                        td {
+                            @if refusal.wanted.is_empty() { "–" }
+                            @for (at, spot) in refusal.wanted.iter().enumerate() {
+                                @if at > 0 { br; }
+                                (spot.site) ", " (l.country(&spot.country))
+                            }
                         }
+                        td { @match &refusal.class { Some(class) => (l.class(class)), None => "–" } }
+                        td { code { (refusal.action) } }
                     }
-                    td { @match &refusal.class { Some(class) => (l.class(class)), None => "–" } }
-                    td { code { (refusal.action) } }
                 }
             }
-        }
-    })
+        },
+    )
 }

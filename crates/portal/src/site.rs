@@ -11,13 +11,13 @@ use maud::Markup;
 use terms::{Release, canonical, extension};
 use tlog::files::CHECKPOINT;
 
+use crate::csv;
 use crate::documents::{self, Documents};
 use crate::follow::Shared;
 use crate::page::{self, Cx};
 use crate::route::{self, Csv, Page, Route};
 use crate::source::{About, Source};
 use crate::words::Lang;
-use crate::csv;
 
 const HTML: &str = "text/html; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -100,7 +100,12 @@ impl Site {
     }
 
     /// Answers a request, of which only method, address and the tag of what the client has matter.
-    pub fn answer(&self, method: &Method, uri: &http::Uri, headers: &HeaderMap) -> Response<Vec<u8>> {
+    pub fn answer(
+        &self,
+        method: &Method,
+        uri: &http::Uri,
+        headers: &HeaderMap,
+    ) -> Response<Vec<u8>> {
         let (lang, _) = route::language(uri.path());
         if method != Method::GET && method != Method::HEAD {
             let page = page::message::wrong_method(&self.cx(lang, "/", 1));

@@ -308,7 +308,9 @@ fn check_files(dir: &Path) {
         "log.key",
         "master.key",
         "oss",
+        "provider.key",
         "root-key.json",
+        "tenant.key",
         "tls",
     ];
     for entry in std::fs::read_dir(dir).unwrap() {

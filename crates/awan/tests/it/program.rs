@@ -45,7 +45,9 @@ fn secrets_are_readable_by_their_owner_only_and_never_logged() {
     let home = tempfile::TempDir::new().unwrap();
     let dir = home.path().join("cloud");
     let server = Server::start(&dir, &[]);
-    for file in ["root-key.json", "master.key", "log.key", "tls/ca-key.pem"] {
+    let secrets =
+        ["root-key.json", "master.key", "log.key", "provider.key", "tenant.key", "tls/ca-key.pem"];
+    for file in secrets {
         let mode = std::fs::metadata(dir.join(file)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{file}");
     }

@@ -101,3 +101,11 @@ async fn a_correction_of_an_invoiced_month_says_so() {
         ["Correction", "2026-11-20T05:00:00Z", "2026-12-01T00:00:00Z", "0.00012"]
     );
 }
+
+#[tokio::test]
+async fn zz_sample() {
+    let world = used().await;
+    for month in ["2026-11", "2026-12"] {
+        std::fs::write(format!("/tmp/fv/{month}.csv"), export(&world, month, "20000").await).unwrap();
+    }
+}

@@ -49,13 +49,10 @@ impl Documents {
             }
             (None, None) => {}
         }
-        if places.is_empty() {
-            if let Some((_, cloud)) = &profile.cloud {
-                for portal in ["portal", "console"] {
-                    if let Some(address) = cloud.endpoints.get(portal) {
-                        places.push(web(format!("{}/documents", address.trim_end_matches('/')))?);
-                    }
-                }
+        if let (true, Some((_, cloud))) = (places.is_empty(), &profile.cloud) {
+            let portals = ["portal", "console"].into_iter();
+            for address in portals.filter_map(|name| cloud.endpoints.get(name)) {
+                places.push(web(format!("{}/documents", address.trim_end_matches('/')))?);
             }
         }
         Ok(Self { places })

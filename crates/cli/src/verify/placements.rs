@@ -112,18 +112,34 @@ impl Census<'_> {
             self.count_refusal(leaf);
         } else if let Some(placed) = leaf.public.get("placed") {
             self.placed(index, leaf, placed);
-        } else if leaf.action == "oss:PutBucket" {
-            let (site, country) = (leaf.fact("site").to_owned(), leaf.fact("country").to_owned());
-            let bucket = Placed { site, country, objects: 0, parts: 0 };
-            self.judge(index, leaf, &bucket);
+        } else if leaf.action == "oss:PutBucket" && !leaf.fact("site").is_empty() {
+            self.bucket(index, leaf);
         }
+    }
+
+    /// A bucket says where its objects will be: at a place, and perhaps mirrored at others.
+    fn bucket(&mut self, index: u64, leaf: &Leaf) {
+        let (site, country) = (leaf.fact("site").to_owned(), leaf.fact("country").to_owned());
+        let mut places = vec![Placed { site, country, objects: 0, parts: 0 }];
+        if let Some(mirrors) = leaf.public.get("mirrors") {
+            match Vec::<Placed>::deserialize(mirrors) {
+                Ok(mirrors) => places.extend(mirrors),
+                Err(_) => self.unreadable(index, leaf),
+            }
+        }
+        for place in &places {
+            self.judge(index, leaf, place);
+        }
+    }
+
+    fn unreadable(&mut self, index: u64, leaf: &Leaf) {
+        let what = format!("entry {index} ({}) names its places in no known form", leaf.action);
+        self.defects.push(what);
     }
 
     fn placed(&mut self, index: u64, leaf: &Leaf, placed: &Value) {
         let Ok(places) = Vec::<Placed>::deserialize(placed) else {
-            self.defects
-                .push(format!("entry {index} ({}) names its places in no known form", leaf.action));
-            return;
+            return self.unreadable(index, leaf);
         };
         for place in &places {
             let held = self.held.entry((place.country.clone(), place.site.clone())).or_default();

@@ -45,7 +45,10 @@ async fn main() {
     let (stop, stopped) = watch::channel(false);
     let following = tokio::spawn(portal.clone().follow(stopped.clone()));
     let serving = tokio::spawn(door.serve(Arc::new(portal), stopped));
-    tokio::task::spawn_blocking(|| io::stdin().read_to_end(&mut Vec::new())).await.unwrap().unwrap();
+    tokio::task::spawn_blocking(|| io::stdin().read_to_end(&mut Vec::new()))
+        .await
+        .unwrap()
+        .unwrap();
     stop.send(true).unwrap();
     serving.await.unwrap();
     following.await.unwrap();

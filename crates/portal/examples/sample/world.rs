@@ -73,8 +73,7 @@ impl Entries {
         .to_string();
         let salt = [u8::try_from(number % 251).unwrap(); 16];
         let commitment = canonical::sha256(&[&salt[..], statement.as_bytes()].concat());
-        let mut leaf =
-            json!({"v": 1, "at": at.iso(), "action": action, "outcome": outcome, "commitment": commitment});
+        let mut leaf = json!({"v": 1, "at": at.iso(), "action": action, "outcome": outcome, "commitment": commitment});
         if !public.is_null() {
             leaf["public"] = public;
         }
@@ -93,8 +92,10 @@ impl World {
         let log = signer(ORIGIN, 1);
         let log_key = log.verifier().clone();
         let mut documents = HashMap::new();
-        let mut entries =
-            Entries { at: Time::parse_iso("2026-11-20T01:00:00Z").unwrap().secs(), ..Entries::default() };
+        let mut entries = Entries {
+            at: Time::parse_iso("2026-11-20T01:00:00Z").unwrap().secs(),
+            ..Entries::default()
+        };
         let provider = signer(&format!("{ORIGIN}/provider"), 2);
         declare(&mut entries, &log_key, provider.verifier());
         let mut ocid = String::new();
@@ -160,7 +161,8 @@ impl World {
         let mut proof = reader.proof(place).unwrap();
         let leaf = String::from_utf8(reader.entry(place).unwrap()).unwrap();
         let (statement, salt) = &self.openings[index];
-        proof.extra = json!({"leaf": leaf, "statement": statement, "salt": salt}).to_string().into();
+        proof.extra =
+            json!({"leaf": leaf, "statement": statement, "salt": salt}).to_string().into();
         proof.to_string()
     }
 
@@ -175,10 +177,34 @@ fn declare(entries: &mut Entries, log: &Verifier, provider: &Verifier) {
     entries.ok("awan:DeclareKey", json!({"role": "provider", "key": provider.to_string()}));
     let iso = "SNI ISO/IEC 27001:2022";
     for (site, zone, country, city, owner, until, certificates) in [
-        ("jkt-a", "ap-southeast-5a", "ID", "Jakarta", "PT Pusat Data Contoh", "2029-06-30", json!([iso, "Uptime Tier III"])),
+        (
+            "jkt-a",
+            "ap-southeast-5a",
+            "ID",
+            "Jakarta",
+            "PT Pusat Data Contoh",
+            "2029-06-30",
+            json!([iso, "Uptime Tier III"]),
+        ),
         ("jkt-b", "ap-southeast-5b", "ID", "Bekasi", "PT Gedung Awan", "2028-01-31", json!([iso])),
-        ("sby-a", "ap-southeast-5c", "ID", "Surabaya", "Pemerintah Kota Contoh", "2027-12-31", json!([iso])),
-        ("mks-a", "ap-southeast-5d", "ID", "Makassar", "Universitas Contoh", "2028-03-31", json!([])),
+        (
+            "sby-a",
+            "ap-southeast-5c",
+            "ID",
+            "Surabaya",
+            "Pemerintah Kota Contoh",
+            "2027-12-31",
+            json!([iso]),
+        ),
+        (
+            "mks-a",
+            "ap-southeast-5d",
+            "ID",
+            "Makassar",
+            "Universitas Contoh",
+            "2028-03-31",
+            json!([]),
+        ),
         ("btm-a", "ap-southeast-5e", "ID", "Batam", "PT Pulau Data", "2026-10-31", json!([])),
         ("sg-1", "ap-southeast-1a", "SG", "Singapore", "Example Colo Pte Ltd", "", json!([])),
     ] {
@@ -190,13 +216,7 @@ fn declare(entries: &mut Entries, log: &Verifier, provider: &Verifier) {
     }
 }
 
-fn draft(
-    account: &str,
-    name: &str,
-    log: &Verifier,
-    provider: &Signer,
-    tenant: &Signer,
-) -> Draft {
+fn draft(account: &str, name: &str, log: &Verifier, provider: &Signer, tenant: &Signer) -> Draft {
     let text = |id: &str, en: &str| Text { id: id.to_owned(), en: en.to_owned() };
     let party = |name: &str, scheme: &str, id: &str| Party {
         name: name.to_owned(),
@@ -205,10 +225,8 @@ fn draft(
         additional: Vec::new(),
         contact: None,
     };
-    let keys = Keys {
-        provider: provider.verifier().to_string(),
-        tenant: tenant.verifier().to_string(),
-    };
+    let keys =
+        Keys { provider: provider.verifier().to_string(), tenant: tenant.verifier().to_string() };
     let log = Log { origin: ORIGIN.to_owned(), key: log.to_string() };
     let mut terms: Terms = defaults::terms(account.parse().unwrap(), log, keys);
     for rule in &mut terms.residency.rules {
@@ -224,10 +242,7 @@ fn draft(
         tag: Tag::Contract,
         provider: party("Awan Nusantara", "ID-NIB", "9120001234567"),
         tenant: party(name, "X-AWAN", account),
-        title: text(
-            &format!("Layanan cloud untuk {name}"),
-            &format!("Cloud services for {name}"),
-        ),
+        title: text(&format!("Layanan cloud untuk {name}"), &format!("Cloud services for {name}")),
         rationale: text(
             "Satu-satunya penyedia yang menyimpan data di Indonesia dengan log publik.",
             "The only provider that keeps data in Indonesia under a public log.",
@@ -293,10 +308,7 @@ fn store(entries: &mut Entries, objects: usize) {
         if class == "personal" {
             placed.push(json!({"site": "sby-a", "country": "ID", "objects": 1}));
         }
-        entries.ok(
-            "oss:PutObject",
-            json!({"tenant": account, "class": class, "placed": placed}),
-        );
+        entries.ok("oss:PutObject", json!({"tenant": account, "class": class, "placed": placed}));
         if number % 11 == 0 {
             entries.ok("ram:CreateUser", Value::Null);
         }

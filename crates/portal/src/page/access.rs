@@ -13,46 +13,54 @@ pub fn show(cx: &Cx<'_>) -> Markup {
     let (l, model) = (cx.l, cx.model());
     let title = l.t("Akses istimewa", "Privileged access");
     let (rows, ways) = parts(cx, model.accesses.iter().rev().collect());
-    shell(cx, title, false, &html! {
-        h1 { (title) }
-        p.lead { (l.t(
-            "Operator tidak dapat membaca data penyewa tanpa alasan tertulis dan, jika perjanjian memintanya, tanpa persetujuan penyewa. Permintaan, jawaban, dan setiap pembacaan menjadi entri log.",
-            "The operator cannot read a tenant's data without a written reason and, where the agreement asks for it, the tenant's approval. Request, answer and each read become entries of the log."
-        )) }
-        @if rows.is_empty() { p { (l.t("Operator belum pernah meminta akses.", "The operator has never asked for access.")) } }
-        @else {
-            p { (l.t("Pernah diminta: ", "Asked for so far: ")) (l.number(model.accesses_asked)) "." }
-            (list(cx, &rows, true))
-            (ways)
-        }
-    })
+    shell(
+        cx,
+        title,
+        false,
+        &html! {
+            h1 { (title) }
+            p.lead { (l.t(
+                "Operator tidak dapat membaca data penyewa tanpa alasan tertulis dan, jika perjanjian memintanya, tanpa persetujuan penyewa. Permintaan, jawaban, dan setiap pembacaan menjadi entri log.",
+                "The operator cannot read a tenant's data without a written reason and, where the agreement asks for it, the tenant's approval. Request, answer and each read become entries of the log."
+            )) }
+            @if rows.is_empty() { p { (l.t("Operator belum pernah meminta akses.", "The operator has never asked for access.")) } }
+            @else {
+                p { (l.t("Pernah diminta: ", "Asked for so far: ")) (l.number(model.accesses_asked)) "." }
+                (list(cx, &rows, true))
+                (ways)
+            }
+        },
+    )
 }
 
 /// A table of accesses.
 pub fn list(cx: &Cx<'_>, rows: &[&Arc<Access>], with_tenant: bool) -> Markup {
     let l = cx.l;
-    table(l.t("Akses istimewa", "Privileged access"), &html! {
-        thead { tr {
-            th scope="col" { (l.t("Diminta", "Asked for")) }
-            @if with_tenant { th scope="col" { (l.t("Data milik", "Data of")) } }
-            th scope="col" { (l.t("Alasan", "Reason")) }
-            th scope="col" { (l.t("Jawaban", "Answer")) }
-            th.number scope="col" { (l.t("Pembacaan", "Reads")) }
-        } }
-        tbody { @for access in rows { tr {
-            td {
-                @match access.asked { Some(asked) => { (l.time(asked.at)) small { (l.t("oleh operator, ", "by the operator, ")) (entry(cx, asked)) } }, None => "–" }
-                small { code { (access.id) } }
-            }
-            @if with_tenant { td.who { (cx.tenant(&access.tenant)) } }
-            td.wide { (access.reason) }
-            td { (answer(cx, access)) }
-            td.number {
-                (l.number(access.reads))
-                @if let Some(read) = access.last_read { small { (l.t("terakhir ", "last ")) (l.time(read.at)) } }
-            }
-        } } }
-    })
+    table(
+        l.t("Akses istimewa", "Privileged access"),
+        &html! {
+            thead { tr {
+                th scope="col" { (l.t("Diminta", "Asked for")) }
+                @if with_tenant { th scope="col" { (l.t("Data milik", "Data of")) } }
+                th scope="col" { (l.t("Alasan", "Reason")) }
+                th scope="col" { (l.t("Jawaban", "Answer")) }
+                th.number scope="col" { (l.t("Pembacaan", "Reads")) }
+            } }
+            tbody { @for access in rows { tr {
+                td {
+                    @match access.asked { Some(asked) => { (l.time(asked.at)) small { (l.t("oleh operator, ", "by the operator, ")) (entry(cx, asked)) } }, None => "–" }
+                    small { code { (access.id) } }
+                }
+                @if with_tenant { td.who { (cx.tenant(&access.tenant)) } }
+                td.wide { (access.reason) }
+                td { (answer(cx, access)) }
+                td.number {
+                    (l.number(access.reads))
+                    @if let Some(read) = access.last_read { small { (l.t("terakhir ", "last ")) (l.time(read.at)) } }
+                }
+            } } }
+        },
+    )
 }
 
 fn answer(cx: &Cx<'_>, access: &Access) -> Markup {

@@ -25,18 +25,23 @@ pub fn show(cx: &Cx<'_>, ocid: &str, release: Option<&str>) -> Option<Markup> {
         Ok(found) => l.text(found.release.title()),
         Err(_) => ocid,
     };
-    Some(shell(cx, title, false, &html! {
-        p.kicker { a href=(cx.to("/agreements")) { (l.t("Perjanjian", "Agreements")) } " · " (ocid) }
-        h1 { (title) }
-        p { (super::agreements::state(cx, agreement)) }
-        (earlier(cx, ocid, agreement, shown))
-        @match &found {
-            Ok(found) => (content(cx, found)),
-            Err(missing) => (absent(cx, missing)),
-        }
-        (signatures(cx, shown, &found))
-        (history(cx, ocid, agreement))
-    }))
+    Some(shell(
+        cx,
+        title,
+        false,
+        &html! {
+            p.kicker { a href=(cx.to("/agreements")) { (l.t("Perjanjian", "Agreements")) } " · " (ocid) }
+            h1 { (title) }
+            p { (super::agreements::state(cx, agreement)) }
+            (earlier(cx, ocid, agreement, shown))
+            @match &found {
+                Ok(found) => (content(cx, found)),
+                Err(missing) => (absent(cx, missing)),
+            }
+            (signatures(cx, shown, &found))
+            (history(cx, ocid, agreement))
+        },
+    ))
 }
 
 /// Says so where the release that is shown is not the one that binds.
@@ -177,23 +182,26 @@ fn signature_table(cx: &Cx<'_>, label: &str, keys: &Keys, provider: bool, tenant
         (l.t("Penyedia", "Provider"), &keys.provider, provider),
         (l.t("Penyewa", "Tenant"), &keys.tenant, tenant),
     ];
-    table(label, &html! {
-        thead { tr {
-            th scope="col" { (l.t("Pihak", "Party")) }
-            th scope="col" { (l.t("Hasil", "Result")) }
-            th scope="col" { (l.t("Kunci", "Key")) }
-        } }
-        tbody { @for (party, key, good) in rows { tr {
-            th scope="row" { (party) }
-            td { @if good { span.mark.good { (l.t("sah", "valid")) } } @else { span.mark.bad { (l.t("belum ada", "none")) } } }
-            td.wide {
-                code.hash { (key) }
-                @if let Some(declared) = cx.model().keys.iter().find(|it| it.key.as_str() == key.as_str()) {
-                    small { (l.t("Dinyatakan dalam log: ", "Declared in the log: ")) (entry(cx, declared.declared)) }
+    table(
+        label,
+        &html! {
+            thead { tr {
+                th scope="col" { (l.t("Pihak", "Party")) }
+                th scope="col" { (l.t("Hasil", "Result")) }
+                th scope="col" { (l.t("Kunci", "Key")) }
+            } }
+            tbody { @for (party, key, good) in rows { tr {
+                th scope="row" { (party) }
+                td { @if good { span.mark.good { (l.t("sah", "valid")) } } @else { span.mark.bad { (l.t("belum ada", "none")) } } }
+                td.wide {
+                    code.hash { (key) }
+                    @if let Some(declared) = cx.model().keys.iter().find(|it| it.key.as_str() == key.as_str()) {
+                        small { (l.t("Dinyatakan dalam log: ", "Declared in the log: ")) (entry(cx, declared.declared)) }
+                    }
                 }
-            }
-        } } }
-    })
+            } } }
+        },
+    )
 }
 
 fn history(cx: &Cx<'_>, ocid: &str, agreement: &Agreement) -> Markup {

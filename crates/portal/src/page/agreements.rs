@@ -11,28 +11,33 @@ pub fn show(cx: &Cx<'_>) -> Markup {
     let (l, model) = (cx.l, cx.model());
     let title = l.t("Perjanjian", "Agreements");
     let (rows, ways) = parts(cx, model.agreements.iter().collect());
-    shell(cx, title, false, &html! {
-        h1 { (title) }
-        p.lead { (l.t(
-            "Setiap perjanjian antara penyedia dan penyewa diterbitkan di sini sebelum berlaku, dengan harga, hak, dan kewajiban kedua pihak. Cloud menolak apa yang tidak diizinkannya, dan tagihan dihitung darinya.",
-            "Every agreement between provider and tenant is published here before it takes effect, with prices, rights and duties of both sides. The cloud refuses what it does not allow, and bills are computed from it."
-        )) }
-        @if rows.is_empty() { p { (l.t("Belum ada perjanjian yang diterbitkan.", "No agreement is published yet.")) } }
-        @else {
-            (table(title, &html! {
-                thead { tr {
-                    th scope="col" { (l.t("Perjanjian", "Agreement")) }
-                    th scope="col" { (l.t("Penyewa", "Tenant")) }
-                    th scope="col" { (l.t("Penyedia", "Provider")) }
-                    th scope="col" { (l.t("Keadaan", "State")) }
-                    th.number scope="col" { (l.t("Rilis", "Releases")) }
-                } }
-                tbody { @for (ocid, agreement) in rows { (row(cx, ocid, agreement)) } }
-            }))
-            (ways)
-            p { a href="/agreements.csv" { (l.t("Unduh sebagai CSV", "Download as CSV")) } }
-        }
-    })
+    shell(
+        cx,
+        title,
+        false,
+        &html! {
+            h1 { (title) }
+            p.lead { (l.t(
+                "Setiap perjanjian antara penyedia dan penyewa diterbitkan di sini sebelum berlaku, dengan harga, hak, dan kewajiban kedua pihak. Cloud menolak apa yang tidak diizinkannya, dan tagihan dihitung darinya.",
+                "Every agreement between provider and tenant is published here before it takes effect, with prices, rights and duties of both sides. The cloud refuses what it does not allow, and bills are computed from it."
+            )) }
+            @if rows.is_empty() { p { (l.t("Belum ada perjanjian yang diterbitkan.", "No agreement is published yet.")) } }
+            @else {
+                (table(title, &html! {
+                    thead { tr {
+                        th scope="col" { (l.t("Perjanjian", "Agreement")) }
+                        th scope="col" { (l.t("Penyewa", "Tenant")) }
+                        th scope="col" { (l.t("Penyedia", "Provider")) }
+                        th scope="col" { (l.t("Keadaan", "State")) }
+                        th.number scope="col" { (l.t("Rilis", "Releases")) }
+                    } }
+                    tbody { @for (ocid, agreement) in rows { (row(cx, ocid, agreement)) } }
+                }))
+                (ways)
+                p { a href="/agreements.csv" { (l.t("Unduh sebagai CSV", "Download as CSV")) } }
+            }
+        },
+    )
 }
 
 fn row(cx: &Cx<'_>, ocid: &str, agreement: &Agreement) -> Markup {

@@ -10,17 +10,22 @@ use crate::follow::Seen;
 pub fn show(cx: &Cx<'_>) -> Markup {
     let l = cx.l;
     let title = l.t("Titik periksa log", "Checkpoints of the log");
-    shell(cx, title, false, &html! {
-        h1 { (title) }
-        p.lead { (l.t(
-            "Titik periksa adalah satu baris sidik jari atas semua entri, ditandatangani kunci log. Mengubah, menghapus, atau menukar satu entri saja mengubah sidik jari itu, dan siapa pun yang menyimpan titik periksa lama dapat membuktikannya.",
-            "A checkpoint is one line of fingerprint over all entries, signed by the log's key. To change, remove or swap a single entry changes that fingerprint, and whoever kept an old checkpoint can prove it."
-        )) }
-        (identity(cx))
-        (latest(cx))
-        (keys(cx))
-        (how(cx))
-    })
+    shell(
+        cx,
+        title,
+        false,
+        &html! {
+            h1 { (title) }
+            p.lead { (l.t(
+                "Titik periksa adalah satu baris sidik jari atas semua entri, ditandatangani kunci log. Mengubah, menghapus, atau menukar satu entri saja mengubah sidik jari itu, dan siapa pun yang menyimpan titik periksa lama dapat membuktikannya.",
+                "A checkpoint is one line of fingerprint over all entries, signed by the log's key. To change, remove or swap a single entry changes that fingerprint, and whoever kept an old checkpoint can prove it."
+            )) }
+            (identity(cx))
+            (latest(cx))
+            (keys(cx))
+            (how(cx))
+        },
+    )
 }
 
 fn identity(cx: &Cx<'_>) -> Markup {

@@ -12,27 +12,32 @@ const LATEST: usize = 6;
 pub fn show(cx: &Cx<'_>) -> Markup {
     let l = cx.l;
     let title = l.t("Cloud yang dapat diperiksa siapa saja", "A cloud that anyone can check");
-    shell(cx, title, false, &html! {
-        h1 { (title) }
-        p.lead {
-            (l.t(
-                "Awan adalah cloud publik yang terikat pada perjanjian terbuka: apa yang wajib dilakukan penyedia dan penyewa, harganya, dan di mana data boleh berada. ",
-                "Awan is a public cloud bound by open agreements: what provider and tenant must each do, what it costs, and where data may be. "
-            ))
-            (l.t(
-                "Setiap perjanjian, setiap penempatan data, setiap akses istimewa, dan setiap tagihan dicatat dalam satu log publik yang hanya dapat bertambah. ",
-                "Every agreement, every placement of data, every privileged access and every bill is recorded in one public log that can only grow. "
-            ))
-            (l.t(
-                "Portal ini membaca log itu saja, dan Anda dapat memeriksanya tanpa memercayai siapa pun di sini.",
-                "This portal reads that log and nothing else, and you can check it without trusting anybody here."
-            ))
-        }
-        (figures(cx))
-        (super::places::figure(cx))
-        (latest(cx))
-        (check(cx))
-    })
+    shell(
+        cx,
+        title,
+        false,
+        &html! {
+            h1 { (title) }
+            p.lead {
+                (l.t(
+                    "Awan adalah cloud publik yang terikat pada perjanjian terbuka: apa yang wajib dilakukan penyedia dan penyewa, harganya, dan di mana data boleh berada. ",
+                    "Awan is a public cloud bound by open agreements: what provider and tenant must each do, what it costs, and where data may be. "
+                ))
+                (l.t(
+                    "Setiap perjanjian, setiap penempatan data, setiap akses istimewa, dan setiap tagihan dicatat dalam satu log publik yang hanya dapat bertambah. ",
+                    "Every agreement, every placement of data, every privileged access and every bill is recorded in one public log that can only grow. "
+                ))
+                (l.t(
+                    "Portal ini membaca log itu saja, dan Anda dapat memeriksanya tanpa memercayai siapa pun di sini.",
+                    "This portal reads that log and nothing else, and you can check it without trusting anybody here."
+                ))
+            }
+            (figures(cx))
+            (super::places::figure(cx))
+            (latest(cx))
+            (check(cx))
+        },
+    )
 }
 
 fn figures(cx: &Cx<'_>) -> Markup {
@@ -98,7 +103,10 @@ fn events(cx: &Cx<'_>) -> Vec<Event> {
             (access.approved, l.t("Akses istimewa disetujui", "Privileged access approved")),
             (access.denied, l.t("Akses istimewa ditolak", "Privileged access denied")),
         ];
-        let step = steps.into_iter().filter_map(|(stamp, words)| Some((stamp?, words))).max_by_key(|it| it.0);
+        let step = steps
+            .into_iter()
+            .filter_map(|(stamp, words)| Some((stamp?, words)))
+            .max_by_key(|it| it.0);
         let Some((stamp, what)) = step else { continue };
         let words = html! { a href=(cx.to("/access")) { (what) } ": " (access.reason) };
         events.push(Event { stamp, words });
@@ -113,8 +121,12 @@ fn events(cx: &Cx<'_>) -> Vec<Event> {
     let mut releases: Vec<_> = model
         .agreements
         .iter()
-        .flat_map(|(ocid, agreement)| agreement.releases.iter().map(move |it| (ocid, agreement, it)))
-        .filter_map(|(ocid, agreement, release)| Some((release.published?, ocid, agreement, release)))
+        .flat_map(|(ocid, agreement)| {
+            agreement.releases.iter().map(move |it| (ocid, agreement, it))
+        })
+        .filter_map(|(ocid, agreement, release)| {
+            Some((release.published?, ocid, agreement, release))
+        })
         .collect();
     releases.sort_by_key(|it| std::cmp::Reverse(it.0));
     for (stamp, ocid, agreement, release) in releases.into_iter().take(LATEST) {

@@ -13,17 +13,22 @@ use crate::model::{Centre, Held, Place};
 pub fn show(cx: &Cx<'_>) -> Markup {
     let l = cx.l;
     let title = l.t("Tempat data", "Where data is");
-    shell(cx, title, false, &html! {
-        h1 { (title) }
-        p.lead { (l.t(
-            "Data hanya dapat berada di pusat data yang tercatat di sini, dan hanya jika perjanjian penyewa mengizinkannya. Pusat data yang izinnya habis tidak menerima data baru.",
-            "Data can be only in the data centres recorded here, and only where the tenant's agreement allows it. A data centre whose permit has run out takes nothing new."
-        )) }
-        (figure(cx))
-        (centres(cx))
-        (holdings(cx))
-        p { a href="/places.csv" { (l.t("Unduh sebagai CSV", "Download as CSV")) } }
-    })
+    shell(
+        cx,
+        title,
+        false,
+        &html! {
+            h1 { (title) }
+            p.lead { (l.t(
+                "Data hanya dapat berada di pusat data yang tercatat di sini, dan hanya jika perjanjian penyewa mengizinkannya. Pusat data yang izinnya habis tidak menerima data baru.",
+                "Data can be only in the data centres recorded here, and only where the tenant's agreement allows it. A data centre whose permit has run out takes nothing new."
+            )) }
+            (figure(cx))
+            (centres(cx))
+            (holdings(cx))
+            p { a href="/places.csv" { (l.t("Unduh sebagai CSV", "Download as CSV")) } }
+        },
+    )
 }
 
 /// The map with its words.

@@ -12,31 +12,36 @@ pub fn list(cx: &Cx<'_>) -> Markup {
     let (l, model) = (cx.l, cx.model());
     let title = l.t("Penyewa", "Tenants");
     let (rows, ways) = parts(cx, model.tenants.iter().collect());
-    shell(cx, title, false, &html! {
-        h1 { (title) }
-        p.lead { (l.t(
-            "Organisasi yang perjanjiannya diterbitkan. Orang, alamat, nama berkas, dan isi tidak pernah ada di log.",
-            "Organisations whose agreement is published. Persons, addresses, names of files and their content are never in the log."
-        )) }
-        @if rows.is_empty() { p { (l.t("Belum ada.", "None yet.")) } }
-        @else {
-            (table(title, &html! {
-                thead { tr {
-                    th scope="col" { (title) }
-                    th scope="col" { (l.t("Data berada di", "Data is in")) }
-                    th.number scope="col" { (l.t("Objek", "Objects")) }
-                    th.number scope="col" { (l.t("Penolakan", "Refusals")) }
-                } }
-                tbody { @for (account, tenant) in rows { tr {
-                    th scope="row" { (cx.tenant(account)) }
-                    td { (countries(cx, tenant)) }
-                    td.number { (l.number(tenant.held.values().map(|held| held.objects).sum::<i64>())) }
-                    td.number { (l.number(tenant.refused)) }
-                } } }
-            }))
-            (ways)
-        }
-    })
+    shell(
+        cx,
+        title,
+        false,
+        &html! {
+            h1 { (title) }
+            p.lead { (l.t(
+                "Organisasi yang perjanjiannya diterbitkan. Orang, alamat, nama berkas, dan isi tidak pernah ada di log.",
+                "Organisations whose agreement is published. Persons, addresses, names of files and their content are never in the log."
+            )) }
+            @if rows.is_empty() { p { (l.t("Belum ada.", "None yet.")) } }
+            @else {
+                (table(title, &html! {
+                    thead { tr {
+                        th scope="col" { (title) }
+                        th scope="col" { (l.t("Data berada di", "Data is in")) }
+                        th.number scope="col" { (l.t("Objek", "Objects")) }
+                        th.number scope="col" { (l.t("Penolakan", "Refusals")) }
+                    } }
+                    tbody { @for (account, tenant) in rows { tr {
+                        th scope="row" { (cx.tenant(account)) }
+                        td { (countries(cx, tenant)) }
+                        td.number { (l.number(tenant.held.values().map(|held| held.objects).sum::<i64>())) }
+                        td.number { (l.number(tenant.refused)) }
+                    } } }
+                }))
+                (ways)
+            }
+        },
+    )
 }
 
 fn countries(cx: &Cx<'_>, tenant: &Tenant) -> Markup {
@@ -55,15 +60,20 @@ pub fn show(cx: &Cx<'_>, account: &str) -> Option<Markup> {
     let tenant = cx.model().tenants.get(account)?;
     let name = cx.tenant_name(account);
     let title = name.as_deref().unwrap_or(account);
-    Some(shell(cx, title, false, &html! {
-        p.kicker { a href=(cx.to("/tenants")) { (l.t("Penyewa", "Tenants")) } " · " (l.t("akun ", "account ")) (account) }
-        h1 { (title) }
-        (agreements(cx, account))
-        (held(cx, tenant))
-        (accesses(cx, account))
-        (refusals(cx, tenant))
-        (usage(cx, tenant))
-    }))
+    Some(shell(
+        cx,
+        title,
+        false,
+        &html! {
+            p.kicker { a href=(cx.to("/tenants")) { (l.t("Penyewa", "Tenants")) } " · " (l.t("akun ", "account ")) (account) }
+            h1 { (title) }
+            (agreements(cx, account))
+            (held(cx, tenant))
+            (accesses(cx, account))
+            (refusals(cx, tenant))
+            (usage(cx, tenant))
+        },
+    ))
 }
 
 fn agreements(cx: &Cx<'_>, account: &str) -> Markup {

@@ -11,9 +11,19 @@ use crate::world::{COMMISSION, HOSTILE, OPERATOR, UNIVERSITY};
 
 /// Every page in Indonesian; the English ones are below `/en`.
 fn addresses(web: &Web) -> Vec<String> {
-    let mut all: Vec<String> = ["/", "/agreements", "/places", "/tenants", "/access", "/refusals", "/checkpoints", "/verify", "/entries/0"]
-        .map(str::to_owned)
-        .into();
+    let mut all: Vec<String> = [
+        "/",
+        "/agreements",
+        "/places",
+        "/tenants",
+        "/access",
+        "/refusals",
+        "/checkpoints",
+        "/verify",
+        "/entries/0",
+    ]
+    .map(str::to_owned)
+    .into();
     all.push(format!("/agreements/{}", web.world.ocid));
     all.push(format!("/agreements/{}/{COMMISSION}-1", web.world.ocid));
     all.push(format!("/agreements/ocds-sample-{UNIVERSITY}"));
@@ -116,7 +126,9 @@ async fn places_say_which_permit_has_run_out() {
     assert!(body.contains("Not on this map: Singapore: sg-1 (Singapore)."));
     assert!(body.contains("<title id=\"map-title\">"));
     let csv = web.page("/places.csv").await;
-    assert!(csv.contains("btm-a,ap-southeast-5e,ID,Batam,Awan Nusantara,PT Pulau Data,PSE-0042/2026,2026-10-31,yes,"));
+    assert!(csv.contains(
+        "btm-a,ap-southeast-5e,ID,Batam,Awan Nusantara,PT Pulau Data,PSE-0042/2026,2026-10-31,yes,"
+    ));
     assert_eq!(csv.lines().count(), 7);
 }
 
@@ -126,7 +138,11 @@ async fn lists_for_spreadsheets_hold_what_the_pages_hold() {
     let refusals = web.get("/refusals.csv").await;
     assert_eq!(refusals.headers["content-type"], "text/csv; charset=utf-8; header=present");
     assert_eq!(refusals.body.lines().count(), 9, "{}", refusals.body);
-    assert!(refusals.body.contains(&format!("Forbidden.Residency,oss:PutBucket,{COMMISSION},personal,sg-1,SG\r\n")));
+    assert!(
+        refusals.body.contains(&format!(
+            "Forbidden.Residency,oss:PutBucket,{COMMISSION},personal,sg-1,SG\r\n"
+        ))
+    );
     let agreements = web.page("/agreements.csv").await;
     assert_eq!(agreements.lines().count(), 5, "four releases and a header");
     assert!(agreements.contains(&format!(",{OPERATOR},Awan Nusantara,Awan Nusantara,")));
