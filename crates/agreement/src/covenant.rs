@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use base::region::DataCentre;
 use base::{AccountId, ApiError, Time, code};
@@ -74,10 +75,21 @@ impl Agreements {
         account: AccountId,
         at: Time,
     ) -> Result<(Arc<Bound>, Term), ApiError> {
-        let term = term::begun(tx, account, at)?.ok_or(ApiError::new(&code::NO_AGREEMENT))?;
+        let (bound, term) = self.last_binding(tx, account, at)?;
         if term.over(at) {
             return Err(code::AGREEMENT_ENDED.into());
         }
+        Ok((bound, term))
+    }
+
+    /// As [`Self::binding`], also where its time is over.
+    fn last_binding(
+        &self,
+        tx: &mut Tx<'_>,
+        account: AccountId,
+        at: Time,
+    ) -> Result<(Arc<Bound>, Term), ApiError> {
+        let term = term::begun(tx, account, at)?.ok_or(ApiError::new(&code::NO_AGREEMENT))?;
         Ok((self.bound(tx, &term.digest)?, term))
     }
 
@@ -115,6 +127,25 @@ fn begins_use(product: &str, action: &str) -> bool {
     product != FREE && !KEEPS.iter().any(|prefix| action.starts_with(prefix))
 }
 
+/// What is left when an agreement is over: for as long as the data is kept (`retention.afterEndDays`) the
+/// tenant can look at it, take it out and remove it.
+fn taking_out(
+    release: &Release,
+    term: &Term,
+    product: &str,
+    begins: bool,
+    now: Time,
+) -> Result<(), ApiError> {
+    let terms = release.terms();
+    let days = Duration::from_secs(u64::from(terms.retention.after_end_days) * 86_400);
+    let kept = term.ends.is_some_and(|end| now < end.plus(days));
+    let granted = terms.services.iter().any(|service| service == "*" || service == product);
+    if kept && !begins && (granted || product == FREE) {
+        return Ok(());
+    }
+    Err(code::AGREEMENT_ENDED.into())
+}
+
 impl Covenant for Agreements {
     fn check(
         &self,
@@ -127,8 +158,11 @@ impl Covenant for Agreements {
         if ALWAYS.contains(&product) {
             return Ok(());
         }
-        let (bound, _) = self.binding(tx, account, now)?;
         let begins = begins_use(product, action);
+        let (bound, term) = self.last_binding(tx, account, now)?;
+        if term.over(now) {
+            return taking_out(&bound.release, &term, product, begins, now);
+        }
         let limited = begins && bound.release.terms().spending_limit.is_some();
         let spent = if limited { spend::of(tx, account, now)? } else { 0 };
         match bound.rules.ask(&Question::Use { service: product, begins, spent }, now)? {

@@ -237,9 +237,20 @@ impl World {
 
     /// Whether an account may do an action now: `OK`, or the code of the refusal.
     pub async fn may(&self, account: u64, product: &'static str, action: &'static str) -> String {
+        self.may_at(account, product, action, self.now()).await
+    }
+
+    /// As [`Self::may`], at another moment.
+    pub async fn may_at(
+        &self,
+        account: u64,
+        product: &'static str,
+        action: &'static str,
+        at: Time,
+    ) -> String {
         let account = AccountId::new(account);
         let asked =
-            self.ask(move |covenant, tx, now| covenant.check(tx, account, product, action, now));
+            self.ask(move |covenant, tx, _| covenant.check(tx, account, product, action, at));
         asked.await.map_or_else(|error| error.code().to_owned(), |()| "OK".to_owned())
     }
 

@@ -1,5 +1,7 @@
 //! From the template to the end.
 
+use std::time::Duration;
+
 use base::Time;
 use engine::Caller;
 use serde_json::{Value, json};
@@ -290,6 +292,27 @@ async fn a_term_that_is_over_refuses_and_a_release_whose_term_is_over_never_bind
     assert_eq!(world.activate(&late).await.unwrap_err().code(), "Forbidden.AgreementEnded");
 }
 
+/// The default clauses keep the data for thirty days after the end: until then it is taken out, and
+/// nothing is begun.
+async fn taken_out_for_thirty_days(world: &World) {
+    for (product, action, answer) in [
+        ("oss", "GetObject", "OK"),
+        ("oss", "ListObjects", "OK"),
+        ("oss", "DeleteObject", "OK"),
+        ("oss", "PutObject", "Forbidden.AgreementEnded"),
+        ("oss", "PutBucket", "Forbidden.AgreementEnded"),
+    ] {
+        assert_eq!(world.may(KPU, product, action).await, answer, "{action}");
+    }
+    let ended = world.now();
+    let last = ended.plus(Duration::from_secs(30 * 86_400));
+    for (at, answer) in
+        [(last.minus(Duration::from_secs(1)), "OK"), (last, "Forbidden.AgreementEnded")]
+    {
+        assert_eq!(world.may_at(KPU, "oss", "GetObject", at).await, answer);
+    }
+}
+
 #[tokio::test]
 async fn the_provider_ends_with_notice_and_the_tenant_at_once() {
     let world = world().await;
@@ -319,7 +342,7 @@ async fn the_provider_ends_with_notice_and_the_tenant_at_once() {
     world.pass(5);
     let ended = world.end(&root(KPU), &end, &tenant_signer(KPU)).await.unwrap();
     assert_eq!(ended["Until"], world.now().iso(), "what lies behind is now");
-    assert_eq!(world.may(KPU, "oss", "GetObject").await, "Forbidden.AgreementEnded");
+    taken_out_for_thirty_days(&world).await;
     let facts = world.facts("EndAgreement").await;
     let (outcome, facts) = facts.last().unwrap();
     assert_eq!((outcome.as_str(), &facts["tag"]), ("OK", &json!("contractTermination")));
