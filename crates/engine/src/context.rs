@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use base::{AccountId, ApiError, Denied, Rng, Time};
+use serde_json::json;
 use store::Tx;
 
 use crate::meter::Meters;
@@ -145,7 +146,10 @@ impl<'a> Cx<'a> {
     pub fn require_agreement(&mut self, account: AccountId) -> Result<(), ApiError> {
         let covenant = Arc::clone(&self.cloud.covenant);
         let now = self.now;
-        covenant.check(&mut self.tx, account, self.meta.product, self.meta.name, now)
+        let checked =
+            covenant.check(&mut self.tx, account, self.meta.product, self.meta.name, now);
+        // Whose agreement refused stands in the leaf of the refusal.
+        checked.map_err(|error| error.public(json!({ "tenant": account.to_string() }).to_string()))
     }
 
     /// Names what the audit entry is about. The last call wins.

@@ -72,7 +72,7 @@ impl Cx<'_> {
     /// A tenant's name, from the agreement that it has or had.
     pub fn tenant_name(&self, account: &str) -> Option<String> {
         let own = self.model().agreements.values().filter(|it| it.tenant.as_str() == account);
-        let release = own.filter_map(|agreement| agreement.current()).last()?;
+        let release = own.filter_map(|agreement| agreement.current()).next_back()?;
         self.summary(release).map(|summary| summary.tenant.clone())
     }
 

@@ -41,7 +41,9 @@ async fn main() {
         "address": format!("http://{}", door.address().unwrap()),
         "key": key, "entries": entries, "read_ms": read_ms, "ocid": ocid, "receipt": receipt, "refused": refused,
     });
-    writeln!(io::stdout(), "{line}").unwrap();
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}").unwrap();
+    drop(out);
     let (stop, stopped) = watch::channel(false);
     let following = tokio::spawn(portal.clone().follow(stopped.clone()));
     let serving = tokio::spawn(door.serve(Arc::new(portal), stopped));

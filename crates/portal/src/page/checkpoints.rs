@@ -43,6 +43,11 @@ fn identity(cx: &Cx<'_>) -> Markup {
             div { dt { (l.t("Berkas log", "The log's files")) } dd {
                 a href="/log/checkpoint" { "/log/checkpoint" } ", " code { "/log/tile/…" } ", " code { "/log/tile/entries/…" }
             } }
+            @if cx.model().unknown > 0 {
+                div { dt { (l.t("Entri berbentuk lain", "Entries of another form")) } dd {
+                    (l.number(cx.model().unknown)) (l.t(" entri terbukti ada dalam log, tetapi portal ini tidak dapat membacanya.", " entries are proven to be in the log, but this portal cannot read them."))
+                } }
+            }
         }
     }
 }

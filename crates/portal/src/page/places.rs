@@ -50,6 +50,7 @@ pub fn figure(cx: &Cx<'_>) -> Markup {
         figure.map {
             (map::draw(l, &dots))
             figcaption {
+                @if !dots.is_empty() { (l.t("Pusat data di ", "Data centres in ")) (map::names(&dots)) ". " }
                 (l.t("Titik merah: kota dengan pusat data; angka dalam kurung: jumlahnya. Titik kosong: ada izin yang habis. ", "Red dots: cities with data centres; in brackets, how many. Hollow dots: a permit there has run out. "))
                 @if elsewhere.is_empty() { (l.t("Tidak ada pusat data di luar peta ini.", "There is no data centre off this map.")) }
                 @else {
