@@ -91,7 +91,7 @@ CREATE TABLE billing_ledger (
     note TEXT NOT NULL,
     UNIQUE (account, kind, reference)
 );
-CREATE INDEX billing_ledger_of_account ON billing_ledger (account, currency, id);
+CREATE INDEX billing_ledger_of_account ON billing_ledger (account, id);
 
 -- Final bills.
 CREATE TABLE billing_bill (

@@ -70,9 +70,8 @@ pub struct BillRequest {
 
 impl BillRequest {
     fn month(&self) -> Result<Month, ApiError> {
-        let missing = || {
-            code::MISSING_PARAMETER.error("BillingCycle is mandatory.").suffix("BillingCycle")
-        };
+        let missing =
+            || code::MISSING_PARAMETER.error("BillingCycle is mandatory.").suffix("BillingCycle");
         let text = self.billing_cycle.as_deref().ok_or_else(missing)?;
         Month::parse(text)
             .ok_or_else(|| invalid("BillingCycle", "BillingCycle must look like 2026-11."))
@@ -230,9 +229,8 @@ fn amounts(amount: i64, after_tax: i128, tax: i64, paid: i64) -> Map<String, Val
 /// The columns of one action's rows.
 pub fn pick(rows: Vec<Map<String, Value>>, columns: &[&str]) -> Vec<Value> {
     let pick = |mut row: Map<String, Value>| {
-        let keep = columns.iter().map(|name| {
-            ((*name).to_owned(), row.remove(*name).unwrap_or_default())
-        });
+        let keep =
+            columns.iter().map(|name| ((*name).to_owned(), row.remove(*name).unwrap_or_default()));
         Value::Object(keep.collect())
     };
     rows.into_iter().map(pick).collect()

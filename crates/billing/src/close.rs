@@ -223,13 +223,15 @@ impl<'a> Closing<'a> {
 
     fn add(&mut self, tx: &mut Tx<'_>, line: &Line) -> Result<(), ApiError> {
         let id = line::insert(tx, self.pricing.account, line)?;
-        let charge = self
-            .charges
-            .entry((line.bill, line.currency.clone()))
-            .or_insert(Charge { first: id, last: id, amount: 0 });
+        let charge = self.charges.entry((line.bill, line.currency.clone())).or_insert(Charge {
+            first: id,
+            last: id,
+            amount: 0,
+        });
         charge.last = id;
         let sum = charge.amount.checked_add(line.amount);
-        charge.amount = sum.ok_or_else(|| ApiError::internal("lines cost more than 64 bits hold"))?;
+        charge.amount =
+            sum.ok_or_else(|| ApiError::internal("lines cost more than 64 bits hold"))?;
         Ok(())
     }
 
@@ -265,6 +267,5 @@ fn slices(change: &Change) -> Result<Vec<(i64, i64, i64)>, ApiError> {
 }
 
 fn narrow(amount: i128) -> Result<i64, ApiError> {
-    i64::try_from(amount)
-        .map_err(|_| ApiError::internal("one line costs more than 64 bits hold"))
+    i64::try_from(amount).map_err(|_| ApiError::internal("one line costs more than 64 bits hold"))
 }

@@ -152,20 +152,17 @@ impl Writer<'_> {
         row.set("ChargeClass", if invoiced_before { "Correction" } else { "" });
         row.set("ChargeFrequency", if moved { "One-Time" } else { "Usage-Based" });
         row.set("ChargeDescription", describe(line, quantity, price));
-        let unit = if line.unit.is_empty() { "Units" } else { &line.unit };
+        let unit = if line.unit.is_empty() { "Units".to_owned() } else { unit(&line.unit) };
         if !moved {
             let quantity = pointed(ratio(quantity.into(), line.unit_size.into(), PLACES));
             row.all(["ConsumedQuantity", "PricingQuantity"], &quantity);
-            row.all(["ConsumedUnit", "PricingUnit"], unit);
+            row.all(["ConsumedUnit", "PricingUnit"], &unit);
             row.set("PricingCategory", "Standard");
             let price = pointed(decimal(price));
             row.all(["ListUnitPrice", "ContractedUnitPrice"], &price);
             let in_currency =
                 ["PricingCurrencyContractedUnitPrice", "PricingCurrencyListUnitPrice"];
             row.all(in_currency, &price);
-            let cost = pointed(decimal(amount));
-            row.set("PricingCurrencyEffectiveCost", cost);
-            row.set("PricingCurrency", &*self.statement.currency);
             row.set("SkuId", format!("{}/{}", line.product, line.item));
             row.set("SkuMeter", &*line.meter);
             row.set("SkuPriceId", format!("{}/{}/{}", line.product, line.item, line.under.release));
@@ -205,10 +202,11 @@ impl Writer<'_> {
         let mut row = Row(vec![String::new(); COLUMNS.len()]);
         let cost = pointed(decimal(amount));
         row.all(["BilledCost", "EffectiveCost", "ListCost", "ContractedCost"], &cost);
+        row.set("PricingCurrencyEffectiveCost", cost);
+        row.all(["BillingCurrency", "PricingCurrency"], &statement.currency);
         row.set("BillingAccountId", format!("acs:ram::{account}:root"));
         row.set("BillingAccountName", format!("Account {account}"));
         row.set("BillingAccountType", "Account");
-        row.set("BillingCurrency", &*statement.currency);
         row.set("BillingPeriodStart", iso(statement.month.start()));
         row.set("BillingPeriodEnd", iso(statement.month.end()));
         row.set("ChargePeriodStart", iso(from));
@@ -229,6 +227,29 @@ fn describe(line: &Line, quantity: i64, price: i64) -> String {
     }
 }
 
+/// A unit as the specification writes it: `GB-month` is `GB-Months`, `10,000 requests` is
+/// `10000 Requests`.
+fn unit(ours: &str) -> String {
+    let plain = ours.replace(',', "");
+    if let Some((what, time)) = plain.rsplit_once('-') {
+        let time = match time {
+            "month" => "Months",
+            "day" => "Days",
+            "hour" => "Hours",
+            "second" => "Seconds",
+            other => other,
+        };
+        return format!("{what}-{time}");
+    }
+    let capital = |word: &str| {
+        let mut letters = word.chars();
+        letters
+            .next()
+            .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    };
+    plain.split(' ').map(capital).collect::<Vec<_>>().join(" ")
+}
+
 /// A product in the words of the specification: category, service, subcategory, type of resource.
 fn service(product: &str) -> (&'static str, &str, &'static str, &'static str) {
     match product {
@@ -244,7 +265,19 @@ fn service(product: &str) -> (&'static str, &str, &'static str, &'static str) {
 
 #[cfg(test)]
 mod tests {
-    use super::quote;
+    use super::{quote, unit};
+
+    #[test]
+    fn units_are_written_as_the_specification_does() {
+        for (ours, theirs) in [
+            ("GB-month", "GB-Months"),
+            ("GB", "GB"),
+            ("10,000 requests", "10000 Requests"),
+            ("vCPU-hour", "vCPU-Hours"),
+        ] {
+            assert_eq!(unit(ours), theirs);
+        }
+    }
 
     #[test]
     fn a_field_that_could_be_taken_for_two_is_quoted() {

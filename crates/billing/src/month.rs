@@ -83,7 +83,10 @@ mod tests {
             month = month.next();
             assert_eq!(month.text(), wanted);
         }
-        assert_eq!(Month::parse("2024-03").map(Month::start), Some(Month::of(month.start() - 1).start()));
+        assert_eq!(
+            Month::parse("2024-03").map(Month::start),
+            Some(Month::of(month.start() - 1).start())
+        );
         assert_eq!(Month::parse("2024-13"), None);
         assert_eq!(Month::parse("2024-3"), None);
         assert_eq!(day_text(1_767_323_045), "2026-01-02");

@@ -80,8 +80,7 @@ async fn close_hours(cloud: &Arc<Cloud>, account: AccountId) -> Result<(), ApiEr
     }
     loop {
         let covenant = Arc::clone(&cloud.covenant);
-        let more =
-            cloud.db.write(move |tx| close::close(tx, &*covenant, account, now)).await?;
+        let more = cloud.db.write(move |tx| close::close(tx, &*covenant, account, now)).await?;
         if !more {
             return Ok(());
         }
@@ -103,10 +102,7 @@ async fn close_bills(cloud: &Arc<Cloud>, account: AccountId) -> Result<(), ApiEr
                     .write(move |tx| close::look_through(tx, &*covenant, account, month, now))
                     .await?;
                 let covenant = Arc::clone(&cloud.covenant);
-                cloud
-                    .db
-                    .read(move |tx| invoice::reconcile(tx, &*covenant, account, month))
-                    .await?;
+                cloud.db.read(move |tx| invoice::reconcile(tx, &*covenant, account, month)).await?;
                 let session = places::system(cloud, invoice::META);
                 cloud.write(session, move |cx| invoice::close(cx, account, month)).await?;
             }

@@ -83,12 +83,7 @@ impl Statement {
 
     /// The bill's lines added up, each group with its part of the tax (where `taxed`) and of what is
     /// paid. The parts are differences of rounded sums, so that they add up to the whole.
-    pub fn shares(
-        &self,
-        tx: &mut Tx<'_>,
-        by: By,
-        taxed: bool,
-    ) -> Result<Vec<Share>, ApiError> {
+    pub fn shares(&self, tx: &mut Tx<'_>, by: By, taxed: bool) -> Result<Vec<Share>, ApiError> {
         let (mut hundredfold, mut told) = (0_i128, 0_i64);
         let mut left = self.paid;
         let mut shares = Vec::new();

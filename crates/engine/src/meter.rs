@@ -255,11 +255,7 @@ pub fn next_account(
 }
 
 /// The first hour from `from` on (seconds since the epoch) in which the account used anything.
-pub fn first_hour(
-    tx: &mut Tx<'_>,
-    account: AccountId,
-    from: i64,
-) -> Result<Option<i64>, ApiError> {
+pub fn first_hour(tx: &mut Tx<'_>, account: AccountId, from: i64) -> Result<Option<i64>, ApiError> {
     let counted = "SELECT MIN(hour) FROM usage_count WHERE account = ?1 AND hour >= ?2";
     let counted =
         tx.query_opt(counted, params![account, from], |row| row.get::<Option<i64>>(0))?.flatten();

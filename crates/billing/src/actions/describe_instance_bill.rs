@@ -12,13 +12,46 @@ use crate::tables::line::By;
 
 /// What both have.
 const COMMON: [&str; 40] = [
-    "AdjustAmount", "BillingDate", "BillingItem", "BillingType", "CashAmount", "CommodityCode",
-    "CostUnit", "Currency", "DeductedByCashCoupons", "DeductedByCoupons", "DeductedByPrepaidCard",
-    "DeductedByResourcePackage", "InstanceConfig", "InstanceID", "InstanceSpec", "InternetIP",
-    "IntranetIP", "InvoiceDiscount", "Item", "ListPrice", "ListPriceUnit", "NickName",
-    "OutstandingAmount", "OwnerID", "PaymentAmount", "PipCode", "PretaxAmount", "PretaxGrossAmount",
-    "ProductCode", "ProductDetail", "ProductName", "ProductType", "Region", "ResourceGroup",
-    "ServicePeriod", "ServicePeriodUnit", "SubscriptionType", "Tag", "Usage", "UsageUnit",
+    "AdjustAmount",
+    "BillingDate",
+    "BillingItem",
+    "BillingType",
+    "CashAmount",
+    "CommodityCode",
+    "CostUnit",
+    "Currency",
+    "DeductedByCashCoupons",
+    "DeductedByCoupons",
+    "DeductedByPrepaidCard",
+    "DeductedByResourcePackage",
+    "InstanceConfig",
+    "InstanceID",
+    "InstanceSpec",
+    "InternetIP",
+    "IntranetIP",
+    "InvoiceDiscount",
+    "Item",
+    "ListPrice",
+    "ListPriceUnit",
+    "NickName",
+    "OutstandingAmount",
+    "OwnerID",
+    "PaymentAmount",
+    "PipCode",
+    "PretaxAmount",
+    "PretaxGrossAmount",
+    "ProductCode",
+    "ProductDetail",
+    "ProductName",
+    "ProductType",
+    "Region",
+    "ResourceGroup",
+    "ServicePeriod",
+    "ServicePeriodUnit",
+    "SubscriptionType",
+    "Tag",
+    "Usage",
+    "UsageUnit",
 ];
 
 fn by(request: &BillRequest) -> Result<By, ApiError> {
@@ -58,8 +91,13 @@ impl Action for DescribeInstanceBill {
         let token = request.next_token.as_deref();
         let (rows, page) = bss::page_by_token(rows, request.max_results, token)?;
         let mine = [
-            "AfterDiscountAmount", "BillAccountID", "BillAccountName", "BillingItemCode", "BizType",
-            "ItemName", "Zone",
+            "AfterDiscountAmount",
+            "BillAccountID",
+            "BillAccountName",
+            "BillingItemCode",
+            "BizType",
+            "ItemName",
+            "Zone",
         ];
         let columns = [&COMMON[..], &mine].concat();
         let mut data = bss::head(&statement);

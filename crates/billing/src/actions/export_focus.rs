@@ -54,11 +54,11 @@ impl Action for ExportFocus {
         let page = Page::cut(rows, limit, |(id, _)| id.to_string());
         let region = &cx.cloud.region;
         let centre = region.centres(&region.id).next();
-        let operator = centre.map(|centre| centre.operator.as_str()).filter(|name| !name.is_empty());
+        let operator =
+            centre.map(|centre| centre.operator.as_str()).filter(|name| !name.is_empty());
         let city = centre.map_or("", |centre| &centre.city);
         let region = (region.id.as_str(), if city.is_empty() { &region.id } else { city });
-        let writer =
-            Writer { statement: &statement, provider: operator.unwrap_or("Awan"), region };
+        let writer = Writer { statement: &statement, provider: operator.unwrap_or("Awan"), region };
         let mut csv = if after == 0 { focus::header() } else { String::new() };
         for (_, line) in &page.rows {
             writer.line(&mut csv, line);

@@ -189,7 +189,9 @@ fn by(text: &str) -> Result<By, ApiError> {
 
 fn key(group: &Group) -> String {
     let Group { at, product, item, meter, unit, unit_size, resource, .. } = group;
-    format!("{at:012}\u{1}{product}\u{1}{item}\u{1}{meter}\u{1}{unit}\u{1}{unit_size:020}\u{1}{resource}")
+    format!(
+        "{at:012}\u{1}{product}\u{1}{item}\u{1}{meter}\u{1}{unit}\u{1}{unit_size:020}\u{1}{resource}"
+    )
 }
 
 fn release(group: Group) -> Release {

@@ -15,11 +15,8 @@ use crate::bss;
 use crate::money::{decimal, number, parse, ratio};
 use crate::request::invalid;
 
-const NO_PRICE: Code = Code::new(
-    "PricingModuleNotFound",
-    404,
-    "The agreement of this account has no such price.",
-);
+const NO_PRICE: Code =
+    Code::new("PricingModuleNotFound", 404, "The agreement of this account has no such price.");
 
 /// Modules in one request.
 const MODULES_MAX: usize = 50;
@@ -79,8 +76,7 @@ impl Action for GetPayAsYouGoPrice {
 
 fn find<'b>(book: &'b PriceBook, product: &str, module: &str) -> Option<&'b Price> {
     book.prices.iter().find(|price| {
-        price.product.eq_ignore_ascii_case(product)
-            && (price.id == module || price.meter == module)
+        price.product.eq_ignore_ascii_case(product) && (price.id == module || price.meter == module)
     })
 }
 

@@ -9,10 +9,28 @@ use crate::bss::{self, BillRequest};
 use crate::tables::line::By;
 
 const COLUMNS: &[&str] = &[
-    "AdjustAmount", "BillAccountID", "BillAccountName", "BillingDate", "BizType", "CashAmount",
-    "CostUnit", "Currency", "DeductedByCashCoupons", "DeductedByCoupons", "DeductedByPrepaidCard",
-    "InvoiceDiscount", "OutstandingAmount", "OwnerID", "OwnerName", "PaymentAmount", "PipCode",
-    "PretaxAmount", "PretaxGrossAmount", "ProductCode", "ProductName", "SubscriptionType",
+    "AdjustAmount",
+    "BillAccountID",
+    "BillAccountName",
+    "BillingDate",
+    "BizType",
+    "CashAmount",
+    "CostUnit",
+    "Currency",
+    "DeductedByCashCoupons",
+    "DeductedByCoupons",
+    "DeductedByPrepaidCard",
+    "InvoiceDiscount",
+    "OutstandingAmount",
+    "OwnerID",
+    "OwnerName",
+    "PaymentAmount",
+    "PipCode",
+    "PretaxAmount",
+    "PretaxGrossAmount",
+    "ProductCode",
+    "ProductName",
+    "SubscriptionType",
 ];
 
 pub struct QueryAccountBill;

@@ -53,8 +53,7 @@ impl Action for QueryAvailableInstances {
 
     fn run(cx: &mut Cx<'_>, request: Request) -> Result<Value, ApiError> {
         let from = request::moment("CreateTimeStart", request.create_time_start.as_deref(), 0)?;
-        let until =
-            request::moment("CreateTimeEnd", request.create_time_end.as_deref(), i64::MAX)?;
+        let until = request::moment("CreateTimeEnd", request.create_time_end.as_deref(), i64::MAX)?;
         let account = bss::authorize(cx)?;
         let region = cx.cloud.region.id.clone();
         let mut found = BTreeMap::new();

@@ -11,16 +11,41 @@ use crate::tables::line::By;
 
 /// What all three have.
 const COMMON: [&str; 23] = [
-    "AdjustAmount", "AfterTaxAmount", "CashAmount", "CommodityCode", "Currency",
-    "DeductedByCashCoupons", "DeductedByCoupons", "DeductedByPrepaidCard", "InvoiceDiscount", "Item",
-    "OutstandingAmount", "PaymentAmount", "PaymentCurrency", "PipCode", "PretaxAmount",
-    "PretaxAmountLocal", "PretaxGrossAmount", "ProductCode", "ProductDetail", "ProductName",
-    "ProductType", "RoundDownDiscount", "SubscriptionType",
+    "AdjustAmount",
+    "AfterTaxAmount",
+    "CashAmount",
+    "CommodityCode",
+    "Currency",
+    "DeductedByCashCoupons",
+    "DeductedByCoupons",
+    "DeductedByPrepaidCard",
+    "InvoiceDiscount",
+    "Item",
+    "OutstandingAmount",
+    "PaymentAmount",
+    "PaymentCurrency",
+    "PipCode",
+    "PretaxAmount",
+    "PretaxAmountLocal",
+    "PretaxGrossAmount",
+    "ProductCode",
+    "ProductDetail",
+    "ProductName",
+    "ProductType",
+    "RoundDownDiscount",
+    "SubscriptionType",
 ];
 /// What `QueryBill` and `QuerySettleBill` have besides.
 const OF_ITEMS: [&str; 9] = [
-    "OwnerID", "PaymentTime", "PaymentTransactionID", "RecordID", "Status", "SubOrderId", "Tax",
-    "UsageEndTime", "UsageStartTime",
+    "OwnerID",
+    "PaymentTime",
+    "PaymentTransactionID",
+    "RecordID",
+    "Status",
+    "SubOrderId",
+    "Tax",
+    "UsageEndTime",
+    "UsageStartTime",
 ];
 
 const ITEMS: By =

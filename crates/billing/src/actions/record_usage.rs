@@ -17,18 +17,18 @@ const LATE_MAX: i64 = 366 * DAY;
 /// Events in one request.
 const EVENTS_MAX: usize = 100;
 
-const REUSED: Code = Code::new(
-    "UsageEventReused",
-    409,
-    "An event with this id was recorded with other contents.",
-);
+const REUSED: Code =
+    Code::new("UsageEventReused", 409, "An event with this id was recorded with other contents.");
 const AHEAD: Code = Code::new(
     "UsageEventInFuture",
     400,
     "The event lies more than five minutes in the future: the clock of the meter is wrong.",
 );
-const TOO_LATE: Code =
-    Code::new("UsageEventTooLate", 400, "The event is more than a year old and can no longer be billed.");
+const TOO_LATE: Code = Code::new(
+    "UsageEventTooLate",
+    400,
+    "The event is more than a year old and can no longer be billed.",
+);
 
 pub struct RecordUsage;
 

@@ -55,7 +55,8 @@ pub fn late(
     until: i64,
     limit: usize,
 ) -> Result<Vec<i64>, ApiError> {
-    let sql = "SELECT hour FROM billing_late WHERE account = ?1 AND hour < ?2 ORDER BY hour LIMIT ?3";
+    let sql =
+        "SELECT hour FROM billing_late WHERE account = ?1 AND hour < ?2 ORDER BY hour LIMIT ?3";
     Ok(tx.query(sql, params![account, until, limit], |row| row.get(0))?)
 }
 

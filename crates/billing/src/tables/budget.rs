@@ -84,14 +84,14 @@ pub fn delete(tx: &mut Tx<'_>, account: AccountId, name: &str) -> Result<bool, A
 
 /// Adds an alarm; false where it was raised before.
 pub fn raise(tx: &mut Tx<'_>, account: AccountId, alarm: &Alarm) -> Result<bool, ApiError> {
-    let sql = "INSERT INTO billing_alarm (account, name, month, threshold, amount, currency, spent, at)
+    let sql =
+        "INSERT INTO billing_alarm (account, name, month, threshold, amount, currency, spent, at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
          ON CONFLICT (account, name, month, threshold, amount) DO NOTHING";
     let (month, at) = (alarm.month.start(), alarm.at);
     let (name, currency) = (&alarm.name, &alarm.currency);
-    let params = params![
-        account, name, month, alarm.threshold, alarm.amount, currency, alarm.spent, at
-    ];
+    let params =
+        params![account, name, month, alarm.threshold, alarm.amount, currency, alarm.spent, at];
     Ok(tx.execute(sql, params)? == 1)
 }
 

@@ -22,8 +22,7 @@ pub struct Event {
 
 /// The event of that id.
 pub fn find(tx: &mut Tx<'_>, id: &str) -> Result<Option<Event>, ApiError> {
-    let sql =
-        "SELECT id, account, resource, meter, start, quantity FROM usage_event WHERE id = ?1";
+    let sql = "SELECT id, account, resource, meter, start, quantity FROM usage_event WHERE id = ?1";
     Ok(tx.query_opt(sql, params![id], |row| {
         Ok(Event {
             id: row.get(0)?,

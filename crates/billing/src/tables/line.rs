@@ -147,7 +147,8 @@ impl Filter {
     }
 }
 
-const WHERE: &str = "account = ?1 AND bill = ?2 AND currency IN (?3, '') AND (?4 = '' OR product = ?4)
+const WHERE: &str =
+    "account = ?1 AND bill = ?2 AND currency IN (?3, '') AND (?4 = '' OR product = ?4)
      AND (?5 = '' OR resource = ?5) AND hour >= ?6 AND hour < ?7";
 
 /// Up to `limit` lines with numbers above `after`, by number.
@@ -162,21 +163,27 @@ pub fn list(
         "SELECT {COLUMNS}, id FROM billing_line WHERE {WHERE} AND id > ?8 ORDER BY id LIMIT ?9"
     );
     let params = params![
-        account, filter.bill, &filter.currency, &filter.product, &filter.resource, filter.from,
-        filter.until, after, limit
+        account,
+        filter.bill,
+        &filter.currency,
+        &filter.product,
+        &filter.resource,
+        filter.from,
+        filter.until,
+        after,
+        limit
     ];
     Ok(tx.query(&sql, params, |row| Ok((row.get(20)?, Line::read(row)?)))?)
 }
 
-/// All lines of what was used from `from` to `until`, on whichever bill, in the order of the digest.
+/// All lines of what was used from `from` to `until`, on whichever bill, in no order.
 pub fn used(
     tx: &mut Tx<'_>,
     account: AccountId,
     (from, until): (i64, i64),
 ) -> Result<Vec<Line>, ApiError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM billing_line WHERE account = ?1 AND hour >= ?2 AND hour < ?3
-         ORDER BY resource, meter, hour, revision, ocid, release"
+        "SELECT {COLUMNS} FROM billing_line WHERE account = ?1 AND hour >= ?2 AND hour < ?3"
     );
     Ok(tx.query(&sql, params![account, from, until], Line::read)?)
 }
@@ -272,11 +279,14 @@ pub fn groups(
         "MIN(price), MAX(price), MIN(hour), MAX(hour), CAST(COUNT(*) AS BIGINT)".to_owned(),
     ];
     let (selected, sums) = (selected.join(", "), sums.join(", "));
-    let sql = format!(
-        "SELECT {selected}, {sums} FROM billing_line WHERE {WHERE} {order}"
-    );
+    let sql = format!("SELECT {selected}, {sums} FROM billing_line WHERE {WHERE} {order}");
     let params = params![
-        account, filter.bill, &filter.currency, &filter.product, &filter.resource, filter.from,
+        account,
+        filter.bill,
+        &filter.currency,
+        &filter.product,
+        &filter.resource,
+        filter.from,
         filter.until
     ];
     let groups = tx.query(&sql, params, group)?;

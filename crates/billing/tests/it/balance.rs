@@ -43,7 +43,10 @@ async fn a_payment_is_recorded_once_for_its_reference() {
 async fn only_the_operator_records_payments_and_only_amounts() {
     let world = World::with_prices();
     let params = [("AccountId", "1"), ("Reference", "x"), ("Amount", "7")];
-    assert_eq!(world.try_call(1, "RecordPayment", &params).await.unwrap_err().code(), "NoPermission");
+    assert_eq!(
+        world.try_call(1, "RecordPayment", &params).await.unwrap_err().code(),
+        "NoPermission"
+    );
     for (name, value) in [
         ("Amount", "0"),
         ("Amount", "-7"),

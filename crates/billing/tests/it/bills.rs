@@ -123,8 +123,9 @@ async fn the_open_hours_are_told_beside_the_bill_and_not_in_it() {
 async fn lines_are_listed_in_pages_and_by_hour_resource_and_product() {
     let world = used().await;
     let whole = world.lines("2026-11").await;
-    let paged =
-        world.all("ListBillLines", ("Lines", "Line"), &[("Month", "2026-11"), ("MaxResults", "7")]).await;
+    let paged = world
+        .all("ListBillLines", ("Lines", "Line"), &[("Month", "2026-11"), ("MaxResults", "7")])
+        .await;
     assert_eq!(paged, whole);
     for (name, value, lines) in [
         ("Product", "cdn", 7),
@@ -143,7 +144,12 @@ async fn nobody_sees_anothers_bill_and_bad_parameters_are_named() {
     let world = used().await;
     let other = world.try_call(2, "GetBill", &[]).await.unwrap();
     assert_eq!((&other["AmountMicro"], &other["Groups"]["Group"]), (&json!(0), &json!([])));
-    assert!(world.try_call(2, "ListBillLines", &[]).await.unwrap()["Lines"]["Line"].as_array().unwrap().is_empty());
+    assert!(
+        world.try_call(2, "ListBillLines", &[]).await.unwrap()["Lines"]["Line"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
     for (action, name, value) in [
         ("GetBill", "Month", "November"),
         ("GetBill", "GroupBy", "Tag"),
@@ -173,15 +179,20 @@ async fn the_forecast_keeps_levels_and_carries_counts_on() {
     let meters = forecast["Meters"]["Meter"].as_array().unwrap();
     let of = |at: usize| {
         let text = |name: &str| meters[at][name].as_str().unwrap().to_owned();
-        let amounts = ["AmountMicro", "ForecastMicro"].map(|name| meters[at][name].as_i64().unwrap());
+        let amounts =
+            ["AmountMicro", "ForecastMicro"].map(|name| meters[at][name].as_i64().unwrap());
         (text("Kind"), text("Quantity"), text("ForecastQuantity"), amounts)
     };
     // A tenth of the month: 110 requests are on the way to 1,100.
     let requests = ("Count".into(), "110".into(), "1100".into(), [290, 270 + 1000 * 2]);
     assert_eq!(of(0), requests);
     let (so_far, whole) = (1000 * 3 * DAY, 1000 * 30 * DAY);
-    let storage =
-        ("Level".into(), so_far.to_string(), whole.to_string(), [so_far * 7 / 1000, whole * 7 / 1000]);
+    let storage = (
+        "Level".into(),
+        so_far.to_string(),
+        whole.to_string(),
+        [so_far * 7 / 1000, whole * 7 / 1000],
+    );
     assert_eq!(of(1), storage);
     let total = 2270 + whole * 7 / 1000;
     assert_eq!(forecast["ForecastMicro"], total);

@@ -46,7 +46,13 @@ async fn a_bill_is_told_by_product_and_by_item_with_taxes_that_add_up() {
     assert_eq!(micros(&items_, "AfterTaxAmount"), [0, 522, 140]);
     let put = &items_[1];
     assert_eq!(
-        [&put["ProductCode"], &put["ProductName"], &put["SubscriptionType"], &put["Currency"], &put["Status"]],
+        [
+            &put["ProductCode"],
+            &put["ProductName"],
+            &put["SubscriptionType"],
+            &put["Currency"],
+            &put["Status"]
+        ],
         ["oss", "Object Storage Service", "PayAsYouGo", "IDR", "NoSettle"]
     );
     assert_eq!(put["UsageStartTime"], "2026-11-01 00:00:00");
@@ -80,8 +86,12 @@ async fn a_bill_is_told_by_account_and_day() {
     assert_eq!(micros(&whole, "PretaxAmount"), [596]);
     let daily = items(&world, "QueryAccountBill", &[("Granularity", "DAILY")]).await;
     let days: Vec<_> = daily.iter().map(|row| row["BillingDate"].as_str().unwrap()).collect();
-    assert_eq!((days, micros(&daily, "PretaxAmount")), (vec!["2026-11-01", "2026-11-02"], vec![370, 226]));
-    let one = [("Granularity", "DAILY"), ("BillingDate", "2026-11-02"), ("IsGroupByProduct", "true")];
+    assert_eq!(
+        (days, micros(&daily, "PretaxAmount")),
+        (vec!["2026-11-01", "2026-11-02"], vec![370, 226])
+    );
+    let one =
+        [("Granularity", "DAILY"), ("BillingDate", "2026-11-02"), ("IsGroupByProduct", "true")];
     let one = items(&world, "QueryAccountBill", &one).await;
     assert_eq!(micros(&one, "PretaxAmount"), [0, 226]);
 }
@@ -97,12 +107,16 @@ async fn a_bill_is_told_by_instance_and_billing_item() {
         .map(|row| (row["NickName"].as_str().unwrap(), row["BillingItemCode"].as_str().unwrap()))
         .collect();
     // In order of product, item and resource.
-    assert_eq!(told, [("z", "cdn.bytes"), ("a", "PutRequest"), ("b", "PutRequest"), ("b", "Storage")]);
+    assert_eq!(
+        told,
+        [("z", "cdn.bytes"), ("a", "PutRequest"), ("b", "PutRequest"), ("b", "Storage")]
+    );
     let storage = &split[3];
     assert_eq!([&storage["Usage"], &storage["UsageUnit"]], ["18", "GB-hour"]);
     assert_eq!([&storage["ListPrice"], &storage["ListPriceUnit"]], ["0.000007", "IDR/GB-hour"]);
     assert_eq!([&storage["InstanceID"], &storage["Region"]], ["acs:oss:*:1:b", "ap-southeast-5"]);
-    let one = [("InstanceID", "acs:oss:*:1:b"), ("IsBillingItem", "true"), ("Granularity", "DAILY")];
+    let one =
+        [("InstanceID", "acs:oss:*:1:b"), ("IsBillingItem", "true"), ("Granularity", "DAILY")];
     assert_eq!(items(&world, "DescribeInstanceBill", &one).await.len(), 2);
 }
 
@@ -132,7 +146,8 @@ async fn pages_by_number_and_by_token_together_are_the_whole() {
         let params = [("IsBillingItem", "true"), ("PageNum", number), ("PageSize", "2")];
         paged.extend(items(&world, "QueryInstanceBill", &params).await);
     }
-    let same = |rows: &[Value]| rows.iter().map(|row| row["InstanceID"].clone()).collect::<Vec<_>>();
+    let same =
+        |rows: &[Value]| rows.iter().map(|row| row["InstanceID"].clone()).collect::<Vec<_>>();
     assert_eq!(same(&paged), same(&whole));
 }
 
@@ -193,7 +208,12 @@ async fn what_there_is_is_told_as_instances() {
     let list = answer["Data"]["InstanceList"].as_array().unwrap();
     assert_eq!(list.len(), 1, "b is empty again");
     assert_eq!(
-        [&list[0]["InstanceID"], &list[0]["Status"], &list[0]["SubscriptionType"], &list[0]["CreateTime"]],
+        [
+            &list[0]["InstanceID"],
+            &list[0]["Status"],
+            &list[0]["SubscriptionType"],
+            &list[0]["CreateTime"]
+        ],
         ["acs:oss:*:1:a", "Normal", "PayAsYouGo", "2026-11-01T00:00:00Z"]
     );
     for (name, value, count) in [
@@ -254,7 +274,10 @@ async fn a_quantity_has_its_price() {
     assert_eq!(micros(&detail, "InvoiceDiscount"), [20]);
     assert_eq!(micros(&detail, "UnitPrice"), [3]);
     let hour = ask("oss.storage", "Storage:2.5", "Hour").await.unwrap();
-    assert_eq!(micros(&[hour["Data"]["ModuleDetails"]["ModuleDetail"][0].clone()], "OriginalCost"), [17]);
+    assert_eq!(
+        micros(&[hour["Data"]["ModuleDetails"]["ModuleDetail"][0].clone()], "OriginalCost"),
+        [17]
+    );
     for (code, config, kind, wanted) in [
         ("Unknown", "Usage:1", "Usage", "PricingModuleNotFound"),
         ("PutRequest", "Usage:1", "Hour", "InvalidParameter.ModuleList.PriceType"),

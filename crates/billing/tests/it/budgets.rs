@@ -27,7 +27,7 @@ async fn an_alarm_is_raised_once_for_each_threshold_and_month() {
     world.rate().await;
     world.rate().await;
     let half = ("all".to_owned(), "2026-11".to_owned(), 50);
-    assert_eq!(alarms(&world).await, [half.clone()]);
+    assert_eq!(alarms(&world).await, std::slice::from_ref(&half));
     world.count("a", 100).await;
     world.at(NOVEMBER + 2 * HOUR).rate().await;
     world.rate().await;

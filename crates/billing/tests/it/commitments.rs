@@ -20,7 +20,12 @@ async fn commitments(world: &World) -> Vec<(Value, Value)> {
 }
 
 /// What a tenant reckons from what it can list.
-async fn recomputed(world: &World, from: &str, until: &str, months: &[&str]) -> (String, String, i64) {
+async fn recomputed(
+    world: &World,
+    from: &str,
+    until: &str,
+    months: &[&str],
+) -> (String, String, i64) {
     let span = [("From", from), ("Until", until)];
     let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
     let number = |row: &Value, name: &str| row[name].as_i64().unwrap().to_string();
@@ -47,8 +52,7 @@ async fn recomputed(world: &World, from: &str, until: &str, months: &[&str]) -> 
         amount: number(row, "AmountMicro"),
         currency: text(row, "Currency"),
     };
-    let digests =
-        (usage.iter().map(usage_line).collect(), lines.iter().map(bill_line).collect());
+    let digests = (usage.iter().map(usage_line).collect(), lines.iter().map(bill_line).collect());
     (usage_digest(digests.0), bill_digest(digests.1), sum(&lines))
 }
 

@@ -26,7 +26,11 @@ async fn an_event_counts_once_however_often_it_is_sent() {
     world.at(NOVEMBER + 900);
     for (at, (recorded, known)) in [(1, 0), (0, 1), (0, 1)].into_iter().enumerate() {
         let answer = send(&world, 9, "", "").await.unwrap();
-        assert_eq!((&answer["Recorded"], &answer["Known"]), (&recorded.into(), &known.into()), "{at}");
+        assert_eq!(
+            (&answer["Recorded"], &answer["Known"]),
+            (&recorded.into(), &known.into()),
+            "{at}"
+        );
     }
     world.at(NOVEMBER + 2 * HOUR).rate().await;
     let again = send(&world, 9, "", "").await.unwrap();
@@ -51,8 +55,9 @@ async fn the_same_id_with_other_contents_is_refused_and_recorded() {
         let refused = send(&world, 9, name, value).await.unwrap_err();
         assert_eq!((refused.code(), refused.status()), ("UsageEventReused", 409), "{name}");
     }
-    let audited =
-        world.number("SELECT COUNT(*) FROM audit WHERE action = 'RecordUsage' AND outcome = 'UsageEventReused'");
+    let audited = world.number(
+        "SELECT COUNT(*) FROM audit WHERE action = 'RecordUsage' AND outcome = 'UsageEventReused'",
+    );
     assert_eq!(audited.await, 5);
     assert_eq!(world.number("SELECT SUM(quantity) FROM usage_count").await, 25);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::world::{DAY, DECEMBER, HOUR, NOVEMBER, World};
+use crate::world::{DAY, DECEMBER, HOUR, NOVEMBER, World, book};
 
 /// The whole file, from all pages.
 async fn export(world: &World, month: &str, page: &str) -> String {
@@ -31,8 +31,12 @@ fn rows(csv: &str) -> Vec<BTreeMap<String, String>> {
 }
 
 /// Two months: two tiers and a free part, a level, a correction and a bill that is final.
-pub async fn used() -> World {
-    let world = World::with_prices();
+async fn used() -> World {
+    let world = World::new();
+    let mut book = book();
+    book.prices[0].unit = "10,000 requests".into();
+    book.prices[1].unit = "GB-month".into();
+    world.releases.amend(1, NOVEMBER, book);
     world.at(NOVEMBER + 60).count("acs:oss:*:1:a", 150).await;
     world.at(NOVEMBER + DAY).level("acs:oss:*:1:b", 5_000).await;
     world.meter(1, |meters, account| meters.count(account, "z", "cdn.bytes", 1)).await;
@@ -73,7 +77,10 @@ async fn each_price_has_its_row_and_the_tax_its_own() {
     assert_eq!(rows[0].len(), 57);
     let told: Vec<_> = rows
         .iter()
-        .map(|row| ["ChargeCategory", "PricingQuantity", "ListUnitPrice", "BilledCost"].map(|name| row[name].as_str()))
+        .map(|row| {
+            ["ChargeCategory", "PricingQuantity", "ListUnitPrice", "BilledCost"]
+                .map(|name| row[name].as_str())
+        })
         .collect();
     assert_eq!(
         told,
@@ -87,6 +94,8 @@ async fn each_price_has_its_row_and_the_tax_its_own() {
         ]
     );
     assert!(rows.iter().all(|row| row["ChargeClass"].is_empty()));
+    assert_eq!(rows[1]["PricingUnit"], "10000 Requests");
+    assert_eq!(rows[3]["PricingUnit"], "GB-Months");
     assert_eq!(rows[3]["ServiceCategory"], "Storage");
     assert_eq!(rows[3]["ChargePeriodStart"], "2026-11-02T00:00:00Z");
 }
@@ -97,15 +106,8 @@ async fn a_correction_of_an_invoiced_month_says_so() {
     let rows = rows(&export(&world, "2026-12", "20000").await);
     let late = &rows[0];
     assert_eq!(
-        ["ChargeClass", "ChargePeriodStart", "BillingPeriodStart", "BilledCost"].map(|name| late[name].as_str()),
+        ["ChargeClass", "ChargePeriodStart", "BillingPeriodStart", "BilledCost"]
+            .map(|name| late[name].as_str()),
         ["Correction", "2026-11-20T05:00:00Z", "2026-12-01T00:00:00Z", "0.00012"]
     );
-}
-
-#[tokio::test]
-async fn zz_sample() {
-    let world = used().await;
-    for month in ["2026-11", "2026-12"] {
-        std::fs::write(format!("/tmp/fv/{month}.csv"), export(&world, month, "20000").await).unwrap();
-    }
 }

@@ -1,7 +1,12 @@
 //! What goes wrong with metering and billing elsewhere, one by one, and what happens here.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use base::AccountId;
+use billing::Rating;
 use engine::meter;
+use engine::task::Runner;
 
 use crate::world::{DAY, DECEMBER, HOUR, NOVEMBER, World, book, price, sum};
 
@@ -70,7 +75,10 @@ async fn what_is_late_is_a_correction_and_never_an_edit() {
     assert_eq!(lines.len(), 2);
     assert_eq!(lines[1]["Correction"], true);
     assert_eq!(lines[1]["Hour"], first[0]["Hour"]);
-    assert_eq!((lines[1]["Quantity"].as_i64(), lines[1]["AmountMicro"].as_i64()), (Some(7), Some(21)));
+    assert_eq!(
+        (lines[1]["Quantity"].as_i64(), lines[1]["AmountMicro"].as_i64()),
+        (Some(7), Some(21))
+    );
     assert_eq!((lines[0]["Revision"].as_i64(), lines[1]["Revision"].as_i64()), (Some(0), Some(1)));
     world.ledger_balances().await;
 }
@@ -222,7 +230,8 @@ async fn a_new_month_begins_at_the_first_tier() {
 #[tokio::test]
 async fn what_is_refused_is_not_metered() {
     let world = World::with_prices();
-    let session = engine::places::system(&world.cloud, engine::Meta::write("oss", "1", "PutObject"));
+    let session =
+        engine::places::system(&world.cloud, engine::Meta::write("oss", "1", "PutObject"));
     let refused: Result<(), _> = world
         .cloud
         .write(session, |cx| {
@@ -301,7 +310,13 @@ async fn usage_without_a_price_or_an_agreement_is_a_line_that_says_so() {
     let lines = world.lines("2026-11").await;
     let told: Vec<_> = lines
         .iter()
-        .map(|line| (line["Note"].as_str().unwrap(), line["AmountMicro"].as_i64().unwrap(), line["Quantity"].as_i64().unwrap()))
+        .map(|line| {
+            (
+                line["Note"].as_str().unwrap(),
+                line["AmountMicro"].as_i64().unwrap(),
+                line["Quantity"].as_i64().unwrap(),
+            )
+        })
         .collect();
     assert_eq!(told, [("NoAgreement", 0, 500), ("NoPrice", 0, 5)]);
     assert_eq!(world.call("GetBill", &[]).await["AmountMicro"], 0);
@@ -331,6 +346,27 @@ async fn an_account_that_cannot_be_billed_does_not_keep_others_from_it() {
     assert_eq!(sum(&world.lines("2026-11").await), 30);
     let told = world.number("SELECT COUNT(*) FROM billing_line WHERE account = 0").await;
     assert_eq!(told, 0);
+}
+
+/// All of it happens by itself.
+#[tokio::test]
+async fn the_task_bills_without_being_asked() {
+    let world = World::with_prices();
+    world.at(NOVEMBER + 60).count("a", 50).await;
+    world.at(NOVEMBER + 2 * HOUR);
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let runner = Runner::new(Arc::clone(&world.cloud));
+    let runner = runner.with_one(Rating::default(), &()).await.unwrap();
+    let task = tokio::spawn(runner.run(stopped));
+    for _ in 0..1000 {
+        if !world.lines("2026-11").await.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    stop.send(true).unwrap();
+    task.await.unwrap();
+    assert_eq!(sum(&world.lines("2026-11").await), 40 * 3);
 }
 
 /// The shared path's own sums agree with what settling makes of them.

@@ -81,7 +81,7 @@ struct Histories {
 
 impl Histories {
     fn new(seed: u64, accounts: u64, backwards: bool) -> Self {
-        let (world, mut dice) = (World::new(), Dice(seed));
+        let (world, mut dice) = (World::in_memory(), Dice(seed));
         let mut noted = BTreeMap::new();
         for account in 1..=accounts {
             // Some have no agreement at first, some a second and a third, also within an hour.
@@ -278,7 +278,8 @@ async fn billed(world: &World) -> BTreeMap<u64, Billed> {
     let rows = world
         .read(move |tx| {
             let rows = tx.query(sql, &[], |row| {
-                let meter = if row.text(2)? == "oss.storage" { "oss.storage" } else { "oss.requests" };
+                let meter =
+                    if row.text(2)? == "oss.storage" { "oss.storage" } else { "oss.requests" };
                 let key = (row.get::<String>(1)?, meter, row.get::<i64>(3)?);
                 Ok((row.get::<u64>(0)?, key, row.get::<i64>(4)?, row.get::<i64>(5)?))
             })?;
@@ -299,9 +300,8 @@ async fn billed(world: &World) -> BTreeMap<u64, Billed> {
 
 async fn levels_listed(world: &World, account: u64) -> Noted {
     let now = base::Time::from_secs(DECEMBER + 40 * DAY);
-    let lines = world
-        .read(move |tx| meter::usage(tx, AccountId::new(account), 0, i64::MAX, now))
-        .await;
+    let lines =
+        world.read(move |tx| meter::usage(tx, AccountId::new(account), 0, i64::MAX, now)).await;
     let levels = lines.into_iter().filter(|line| line.meter == "oss.storage");
     levels.map(|line| ((line.resource, "oss.storage", line.hour), line.quantity)).collect()
 }

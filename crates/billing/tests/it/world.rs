@@ -87,7 +87,14 @@ impl Releases {
 }
 
 impl Covenant for Releases {
-    fn check(&self, _: &mut Tx<'_>, _: AccountId, _: &str, _: &str, _: Time) -> Result<(), ApiError> {
+    fn check(
+        &self,
+        _: &mut Tx<'_>,
+        _: AccountId,
+        _: &str,
+        _: &str,
+        _: Time,
+    ) -> Result<(), ApiError> {
         Ok(())
     }
 
@@ -112,7 +119,13 @@ impl Covenant for Releases {
         Ok(self.at(account, at.secs()))
     }
 
-    fn spent(&self, _: &mut Tx<'_>, account: AccountId, month: Time, sum: i64) -> Result<(), ApiError> {
+    fn spent(
+        &self,
+        _: &mut Tx<'_>,
+        account: AccountId,
+        month: Time,
+        sum: i64,
+    ) -> Result<(), ApiError> {
         self.burn()?;
         self.spent.lock().unwrap().insert(account, (month.secs(), sum));
         Ok(())
@@ -151,17 +164,28 @@ pub struct World {
     pub releases: Arc<Releases>,
     pub rating: Rating,
     db: Db,
+    _home: Option<testkit::Home>,
 }
 
 impl World {
-    /// A new cloud on the first of November 2026.
+    /// A new cloud on the first of November 2026, on whichever engine the tests are asked to run on.
     pub fn new() -> Self {
-        let db = Db::open(store::Config { backend: Backend::Memory, readers: 2 }).unwrap();
+        let home = testkit::Home::new();
+        Self::over(home.open(), Some(home))
+    }
+
+    /// One whose database is never synchronised: for tests that write very much.
+    pub fn in_memory() -> Self {
+        let config = store::Config { backend: Backend::Memory, readers: 2 };
+        Self::over(Db::open(config).unwrap(), None)
+    }
+
+    fn over(db: Db, home: Option<testkit::Home>) -> Self {
         db.migrate(&[engine::MIGRATIONS, billing::MIGRATIONS]).unwrap();
         let clock = Arc::new(AnyClock(AtomicI64::new(NOVEMBER)));
         let releases = Arc::new(Releases { fuse: AtomicI64::new(-1), ..Releases::default() });
         let cloud = cloud(&db, &clock, &releases);
-        Self { cloud, clock, releases, rating: Rating::default(), db }
+        Self { cloud, clock, releases, rating: Rating::default(), db, _home: home }
     }
 
     /// A new cloud in which account 1 is bound by a book of one price for each of two meters.
@@ -188,7 +212,11 @@ impl World {
     }
 
     /// Something is counted, or a level changes, now.
-    pub async fn meter(&self, account: u64, note: impl Fn(&mut Meters, AccountId) + Send + 'static) {
+    pub async fn meter(
+        &self,
+        account: u64,
+        note: impl Fn(&mut Meters, AccountId) + Send + 'static,
+    ) {
         let now = self.clock.now();
         let done = self.cloud.db.write(move |tx| {
             let mut meters = Meters::default();
@@ -199,13 +227,17 @@ impl World {
     }
 
     pub async fn count(&self, resource: &'static str, quantity: i64) {
-        self.meter(1, move |meters, account| meters.count(account, resource, "oss.requests", quantity))
-            .await;
+        self.meter(1, move |meters, account| {
+            meters.count(account, resource, "oss.requests", quantity)
+        })
+        .await;
     }
 
     pub async fn level(&self, resource: &'static str, change: i64) {
-        self.meter(1, move |meters, account| meters.level(account, resource, "oss.storage", change))
-            .await;
+        self.meter(1, move |meters, account| {
+            meters.level(account, resource, "oss.storage", change)
+        })
+        .await;
     }
 
     /// An action of account 1's root; account 9 is the operator.
@@ -285,7 +317,8 @@ impl World {
             })
             .await;
         assert_eq!(sums.values().sum::<i128>(), 0, "every debit has its credit");
-        let revenue: i128 = sums.iter().filter(|((_, book), _)| book == "revenue").map(|(_, sum)| sum).sum();
+        let revenue: i128 =
+            sums.iter().filter(|((_, book), _)| book == "revenue").map(|(_, sum)| sum).sum();
         let lines = self.number("SELECT SUM(amount) FROM billing_line").await;
         assert_eq!(-revenue, i128::from(lines), "revenue is what the lines come to");
     }
@@ -307,7 +340,13 @@ fn cloud(db: &Db, clock: &Arc<AnyClock>, releases: &Arc<Releases>) -> Arc<Cloud>
     })
 }
 
-pub fn price(meter: &str, id: &str, unit_size: i64, free: i64, tiers: &[(Option<i64>, i64)]) -> Price {
+pub fn price(
+    meter: &str,
+    id: &str,
+    unit_size: i64,
+    free: i64,
+    tiers: &[(Option<i64>, i64)],
+) -> Price {
     Price {
         id: id.into(),
         product: "oss".into(),
