@@ -2,6 +2,7 @@
 //! against a real `awan serve`, over plain HTTP and over TLS, first on SQLite and then, shorter, on
 //! PostgreSQL; then outside judges of what the cloud published. Everything it starts it stops again.
 
+mod bill;
 mod log;
 mod outside;
 
@@ -14,6 +15,7 @@ use crate::lanes::{Counts, Lanes, Runner};
 use crate::postgres::Postgres;
 use crate::workspace::{Scratch, Workspace, read, write};
 use crate::{Result, Verdict, process, setup};
+use bill::Bills;
 use log::{Evidence, Keeper};
 use outside::Outside;
 
@@ -65,6 +67,7 @@ fn needs(wanted: &dyn Fn(&str) -> bool) -> Vec<&'static setup::Need> {
     }
     if wanted("clients") || wanted("postgres") {
         needs.extend([&setup::PYTHON, &setup::NODE, &setup::GO, &setup::CHROMIUM]);
+        needs.push(&setup::FAKETIME);
     }
     needs
 }
@@ -159,6 +162,7 @@ struct Clients {
     python: Result<PathBuf>,
     node: Result<PathBuf>,
     go: Result<()>,
+    faketime: Result<()>,
     outside: Outside,
     filter: Vec<String>,
 }
@@ -178,15 +182,17 @@ impl Clients {
             .and_then(|()| setup::python(workspace, &dir.join("requirements.txt")));
         let node = there(&setup::NODE).and_then(|()| setup::node(workspace, &dir.join("node")));
         let go = there(&setup::GO);
+        let faketime = there(&setup::FAKETIME);
         let awan = workspace.build_awan(false)?;
-        let outside = Outside::install(workspace, &awan, &there);
-        Ok(Self { dir, root: workspace.root.clone(), awan, python, node, go, outside, filter })
+        let outside = Outside::install(workspace, &there);
+        let root = workspace.root.clone();
+        Ok(Self { dir, root, awan, python, node, go, faketime, outside, filter })
     }
 
     /// Starts a cloud on `backend`, runs every client against it and stops it.
     fn against(&self, lanes: &mut Lanes, backend: &Backend<'_>) {
         let name = backend.name();
-        let (cloud, scratch) = match self.serve(backend) {
+        let (cloud, scratch, options) = match self.serve(backend) {
             Ok(served) => served,
             Err(why) => return lanes.add(&format!("clients, {name}"), || Err(why)),
         };
@@ -194,8 +200,10 @@ impl Clients {
         let keeper = Keeper::start(&public_log, scratch.path());
         self.python(lanes, backend, &cloud);
         self.node(lanes, backend, &cloud);
+        let mut bills = None;
         if self.filter.is_empty() {
-            self.judge(lanes, backend, &cloud, scratch.path());
+            bills = self.demonstrate(lanes, backend, &cloud, (scratch.path(), options));
+            self.judge(lanes, backend, &cloud);
         }
         let key = cloud.file().and_then(|file| file.log_key().map(str::to_owned));
         let mut log = Ok(String::new());
@@ -203,8 +211,7 @@ impl Clients {
             log = cloud.stop();
             log.as_ref().map(|_| ONE).map_err(Clone::clone)
         });
-        let allowed = read(&self.dir.join("log.allowed"));
-        lanes.add(&format!("quiet log, {name}"), || quiet_log(&log?, &allowed?));
+        self.quiet_log(lanes, &format!("quiet log, {name}"), log);
         let checkpoints = keeper.and_then(Keeper::finish);
         if self.filter.is_empty() {
             let evidence = key
@@ -214,11 +221,41 @@ impl Clients {
                 Err(why) => lanes.add(&format!("log verifiers, {name}"), || Err(why)),
             }
         }
+        // Last, for the log grows by it.
+        if let Some(bills) = bills {
+            let log = bills.judge(lanes);
+            self.quiet_log(lanes, "quiet log, a day later", log);
+        }
+    }
+
+    /// Runs the demonstration, whose bill is judged when its hours are over. A bill is the same on
+    /// every database, so one is enough.
+    fn demonstrate(
+        &self,
+        lanes: &mut Lanes,
+        backend: &Backend<'_>,
+        cloud: &Cloud,
+        (scratch, options): (&Path, Vec<String>),
+    ) -> Option<Bills<'_>> {
+        let Backend::Sqlite = backend else { return None };
+        if let Err(why) = &self.faketime {
+            lanes.skip("bills", why);
+            return None;
+        }
+        let bills = Bills::new(&self.awan, &self.outside, cloud, scratch, options);
+        let bills = bills.inspect_err(|why| lanes.add("bills", || Err(why.clone()))).ok()?;
+        bills.demonstrate(lanes, &self.root.join("examples/pemilu2024"));
+        Some(bills)
+    }
+
+    fn quiet_log(&self, lanes: &mut Lanes, name: &str, log: Result<String>) {
+        let allowed = read(&self.dir.join("log.allowed"));
+        lanes.add(name, || quiet_log(&log?, &allowed?));
     }
 
     /// Lets outside judges look at the running cloud. What the database cannot change is judged
     /// on one database only.
-    fn judge(&self, lanes: &mut Lanes, backend: &Backend<'_>, cloud: &Cloud, scratch: &Path) {
+    fn judge(&self, lanes: &mut Lanes, backend: &Backend<'_>, cloud: &Cloud) {
         let name = backend.name();
         if let Backend::Sqlite = backend {
             let load = || self.load(cloud);
@@ -226,7 +263,6 @@ impl Clients {
             self.outside.pages(lanes, name, cloud);
         }
         self.outside.releases(lanes, name, cloud);
-        self.outside.bill(lanes, name, cloud, scratch);
     }
 
     /// What makes entries in the log, four at a time.
@@ -237,13 +273,15 @@ impl Clients {
         load
     }
 
-    fn serve(&self, backend: &Backend<'_>) -> Result<(Cloud, Scratch)> {
+    /// A cloud for the clients, and the options with which it can be started again.
+    fn serve(&self, backend: &Backend<'_>) -> Result<(Cloud, Scratch, Vec<String>)> {
         let scratch = Scratch::new("clients")?;
-        let mut options = backend.options(scratch.path(), &self.dir)?;
-        options.extend(["--port-base".to_owned(), free_port_base()?.to_string()]);
+        let options = backend.options(scratch.path(), &self.dir)?;
+        let ports = ["--port-base".to_owned(), free_port_base()?.to_string()];
         let data_dir = scratch.path().join("data");
-        let cloud = Cloud::start(&self.awan, &data_dir, &options, Life::Run)?;
-        Ok((cloud, scratch))
+        let cloud =
+            Cloud::start(&self.awan, &data_dir, &[&options, &ports[..]].concat(), Life::Run)?;
+        Ok((cloud, scratch, options))
     }
 
     fn python(&self, lanes: &mut Lanes, backend: &Backend<'_>, cloud: &Cloud) {
