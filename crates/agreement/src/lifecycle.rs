@@ -113,6 +113,10 @@ fn followed(
         let message = "The tenant's key stays the same as long as the agreement lasts.";
         return Err(invalid("Document", message));
     }
+    if release.terms().price_book.currency != before.terms().price_book.currency {
+        let message = "The currency stays the same as long as the agreement lasts.";
+        return Err(invalid("Document", message));
+    }
     Ok((before, term))
 }
 

@@ -224,6 +224,19 @@ async fn an_amendment_of_the_future_waits_and_another_before_it_takes_its_place(
 }
 
 #[tokio::test]
+async fn the_currency_lasts_as_long_as_the_agreement() {
+    let world = world().await;
+    world.agree(&world.draft(KPU)).await;
+    let mut draft = world.following(KPU, Tag::ContractAmendment, "2", "1");
+    draft.terms.price_book.currency = "USD".to_owned();
+    let release = Release::build(&draft).unwrap();
+    let document = text(&release);
+    let params = [("Ocid", release.ocid()), ("Document", document.as_str())];
+    let refused = world.refused(&operator(), "AmendAgreement", &params).await;
+    assert_eq!(refused, "InvalidParameter.Document");
+}
+
+#[tokio::test]
 async fn a_tenants_key_lasts_as_long_as_its_agreement() {
     let world = world().await;
     world.agree(&world.draft(KPU)).await;
