@@ -133,7 +133,9 @@ fn named(args: &NamedArgs, action: &str, done: &str) -> Result<()> {
     let answer = cloud.api.call(api::AWAN, action, &params);
     let answer = answer.with_context(|| format!("release {} of {}", args.release, args.ocid))?;
     output::json(&answer)?;
-    output::talk(format_args!("release {} is {done}", args.release));
+    let since =
+        answer["ActiveSince"].as_str().map_or_else(String::new, |at| format!(" from {at} on"));
+    output::talk(format_args!("release {} is {done}{since}", args.release));
     let id = output::plain(&answer["RequestId"]);
     output::hint(format_args!("the log's proof of it: awan receipt {id}"));
     Ok(())

@@ -131,6 +131,21 @@ fn hint_for(code: &str) -> Option<&'static str> {
         "Forbidden.SpendingLimit" => {
             "`awan bill` shows what the month has cost; an amendment raises the limit, or it starts anew next month; reading and deleting go on"
         }
+        "Forbidden.NoticePeriod" => {
+            "`awan agreement end --until TIME` with a time after the notice; the tenant may end it at once"
+        }
+        "Forbidden.PrivilegedAccess" => {
+            "the tenant's agreement allows no such reading; an amendment signed by both parties could: awan agreement amend"
+        }
+        "OperationConflict.Agreement" => {
+            "`awan agreement list` shows how far each release is: draft, signed by both, published, active"
+        }
+        "EntityNotExist.Agreement" => {
+            "`awan agreement list` shows the agreements that concern the account"
+        }
+        "OperationConflict.PrivilegedAccess" | "EntityNotExist.PrivilegedAccess" => {
+            "`awan access list` shows every access and its state"
+        }
         "Forbidden.AccountSuspended" => "only the operator can end the suspension (ResumeAccount)",
         "NoSuchBucket" => {
             "`awan oss ls` lists the buckets that exist; `awan oss mb oss://NAME` makes one"
@@ -193,6 +208,22 @@ mod tests {
             .expect_err("is an error");
         assert_eq!(format!("{error:#}"), "list buckets: no key");
         assert_eq!(hint_of(&error).as_deref(), Some("run configure"));
+    }
+
+    #[test]
+    fn every_refusal_by_an_agreement_has_advice() {
+        for code in [
+            &base::code::NO_AGREEMENT,
+            &base::code::SERVICE_NOT_GRANTED,
+            &base::code::AGREEMENT_ENDED,
+            &base::code::RESIDENCY,
+            &base::code::ZONES_REQUIRED,
+            &base::code::PERMIT_LAPSED,
+            &base::code::SPENDING_LIMIT,
+            &base::code::ACCOUNT_SUSPENDED,
+        ] {
+            assert!(hint_for(code.name).is_some(), "{}", code.name);
+        }
     }
 
     #[test]

@@ -121,9 +121,9 @@ pub fn run(args: &MirrorArgs) -> Result<ExitCode> {
     }
 }
 
-/// Whether the trouble was on the way to the log, and may be over the next time.
+/// Whether the trouble was on the way to the log, or before its beginning, and may be over the next time.
 fn is_passing(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(read::Error::Io { .. }))
+    matches!(error.downcast_ref(), Some(read::Error::Io { .. } | read::Error::Missing { .. }))
         || matches!(error.downcast_ref(), Some(Error::Log(read::Error::Io { .. })))
 }
 
@@ -165,6 +165,10 @@ impl Copy {
         let log = match Reader::open(self.log.clone(), &self.key) {
             Ok(log) => log,
             Err(error @ read::Error::Io { .. }) => return Err(error.into()),
+            // One that only just began. A log that had entries and shows none is another matter.
+            Err(error @ read::Error::Missing { .. }) if self.mirror.note().is_none() => {
+                return Err(error).context("the log has published nothing yet");
+            }
             Err(error) => return Ok(Turn::Refused(vec![words(&error)])),
         };
         let had = self.mirror.size();

@@ -63,7 +63,8 @@ pub fn run(args: &ReceiptArgs) -> Result<ExitCode> {
         let file = file_of(args, at);
         write_private(&file, &bytes)?;
         let mut findings = Findings::default();
-        receipt::check(&bytes, &Trust { key: Some(log.key()), policy: None }, &mut findings)?;
+        let trust = Trust { key: log.key(), policy: None };
+        receipt::check(&receipt::read(&bytes)?, &trust, &mut findings);
         if !findings.is_sound() {
             code = ExitCode::FAILURE;
         }

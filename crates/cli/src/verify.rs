@@ -14,12 +14,13 @@
 //!
 //! Every answer but the trail and the bill is a function of public things alone.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Args;
 use tlog::policy::Policy;
+use tlog::{Checkpoint, Note, Verifier};
 
 use crate::api::Api;
 use crate::http::Http;
@@ -43,6 +44,7 @@ pub use log::{Log, Refused, open, verifier};
 pub use trail::check_trail;
 
 use documents::Documents;
+use history::Histories;
 use memory::Memory;
 
 /// Arguments of `awan verify`.
@@ -151,7 +153,7 @@ pub fn run(args: &VerifyArgs) -> Result<ExitCode> {
     };
     let mut findings = check(&log);
     if let Some(policy) = &policy {
-        check_policy(&log, policy, &mut findings);
+        receipt::cosigners(&log.note(), Some(policy), &mut findings);
     }
     if !args.no_memory {
         let memory = match &args.seen {
@@ -171,18 +173,24 @@ fn questions(
     log: &Log,
     findings: &mut Findings,
 ) -> Result<()> {
-    let documents = args.log.documents(profile)?;
     if let Some(limit) = args.trail {
         let api = Api::new(&Http::new(profile, 1)?, profile)?;
         check_trail(&api, log, limit, findings)?;
     }
+    // Where one country is asked about, the agreements' own defects do not matter.
+    let by_agreement = args.placements.is_some() && args.country.is_none();
+    let histories = if args.agreements.is_some() || by_agreement || args.bill.is_asked() {
+        Histories::read(log, &args.log.documents(profile)?, findings)
+    } else {
+        Histories::default()
+    };
     if let Some(wanted) = &args.agreements {
-        agreements::check(log, &documents, wanted, findings);
+        agreements::check(&histories, wanted, findings);
     }
     if let Some(tenant) = &args.placements {
-        placements::check(log, &documents, tenant, args.country.as_deref(), findings);
+        placements::check(log, &histories, tenant, args.country.as_deref(), findings);
     }
-    bill::check(&args.bill, profile, log, &documents, findings)
+    bill::check(&args.bill, profile, log, &histories, findings)
 }
 
 /// Checks every entry and tile against the signed checkpoint.
@@ -217,39 +225,36 @@ pub fn check(log: &Log) -> Findings {
     findings
 }
 
-fn check_policy(log: &Log, policy: &Policy, findings: &mut Findings) {
-    match policy.satisfied_by(&log.note()) {
-        Ok(witnesses) => {
-            let names: Vec<&str> = witnesses.iter().map(|witness| witness.name.as_str()).collect();
-            let names = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
-            findings.checked("cosigned", format_args!("by {names}, which satisfies the policy"));
-        }
-        Err(error) => {
-            let error = anyhow::Error::from(error);
-            findings.defect(format!("the checkpoint does not satisfy the policy: {error:#}"));
-        }
-    }
-}
-
 fn check_receipt(
     args: &VerifyArgs,
     profile: &Profile,
     policy: Option<&Policy>,
-    file: &std::path::Path,
+    file: &Path,
     findings: &mut Findings,
 ) -> Result<()> {
     let bytes = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
-    let known = args.log.log_key.is_some() || policy.is_none_or(|policy| policy.logs().is_empty());
-    let key = known.then(|| verifier(profile, args.log.log_key.as_deref())).transpose()?;
-    let trust = receipt::Trust { key: key.as_ref(), policy };
-    let checked = receipt::check(&bytes, &trust, findings)?;
-    if let (Some((proof, checkpoint)), Some(key), false) = (checked, &key, args.no_memory) {
-        Memory::of_user(key)?.check_alone(&proof.checkpoint, &checkpoint, key, findings)?;
+    let receipt = receipt::read(&bytes)?;
+    let note = &receipt.0.checkpoint;
+    let key = match policy.and_then(|policy| key_in(policy, note)) {
+        Some(key) if args.log.log_key.is_none() => key,
+        _ => verifier(profile, args.log.log_key.as_deref())?,
+    };
+    let trust = receipt::Trust { key: &key, policy };
+    if let (Some(checkpoint), false) = (receipt::check(&receipt, &trust, findings), args.no_memory)
+    {
+        Memory::of_user(&key)?.check_alone(note, &checkpoint, &key, findings)?;
     }
     Ok(())
 }
 
-fn read_policy(file: &std::path::Path) -> Result<Policy> {
+/// The key of the log that a checkpoint claims to be of, where the policy knows it.
+fn key_in(policy: &Policy, note: &Note) -> Option<Verifier> {
+    let origin = Checkpoint::parse(note.text()).ok()?.origin;
+    let mut keys = policy.logs().iter().map(|log| &log.key);
+    keys.find(|key| key.name() == origin).cloned()
+}
+
+fn read_policy(file: &Path) -> Result<Policy> {
     let bytes = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
     Policy::parse(&bytes).with_context(|| format!("{} is not a policy", file.display()))
 }

@@ -70,7 +70,8 @@ pub(super) fn show(args: &ShowArgs) -> Result<()> {
     }
     let mut lines = summary(&release);
     if let Some(state) = answer["State"].as_str() {
-        lines.insert(1, format!("Keadaan / State: {state}"));
+        let title = both("", release.title()).len();
+        lines.insert(title, format!("Keadaan / State: {state}"));
     }
     lines.extend(details(release.terms()));
     lines.push(String::new());

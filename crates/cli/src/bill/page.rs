@@ -47,7 +47,8 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem;margin:.75r
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%}\
 th,td{padding:.3rem .5rem;border-bottom:1px solid #bbb;text-align:left;vertical-align:top}\
 th{border-bottom:2px solid #111}.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}\
-tfoot td,tfoot th{border-bottom:0}tfoot tr:last-child{font-weight:700;border-top:2px solid #111}\
+.sums{margin:1rem 0 0 auto;width:min(100%,24rem)}.sums td,.sums th{border-bottom:0}\
+.sums tr:last-child{font-weight:700;border-top:2px solid #111}\
 code{font-size:.8rem;overflow-wrap:anywhere}.note{color:#444;font-size:.85rem}\
 @media print{body{padding:0;max-width:none;font-size:10pt}.scroll{overflow:visible}tr{break-inside:avoid}thead{display:table-header-group}}";
 
@@ -177,7 +178,13 @@ impl Page<'_> {
                 ),
             );
         }
-        html.push_str("</tbody>\n<tfoot>\n");
+        html.push_str("</tbody>\n</table>\n</div>\n");
+        self.sums(html);
+    }
+
+    /// The sums, in a table of their own: they must be seen on a narrow screen, too.
+    fn sums(&self, html: &mut String) {
+        html.push_str("<table class=\"sums\">\n<tbody>\n");
         let micro = |name: &str| integer(&self.bill[name]);
         let left = micro("PayableMicro").saturating_sub(micro("PaidMicro"));
         for (name, amount) in [
@@ -191,11 +198,11 @@ impl Page<'_> {
             write(
                 html,
                 format_args!(
-                    "<tr><th scope=\"row\" colspan=\"5\">{name}</th><td class=\"n\">{amount}</td></tr>\n"
+                    "<tr><th scope=\"row\">{name}</th><td class=\"n\">{amount}</td></tr>\n"
                 ),
             );
         }
-        html.push_str("</tfoot>\n</table>\n</div>\n");
+        html.push_str("</tbody>\n</table>\n");
     }
 
     /// The item's name in the page's language, where a release has one.
@@ -251,7 +258,7 @@ impl Page<'_> {
         write(html, format_args!(
             "<p class=\"note\">{} <code>awan verify --bill {month}</code></p>\n",
             self.say(
-                "Setiap jumlah mengikuti dari pemakaian dan daftar harga dalam perjanjian yang diterbitkan, dibulatkan ke bawah satu kali ke sepersejuta rupiah; siapa pun yang memegang pemakaiannya dapat menghitungnya ulang:",
+                "Setiap jumlah mengikuti dari pemakaian dan daftar harga dalam perjanjian yang diterbitkan, dibulatkan ke bawah satu kali ke sepersejuta satuan mata uang; siapa pun yang memegang pemakaiannya dapat menghitungnya ulang:",
                 "Every amount follows from the usage and from the price book of the published agreement, rounded down once to the micro-unit; whoever holds the usage can reckon it again:"
             )
         ));

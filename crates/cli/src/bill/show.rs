@@ -41,6 +41,11 @@ pub(super) fn run(args: &ShowArgs, account: &Account) -> Result<()> {
     out.write_all(output::table(&headings, &rows).as_bytes())?;
     writeln!(out)?;
     out.write_all(output::table(&["", "Amount"], &sums(&bill)).as_bytes())?;
+    if rows.is_empty() {
+        output::hint(
+            "an hour is billed five minutes after its end; `awan usage` shows what was used",
+        );
+    }
     for release in bill["Releases"]["Release"].as_array().into_iter().flatten() {
         let name = output::plain(&release["ReleaseId"]);
         output::talk(format_args!(

@@ -65,14 +65,26 @@ fn find(args: &WhyArgs, account: &Account, month: &Month) -> Result<Vec<Line>> {
         lines.retain(|line| line.line_id == number);
         return if lines.is_empty() { Err(nothing()) } else { Ok(lines) };
     }
-    let mut newest: BTreeMap<String, Line> = BTreeMap::new();
-    for line in books::lines(&account.api, month, &[("Resource", &args.what)])? {
-        let known = newest.get(&line.meter);
-        if known.is_none_or(|known| known.line_id < line.line_id) {
-            newest.insert(line.meter.clone(), line);
+    // An ARN is asked for as it is; a short name is looked for at the end of every ARN.
+    let whole = args.what.starts_with("acs:");
+    let exact = [("Resource", args.what.as_str())];
+    let mut newest: BTreeMap<(String, String), Line> = BTreeMap::new();
+    for line in books::lines(&account.api, month, if whole { &exact } else { &[] })? {
+        let key = (line.resource.clone(), line.meter.clone());
+        let known = newest.get(&key);
+        if is_called(&line.resource, &args.what)
+            && known.is_none_or(|known| known.line_id < line.line_id)
+        {
+            newest.insert(key, line);
         }
     }
     if newest.is_empty() { Err(nothing()) } else { Ok(newest.into_values().collect()) }
+}
+
+/// Whether a resource is meant by a name: its own, or the end of its ARN.
+fn is_called(resource: &str, name: &str) -> bool {
+    let end = resource.strip_suffix(name);
+    end.is_some_and(|before| before.is_empty() || before.ends_with([':', '/']))
 }
 
 /// Where in the log each release came into force; empty where the log is not at hand.
@@ -179,6 +191,14 @@ mod tests {
             "amount    IDR 12,800.00",
         ] {
             assert!(steps.contains(said), "{steps}\nlacks {said}");
+        }
+    }
+
+    #[test]
+    fn a_resource_is_found_by_the_end_of_its_name() {
+        let bucket = "acs:oss:*:7:pemilu";
+        for (name, called) in [(bucket, true), ("pemilu", true), ("milu", false), ("7", false)] {
+            assert_eq!(is_called(bucket, name), called, "{name}");
         }
     }
 

@@ -3,15 +3,12 @@
 
 use base::{Clock, SystemClock};
 
-use super::documents::Documents;
 use super::findings::Findings;
 use super::history::{Histories, History, Period};
-use super::log::Log;
 use crate::output;
 
 /// Checks the agreements of everybody, or those of one account or one process.
-pub(super) fn check(log: &Log, documents: &Documents, wanted: &str, findings: &mut Findings) {
-    let histories = Histories::read(log, documents, findings);
+pub(super) fn check(histories: &Histories, wanted: &str, findings: &mut Findings) {
     let mut releases = 0_u64;
     let mut shown = 0_u64;
     for (tenant, history) in &histories.of {
@@ -29,7 +26,7 @@ pub(super) fn check(log: &Log, documents: &Documents, wanted: &str, findings: &m
         return;
     }
     findings.proven.push(format!(
-        "{} releases of {} tenants: each is the document that the log names, signed by both parties, in order",
+        "{} releases of {} tenants: each is the document that the log names, signed as it must be, in order",
         output::count(releases),
         output::count(shown)
     ));
@@ -63,4 +60,9 @@ fn show(tenant: &str, history: &History, findings: &mut Findings) {
         None => "nothing".to_owned(),
     };
     findings.checked("in force", format_args!("{tenant}  {in_force}"));
+    for Period { from, published, .. } in history.periods.iter().filter(|period| period.from > now)
+    {
+        let id = published.release.id();
+        findings.checked("then", format_args!("{tenant}  release {id} from {}", from.iso()));
+    }
 }

@@ -11,7 +11,6 @@ use clap::Args;
 use serde_json::Value;
 use terms::prices::{self, BillLine, UsageLine, bill_digest, usage_digest};
 
-use super::documents::Documents;
 use super::findings::Findings;
 use super::history::{Histories, History, Period};
 use super::leaf::Leaf;
@@ -44,6 +43,13 @@ pub(super) struct BillArgs {
     bill_file: Option<PathBuf>,
 }
 
+impl BillArgs {
+    /// Whether a bill is to be checked.
+    pub fn is_asked(&self) -> bool {
+        self.bill.is_some()
+    }
+}
+
 /// Checks the bill, where one was asked for.
 ///
 /// # Errors
@@ -52,7 +58,7 @@ pub(super) fn check(
     args: &BillArgs,
     profile: &Profile,
     log: &Log,
-    documents: &Documents,
+    histories: &Histories,
     findings: &mut Findings,
 ) -> Result<()> {
     let Some(month) = &args.bill else { return Ok(()) };
@@ -66,7 +72,6 @@ pub(super) fn check(
     if bill.stated.month != month.as_str() {
         bail!("the bill is of {}, and {} was asked for", bill.stated.month, month.as_str());
     }
-    let histories = Histories::read(log, documents, findings);
     let nothing = History::default();
     let history = histories.of.get(&bill.stated.account_id).unwrap_or(&nothing);
     Check::new(month, &usage, &bill, history)?.run(log, findings);
@@ -151,7 +156,8 @@ impl<'a> Check<'a> {
             };
             let (quantity, cost) = expected.get(key).copied().unwrap_or_default();
             let (billed, amount) = stated.get(key).copied().unwrap_or_default();
-            if quantity != billed {
+            let listed = !release.is_empty() || billed != 0;
+            if listed && quantity != billed {
                 findings.defect(format!(
                     "{meter} under {by}: the usage is {quantity}, and the bill's lines say {billed}"
                 ));
@@ -247,8 +253,30 @@ impl<'a> Check<'a> {
                 sum.1 += i128::from(line.amount_micro);
             }
         }
-        // Lines without an agreement are of no currency, and a bill is asked for by its currency.
         sums
+    }
+
+    /// The lines of hours in which nothing was in force. They cost nothing and have no currency, so they are
+    /// on no bill that could be asked for; the log commits to them all the same.
+    fn unpriced(&self, day: &str) -> Vec<BillLine> {
+        let listed =
+            self.bill.lines.iter().any(|line| line.ocid.is_empty() && line.hour.starts_with(day));
+        let of_day = |line: &&Usage| !listed && line.quantity != 0 && line.hour.starts_with(day);
+        let unpriced = |line: &&Usage| {
+            Time::parse_iso(&line.hour).is_some_and(|hour| self.pricing(hour).is_none())
+        };
+        let line = |line: &Usage| BillLine {
+            resource: line.resource.clone(),
+            meter: line.meter.clone(),
+            hour: line.hour.clone(),
+            revision: "0".to_owned(),
+            ocid: String::new(),
+            release: String::new(),
+            quantity: line.quantity.to_string(),
+            amount: "0".to_owned(),
+            currency: String::new(),
+        };
+        self.usage.iter().filter(of_day).filter(unpriced).map(line).collect()
     }
 
     /// The stated sum and tax are those of the lines on the bill.
@@ -383,7 +411,7 @@ impl<'a> Check<'a> {
         });
         for (what, name, found) in [
             ("usage", "usage", usage_digest(used.collect())),
-            ("bill lines", "bill", bill_digest(billed.collect())),
+            ("bill lines", "bill", bill_digest(billed.chain(self.unpriced(day)).collect())),
         ] {
             let committed = detail[name].as_str().unwrap_or_default();
             if committed != found {

@@ -9,7 +9,6 @@ use serde::Deserialize;
 use serde_json::Value;
 use terms::clauses::DataClass;
 
-use super::documents::Documents;
 use super::findings::Findings;
 use super::history::{Histories, History};
 use super::leaf::Leaf;
@@ -50,19 +49,14 @@ struct Census<'a> {
     defects: Vec<String>,
 }
 
-/// Checks all placements of an account.
+/// Checks all placements of an account; where no country is named, by its agreements.
 pub(super) fn check(
     log: &Log,
-    documents: &Documents,
+    histories: &Histories,
     tenant: &str,
     country: Option<&str>,
     findings: &mut Findings,
 ) {
-    // The agreements' own defects matter only where they decide.
-    let histories = match country {
-        Some(_) => Histories::default(),
-        None => Histories::read(log, documents, findings),
-    };
     let mut census = Census {
         tenant,
         country,

@@ -5,8 +5,9 @@ use anyhow::{Context, Result};
 use base::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tlog::note::Signature;
 use tlog::policy::Policy;
-use tlog::{Checkpoint, Hash, Proof, Verifier};
+use tlog::{Checkpoint, Hash, Note, Proof, Verifier};
 
 use super::findings::Findings;
 use super::leaf::Leaf;
@@ -36,77 +37,61 @@ impl Opening {
 
 /// Whom to believe about the log.
 pub(crate) struct Trust<'a> {
-    /// The log's key; `None` where the policy names the logs.
-    pub key: Option<&'a Verifier>,
+    /// The log's key.
+    pub key: &'a Verifier,
     /// Which witnesses must have cosigned.
     pub policy: Option<&'a Policy>,
 }
 
-/// Checks a receipt; answers its proof and the checkpoint that it leads to, where it is one.
+/// Reads a receipt; it proves nothing until checked.
 ///
 /// # Errors
-/// Where the file is no receipt at all.
-pub(crate) fn check(
-    bytes: &[u8],
-    trust: &Trust<'_>,
-    findings: &mut Findings,
-) -> Result<Option<(Proof, Checkpoint)>> {
+/// Where it is none.
+pub(crate) fn read(bytes: &[u8]) -> Result<(Proof, Opening)> {
     let proof = Proof::parse(bytes).context("read the receipt")?;
-    let opening: Opening = serde_json::from_slice(&proof.extra)
+    let opening = serde_json::from_slice(&proof.extra)
         .context("the receipt holds no entry: it is a proof of something else")?;
-    let Some(checkpoint) = included(&proof, &opening, trust, findings) else { return Ok(None) };
-    let leaf = match Leaf::parse(opening.leaf.as_bytes()) {
-        Ok(leaf) => leaf,
-        Err(why) => {
-            findings.defect(format!("entry {}: {why}", proof.index));
-            return Ok(None);
-        }
-    };
-    show_leaf(&proof, &leaf, &checkpoint, findings);
-    cosigners(&proof, trust.policy, findings);
-    if !leaf.is_opened_by(&opening.statement, &opening.salt) {
-        findings.defect(format!(
-            "entry {} commits to something else than the receipt's statement: expected the commitment {}",
-            proof.index, leaf.commitment
-        ));
-        return Ok(Some((proof, checkpoint)));
-    }
-    show_statement(&leaf, &opening.statement, findings);
-    findings.proven.push(format!(
-        "entry {} of {} is this, and nobody can change or deny it without breaking the signed root of {} entries",
-        proof.index,
-        checkpoint.origin,
-        output::count(checkpoint.size)
-    ));
-    Ok(Some((proof, checkpoint)))
+    Ok((proof, opening))
 }
 
-/// The checkpoint that the proof leads to, where every signature and hash is right.
-fn included(
-    proof: &Proof,
-    opening: &Opening,
+/// Checks a receipt; answers the checkpoint that it leads to, where it leads to one.
+pub(crate) fn check(
+    (proof, opening): &(Proof, Opening),
     trust: &Trust<'_>,
     findings: &mut Findings,
 ) -> Option<Checkpoint> {
-    let leaf = Hash::leaf(opening.leaf.as_bytes());
-    let key = trust.key.cloned().or_else(|| {
-        // The policy names the logs; its own check of the signature follows below.
-        let origin = Checkpoint::parse(proof.checkpoint.text()).ok()?.origin;
-        let logs = trust.policy?.logs().iter();
-        logs.map(|log| &log.key).find(|key| key.name() == origin).cloned()
-    });
-    let Some(key) = key else {
-        findings.defect("the receipt's checkpoint is of a log that is not known");
-        return None;
-    };
-    match proof.verify(leaf, &key) {
-        Ok(checkpoint) => Some(checkpoint),
+    let index = proof.index;
+    let checkpoint = match proof.verify(Hash::leaf(opening.leaf.as_bytes()), trust.key) {
+        Ok(checkpoint) => checkpoint,
         Err(error) => {
             let error = anyhow::Error::from(error);
-            findings.defect(format!("entry {}: {error:#}", proof.index));
-            None
+            findings.defect(format!("entry {index}: {error:#}"));
+            return None;
         }
+    };
+    let leaf = match Leaf::parse(opening.leaf.as_bytes()) {
+        Ok(leaf) => leaf,
+        Err(why) => {
+            findings.defect(format!("entry {index}: {why}"));
+            return None;
+        }
+    };
+    show_leaf(proof, &leaf, &checkpoint, findings);
+    cosigners(&proof.checkpoint, trust.policy, findings);
+    if leaf.is_opened_by(&opening.statement, &opening.salt) {
+        show_statement(&leaf, &opening.statement, findings);
+    } else {
+        findings.defect(format!(
+            "entry {index} commits to something else than the receipt's statement: expected the commitment {}",
+            leaf.commitment
+        ));
     }
+    findings.proven.push(format!(
+        "entry {index} of {} is this, and nobody can change or deny it without breaking the signed root of {} entries",
+        checkpoint.origin,
+        output::count(checkpoint.size)
+    ));
+    Some(checkpoint)
 }
 
 fn show_leaf(proof: &Proof, leaf: &Leaf, checkpoint: &Checkpoint, findings: &mut Findings) {
@@ -130,31 +115,28 @@ fn show_leaf(proof: &Proof, leaf: &Leaf, checkpoint: &Checkpoint, findings: &mut
 }
 
 /// Names the cosigners; those of the policy are verified, of others only the name is known.
-fn cosigners(proof: &Proof, policy: Option<&Policy>, findings: &mut Findings) {
-    match policy.map(|policy| policy.satisfied_by(&proof.checkpoint)) {
-        Some(Ok(witnesses)) => {
+pub(super) fn cosigners(note: &Note, policy: Option<&Policy>, findings: &mut Findings) {
+    let Some(policy) = policy else {
+        // The first signature is the log's own.
+        let others: Vec<&str> = note.signatures().iter().skip(1).map(Signature::name).collect();
+        if !others.is_empty() {
+            let others = others.join(", ");
+            findings
+                .checked("cosigned", format_args!("by {others}, not checked (give --policy FILE)"));
+        }
+        return;
+    };
+    // A policy that names logs is for those only.
+    let known = if policy.logs().is_empty() { Ok(()) } else { policy.verify(note).map(drop) };
+    match known.and_then(|()| policy.satisfied_by(note)) {
+        Ok(witnesses) => {
             let names: Vec<&str> = witnesses.iter().map(|witness| witness.name.as_str()).collect();
             let names = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
             findings.checked("cosigned", format_args!("by {names}, which satisfies the policy"));
         }
-        Some(Err(error)) => {
+        Err(error) => {
             let error = anyhow::Error::from(error);
             findings.defect(format!("the checkpoint does not satisfy the policy: {error:#}"));
-        }
-        None => {
-            let others: Vec<&str> = proof
-                .checkpoint
-                .signatures()
-                .iter()
-                .skip(1)
-                .map(tlog::note::Signature::name)
-                .collect();
-            if !others.is_empty() {
-                findings.checked(
-                    "cosigned",
-                    format_args!("by {}, not checked (give --policy FILE)", others.join(", ")),
-                );
-            }
         }
     }
 }

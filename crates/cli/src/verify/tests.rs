@@ -42,7 +42,7 @@ fn what_an_operator_may_show_is_shown_as_a_policy_wants() {
     let policy = tlog::policy::Policy::parse(policy.as_bytes()).unwrap();
     let verdict = |world: &World| {
         let mut findings = super::Findings::default();
-        super::check_policy(&world.open(), &policy, &mut findings);
+        super::receipt::cosigners(&world.open().note(), Some(&policy), &mut findings);
         (findings.checked, findings.defects)
     };
     let (_, defects) = verdict(&world);

@@ -6,7 +6,7 @@ use crate::verify::agreements;
 
 /// What is wrong with the agreements in the log.
 fn defects(world: &World) -> Vec<String> {
-    world.ask(|log, documents, findings| agreements::check(log, documents, "", findings)).defects
+    world.ask(|_, histories, findings| agreements::check(histories, "", findings)).defects
 }
 
 /// Expects exactly one defect, which says this.
@@ -67,8 +67,7 @@ fn a_whole_history_is_told() {
     ];
     assert_eq!(histories(&world), expected);
 
-    let findings =
-        world.ask(|log, documents, findings| agreements::check(log, documents, OCID, findings));
+    let findings = world.ask(|_, histories, findings| agreements::check(histories, OCID, findings));
     assert!(findings.is_sound());
     let text = findings.checked.join("\n");
     for said in [
@@ -205,8 +204,7 @@ fn a_key_that_the_provider_never_declared() {
 
 #[test]
 fn who_has_no_agreement_is_said_to_have_none() {
-    let found = begun().ask(|log, documents, findings| {
-        agreements::check(log, documents, "0000000000000007", findings)
-    });
+    let found = begun()
+        .ask(|_, histories, findings| agreements::check(histories, "0000000000000007", findings));
     assert_eq!(found.defects, ["the log has no agreement 0000000000000007"]);
 }

@@ -154,6 +154,27 @@ fn a_bill_that_follows_from_usage_and_prices_passes() {
 }
 
 #[test]
+fn what_was_used_without_an_agreement_costs_nothing_and_is_committed_to() {
+    let mut books = books();
+    books.usage.push(Usage {
+        resource: "pemilu".to_owned(),
+        meter: PUT.to_owned(),
+        hour: hour(0),
+        quantity: 5,
+    });
+    let unpriced = json!({
+        "LineId": 0, "Bill": "2026-11", "Hour": hour(0), "Resource": "pemilu", "Meter": PUT, "Revision": 0,
+        "Quantity": 5, "AmountMicro": 0, "Currency": "", "Ocid": "", "ReleaseId": "",
+    });
+    books.bill["Lines"].as_array_mut().unwrap().push(unpriced);
+    books.commit();
+    assert!(books.check().is_sound(), "{:#?}", books.check().defects);
+    // A bill in rupiah does not list what has no currency.
+    books.bill["Lines"].as_array_mut().unwrap().pop();
+    assert!(books.check().is_sound(), "{:#?}", books.check().defects);
+}
+
+#[test]
 fn one_micro_unit_too_much_is_found() {
     let more = |books: &mut Books| {
         add(&mut books.line(3)["AmountMicro"], 1);

@@ -8,8 +8,8 @@ use crate::verify::{Findings, placements};
 const TENANT: &str = "1234567890123456";
 
 fn ask(world: &World, country: Option<&str>) -> Findings {
-    world.ask(|log, documents, findings| {
-        placements::check(log, documents, TENANT, country, findings)
+    world.ask(|log, histories, findings| {
+        placements::check(log, histories, TENANT, country, findings)
     })
 }
 

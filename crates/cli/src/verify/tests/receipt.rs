@@ -33,8 +33,8 @@ fn receipt_of(world: &mut World, statement: &str) -> Vec<u8> {
 
 fn check(bytes: &[u8], world: &World) -> Findings {
     let mut findings = Findings::default();
-    let trust = Trust { key: Some(world.signer.verifier()), policy: None };
-    receipt::check(bytes, &trust, &mut findings).unwrap();
+    let trust = Trust { key: world.signer.verifier(), policy: None };
+    receipt::check(&receipt::read(bytes).unwrap(), &trust, &mut findings);
     findings
 }
 
@@ -73,9 +73,14 @@ fn any_changed_byte_of_a_receipt_is_refused() {
         let mut changed = bytes.clone();
         changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
         let mut findings = Findings::default();
-        let trust = Trust { key: Some(world.signer.verifier()), policy: None };
-        let refused =
-            receipt::check(&changed, &trust, &mut findings).is_err() || !findings.is_sound();
+        let trust = Trust { key: world.signer.verifier(), policy: None };
+        let refused = match receipt::read(&changed) {
+            Ok(receipt) => {
+                receipt::check(&receipt, &trust, &mut findings);
+                !findings.is_sound()
+            }
+            Err(_) => true,
+        };
         assert!(refused, "byte {at} of {end_of_text}: {findings:?}");
     }
 }
@@ -121,8 +126,10 @@ fn two_checkpoints_of_one_size_are_evidence_without_the_log() {
     assert_eq!(other.defects(state.path()), [""; 0]);
 
     let mut findings = Findings::default();
-    let trust = Trust { key: Some(world.signer.verifier()), policy: None };
-    let (proof, checkpoint) = receipt::check(&bytes, &trust, &mut findings).unwrap().unwrap();
+    let trust = Trust { key: world.signer.verifier(), policy: None };
+    let receipt = receipt::read(&bytes).unwrap();
+    let checkpoint = receipt::check(&receipt, &trust, &mut findings).unwrap();
+    let proof = &receipt.0;
     let memory = world.memory(state.path());
     memory
         .check_alone(&proof.checkpoint, &checkpoint, world.signer.verifier(), &mut findings)

@@ -13,6 +13,7 @@ use tlog::{Directory, DirectoryWriter, Publisher, Signer};
 
 use crate::verify::Findings;
 use crate::verify::documents::Documents;
+use crate::verify::history::Histories;
 use crate::verify::log::{Files, Log};
 use crate::verify::memory::Memory;
 
@@ -107,10 +108,12 @@ impl World {
         }
     }
 
-    /// What one question finds.
-    pub fn ask(&self, question: impl Fn(&Log, &Documents, &mut Findings)) -> Findings {
+    /// What one question about log and agreements finds.
+    pub fn ask(&self, question: impl Fn(&Log, &Histories, &mut Findings)) -> Findings {
         let mut findings = Findings::default();
-        question(&self.open(), &self.documents(), &mut findings);
+        let log = self.open();
+        let histories = Histories::read(&log, &self.documents(), &mut findings);
+        question(&log, &histories, &mut findings);
         findings
     }
 
