@@ -89,6 +89,14 @@ pub fn run(args: &BillArgs) -> Result<()> {
     }
 }
 
+/// Shows what an account's use has cost so far.
+///
+/// # Errors
+/// Where the cloud refuses.
+pub(crate) fn overview(http: &Http, profile: &Profile) -> Result<()> {
+    overview::run(&Account { api: Api::new(http, profile)?, profile: profile.clone() })
+}
+
 /// The account that asks.
 struct Account {
     profile: Profile,

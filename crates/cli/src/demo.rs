@@ -17,7 +17,7 @@ use crate::http::Http;
 use crate::object::{Body, Dialect, Store};
 use crate::output;
 use crate::profile::{PlaceArgs, Profile};
-use crate::{audit, usage, verify};
+use crate::{audit, bill, usage, verify};
 
 mod archive;
 mod census;
@@ -191,7 +191,7 @@ impl Pemilu {
             bail!("the numbers are not those of the data set's README: {census:?}");
         }
 
-        step(8, "what it used, who did it, and whether the log has it");
+        step(8, "what it used, and who did it");
         let tenant = Api::new(&self.http, &self.tenant.owner)?;
         let used = settled_usage(&tenant).context("list the usage")?.into_iter();
         let used: Vec<Vec<String>> = used
@@ -211,6 +211,10 @@ impl Pemilu {
             .collect();
         show(&["Audited action", "Outcome", "Entries"], &rows)?;
 
+        step(9, "what it costs, by the agreement's prices");
+        bill::overview(&self.http, &self.tenant.owner)?;
+
+        step(10, "the log, both parties' signatures, and where every file lies");
         let code = self.verify(profile, &tenant)?;
         guide::show(profile, &self.tenant)?;
         Ok(code)
@@ -226,6 +230,7 @@ impl Pemilu {
         let log = verify::open(profile, None, None)?;
         let mut findings = verify::check(&log);
         verify::check_trail(tenant, &log, TRAIL_ENTRIES, &mut findings)?;
+        verify::check_tenant(profile, &log, &self.tenant.account_id, &mut findings)?;
         verify::show(&findings)
     }
 }

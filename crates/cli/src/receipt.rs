@@ -14,7 +14,7 @@ use crate::error::advise;
 use crate::http::Http;
 use crate::output;
 use crate::profile::{PlaceArgs, Profile, write_private};
-use crate::verify::receipt::{self, Opening, Trust};
+use crate::verify::receipt::{self, Opening, Secret, Trust};
 use crate::verify::{Findings, Log, LogArgs, show};
 
 /// A cloud publishes within seconds; between two looks at it.
@@ -113,7 +113,10 @@ pub(crate) fn prove(log: &Log, row: &Value) -> Result<Vec<u8>> {
     let index = row["LogIndex"].as_u64().context("the entry has no place in the log yet")?;
     let mut proof = log.proof(index).with_context(|| format!("prove entry {index}"))?;
     let opening =
-        Opening { leaf: text("Leaf")?, statement: text("Statement")?, salt: text("Salt")? };
+        Opening {
+            leaf: text("Leaf")?,
+            secret: Some(Secret { statement: text("Statement")?, salt: text("Salt")? }),
+        };
     proof.extra = opening.to_bytes()?;
     Ok(proof.to_string().into_bytes())
 }

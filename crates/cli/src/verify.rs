@@ -193,6 +193,22 @@ fn questions(
     bill::check(&args.bill, profile, log, &histories, findings)
 }
 
+/// Checks an account's agreements, and that all its data lies where they allowed.
+///
+/// # Errors
+/// Where it is not known where the documents are.
+pub fn check_tenant(
+    profile: &Profile,
+    log: &Log,
+    account: &str,
+    findings: &mut Findings,
+) -> Result<()> {
+    let histories = Histories::read(log, &LogArgs::default().documents(profile)?, findings);
+    agreements::check(&histories, account, findings);
+    placements::check(log, &histories, account, None, findings);
+    Ok(())
+}
+
 /// Checks every entry and tile against the signed checkpoint.
 pub fn check(log: &Log) -> Findings {
     let checkpoint = log.checkpoint();

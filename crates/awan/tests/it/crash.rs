@@ -7,33 +7,29 @@
 //! its timing); `AWAN_CRASH_ROUNDS` sets the number of kills.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cli::api::Api;
 use cli::object::{Body, Dialect, Listing, Store};
+use cli::profile::Profile;
 use ring::digest::{SHA256, digest};
+use serde_json::Value;
 use store::{Backend, Db};
 use tlog::{Directory, Note, Reader, Verifier};
 
+use crate::dice::{Dice, variable};
 use crate::server::{self, Server};
 
 const CLIENTS: u64 = 6;
-const BUCKET: &str = "crash";
-
-/// A small generator with a printed seed (SplitMix64).
-struct Dice(u64);
+/// Its objects lie in one zone.
+const LOCAL: &str = "crash";
+/// Its objects lie in two.
+const ZONED: &str = "crash-zoned";
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % sides
-    }
-
     /// A body that no other operation has, of a size that is small, middling or several extents long.
     fn body(&mut self) -> Vec<u8> {
         let size = match self.roll(20) {
@@ -77,6 +73,7 @@ enum Pending {
 /// One client: its own keys, and what it knows of them.
 struct Client {
     id: u64,
+    bucket: &'static str,
     dice: Dice,
     objects: BTreeMap<String, Content>,
     pending: Option<Pending>,
@@ -87,7 +84,9 @@ struct Client {
 impl Client {
     fn new(id: u64, seed: u64) -> Self {
         let dice = Dice(seed ^ (id + 1).wrapping_mul(0x1234_5678_9abc_def1));
-        Self { id, dice, objects: BTreeMap::new(), pending: None, done: Done::default(), made: 0 }
+        let bucket = if id < CLIENTS / 2 { LOCAL } else { ZONED };
+        let (objects, done) = (BTreeMap::new(), Done::default());
+        Self { id, bucket, dice, objects, pending: None, done, made: 0 }
     }
 
     /// Works until the cloud is gone.
@@ -112,16 +111,16 @@ impl Client {
             }
             (1..=3, Some(old)) => {
                 self.pending = Some(Pending::Delete(old.clone()));
-                store.delete(BUCKET, &old)
+                store.delete(self.bucket, &old)
             }
             (4..=5, Some(old)) if self.objects.get(&key) != Some(&self.objects[&old]) => {
                 self.pending = Some(Pending::Copy(key.clone(), self.objects[&old].clone()));
-                store.copy((BUCKET, &old), (BUCKET, &key))
+                store.copy((self.bucket, &old), (self.bucket, &key))
             }
             _ => {
                 let body = self.dice.body();
                 self.pending = Some(Pending::Put(key.clone(), content(&body)));
-                store.put(BUCKET, &key, Body::Bytes(&body), None).map(drop)
+                store.put(self.bucket, &key, Body::Bytes(&body), None).map(drop)
             }
         };
         match sent {
@@ -160,7 +159,7 @@ impl Client {
         let Some(pending) = &self.pending else { return };
         let happened = match pending {
             Pending::Put(key, new) | Pending::Copy(key, new) => {
-                let there = read(store, key);
+                let there = read(store, self.bucket, key);
                 let happened = there.as_ref() == Some(new);
                 assert!(
                     happened || there.as_ref() == self.objects.get(key),
@@ -169,7 +168,7 @@ impl Client {
                 happened
             }
             Pending::Delete(key) => {
-                let there = read(store, key);
+                let there = read(store, self.bucket, key);
                 assert!(
                     there.is_none() || there.as_ref() == self.objects.get(key),
                     "{key} is torn"
@@ -185,7 +184,7 @@ impl Client {
     fn check_all(&self, store: &Store) {
         for (key, content) in &self.objects {
             assert_eq!(
-                read(store, key).as_ref(),
+                read(store, self.bucket, key).as_ref(),
                 Some(content),
                 "{key} was acknowledged and is not there"
             );
@@ -193,9 +192,9 @@ impl Client {
     }
 }
 
-fn read(store: &Store, key: &str) -> Option<Content> {
+fn read(store: &Store, bucket: &str, key: &str) -> Option<Content> {
     let mut body = Vec::new();
-    match store.get(BUCKET, key, &mut body) {
+    match store.get(bucket, key, &mut body) {
         Ok(_) => Some(content(&body)),
         Err(error) if error.status() == Some(404) => None,
         Err(error) => panic!("{key}: {error}"),
@@ -239,6 +238,11 @@ fn total(clients: &[Client]) -> Done {
     })
 }
 
+fn open(dir: &Path) -> Db {
+    let backend = Backend::Sqlite(dir.join("cloud.db"));
+    Db::open(store::Config { backend, readers: 1 }).unwrap()
+}
+
 fn number(db: &Db, sql: &'static str) -> i64 {
     let found: Result<Option<i64>, store::Error> =
         db.read_blocking(move |tx| tx.query_opt(sql, &[], |row| row.get(0)));
@@ -248,8 +252,7 @@ fn number(db: &Db, sql: &'static str) -> i64 {
 /// The database of the stopped cloud says exactly what the clients know.
 fn check_books(dir: &Path, clients: &[Client]) {
     let done = total(clients);
-    let db = Db::open(store::Config { backend: Backend::Sqlite(dir.join("cloud.db")), readers: 1 })
-        .unwrap();
+    let db = open(dir);
     // A copy is audited as what it is permitted as: a PutObject.
     let audited = ["PutObject", "DeleteObject", "CreateUser"].map(|action| {
         let found: Result<Option<i64>, store::Error> = db.read_blocking(move |tx| {
@@ -262,7 +265,10 @@ fn check_books(dir: &Path, clients: &[Client]) {
     let stored: i64 =
         clients.iter().flat_map(|client| client.objects.values()).map(|(_, size)| size).sum();
     assert_eq!(
-        number(&db, "SELECT quantity FROM usage_level WHERE meter = 'oss.storage'"),
+        number(
+            &db,
+            "SELECT CAST(SUM(quantity) AS BIGINT) FROM usage_level WHERE meter = 'oss.storage'"
+        ),
         stored,
         "the level of stored bytes"
     );
@@ -270,8 +276,8 @@ fn check_books(dir: &Path, clients: &[Client]) {
         &db,
         "SELECT CAST(SUM(quantity) AS BIGINT) FROM usage_count WHERE meter = 'oss.requests.put'",
     );
-    // The bucket's own creation is a request of this class too.
-    assert_eq!(writes, done.puts + done.copies + done.deletes + 1, "the count of requests");
+    // The creation of a bucket is a request of this class too.
+    assert_eq!(writes, done.puts + done.copies + done.deletes + 2, "the count of requests");
     assert_eq!(
         number(&db, "SELECT COUNT(*) FROM audit WHERE log_index IS NULL"),
         0,
@@ -296,6 +302,107 @@ fn check_log(dir: &Path) -> u64 {
     audit.entries
 }
 
+/// Where segments are: the first copies, and the further ones of each data centre.
+fn segment_dirs(dir: &Path) -> Vec<PathBuf> {
+    let mut found = vec![dir.join("oss/segments")];
+    for site in std::fs::read_dir(dir.join("oss/mirror")).into_iter().flatten() {
+        found.push(site.unwrap().path().join("segments"));
+    }
+    found
+}
+
+/// An object in two zones: its key, its packed extents, its further data centres.
+type ZonedRow = (Vec<u8>, Vec<u8>, String);
+
+/// Both copies of every object in two zones are there, the same, and what was acknowledged.
+fn check_copies(dir: &Path, clients: &[Client]) {
+    let known: BTreeMap<_, _> = clients.iter().flat_map(|client| &client.objects).collect();
+    let pending: Vec<_> = clients.iter().filter_map(|client| client.pending.as_ref()).collect();
+    let unsure = |key: &String| {
+        pending.iter().any(|pending| match pending {
+            Pending::Put(it, _) | Pending::Copy(it, _) | Pending::Delete(it) => it == key,
+            Pending::User(_) => false,
+        })
+    };
+    let rows: Result<Vec<ZonedRow>, store::Error> = open(dir).read_blocking(|tx| {
+        let sql = "SELECT o.key, o.extents, b.mirrors FROM oss_object o
+                       JOIN oss_bucket b ON b.id = o.bucket WHERE b.mirrors <> ''";
+        let row = |row: &store::Row<'_>| {
+            Ok((row.blob(0)?.to_vec(), row.blob(1)?.to_vec(), row.text(2)?.to_owned()))
+        };
+        tx.query(sql, &[], row)
+    });
+    let mut found = 0;
+    for (key, extents, mirrors) in rows.unwrap() {
+        let key = String::from_utf8(key).unwrap();
+        let sites: Vec<String> = serde_json::from_str(&mirrors).unwrap();
+        let further = sites.iter().map(|site| dir.join("oss/mirror").join(site).join("segments"));
+        let bodies: Vec<_> = [dir.join("oss/segments")]
+            .into_iter()
+            .chain(further)
+            .map(|copies| body_in(&copies, &extents))
+            .collect();
+        assert!(bodies.len() > 1 && bodies.iter().all(|body| *body == bodies[0]), "{key}");
+        if !unsure(&key) {
+            assert_eq!(known.get(&key), Some(&&content(&bodies[0])), "{key}");
+            found += 1;
+        }
+    }
+    let expected = clients.iter().filter(|client| client.bucket == ZONED);
+    let expected = expected.flat_map(|client| client.objects.keys()).filter(|key| !unsure(key));
+    assert_eq!(found, expected.count(), "an object in two zones is missing");
+}
+
+/// The body that packed extents name, out of one copy of the segments.
+fn body_in(segments: &Path, extents: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for extent in extents.chunks(20) {
+        let number = |at: usize| u32::from_le_bytes(extent[at..at + 4].try_into().unwrap());
+        let file = segments.join(format!("{}.seg", number(0)));
+        let file = std::fs::File::open(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        let mut piece = vec![0; number(8) as usize];
+        file.read_exact_at(&mut piece, number(4).into()).unwrap();
+        body.extend(piece);
+    }
+    body
+}
+
+/// The public counts of objects at each place follow from the log alone, and are what is there.
+fn check_places(dir: &Path, profile: &Profile, clients: &[Client]) {
+    let mut placed: BTreeMap<(String, String), i64> = BTreeMap::new();
+    server::each_leaf(profile, |leaf| {
+        if leaf["outcome"] != "OK" {
+            return;
+        }
+        let public = &leaf["public"];
+        for place in public["placed"].as_array().into_iter().flatten() {
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            let objects = place["objects"].as_i64().unwrap();
+            *placed.entry((text(&public["tenant"]), text(&place["site"]))).or_default() += objects;
+        }
+    });
+    let rows: Result<Vec<(String, String, String, i64)>, store::Error> =
+        open(dir).read_blocking(|tx| {
+            tx.query("SELECT name, site, mirrors, owner FROM oss_bucket", &[], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })
+        });
+    let mut stored: BTreeMap<(String, String), i64> = BTreeMap::new();
+    for (bucket, site, mirrors, owner) in rows.unwrap() {
+        let objects = clients.iter().filter(|client| client.bucket == bucket);
+        let objects: usize = objects.map(|client| client.objects.len()).sum();
+        let further: Vec<String> = serde_json::from_str(&mirrors).unwrap_or_default();
+        for site in [site].into_iter().chain(further) {
+            let owner = format!("{owner:016}");
+            *stored.entry((owner, site)).or_default() += i64::try_from(objects).unwrap();
+        }
+    }
+    let gone = |counts: &mut BTreeMap<_, i64>| counts.retain(|_, count| *count != 0);
+    gone(&mut placed);
+    gone(&mut stored);
+    assert_eq!(placed, stored, "objects by tenant and place");
+}
+
 /// Nothing is in the data directory but what belongs there.
 fn check_files(dir: &Path) {
     let known = [
@@ -317,9 +424,11 @@ fn check_files(dir: &Path) {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(known.contains(&name.as_str()), "{name} was left behind");
     }
-    for segment in std::fs::read_dir(dir.join("oss/segments")).unwrap() {
-        let name = segment.unwrap().file_name().into_string().unwrap();
-        assert!(name.ends_with(".seg"), "{name} was left behind");
+    for copies in segment_dirs(dir) {
+        for segment in std::fs::read_dir(copies).unwrap() {
+            let name = segment.unwrap().file_name().into_string().unwrap();
+            assert!(name.ends_with(".seg"), "{name} was left behind");
+        }
     }
 }
 
@@ -327,16 +436,18 @@ fn check_files(dir: &Path) {
 /// stored.
 fn wait_for_space(dir: &Path, clients: &[Client]) {
     use std::os::unix::fs::MetadataExt;
-    let stored: i64 =
-        clients.iter().flat_map(|client| client.objects.values()).map(|(_, size)| size).sum();
+    let copies = |client: &Client| if client.bucket == ZONED { 2 } else { 1 };
+    let size = |client: &Client| -> i64 {
+        client.objects.values().map(|(_, size)| size).sum::<i64>() * copies(client)
+    };
+    let stored: i64 = clients.iter().map(size).sum();
     // Space comes back in whole blocks, and small neighbours share them.
     let bound = u64::try_from(stored).unwrap() * 2 + (8 << 20);
     let mut used = 0;
     for _ in 0..300 {
-        let segments = std::fs::read_dir(dir.join("oss/segments")).unwrap();
+        let all = segment_dirs(dir).into_iter().flat_map(|dir| std::fs::read_dir(dir).unwrap());
         // A dead segment may be removed while we look.
-        used =
-            segments.filter_map(|file| Some(file.unwrap().metadata().ok()?.blocks() * 512)).sum();
+        used = all.filter_map(|file| Some(file.unwrap().metadata().ok()?.blocks() * 512)).sum();
         if used < bound {
             return;
         }
@@ -347,15 +458,14 @@ fn wait_for_space(dir: &Path, clients: &[Client]) {
 
 #[test]
 fn nothing_acknowledged_is_lost_and_nothing_is_doubled_or_left_behind() {
-    let variable =
-        |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
     let rounds = variable("AWAN_CRASH_ROUNDS").unwrap_or(200);
     let seed = variable("AWAN_CRASH_SEED").unwrap_or_else(|| u64::from(std::process::id()) * 7919);
     println!("crash test: seed {seed}, {rounds} kills");
     let home = tempfile::TempDir::new().unwrap();
     let dir = home.path().join("cloud");
     let first = Server::start(&dir, &[]);
-    first.store(Dialect::Oss).create_bucket(BUCKET).unwrap();
+    first.store(Dialect::Oss).create_bucket(LOCAL).unwrap();
+    first.create_zoned_bucket(ZONED);
     first.kill();
     let mut dice = Dice(seed);
     let mut clients: Vec<_> = (0..CLIENTS).map(|id| Client::new(id, seed)).collect();
@@ -370,6 +480,7 @@ fn nothing_acknowledged_is_lost_and_nothing_is_doubled_or_left_behind() {
 }
 
 fn check_everything(dir: &Path, clients: &mut [Client]) {
+    check_copies(dir, clients);
     let server = Server::start(dir, &[]);
     let store = server.store(Dialect::S3);
     for client in &mut *clients {
@@ -378,17 +489,21 @@ fn check_everything(dir: &Path, clients: &mut [Client]) {
     }
     let mut listed = BTreeMap::new();
     let listing = Listing { prefix: "", delimiter: "", token: None, max: 1000 };
-    let walked = store.walk(BUCKET, listing, |page| {
-        listed.extend(
-            page.entries.into_iter().map(|entry| (entry.key, i64::try_from(entry.size).unwrap())),
-        );
-        Ok::<_, cli::error::Error>(())
-    });
-    walked.unwrap();
+    for bucket in [LOCAL, ZONED] {
+        let walked = store.walk(bucket, listing, |page| {
+            let entries = page.entries.into_iter();
+            listed.extend(entries.map(|it| (it.key, i64::try_from(it.size).unwrap())));
+            Ok::<_, cli::error::Error>(())
+        });
+        walked.unwrap();
+    }
     let known = clients.iter().flat_map(|client| &client.objects);
     assert_eq!(listed, known.map(|(key, (_, size))| (key.clone(), *size)).collect(), "the listing");
     wait_for_space(dir, clients);
+    let profile = server.profile.clone();
     server.stop();
     check_books(dir, clients);
+    check_copies(dir, clients);
+    check_places(dir, &profile, clients);
     check_files(dir);
 }

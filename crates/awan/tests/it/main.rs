@@ -5,5 +5,10 @@
 #![allow(clippy::print_stdout, reason = "the crash test says what it did")]
 
 mod crash;
+mod dice;
+mod mirrors;
 mod program;
 mod server;
+mod tenants;
+mod web;
+mod witnesses;

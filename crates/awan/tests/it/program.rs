@@ -77,6 +77,12 @@ fn every_verb_has_help_with_an_example() {
         "audit",
         "configure",
         "demo",
+        "agreement",
+        "access",
+        "receipt",
+        "bill",
+        "witness",
+        "mirror",
     ] {
         let out = Command::new(env!("CARGO_BIN_EXE_awan")).args([verb, "--help"]).output().unwrap();
         let text = String::from_utf8(out.stdout).unwrap();

@@ -1,6 +1,7 @@
-//! A running `awan serve` on free ports.
+//! A running `awan serve` on free ports, and the client verbs beside it.
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use cli::api::Api;
 use cli::http::Http;
 use cli::object::{Dialect, Store};
 use cli::profile::{PlaceArgs, Profile};
+use serde_json::Value;
 
 /// The doors' distances that must be free.
 const DOORS: [u16; 4] = [0, 1, 4, 6];
@@ -69,6 +71,47 @@ impl Server {
         Http::new(&self.profile, 4).unwrap()
     }
 
+    /// The address of one of its doors.
+    pub fn door(&self, name: &str) -> &str {
+        let (_, cloud) = self.profile.cloud.as_ref().unwrap();
+        &cloud.endpoints[name]
+    }
+
+    /// The log's verifier key.
+    pub fn log_key(&self) -> &str {
+        let (_, cloud) = self.profile.cloud.as_ref().unwrap();
+        cloud.log_key.as_deref().unwrap()
+    }
+
+    /// What a metric without labels says now; `None` before it was ever set.
+    pub fn metric(&self, name: &str) -> Option<i64> {
+        let (status, text) =
+            self.http().fetch(&format!("{}/metrics", self.door("metrics"))).unwrap();
+        assert_eq!(status, 200);
+        let text = String::from_utf8(text).unwrap();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map(|value| value.parse().unwrap())
+    }
+
+    /// Makes a bucket of which each object lies in two zones. The client has no verb for it yet.
+    pub fn create_zoned_bucket(&self, bucket: &str) {
+        let store = self.store(Dialect::Oss);
+        let minute = Duration::from_secs(60);
+        let url = store.presign(&http::Method::PUT, bucket, "", minute).unwrap();
+        let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+        let body = "<CreateBucketConfiguration><DataRedundancyType>ZRS</DataRedundancyType></CreateBucketConfiguration>";
+        let mut stream = TcpStream::connect(host).unwrap();
+        let length = body.len();
+        write!(
+            stream,
+            "PUT /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+
     /// Kills it as a power cut would.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
@@ -79,6 +122,68 @@ impl Server {
     pub fn stop(mut self) {
         terminate(&self.child);
         assert!(self.child.wait().unwrap().success());
+    }
+}
+
+/// A test that fails leaves nothing running.
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a client verb came to.
+pub struct Ran {
+    pub success: bool,
+    /// All that it printed.
+    pub text: String,
+}
+
+impl Ran {
+    /// Asserts that it went well, and answers what it printed.
+    pub fn ok(self) -> String {
+        assert!(self.success, "{}", self.text);
+        self.text
+    }
+
+    /// Asserts that it found something wrong, and answers what it printed.
+    pub fn refused(self) -> String {
+        assert!(!self.success, "this should have been refused: {}", self.text);
+        self.text
+    }
+}
+
+/// A client verb, for somebody whose home is `home` and whose environment says nothing.
+pub fn verb(home: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_awan"));
+    command.args(args).current_dir(home).env_clear().env("HOME", home).stdin(Stdio::null());
+    command
+}
+
+/// Runs a client verb to its end.
+pub fn awan(home: &Path, args: &[&str]) -> Ran {
+    let out = verb(home, args).output().unwrap();
+    let text = [out.stdout, out.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+    Ran { success: out.status.success(), text }
+}
+
+/// Hands every leaf of a cloud's log to `each`, verified.
+pub fn each_leaf(profile: &Profile, mut each: impl FnMut(&Value)) {
+    let log = cli::verify::open(profile, None, None).unwrap();
+    let read = log.each(|_, leaf| each(&serde_json::from_slice(leaf).unwrap()));
+    read.unwrap();
+}
+
+/// Looks until there is something, half a minute at most.
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "still waiting: {what}");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

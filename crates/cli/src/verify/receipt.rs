@@ -15,10 +15,17 @@ use crate::output;
 
 /// What a receipt adds to the proof of its entry: the entry, and what opens its commitment.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Opening {
     /// The leaf, byte for byte.
     pub leaf: String,
+    /// What opens the leaf's commitment. A proof that the portal gives to everybody has none.
+    #[serde(flatten)]
+    pub secret: Option<Secret>,
+}
+
+/// What only the tenant has of an entry.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Secret {
     /// What the leaf commits to.
     pub statement: String,
     /// Blinds the commitment, hexadecimal.
@@ -78,13 +85,15 @@ pub(crate) fn check(
     };
     show_leaf(proof, &leaf, &checkpoint, findings);
     cosigners(&proof.checkpoint, trust.policy, findings);
-    if leaf.is_opened_by(&opening.statement, &opening.salt) {
-        show_statement(&leaf, &opening.statement, findings);
-    } else {
-        findings.defect(format!(
+    match &opening.secret {
+        None => findings.checked("private", "not in this file: it proves what the entry says in public"),
+        Some(secret) if leaf.is_opened_by(&secret.statement, &secret.salt) => {
+            show_statement(&leaf, &secret.statement, findings);
+        }
+        Some(_) => findings.defect(format!(
             "entry {index} commits to something else than the receipt's statement: expected the commitment {}",
             leaf.commitment
-        ));
+        )),
     }
     findings.proven.push(format!(
         "entry {index} of {} is this, and nobody can change or deny it without breaking the signed root of {} entries",
