@@ -50,6 +50,14 @@ def leaves(log):
             yield json.loads(entry)
 
 
+def document(cloud, digest):
+    """The text of a document that the log names."""
+    text = fetch(f"{cloud}/documents/{digest}.json")
+    if hashlib.sha256(text).hexdigest() != digest:
+        raise ValueError(f"document {digest} is not what the log says it is")
+    return text
+
+
 def releases(cloud):
     """Yields (digest, text) of each release of an agreement that the log names, once."""
     seen = set()
@@ -59,7 +67,4 @@ def releases(cloud):
         if "release" not in public or digest in seen:
             continue
         seen.add(digest)
-        text = fetch(f"{cloud}/documents/{digest}.json")
-        if hashlib.sha256(text).hexdigest() != digest:
-            raise ValueError(f"document {digest} is not what the log says it is")
-        yield digest, text
+        yield digest, document(cloud, digest)

@@ -9,7 +9,9 @@ would fetch, is in no package registry.) The closed code lists are in the schema
 ones are not, and any code is allowed in those, so nothing is lost by their absence but a remark.
 
 Besides the library's errors, a field that OCDS does not know is an error here unless it is part of
-the extension `sovereign`: a misspelt field name would otherwise pass as a field of somebody's own.
+the extension `sovereign`, a text in English beside the one that binds (`_en`), or stands for contact
+persons that are withheld (docs/agreement): a misspelt field name would otherwise pass as a field of
+somebody's own.
 `--cloud` judges every release that a cloud's public log names. `--self-check` shows first that a good
 release passes and that planted errors are found.
 """
@@ -32,6 +34,10 @@ import published
 from verdicts import conclude
 
 EXTENSION = "sovereign"
+ENGLISH = "_en"
+WITHHELD = "withheld"
+# The fields of OCDS that may be withheld; the others that may be are inside the extension.
+REDACTABLE = ("/parties/contactPoint",)
 RELEASE_SCHEMA_ID = "https://standard.open-contracting.org/schema/1__1__5/release-schema.json"
 
 # Where each schema is found.
@@ -110,11 +116,18 @@ def errors(standard, document):
     for field in found["deprecated_fields"]:
         yield f"{field['field']}: deprecated"
     for field in found["additional_fields"]:
-        if field["field"] != EXTENSION:
+        if not is_ours(field["path"], field["field"]):
             yield f"{field['path']}/{field['field']}: OCDS has no such field"
     for key in ("conformance_errors", "structure_warnings", "json_deref_error"):
         if found.get(key):
             yield f"{key}: {found[key]}"
+
+
+def is_ours(path, field):
+    """Whether a field that OCDS does not know is one that docs/agreement tells of."""
+    if field == WITHHELD:
+        return path.endswith(REDACTABLE)
+    return field == EXTENSION or field.endswith(ENGLISH)
 
 
 GOOD_RELEASE = {
@@ -125,7 +138,12 @@ GOOD_RELEASE = {
     "initiationType": "tender",
     "parties": [
         {"id": "ID-NPWP-1", "name": "Komisi Pemilihan Umum", "roles": ["buyer"]},
-        {"id": "ID-NIB-1", "name": "Awan", "roles": ["supplier"]},
+        {
+            "id": "ID-NIB-1",
+            "name": "Awan",
+            "roles": ["supplier"],
+            "contactPoint": {"withheld": {"commitment": "00", "ground": {"id": "UU 14/2008", "en": "Law 14/2008"}}},
+        },
     ],
     "buyer": {"id": "ID-NPWP-1", "name": "Komisi Pemilihan Umum"},
     "awards": [{"id": "award-1", "status": "active"}],
@@ -159,6 +177,7 @@ PLANTED = [
     ("an unknown currency", ("contracts", 0, "value", "currency"), "Rupiah", "currency"),
     ("a date in words", ("date",), "22 November 2026", "releases/0/date: Date is not"),
     ("a misspelt field", ("contracts", 0, "perod"), {}, "/perod: OCDS has no such field"),
+    ("a field withheld that must be public", ("buyer", "withheld"), {"commitment": "00"}, "/withheld: OCDS has"),
     ("an empty field", ("contracts", 0, "title"), " ", "empty_field"),
     ("no award", ("contracts", 0, "awardID"), None, "'awardID' is missing"),
     ("a prefix without its form", ("ocid",), "kpu-2026", "ocds_prefixes_bad_format"),

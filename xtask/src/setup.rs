@@ -60,6 +60,13 @@ pub(crate) const CHROMIUM: Need = Need {
     present: || process::which("chromium").is_some(),
 };
 
+/// What shows a program another time than the machine's.
+pub(crate) const FAKETIME: Need = Need {
+    name: "faketime",
+    packages: &["faketime"],
+    present: || process::which("faketime").is_some(),
+};
+
 /// Where Debian puts Go source packages.
 pub(crate) const GO_PATH: &str = "/usr/share/gocode";
 const GO_SUMDB: &str = "/usr/share/gocode/src/golang.org/x/mod/sumdb";

@@ -4,7 +4,8 @@
 //   node visit.mjs --base URL [--out FOLDER] [--crawl] [--self-check] [PATH ...]
 //
 // NODE_PATH names the installed packages, CHROMIUM the browser [default: /usr/bin/chromium].
-// `--crawl` also visits the pages of the same site that the given ones link to, at most 60 in all.
+// `--crawl` also visits the pages of the same site that the given ones link to, at most 60 in all and 3 of
+// those that differ only in which entry, tenant or agreement they show.
 // Screenshots go to FOLDER. `--self-check` shows first that a good page passes and planted faults are
 // found.
 
@@ -23,6 +24,7 @@ const WIDTHS_PX = [320, 1440];
 const HEIGHT_PX = 900;
 const TRANSFER_BYTES_MAX = 100_000;
 const PAGES_MAX = 60;
+const ALIKE_MAX = 3;
 const TABS_MAX = 40;
 const AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 
@@ -161,6 +163,7 @@ class Frontier {
     this.known = new Set(paths);
     this.queue = [...paths];
     this.room = PAGES_MAX - paths.length;
+    this.alike = new Map();
     this.leftOut = [];
   }
 
@@ -172,9 +175,18 @@ class Frontier {
       if (url.origin !== this.base.origin || this.known.has(path)) continue;
       this.known.add(path);
       if (!(await isPage(url))) continue;
-      if (this.room-- > 0) this.queue.push(path);
+      if (this.hasRoom(path)) this.queue.push(path);
       else this.leftOut.push(path);
     }
+  }
+
+  hasRoom(path) {
+    const kind = path.replace(/[^/?=&]*\d[^/?=&]*/g, "#");
+    const others = this.alike.get(kind) ?? 0;
+    if (this.room === 0 || others === ALIKE_MAX) return false;
+    this.alike.set(kind, others + 1);
+    this.room -= 1;
+    return true;
   }
 }
 

@@ -1,6 +1,7 @@
 //! What judges a running cloud by formats that others defined: the Open Contracting library on the
-//! published releases, the FOCUS validator on an exported bill, Chromium on the public pages. The
-//! judges are scripts in `tests/outside`; here they are installed and pointed at the cloud.
+//! published releases, the FOCUS validator on exported bills, Chromium on the public pages; and by
+//! arithmetic of its own, a bill. The judges are scripts in `tests/outside`; here they are installed
+//! and pointed at the cloud.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,10 +11,13 @@ use crate::lanes::{Lanes, Runner};
 use crate::workspace::{Workspace, make_dir};
 use crate::{Result, process, setup};
 
+/// The agreements that the documentation shows.
+const EXAMPLES: [&str; 2] = ["release-example.json", "package-example.json"];
+
 /// The outside judges as installed; an error tells why one is not.
 pub(super) struct Outside {
     dir: PathBuf,
-    awan: PathBuf,
+    examples: PathBuf,
     python: Result<PathBuf>,
     standard: Result<PathBuf>,
     browser: Result<Browser>,
@@ -29,7 +33,6 @@ impl Outside {
     /// Installs what is missing. `there` says whether the operating system has what is needed.
     pub(super) fn install(
         workspace: &Workspace,
-        awan: &Path,
         there: &dyn Fn(&setup::Need) -> Result<()>,
     ) -> Self {
         let dir = workspace.root.join("tests/outside");
@@ -45,7 +48,8 @@ impl Outside {
             Ok(Browser { program, modules: setup::node(workspace, &dir.join("pages"))? })
         });
         let screenshots = workspace.cache.join("screenshots");
-        Self { dir, awan: awan.to_owned(), python, standard, browser, screenshots }
+        let examples = workspace.root.join("docs/agreement");
+        Self { dir, examples, python, standard, browser, screenshots }
     }
 
     /// The second verifier of the log, without its arguments.
@@ -54,31 +58,40 @@ impl Outside {
         Ok(|| self.script(venv, "verify_log_aics.py"))
     }
 
-    /// Judges the releases of agreements that the running cloud published.
+    /// Judges the releases of agreements that the running cloud published, and the documented ones.
     pub(super) fn releases(&self, lanes: &mut Lanes, backend: &str, cloud: &Cloud) {
         let ready = self.python.as_ref().and_then(|venv| {
             let mut script = self.script(venv, "validate_ocds.py");
             script.arg("--standard").arg(self.standard.as_ref()?);
-            script.args(["--self-check", "--cloud"]);
+            script.arg("--self-check");
+            script.args(EXAMPLES.map(|name| self.examples.join(name)));
             Ok(script)
         });
         run(lanes, &format!("OCDS releases, {backend}"), ready, |script| {
-            script.arg(cloud.file()?.endpoint("console")?);
+            script.arg("--cloud").arg(cloud.file()?.endpoint("console")?);
             Ok(())
         });
     }
 
-    /// Judges the bill that the running cloud exports; `scratch` takes it.
-    pub(super) fn bill(&self, lanes: &mut Lanes, backend: &str, cloud: &Cloud, scratch: &Path) {
+    /// Judges exported bills by the form that FOCUS gives them.
+    pub(super) fn focus(&self, lanes: &mut Lanes, name: &str, bills: &[PathBuf]) {
         let ready = self.python.as_ref().map(|venv| self.script(venv, "validate_focus.py"));
-        run(lanes, &format!("FOCUS bill, {backend}"), ready, |script| {
-            let bill = scratch.join("bill.csv");
-            let mut export = Command::new(&self.awan);
-            export.args(["bill", "export", "--focus"]).arg(&bill);
-            process::run(export.arg("--data-dir").arg(cloud.data_dir()))?;
-            script.arg("--self-check").arg(bill);
+        run(lanes, name, ready, |script| {
+            script.arg("--self-check").args(bills);
             Ok(())
         });
+    }
+
+    /// Runs a script of ours, with what `point` gives it, as a lane.
+    pub(super) fn lane(
+        &self,
+        lanes: &mut Lanes,
+        name: &str,
+        script: &str,
+        point: impl FnOnce(&mut Command) -> Result<()>,
+    ) {
+        let ready = self.python.as_ref().map(|venv| self.script(venv, script));
+        run(lanes, name, ready, point);
     }
 
     /// Judges the public pages that the first one leads to.
