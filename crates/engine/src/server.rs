@@ -196,8 +196,10 @@ impl<H: Handler> Connection<H> {
         let service = service_fn(move |request| {
             let (handler, peer) = (Arc::clone(&handler), peer.clone());
             async move {
+                let expects = expects_continue(&request);
                 let answer = caught(handler.handle(request, peer)).await;
-                Ok::<_, Infallible>(answer.unwrap_or_else(|_| broken(&*handler)))
+                let answer = answer.unwrap_or_else(|_| broken(&*handler));
+                Ok::<_, Infallible>(if expects { refused_unread(answer) } else { answer })
             }
         });
         let stream = refusal::Refusals::new(stream, Arc::clone(&self.handler));
@@ -228,6 +230,22 @@ impl<H: Handler> Connection<H> {
         }
         Ok(Stream::Plain(stream))
     }
+}
+
+/// True where the client sends its body only when it is told to go on.
+fn expects_continue(request: &Request<Incoming>) -> bool {
+    let expect = request.headers().get(http::header::EXPECT);
+    expect.is_some_and(|expect| expect.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// Ends the connection where a request was refused whose body may never come: the client may send its
+/// next request in the place of that body (RFC 9110, 10.1.1), and must know that it cannot.
+fn refused_unread(mut answer: Response<Body>) -> Response<Body> {
+    if answer.status().is_client_error() || answer.status().is_server_error() {
+        let close = http::HeaderValue::from_static("close");
+        answer.headers_mut().insert(http::header::CONNECTION, close);
+    }
+    answer
 }
 
 /// A panic is that request's failure, not the connection's and not the program's.

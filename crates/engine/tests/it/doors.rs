@@ -5,9 +5,12 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::pipeline::Peer;
 use engine::server::control::Control;
 use engine::server::tls::Tls;
-use engine::server::{Door, Limits};
+use engine::server::{Body, Door, Handler, Limits, full};
+use http::{Request, Response};
+use hyper::body::Incoming;
 use serde_json::Value;
 use testkit::TestCloud;
 use tokio::sync::watch;
@@ -187,4 +190,42 @@ async fn a_drain_closes_idle_connections_and_ends() {
     tokio::time::timeout(Duration::from_secs(10), open.served).await.unwrap().unwrap();
     assert!(TcpStream::connect(open.address).is_err(), "the port is closed");
     drop(idle);
+}
+
+/// Refuses everything, and reads no body.
+struct Closed;
+
+impl Handler for Closed {
+    async fn handle(&self, _: Request<Incoming>, _: Peer) -> Response<Body> {
+        let mut answer = Response::new(full("no"));
+        *answer.status_mut() = http::StatusCode::FORBIDDEN;
+        answer
+    }
+
+    fn refuse(&self, _: u16) -> (&'static str, Vec<u8>) {
+        ("text/plain", Vec::new())
+    }
+}
+
+/// A client that is refused before it sent its body may send its next request instead, whose first
+/// byte must not be taken for that body.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_before_the_body_ends_the_connection() {
+    let door = Door::bind("127.0.0.1:0".parse().unwrap(), None, Limits::default()).await.unwrap();
+    let address = door.address().unwrap();
+    let (_stop, stopped) = watch::channel(false);
+    tokio::spawn(door.serve(Arc::new(Closed), stopped));
+    let ask = move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let head =
+            "PUT /b/k HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 1\r\n\r\n";
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let answer = tokio::task::spawn_blocking(ask).await.unwrap().to_lowercase();
+    assert!(answer.starts_with("http/1.1 403"), "{answer}");
+    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
 }
