@@ -116,6 +116,9 @@ fn clients(
     let clients = Clients::install(workspace, absent, filter)?;
     if wanted("clients") {
         clients.against(lanes, &Backend::Sqlite);
+        if clients.filter.is_empty() {
+            clients.outside.sample_pages(workspace, lanes);
+        }
     }
     if wanted("postgres") {
         match postgres {

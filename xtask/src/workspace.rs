@@ -16,7 +16,8 @@ pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
     /// Outside clients, peers and builds; survives between runs.
     pub(crate) cache: PathBuf,
-    target: PathBuf,
+    /// What cargo builds into.
+    pub(crate) target: PathBuf,
 }
 
 impl Workspace {

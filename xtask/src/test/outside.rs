@@ -110,6 +110,25 @@ impl Outside {
         });
     }
 
+    /// Judges the pages of a cloud that does not exist, where receipts and their forgeries are at hand.
+    pub(super) fn sample_pages(&self, workspace: &Workspace, lanes: &mut Lanes) {
+        let name = "pages and receipts in a browser";
+        let browser = match &self.browser {
+            Err(why) => return lanes.skip(name, why),
+            Ok(browser) => browser,
+        };
+        let mut build = workspace.cargo();
+        build.args(["build", "--locked", "--package", "portal", "--example", "sample"]);
+        if let Err(why) = process::run(&mut build) {
+            return lanes.add(name, || Err(why));
+        }
+        let mut node = Command::new("node");
+        node.args(["--test", "--test-reporter=spec", "tests/pages/pages.test.mjs"]);
+        node.env("AWAN_PAGES_SAMPLE", workspace.target.join("debug/examples/sample"));
+        node.env("CHROMIUM", &browser.program).current_dir(&workspace.root);
+        lanes.run(name, Runner::Node, &mut node);
+    }
+
     /// A Python script of this folder, in the virtual environment of its packages.
     fn script(&self, venv: &Path, name: &str) -> Command {
         let mut script = Command::new(venv.join("bin/python"));
