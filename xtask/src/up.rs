@@ -85,7 +85,7 @@ fn guide(awan: &Path, data_dir: &Path) -> crate::Result<()> {
     let file = CloudFile::read(data_dir)?;
     println!("\nThe cloud is up.");
     for (name, label) in
-        [("api", "control API"), ("oss", "object storage"), ("console", "public log")]
+        [("api", "control API"), ("oss", "object storage"), ("console", "portal and log")]
     {
         if let Ok(url) = file.endpoint(name) {
             println!("  {label:<15} {url}");
