@@ -1,6 +1,7 @@
 """Agreements made and signed without any of the cloud's code: OCDS documents, and signed notes by `cryptography`."""
 
 import base64
+import datetime
 import hashlib
 import json
 
@@ -73,6 +74,13 @@ def template(cloud, account, tenant):
 
 def tenant_key(cloud, account):
     return NoteKey(f"{cloud.log_origin}/tenant/{account}")
+
+
+def root_key(account, tenant):
+    """Parameters of `CreateAccountAccessKey`, signed by the tenant now."""
+    at = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    line = tenant.line(f"awan account key v1\n{account}\n{at}\n")
+    return {"AccountId": account, "SignatureLine": line, "SignedAt": at}
 
 
 def agree(cloud, account, tenant_api, document, tenant):

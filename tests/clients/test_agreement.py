@@ -7,7 +7,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from agreements import Awan, NoteKey, agree, statement, template, tenant_key
+from agreements import Awan, NoteKey, agree, root_key, statement, template, tenant_key
 from support import Key, unique
 
 
@@ -41,7 +41,7 @@ def refused(call, **params):
 def test_no_service_without_an_agreement(cloud, newcomer):
     _, key = newcomer
     code, status = refused(s3(cloud, key).create_bucket, Bucket=unique("none"))
-    assert (code, status) == ("AccessDenied", 403)
+    assert (code, status) == ("Forbidden.NoAgreement", 403)
 
 
 def test_an_agreement_signed_in_python_serves_and_keeps_its_places(cloud, newcomer):
@@ -102,6 +102,38 @@ def test_nothing_binds_without_both_signatures(cloud, newcomer):
     operator("SignAgreement", **which, SignatureLine=cloud.provider.line(text))
     operator("ActivateAgreement", **which)
     assert own("GetAgreement")["Agreement"]["State"] == "Active"
+
+
+def test_a_root_key_takes_the_tenants_signature_and_ends_the_older_ones(cloud, newcomer):
+    account, key = newcomer
+    tenant, operator, own = tenant_key(cloud, account), Awan(cloud), Awan(cloud, key)
+    agree(cloud, account, own, template(cloud, account, tenant), tenant)
+    for caller in (operator, own):
+        bare = caller.send("CreateAccountAccessKey", AccountId=account)
+        assert (bare.status_code, bare.json()["Code"]) == (403, "Forbidden.TenantSignature")
+    forged = operator.send("CreateAccountAccessKey", **root_key(account, NoteKey(tenant.name)))
+    assert (forged.status_code, forged.json()["Code"]) == (403, "Forbidden.TenantSignature")
+
+    signed = root_key(account, tenant)
+    made = own("CreateAccountAccessKey", **signed)["AccessKey"]
+    ended = own.send("GetAgreement").json()["Code"]
+    assert ended == "InvalidAccessKeyId.NotFound", "the key that the operator knows"
+    new = Awan(cloud, Key(made["AccessKeyId"], made["AccessKeySecret"]))
+    assert new("GetAgreement")["Agreement"]["State"] == "Active"
+    again = operator.send("CreateAccountAccessKey", **signed)
+    assert (again.status_code, again.json()["Code"]) == (403, "Forbidden.TenantSignature")
+
+
+def test_privileged_access_takes_the_tenants_signature(cloud, newcomer):
+    account, key = newcomer
+    tenant, operator, own = tenant_key(cloud, account), Awan(cloud), Awan(cloud, key)
+    agree(cloud, account, own, template(cloud, account, tenant), tenant)
+    asked = operator("RequestPrivilegedAccess", AccountId=account, Reason="Tiket 17", Hours="2")["Access"]
+    bare = own.send("ApprovePrivilegedAccess", AccessId=asked["AccessId"])
+    assert (bare.status_code, bare.json()["Code"]) == (403, "Forbidden.TenantSignature")
+    text = f"awan privileged access v1\n{asked['AccessId']}\n{account}\nTiket 17\n2\n"
+    given = own("ApprovePrivilegedAccess", AccessId=asked["AccessId"], SignatureLine=tenant.line(text))
+    assert given["Access"]["State"] == "Granted"
 
 
 def test_a_changed_document_is_another_one(cloud, newcomer):

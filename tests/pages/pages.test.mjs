@@ -219,6 +219,20 @@ test("the receipt of a refusal is proven too, and so is a proof without a privat
   await page.close();
 });
 
+test("an entry that says another outcome or tenant than its statement is refused", async () => {
+  const page = await browser.page();
+  await page.open(`${sample.address}/en/verify`);
+  const [outcome, tenant, parameter] = sample.odd;
+  for (const [what, receipt] of [["outcome", outcome], ["tenant", tenant]]) {
+    const result = await paste(page, receipt);
+    assert.ok(!result.good, `${what}: ${result.text}`);
+    assert.equal(result.failed, "Statement and entry", what);
+  }
+  const result = await paste(page, parameter);
+  assert.ok(result.good, `which parameter was wrong is not public: ${result.text}`);
+  await page.close();
+});
+
 test("every receipt that was altered is refused at the step that is wrong", async () => {
   const page = await browser.page();
   await page.open(`${sample.address}/en/verify`);

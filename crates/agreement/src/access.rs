@@ -8,6 +8,7 @@ use base::text::hex;
 use base::{AccountId, ApiError};
 use engine::Cx;
 use serde_json::json;
+use terms::{statement, text};
 
 use crate::errors::{ACCESS_STATE, NO_ACCESS, NOT_PERMITTED, invalid};
 use crate::tables::access::{self, Row, State};
@@ -56,8 +57,10 @@ pub(crate) fn request(
     hours: u32,
 ) -> Result<Row, ApiError> {
     let reason = reason.trim();
-    if reason.is_empty() || reason.len() > REASON_MAX || reason.contains(char::is_control) {
-        let message = format!("A reason is one line of 1 to {REASON_MAX} bytes.");
+    if reason.len() > REASON_MAX || !text::is_line(reason) {
+        let message = format!(
+            "A reason is one line of 1 to {REASON_MAX} bytes, without invisible characters."
+        );
         return Err(invalid("Reason", message));
     }
     let Some(permission) = permission(cx, tenant)? else {
@@ -68,11 +71,15 @@ pub(crate) fn request(
         let message = format!("The agreement permits 1 to {} hours.", permission.hours_max);
         return Err(invalid("Hours", message));
     }
+    let Some(holder) = access::holder(cx.caller) else {
+        return Err(NOT_PERMITTED.error("A user asks, not a session of a role."));
+    };
     let mut row = Row {
         number: 0,
         id: format!("pa-{}", hex(&cx.rng().bytes::<10>())),
         account: tenant,
         principal: cx.caller.arn(),
+        holder,
         reason: reason.to_owned(),
         hours,
         state: State::Requested,
@@ -107,8 +114,8 @@ fn find_waiting(cx: &mut Cx<'_>, id: &str) -> Result<Row, ApiError> {
     if row.account != cx.account() {
         return Err(ACCESS_STATE.error("Only the tenant approves or denies."));
     }
-    if row.state != State::Requested {
-        return Err(ACCESS_STATE.error("The request is answered already."));
+    if !row.waiting(cx.now) {
+        return Err(ACCESS_STATE.error("The request is answered already, or has lapsed."));
     }
     Ok(row)
 }
@@ -119,13 +126,17 @@ fn store(cx: &mut Cx<'_>, row: &Row) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Approves what was asked, where the agreement still permits it.
-pub(crate) fn approve(cx: &mut Cx<'_>, id: &str) -> Result<Row, ApiError> {
+/// Approves what was asked, where the agreement still permits it and the tenant's key has signed it. An API
+/// key is not enough: the provider could make one.
+pub(crate) fn approve(cx: &mut Cx<'_>, id: &str, line: &str) -> Result<Row, ApiError> {
     let mut row = find_waiting(cx, id)?;
     let permission = permission(cx, row.account)?;
     if permission.is_none_or(|permission| row.hours > permission.hours_max) {
         return Err(NOT_PERMITTED.into());
     }
+    let signed = statement::privileged_access(&row.id, row.account, &row.reason, row.hours);
+    let (cloud, now) = (cx.cloud, cx.now);
+    cloud.covenant.tenant_signed(cx.tx(), row.account, &signed, line, now)?;
     grant(cx, &mut row);
     store(cx, &row)?;
     Ok(row)
@@ -142,7 +153,7 @@ pub(crate) fn deny(cx: &mut Cx<'_>, id: &str) -> Result<Row, ApiError> {
 /// Ends an access, or takes a request back; either party may.
 pub(crate) fn end(cx: &mut Cx<'_>, id: &str) -> Result<Row, ApiError> {
     let mut row = find(cx, id)?;
-    if row.state != State::Requested && !row.usable(cx.now) {
+    if !row.waiting(cx.now) && !row.usable(cx.now) {
         return Err(ACCESS_STATE.error("The access is over already."));
     }
     row.state = State::Ended;

@@ -16,7 +16,7 @@ use engine::Caller;
 use engine::ports::{Covenant, Privilege};
 use store::Tx;
 use terms::clauses::DataClass;
-use terms::{InForce, Release};
+use terms::{InForce, Release, statement};
 
 use crate::rules::{Question, Rules, Verdict};
 use crate::tables::term::Term;
@@ -217,6 +217,23 @@ impl Covenant for Agreements {
         spend::set(tx, account, month, amount)
     }
 
+    fn tenant_signed(
+        &self,
+        tx: &mut Tx<'_>,
+        account: AccountId,
+        text: &str,
+        line: &str,
+        _: Time,
+    ) -> Result<(), ApiError> {
+        let term = term::last(tx, account)?.ok_or(ApiError::new(&code::NO_AGREEMENT))?;
+        let bound = self.bound(tx, &term.digest)?;
+        let key = &bound.release.terms().keys.tenant;
+        statement::verify(text, line, key).map_err(|error| {
+            code::TENANT_SIGNATURE
+                .error(format!("This takes a signature by the key {key}: {error}."))
+        })
+    }
+
     fn privilege(
         &self,
         tx: &mut Tx<'_>,
@@ -227,7 +244,8 @@ impl Covenant for Agreements {
         if !caller.operator {
             return Ok(None);
         }
-        let Some(held) = access::usable(tx, tenant, &caller.arn(), now)? else { return Ok(None) };
+        let Some(holder) = access::holder(caller) else { return Ok(None) };
+        let Some(held) = access::usable(tx, tenant, &holder, now)? else { return Ok(None) };
         // What was granted under an agreement does not outlive it.
         let in_force = self.in_force(tx, tenant, now)?;
         if !in_force.is_some_and(|it| it.terms.privileged_access.permitted) {

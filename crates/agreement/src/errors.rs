@@ -14,6 +14,11 @@ pub(crate) const WRONG_STATE: Code = Code::new(
     409,
     "The release has not come as far as this, or has come too far.",
 );
+pub(crate) const STALE_SIGNATURE: Code = Code::new(
+    "OperationConflict.StaleSignature",
+    409,
+    "A party signed this release too long ago, or before the last agreement of the account was over.",
+);
 pub(crate) const NOTICE: Code = Code::new(
     "Forbidden.NoticePeriod",
     403,

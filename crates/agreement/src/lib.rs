@@ -16,6 +16,10 @@
 //! - At most one release binds an account at any moment, and which one it was at any past moment can
 //!   still be told.
 //! - Nothing binds that is not signed by both parties with the keys that it names, and published.
+//! - A signature is an offer for 90 days, and until the agreement before it ends; it can be taken back
+//!   until the release binds.
+//! - What only the tenant may decide (a new root key, the reading of its data) takes its key, not an API
+//!   key, which the provider could make.
 //! - An amendment begins on a whole hour: no hour has two price books.
 //!
 //! # Deliberately absent
@@ -43,7 +47,11 @@ pub use start::{FirstStart, first_start, has_provider, provider_key_name, tenant
 /// The tables of this crate.
 pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
     name: "agreement",
-    steps: &[include_str!("../schema/0001.sql"), include_str!("../schema/0002.sql")],
+    steps: &[
+        include_str!("../schema/0001.sql"),
+        include_str!("../schema/0002.sql"),
+        include_str!("../schema/0003.sql"),
+    ],
 };
 
 /// The provider of this cloud, as every agreement must name it.

@@ -15,7 +15,9 @@ use terms::release::Tag;
 use terms::signature::{self, Signed};
 
 use crate::covenant::{compile, parse_stored};
-use crate::errors::{AGREEMENT_EXISTS, NO_AGREEMENT, NOTICE, WRONG_STATE, invalid};
+use crate::errors::{
+    AGREEMENT_EXISTS, NO_AGREEMENT, NOTICE, STALE_SIGNATURE, WRONG_STATE, invalid,
+};
 use crate::tables::provider;
 use crate::tables::release::{self, Row, Side, State};
 use crate::tables::term::{self, Term};
@@ -24,6 +26,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 const DAY_SECS: u64 = 86_400;
 /// Releases of one account that nobody has published: each keeps up to 60 kB.
 const UNPUBLISHED_MAX: i64 = 50;
+/// For how long a signature is an offer.
+const OFFER_LIFE: Duration = Duration::from_secs(90 * DAY_SECS);
 
 /// For which of the parties a caller may act.
 #[derive(Clone, Copy)]
@@ -82,6 +86,11 @@ fn belongs(tx: &mut Tx<'_>, account: AccountId, release: &Release) -> Result<(),
     if terms.account != account {
         return Err(invalid("Document", format!("The clauses are those of {}.", terms.account)));
     }
+    if !names_account(release.ocid(), account) {
+        let message =
+            format!("The ocid is the prefix, '-', {account} and, where wanted, '-' and a number.");
+        return Err(invalid("Document", message));
+    }
     if terms.keys.provider != provider.key {
         return wrong("The provider's key");
     }
@@ -89,6 +98,18 @@ fn belongs(tx: &mut Tx<'_>, account: AccountId, release: &Release) -> Result<(),
         return wrong("The log");
     }
     Ok(())
+}
+
+/// Whether a contracting process is called after the account: `ocds-<prefix>-<account>`, or that with a number
+/// behind it. Nobody takes the name of another's.
+fn names_account(ocid: &str, account: AccountId) -> bool {
+    let process = ocid.splitn(3, '-').nth(2).unwrap_or_default();
+    let number = |text: &str| {
+        (1..=9).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    process
+        .strip_prefix(&account.to_string())
+        .is_some_and(|rest| rest.is_empty() || rest.strip_prefix('-').is_some_and(number))
 }
 
 /// The release that an amendment or an end follows: the last of its process, and still to have an
@@ -165,6 +186,8 @@ pub(crate) fn row(account: AccountId, release: &Release, state: State) -> Row {
         tenant: release.tenant().name.clone(),
         signed_provider: String::new(),
         signed_tenant: String::new(),
+        signed_provider_at: Time::from_secs(0),
+        signed_tenant_at: Time::from_secs(0),
         openings: String::new(),
     }
 }
@@ -205,17 +228,57 @@ pub(crate) fn sign(
     let release = read(cx.tx(), row)?;
     let (line, signed) = (line.trim_end(), signed_by(&release, line, sides)?);
     if signed.provider {
-        release::set_signature(cx.tx(), &row.digest, Side::Provider, line)?;
-        row.signed_provider = line.to_owned();
+        set_signature(cx, row, Side::Provider, line)?;
     }
     if signed.tenant {
-        release::set_signature(cx.tx(), &row.digest, Side::Tenant, line)?;
-        row.signed_tenant = line.to_owned();
+        set_signature(cx, row, Side::Tenant, line)?;
     }
     if row.signatures().len() == 2 {
         set_state(cx.tx(), row, State::Signed)?;
     }
     Ok(())
+}
+
+fn set_signature(cx: &mut Cx<'_>, row: &mut Row, side: Side, line: &str) -> Result<(), ApiError> {
+    let now = cx.now;
+    release::set_signature(cx.tx(), &row.digest, side, (line, now))?;
+    let (kept, at) = match side {
+        Side::Provider => (&mut row.signed_provider, &mut row.signed_provider_at),
+        Side::Tenant => (&mut row.signed_tenant, &mut row.signed_tenant_at),
+    };
+    (*kept, *at) = (line.to_owned(), now);
+    Ok(())
+}
+
+/// Takes the caller's signature back from a release that does not bind yet. One that is published stays
+/// so, and can never bind: a new one takes its place.
+pub(crate) fn withdraw(cx: &mut Cx<'_>, row: &mut Row, sides: Sides) -> Result<(), ApiError> {
+    let published = row.state == State::Published;
+    let offer = matches!(row.state, State::Draft | State::Signed) || published;
+    if !offer || row.tag == Tag::ContractTermination.as_str() {
+        return Err(WRONG_STATE.error("A signature is taken back before the release binds."));
+    }
+    let mut withdrawn = Vec::new();
+    for (mine, signed, side) in [
+        (sides.provider, !row.signed_provider.is_empty(), Side::Provider),
+        (sides.tenant, !row.signed_tenant.is_empty(), Side::Tenant),
+    ] {
+        if mine && signed {
+            set_signature(cx, row, side, "")?;
+            withdrawn.push(side.name());
+        }
+    }
+    if withdrawn.is_empty() {
+        return Err(WRONG_STATE.error("There is no signature of this party to take back."));
+    }
+    if published {
+        cx.public("tenant", row.account.to_string());
+        cx.public("ocid", row.ocid.as_str());
+        cx.public("release", row.id.as_str());
+        cx.public("withdrawn", withdrawn);
+    }
+    let state = if published { State::Withdrawn } else { State::Draft };
+    set_state(cx.tx(), row, state)
 }
 
 fn set_state(tx: &mut Tx<'_>, row: &mut Row, state: State) -> Result<(), ApiError> {
@@ -260,6 +323,9 @@ pub(crate) fn activate(cx: &mut Cx<'_>, row: &mut Row) -> Result<Term, ApiError>
         State::Draft => {
             return Err(WRONG_STATE.error("Both parties sign a release before it binds them."));
         }
+        State::Withdrawn => {
+            return Err(WRONG_STATE.error("A party took its signature back: make a new release."));
+        }
         _ => return Err(WRONG_STATE.error("The release has been active already.")),
     }
     let release = read(cx.tx(), row)?;
@@ -269,6 +335,7 @@ pub(crate) fn activate(cx: &mut Cx<'_>, row: &mut Row) -> Result<Term, ApiError>
     let (account, now) = (row.account, cx.now);
     let tx = cx.tx();
     belongs(tx, account, &release)?;
+    refuse_stale(tx, row, now)?;
     match release.tag() {
         Tag::Contract => refuse_second(tx, account, now)?,
         Tag::ContractAmendment => drop(followed(tx, account, &release, now)?),
@@ -287,6 +354,18 @@ pub(crate) fn activate(cx: &mut Cx<'_>, row: &mut Row) -> Result<Term, ApiError>
     term::insert(tx, account, &term)?;
     set_state(tx, row, State::Active)?;
     Ok(term)
+}
+
+/// A signature is no offer for ever: not after 90 days, and, for a new agreement, not beyond the end of the
+/// one before it, which the parties may have had their reasons for.
+fn refuse_stale(tx: &mut Tx<'_>, row: &Row, now: Time) -> Result<(), ApiError> {
+    let offered = row.offered();
+    let ended = term::last(tx, row.account)?.and_then(|term| term.ends).filter(|end| *end <= now);
+    let outlived = row.tag == Tag::Contract.as_str() && ended.is_some_and(|end| offered < end);
+    if outlived || offered.plus(OFFER_LIFE) < now {
+        return Err(STALE_SIGNATURE.into());
+    }
+    Ok(())
 }
 
 fn refuse_second(tx: &mut Tx<'_>, account: AccountId, now: Time) -> Result<(), ApiError> {

@@ -91,6 +91,8 @@ fn agree(cx: &mut Cx<'_>, start: &FirstStart) -> Result<(), ApiError> {
     let mut row = Row {
         signed_provider: sign(&start.provider_signer)?.trim_end().to_owned(),
         signed_tenant: sign(&start.tenant_signer)?.trim_end().to_owned(),
+        signed_provider_at: cx.now,
+        signed_tenant_at: cx.now,
         ..row(account, &release, State::Signed)
     };
     release::insert(cx.tx(), &row, release.bytes())?;

@@ -112,7 +112,8 @@ pub async fn declare(joined: &Joined, agreement: FirstStart) -> anyhow::Result<(
     places::declare_key(cloud, "provider", &joined.provider_key)
         .await
         .context("declare the provider's key")?;
-    places::declare(cloud).await.context("declare the data centres")?;
+    let held = cloud.db.read(oss::sites_in_use).await.context("look where data is")?;
+    places::declare(cloud, &held).await.context("declare the data centres")?;
     agreement::first_start(cloud, agreement)
         .await
         .context("make the agreement of the account that runs the cloud")

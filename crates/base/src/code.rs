@@ -63,9 +63,11 @@ codes! {
     SERVICE_NOT_GRANTED "Forbidden.ServiceNotGranted" 403 "The agreement of this account does not grant this service.";
     AGREEMENT_ENDED "Forbidden.AgreementEnded" 403 "The term of the agreement between this account and the provider is over.";
     RESIDENCY "Forbidden.Residency" 403 "The agreement of this account does not allow this data to be there.";
+    DATA_CLASS "Forbidden.DataClass" 403 "Data may not be copied to where less sensitive data is kept.";
     ZONES_REQUIRED "Forbidden.ZoneRedundancyRequired" 403 "The agreement of this account demands that this data is kept in more than one zone.";
     PERMIT_LAPSED "Forbidden.PermitLapsed" 403 "The permit of the data centre has lapsed: it takes nothing new.";
     SPENDING_LIMIT "Forbidden.SpendingLimit" 403 "The spending limit of the agreement is reached for this month.";
+    TENANT_SIGNATURE "Forbidden.TenantSignature" 403 "This takes a signature by the tenant's key, as its agreement names it.";
     ACCOUNT_SUSPENDED "Forbidden.AccountSuspended" 403 "This account is suspended.";
     THROTTLED "Throttling.User" 429 "Request was denied due to user flow control.";
     TOKEN_REUSED "IdempotentParameterMismatch" 400 "The request uses the same client token as a previous request, with other parameters.";

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::Code;
+use crate::{AccountId, Code};
 
 /// Why a request was not done.
 ///
@@ -17,7 +17,14 @@ pub struct ApiError {
     detail: Option<Box<str>>,
     denied: Option<Box<Denied>>,
     fields: Vec<(&'static str, String)>,
-    public: Option<Box<str>>,
+    record: Option<Box<Record>>,
+}
+
+/// What the record of a refusal says besides who asked for what.
+#[derive(Clone, Default)]
+struct Record {
+    public: Box<str>,
+    account: Option<AccountId>,
 }
 
 /// What a policy decision refused, for `AccessDeniedDetail`.
@@ -50,7 +57,7 @@ impl ApiError {
             detail: None,
             denied: None,
             fields: Vec::new(),
-            public: None,
+            record: None,
         }
     }
 
@@ -102,7 +109,15 @@ impl ApiError {
     /// names nobody but the tenant, by its account.
     #[must_use]
     pub fn public(mut self, facts: impl Into<Box<str>>) -> Self {
-        self.public = Some(facts.into());
+        self.record.get_or_insert_default().public = facts.into();
+        self
+    }
+
+    /// Says whose resources this refusal concerns: the account in whose trail it is recorded, where that is
+    /// not the caller's own.
+    #[must_use]
+    pub fn about(mut self, account: AccountId) -> Self {
+        self.record.get_or_insert_default().account = Some(account);
         self
     }
 
@@ -130,7 +145,12 @@ impl ApiError {
 
     /// The facts for the public log; empty where there are none.
     pub fn public_facts(&self) -> &str {
-        self.public.as_deref().unwrap_or_default()
+        self.record.as_ref().map_or("", |record| &record.public)
+    }
+
+    /// The account that this refusal concerns, where [`Self::about`] named one.
+    pub fn concerned(&self) -> Option<AccountId> {
+        self.record.as_ref().and_then(|record| record.account)
     }
 
     /// What a policy refused, if one did.

@@ -2,12 +2,18 @@
 //! reason, granted by the tenant where the agreement says so, and public either way.
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use base::AccountId;
 use clap::{Args, Subcommand};
 use serde_json::Value;
+use terms::statement;
+use terms::text::is_line;
 
+use crate::agreement::{consent, key};
 use crate::api::{self, Api};
+use crate::error::advise;
 use crate::http::Http;
 use crate::output::{self, Format};
 use crate::profile::{PlaceArgs, Profile};
@@ -27,9 +33,12 @@ enum Access {
         The reason is published in the log, word for word: name no person and no secret in it."
     )]
     Request(RequestArgs),
-    /// Grant it (tenant)
-    #[command(after_help = "Example: awan access approve ACCESS_ID --profile kpu")]
-    Approve(NamedArgs),
+    /// Grant it (tenant): shows what is granted, asks, signs with the tenant's key, sends the signature
+    #[command(
+        after_help = "Example: awan access approve ACCESS_ID --sign-key tenant.key --profile kpu\n\n\
+        The private key never leaves this machine."
+    )]
+    Approve(ApproveArgs),
     /// Refuse it (tenant)
     #[command(after_help = "Example: awan access deny ACCESS_ID --profile kpu")]
     Deny(NamedArgs),
@@ -66,6 +75,21 @@ struct NamedArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+struct ApproveArgs {
+    /// The access, as `awan access list` names it
+    #[arg(value_name = "ACCESS_ID")]
+    id: String,
+    /// The file with the key that the agreement names as the tenant's
+    #[arg(long, value_name = "FILE")]
+    sign_key: PathBuf,
+    /// Sign without asking
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+#[derive(Clone, Debug, Args)]
 struct ListArgs {
     /// Of this tenant; the operator sees all
     #[arg(long, value_name = "ACCOUNT")]
@@ -84,7 +108,7 @@ struct ListArgs {
 pub fn run(args: &AccessArgs) -> Result<()> {
     match &args.what {
         Access::Request(args) => request(args),
-        Access::Approve(args) => decide(args, "ApprovePrivilegedAccess", "granted"),
+        Access::Approve(args) => approve(args),
         Access::Deny(args) => decide(args, "DenyPrivilegedAccess", "refused"),
         Access::End(args) => decide(args, "EndPrivilegedAccess", "ended"),
         Access::List(args) => list(args),
@@ -106,6 +130,46 @@ fn request(args: &RequestArgs) -> Result<()> {
     let id = output::plain(&answer["Access"]["AccessId"]);
     output::hint(format_args!("the tenant grants it: awan access approve {id}"));
     Ok(())
+}
+
+/// Shows what is asked for, asks, signs and sends.
+fn approve(args: &ApproveArgs) -> Result<()> {
+    let signer = key::read(&args.sign_key)?;
+    let api = api(&args.place)?;
+    let row = find(&api, &args.id)?;
+    let text = |name: &str| output::plain(&row[name]);
+    let account = text("AccountId");
+    let account: AccountId =
+        account.parse().map_err(|()| anyhow::anyhow!("\"{account}\" is not an account"))?;
+    let hours: u32 = text("Hours").parse().context("read the hours")?;
+    let reason = text("Reason");
+    anyhow::ensure!(is_line(&reason), "the reason has characters that deceive who reads it");
+    let statement = statement::privileged_access(&args.id, account, &reason, hours);
+    output::talk(format_args!(
+        "{} asks to read everything of account {account} for {hours} h: {reason}",
+        text("Principal")
+    ));
+    output::talk(&statement);
+    consent(&signer, args.yes)?;
+    let line = statement::sign(&statement, &signer)?;
+    let params = [("AccessId", args.id.as_str()), ("SignatureLine", &line)];
+    let answer = api.call(api::AWAN, "ApprovePrivilegedAccess", &params);
+    answer.with_context(|| format!("privileged access {}", args.id))?;
+    output::talk(format_args!("privileged access {} is granted, and the log says so", args.id));
+    Ok(())
+}
+
+/// The access of that id, as it is listed.
+fn find(api: &Api, id: &str) -> Result<Value> {
+    let mut found = None;
+    api::pages(api, api::AWAN, "ListPrivilegedAccess", &[], |page| {
+        found = api::items(page).iter().find(|row| row["AccessId"] == id).cloned();
+        if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })
+    .context("list the privileged accesses")?;
+    found.ok_or_else(|| {
+        advise(format!("there is no access {id}"), "`awan access list` shows every access")
+    })
 }
 
 fn decide(args: &NamedArgs, action: &str, done: &str) -> Result<()> {

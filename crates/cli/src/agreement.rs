@@ -6,6 +6,7 @@
 //! | [`key`] | the parties' keys, as files |
 //! | [`draft`] | documents to edit: a new agreement, an amendment |
 //! | [`sign`] | signing, and ending |
+//! | [`root_key`] | a new root key by the tenant's signature |
 //! | [`show`] | a release for people |
 
 use std::path::PathBuf;
@@ -23,8 +24,11 @@ use crate::profile::{PlaceArgs, Profile};
 
 mod draft;
 pub(crate) mod key;
+pub(crate) mod root_key;
 mod show;
 mod sign;
+
+pub(crate) use sign::consent;
 
 /// Arguments of `awan agreement`.
 #[derive(Clone, Debug, Args)]
@@ -41,6 +45,12 @@ enum Agreement {
         The file stays with the tenant; only what is printed goes into the agreement."
     )]
     Key(key::KeyArgs),
+    /// Make a new root key for the tenant by its signature; all older ones end, also those that others know
+    #[command(
+        after_help = "Example: awan agreement root-key --account 1234567890123456 --sign-key tenant.key -o kpu-root.json --profile kpu\n\n\
+        It works with the account's present root key, or (where that is lost) through the operator."
+    )]
+    RootKey(root_key::RootKeyArgs),
     /// Write the document of a new agreement, to edit and then submit
     #[command(
         after_help = "Example: awan agreement new --account 1234567890123456 --tenant-name \"Komisi Pemilihan Umum\" --sign-key tenant.key -o agreement.json --data-dir ./cloud\n\n\
@@ -64,6 +74,9 @@ enum Agreement {
         The private key never leaves this machine."
     )]
     Sign(sign::SignArgs),
+    /// Take back one's own signature from a release that does not bind yet
+    #[command(after_help = "Example: awan agreement withdraw OCID RELEASE --profile kpu")]
+    Withdraw(NamedArgs),
     /// Publish a release that both parties signed: it becomes a document and an entry of the log
     #[command(after_help = "Example: awan agreement publish OCID RELEASE --data-dir ./cloud")]
     Publish(NamedArgs),
@@ -115,16 +128,28 @@ struct ReasonArgs {
 pub fn run(args: &AgreementArgs) -> Result<()> {
     match &args.what {
         Agreement::Key(args) => key::run(args),
+        Agreement::RootKey(args) => root_key::run(args),
         Agreement::New(args) => draft::new(args),
         Agreement::Submit(args) => draft::submit(args),
         Agreement::Show(args) => show::show(args),
         Agreement::List(args) => show::list(args),
         Agreement::Sign(args) => sign::sign(args),
+        Agreement::Withdraw(args) => withdraw(args),
         Agreement::Publish(args) => named(args, "PublishAgreement", "published"),
         Agreement::Activate(args) => named(args, "ActivateAgreement", "in force"),
         Agreement::Amend(args) => draft::amend(args),
         Agreement::End(args) => sign::end(args),
     }
+}
+
+fn withdraw(args: &NamedArgs) -> Result<()> {
+    let cloud = Cloud::of(&args.place)?;
+    let params = [("Ocid", args.ocid.as_str()), ("ReleaseId", &args.release)];
+    let answer = cloud.api.call(api::AWAN, "WithdrawSignature", &params);
+    let answer = answer.with_context(|| format!("release {} of {}", args.release, args.ocid))?;
+    output::json(&answer)?;
+    output::talk(format_args!("the signature under release {} is taken back", args.release));
+    Ok(())
 }
 
 fn named(args: &NamedArgs, action: &str, done: &str) -> Result<()> {

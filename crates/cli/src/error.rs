@@ -137,6 +137,12 @@ fn hint_for(code: &str) -> Option<&'static str> {
         "Forbidden.PrivilegedAccess" => {
             "the tenant's agreement allows no such reading; an amendment signed by both parties could: awan agreement amend"
         }
+        "Forbidden.TenantSignature" => {
+            "only the key that the agreement names as the tenant's can sign this: give it with --sign-key; `awan agreement show` names it"
+        }
+        "OperationConflict.StaleSignature" => {
+            "both parties sign again: awan agreement sign OCID RELEASE"
+        }
         "OperationConflict.Agreement" => {
             "`awan agreement list` shows how far each release is: draft, signed by both, published, active"
         }
@@ -220,6 +226,7 @@ mod tests {
             &base::code::ZONES_REQUIRED,
             &base::code::PERMIT_LAPSED,
             &base::code::SPENDING_LIMIT,
+            &base::code::TENANT_SIGNATURE,
             &base::code::ACCOUNT_SUSPENDED,
         ] {
             assert!(hint_for(code.name).is_some(), "{}", code.name);

@@ -9,6 +9,7 @@ use anyhow::Result;
 use base::text::percent_encode_keeping;
 use http::{HeaderMap, Request, Response};
 use ureq::{Body as Answer, SendBody};
+use wire::object::xml::Writer;
 use wire::query;
 
 use crate::error::Error;
@@ -112,6 +113,51 @@ pub struct Listing<'a> {
     pub max: u16,
 }
 
+/// What a new bucket is to be. What is not told, the cloud and the agreement choose.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NewBucket<'a> {
+    /// The region that it is to be in.
+    pub region: Option<&'a str>,
+    /// The data centre that is to hold it, or the first copy of it.
+    pub site: Option<&'a str>,
+    /// `public`, `internal`, `personal` or `strategic`.
+    pub data_class: Option<&'a str>,
+    /// `LRS`, or `ZRS` for a copy in each of several zones.
+    pub redundancy: Option<&'a str>,
+}
+
+impl NewBucket<'_> {
+    /// How a dialect says it: headers and a document, which is empty where there is nothing to say.
+    fn told(&self, dialect: Dialect) -> (Vec<(&'static str, String)>, String) {
+        let mut headers = Vec::new();
+        let mut tell = |name, value: Option<&str>| {
+            headers.extend(value.map(|value| (name, value.to_owned())));
+        };
+        tell("x-awan-data-class", self.data_class);
+        tell("x-awan-site", self.site);
+        let mut elements = Vec::new();
+        match dialect {
+            Dialect::Oss => {
+                elements.extend(self.region.map(|it| ("LocationConstraint", format!("oss-{it}"))));
+                elements.extend(self.redundancy.map(|it| ("DataRedundancyType", it.to_owned())));
+            }
+            Dialect::S3 => {
+                tell("x-awan-redundancy", self.redundancy); // S3 has no word for it
+                elements.extend(self.region.map(|it| ("LocationConstraint", it.to_owned())));
+            }
+        }
+        if elements.is_empty() {
+            return (headers, String::new());
+        }
+        let mut xml = Writer::new();
+        xml.open("CreateBucketConfiguration");
+        for (name, value) in elements {
+            xml.text(name, &value);
+        }
+        (headers, String::from_utf8_lossy(&xml.finish()).into_owned())
+    }
+}
+
 /// What the cloud says about an object.
 #[derive(Clone, Debug)]
 pub struct Meta {
@@ -174,7 +220,7 @@ impl Store {
     /// # Errors
     /// As [`Error`]; S3 answers `BucketAlreadyOwnedByYou` where it is there already.
     pub fn create_bucket(&self, bucket: &str) -> Result<(), Error> {
-        self.send(&Ask::new(http::Method::PUT, bucket, ""), Body::Empty).map(drop)
+        self.make_bucket(bucket, &NewBucket::default())
     }
 
     /// Makes a bucket in a region of the cloud.
@@ -182,14 +228,18 @@ impl Store {
     /// # Errors
     /// As [`Self::create_bucket`]; the agreement's refusal where data may not be there.
     pub fn create_bucket_in(&self, bucket: &str, region: &str) -> Result<(), Error> {
-        let location = match self.dialect {
-            Dialect::Oss => format!("oss-{region}"),
-            Dialect::S3 => region.to_owned(),
-        };
-        let body = format!(
-            "<CreateBucketConfiguration><LocationConstraint>{location}</LocationConstraint></CreateBucketConfiguration>"
-        );
-        self.send(&Ask::new(http::Method::PUT, bucket, ""), Body::Bytes(body.as_bytes())).map(drop)
+        self.make_bucket(bucket, &NewBucket { region: Some(region), ..NewBucket::default() })
+    }
+
+    /// Makes a bucket that is what somebody wants of it.
+    ///
+    /// # Errors
+    /// As [`Self::create_bucket`]; the agreement's refusal where data of that class may not be there.
+    pub fn make_bucket(&self, bucket: &str, new: &NewBucket<'_>) -> Result<(), Error> {
+        let (headers, body) = new.told(self.dialect);
+        let mut ask = Ask::new(http::Method::PUT, bucket, "");
+        ask.headers = &headers;
+        self.send(&ask, Body::Bytes(body.as_bytes())).map(drop)
     }
 
     /// Removes an empty bucket.

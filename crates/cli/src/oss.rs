@@ -5,12 +5,14 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use serde_json::json;
+use terms::clauses::DataClass;
 
 use crate::error::advise;
 use crate::http::Http;
-use crate::object::{Dialect, Listing, Page, Store};
+use crate::object::{Dialect, Listing, NewBucket, Page, Store};
 use crate::output::{self, Format};
 use crate::parallel;
 use crate::profile::{PlaceArgs, Profile};
@@ -101,10 +103,23 @@ enum Verb {
         jobs: u16,
     },
     /// Make a bucket
-    #[command(after_help = "Example: awan oss mb oss://arsip")]
+    #[command(after_help = "Examples:\n  awan oss mb oss://arsip\n  \
+        awan oss mb oss://pemilih --data-class personal --redundancy ZRS\n  \
+        awan oss mb s3://arsip --region ap-southeast-5 --site jkt-2\n\n\
+        With --region the bucket is made in that region of the cloud.")]
     Mb {
         /// oss://BUCKET
         url: String,
+        /// How sensitive what is in it may be; what the agreement says unless given
+        #[arg(long, value_name = "CLASS",
+              value_parser = PossibleValuesParser::new(DataClass::ALL.map(DataClass::as_str)))]
+        data_class: Option<String>,
+        /// LRS keeps it in one zone, ZRS in as many as the agreement demands, at least two
+        #[arg(long, value_name = "TYPE", value_parser = ["LRS", "ZRS"])]
+        redundancy: Option<String>,
+        /// Data centre that holds it, or its first copy
+        #[arg(long)]
+        site: Option<String>,
     },
     /// Remove an empty bucket
     #[command(after_help = "Example: awan oss rb oss://arsip")]
@@ -172,9 +187,15 @@ pub fn run(args: &OssArgs) -> Result<()> {
         Verb::Rm { url, recursive, jobs } => {
             remove(&stores, &url.parse()?, *recursive, (*jobs).into())
         }
-        Verb::Mb { url } => {
+        Verb::Mb { url, data_class, redundancy, site } => {
+            let new = NewBucket {
+                region: args.place.region.as_deref(),
+                site: site.as_deref(),
+                data_class: data_class.as_deref(),
+                redundancy: redundancy.as_deref(),
+            };
             let url = bucket_only(url)?;
-            stores.of(&url).create_bucket(url.bucket()?).with_context(|| format!("make {url}"))
+            stores.of(&url).make_bucket(url.bucket()?, &new).with_context(|| format!("make {url}"))
         }
         Verb::Rb { url } => {
             let url = bucket_only(url)?;

@@ -1,10 +1,12 @@
 //! What the terminal shows, and the only place that writes to it: stdout is data that a program may
-//! read, stderr is talk for a person. Nothing here needs colour to be understood. It knows no verb.
+//! read, stderr is talk for a person. Nothing here needs colour to be understood, and no character can move
+//! the cursor or turn the text: those are shown as escapes. It knows no verb.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
 use serde_json::Value;
+use terms::visible;
 
 /// How a listing is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -16,12 +18,17 @@ pub enum Format {
     Json,
 }
 
-/// Writes one line of data to stdout.
+/// Writes data to stdout, and a line feed after it. Line feeds in it stay.
 ///
 /// # Errors
 /// Where stdout does not take it; a closed pipe is told apart by its kind.
 pub fn line(text: impl Display) -> io::Result<()> {
-    writeln!(io::stdout().lock(), "{text}")
+    writeln!(io::stdout().lock(), "{}", lines(&text.to_string()))
+}
+
+/// Each line of a text without what deceives.
+fn lines(text: &str) -> String {
+    text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
 }
 
 /// Writes a JSON document to stdout, indented.
@@ -34,7 +41,7 @@ pub fn json(value: &Value) -> io::Result<()> {
 
 /// Says something to the person at the terminal (stderr). Nobody may be listening, which is fine.
 pub fn talk(text: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", lines(&text.to_string()));
 }
 
 /// Says what to do next, on a line of its own.
@@ -64,7 +71,9 @@ pub fn ask(question: &str) -> io::Result<String> {
 /// [`count`] and [`size`] write them) stands to the right.
 pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     let columns = headings.len();
-    let cell = |row: &[String], column: usize| row.get(column).cloned().unwrap_or_default();
+    let cell = |row: &[String], column: usize| {
+        row.get(column).map(|cell| visible(cell).into_owned()).unwrap_or_default()
+    };
     let widths: Vec<usize> = (0..columns)
         .map(|column| {
             rows.iter()
@@ -116,12 +125,12 @@ pub fn listing(format: Format, fields: &[&str], items: &[Value]) -> io::Result<(
     }
 }
 
-/// A JSON value as a table cell: text without its quotes, nothing for null.
+/// A JSON value as a table cell: text without its quotes, nothing for null; what deceives as an escape.
 pub fn plain(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+        Value::String(text) => visible(text).into_owned(),
+        other => visible(&other.to_string()).into_owned(),
     }
 }
 

@@ -112,11 +112,10 @@ pub(crate) fn prove(log: &Log, row: &Value) -> Result<Vec<u8>> {
     };
     let index = row["LogIndex"].as_u64().context("the entry has no place in the log yet")?;
     let mut proof = log.proof(index).with_context(|| format!("prove entry {index}"))?;
-    let opening =
-        Opening {
-            leaf: text("Leaf")?,
-            secret: Some(Secret { statement: text("Statement")?, salt: text("Salt")? }),
-        };
+    let opening = Opening {
+        leaf: text("Leaf")?,
+        secret: Some(Secret { statement: text("Statement")?, salt: text("Salt")? }),
+    };
     proof.extra = opening.to_bytes()?;
     Ok(proof.to_string().into_bytes())
 }

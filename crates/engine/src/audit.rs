@@ -66,7 +66,7 @@ impl NewEntry {
         Self {
             at: Time::default(),
             request_id: session.request.id.to_string(),
-            account: session.caller.account,
+            account: error.concerned().unwrap_or(session.caller.account),
             principal: session.caller.arn(),
             key_id: session.caller.key_id.clone(),
             source_ip: session.request.source_ip.clone(),
@@ -242,11 +242,7 @@ pub fn list(
 
 /// The entries of one request, oldest first: the change, and what else was recorded for it. There are
 /// few, and no more than `limit` are answered.
-pub fn of_request(
-    tx: &mut Tx<'_>,
-    request_id: &str,
-    limit: usize,
-) -> Result<Vec<Entry>, ApiError> {
+pub fn of_request(tx: &mut Tx<'_>, request_id: &str, limit: usize) -> Result<Vec<Entry>, ApiError> {
     let sql = format!("SELECT {COLUMNS} FROM audit WHERE request_id = ?1 ORDER BY id LIMIT ?2");
     Ok(tx.query(&sql, params![request_id, limit], Entry::read)?)
 }

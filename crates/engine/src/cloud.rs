@@ -154,10 +154,11 @@ impl Cloud {
         result
     }
 
-    /// Records a refused write of an authenticated caller, in a transaction of its own.
+    /// Records a refused write, in a transaction of its own, in the trail of the account that it concerns. What
+    /// nobody who signed was refused is recorded only where it has something to say in public.
     pub async fn audit_refusal(self: &Arc<Self>, session: &Arc<Session>, error: &ApiError) {
         if session.meta.kind == Kind::Read
-            || session.caller.is_anonymous()
+            || session.caller.is_anonymous() && error.public_facts().is_empty()
             || error.is(&code::DRY_RUN)
         {
             return;

@@ -146,10 +146,11 @@ impl<'a> Cx<'a> {
     pub fn require_agreement(&mut self, account: AccountId) -> Result<(), ApiError> {
         let covenant = Arc::clone(&self.cloud.covenant);
         let now = self.now;
-        let checked =
-            covenant.check(&mut self.tx, account, self.meta.product, self.meta.name, now);
+        let checked = covenant.check(&mut self.tx, account, self.meta.product, self.meta.name, now);
         // Whose agreement refused stands in the leaf of the refusal.
-        checked.map_err(|error| error.public(json!({ "tenant": account.to_string() }).to_string()))
+        checked.map_err(|error| {
+            error.public(json!({ "tenant": account.to_string() }).to_string()).about(account)
+        })
     }
 
     /// Names what the audit entry is about. The last call wins.
@@ -170,6 +171,11 @@ impl<'a> Cx<'a> {
     /// Adds a fact that the public leaf states in clear. Nothing that names a person, a bucket or a key.
     pub fn public(&mut self, key: &'static str, value: impl Into<serde_json::Value>) {
         self.audit.public.insert(key.to_owned(), value.into());
+    }
+
+    /// Whether the leaf states that fact already.
+    pub fn is_public(&self, key: &str) -> bool {
+        self.audit.public.contains_key(key)
     }
 
     /// Publishes a document that everybody may read from now on, and answers its name: the SHA-256 of

@@ -4,10 +4,11 @@
 //! The data centres themselves are configuration; what changes about them between two starts is
 //! recorded by [`declare`], so that the log knows every place that ever was one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base::region::DataCentre;
-use base::{AccountId, ApiError, RequestId, Time, code};
+use base::region::{DataCentre, Region};
+use base::{AccountId, ApiError, Code, RequestId, Time, code};
 use serde_json::{Value, json};
 use store::{Tx, params};
 use terms::clauses::DataClass;
@@ -113,6 +114,35 @@ pub fn decide(
     }
     enough_zones(tx, cloud, want, &places, now)?;
     Ok(Placement { account: want.account, class: want.class, places })
+}
+
+/// Decides whether a copy of data that belongs to `account` and is of `class` may go where `target` is: the
+/// agreement of its owner binds it there too, and what is sensitive does not become less so by being copied.
+///
+/// # Errors
+/// `DATA_CLASS`, and as [`decide`], with public facts about the data's owner.
+pub fn decide_copy(
+    tx: &mut Tx<'_>,
+    cloud: &Cloud,
+    (account, class): (AccountId, DataClass),
+    target: &Placement,
+    now: Time,
+) -> Result<(), ApiError> {
+    if (account, class) == (target.account, target.class) {
+        return Ok(()); // the target's own decision is this one
+    }
+    let sites: Vec<String> = target.places.iter().map(|place| place.site.clone()).collect();
+    let want = Want { account, class, sites: &sites };
+    if target.class < class {
+        let error = code::DATA_CLASS.error(format!(
+            "This is {} data, and the bucket is for {} data: copy it into one for {0} data or for more sensitive data.",
+            class.as_str(),
+            target.class.as_str()
+        ));
+        let centres: Vec<_> = sites.iter().filter_map(|site| cloud.region.centre(site)).collect();
+        return Err(refused(error, &want, &centres));
+    }
+    decide(tx, cloud, &want, now).map(drop)
 }
 
 /// Chooses data centres of a region for new data: the first that may take it, and for `zones` of more
@@ -234,14 +264,17 @@ fn refused(error: ApiError, want: &Want<'_>, centres: &[&DataCentre]) -> ApiErro
         "class": want.class.as_str(),
         "wanted": wanted,
     });
-    error.public(facts.to_string())
+    error.public(facts.to_string()).about(want.account)
 }
 
 /// States a placement in the leaf of the write that made it: `objects` (or `parts`) is by how many their
 /// number at those places changed. What one write states more than once is added up.
 pub fn state(cx: &mut Cx<'_>, placement: &Placement, what: &'static str, change: i64) {
-    let places: Vec<_> =
-        placement.places.iter().map(|place| (place.site.as_str(), place.country.as_str())).collect();
+    let places: Vec<_> = placement
+        .places
+        .iter()
+        .map(|place| (place.site.as_str(), place.country.as_str()))
+        .collect();
     state_at(cx, (placement.account, placement.class), &places, what, change);
 }
 
@@ -292,12 +325,19 @@ const DECLARE: Meta = Meta::write("awan", "2026-01-01", "DeclareDataCentre");
 const REMOVE: Meta = Meta::write("awan", "2026-01-01", "RemoveDataCentre");
 const DECLARE_KEY: Meta = Meta::write("awan", "2026-01-01", "DeclareKey");
 
+/// `OperationConflict.DataCentre`, status 409: a data centre that holds data is not where it was, or is gone.
+/// The operator reads it, at a start.
+pub const DATA_CENTRE_IN_USE: Code =
+    Code::new("OperationConflict.DataCentre", 409, "The data centre holds data.");
+
 /// Records what differs from the data centres that were declared at the last start; each change is an
-/// audit row, and so a leaf.
+/// audit row, and so a leaf. `held` says how many buckets have data in each: the log says of every one of them
+/// in which country it is, so that no data centre takes its data to another country, or away, by a change of
+/// the configuration.
 ///
 /// # Errors
-/// Those of the database.
-pub async fn declare(cloud: &Arc<Cloud>) -> Result<(), ApiError> {
+/// `DATA_CENTRE_IN_USE`, before anything is recorded; those of the database.
+pub async fn declare(cloud: &Arc<Cloud>, held: &BTreeMap<String, u64>) -> Result<(), ApiError> {
     let known: Vec<(String, String)> = cloud
         .db
         .read(|tx| {
@@ -306,6 +346,7 @@ pub async fn declare(cloud: &Arc<Cloud>) -> Result<(), ApiError> {
         })
         .await
         .map_err(|error: store::Error| ApiError::from(error))?;
+    stay(&cloud.region, &known, held)?;
     for centre in &cloud.region.data_centres {
         let declared = serde_json::to_string(centre).map_err(ApiError::internal)?;
         let same = |(site, text): &(String, String)| *site == centre.site && *text == declared;
@@ -322,6 +363,43 @@ pub async fn declare(cloud: &Arc<Cloud>) -> Result<(), ApiError> {
         }
     }
     Ok(())
+}
+
+/// Refuses what would move data without a byte being moved.
+fn stay(
+    region: &Region,
+    known: &[(String, String)],
+    held: &BTreeMap<String, u64>,
+) -> Result<(), ApiError> {
+    for (site, buckets) in held {
+        let declared = known.iter().find(|(named, _)| named == site);
+        let before = declared
+            .map(|(_, text)| serde_json::from_str::<DataCentre>(text))
+            .transpose()
+            .map_err(ApiError::internal)?
+            .map(|centre| centre.country);
+        let now = region.centre(site).map(|centre| &centre.country);
+        let change = match (before, now) {
+            (_, None) => "is no longer in the configuration".to_owned(),
+            (Some(before), Some(now)) if before != *now => {
+                format!("stood in {before} so far, and the configuration says {now}")
+            }
+            _ => continue,
+        };
+        return Err(DATA_CENTRE_IN_USE.error(format!(
+            "The data centre {site} {change}, but {} there, and the log says in which country that is. \
+             Put {site} back as it was; a place that is new takes a new site name.",
+            holders(*buckets)
+        )));
+    }
+    Ok(())
+}
+
+fn holders(buckets: u64) -> String {
+    match buckets {
+        1 => "1 bucket has data".to_owned(),
+        more => format!("{more} buckets have data"),
+    }
 }
 
 fn state_centre(cx: &mut Cx<'_>, centre: &DataCentre, declared: &str) -> Result<(), ApiError> {

@@ -129,7 +129,23 @@ pub trait Covenant: Send + Sync {
         amount: i64,
     ) -> Result<(), ApiError>;
 
-    /// The leave under which this caller may read what `tenant` owns, where it has one now.
+    /// Requires that `line` is a signature (one line of a C2SP note) over `text` by the tenant's key, as the
+    /// account's last agreement names it, whether that is in force or over.
+    ///
+    /// # Errors
+    /// `NO_AGREEMENT` where the account never had one; `TENANT_SIGNATURE` for anything but that signature.
+    fn tenant_signed(
+        &self,
+        tx: &mut Tx<'_>,
+        account: AccountId,
+        text: &str,
+        line: &str,
+        now: Time,
+    ) -> Result<(), ApiError>;
+
+    /// The leave under which this caller may read what `tenant` owns, where it has one now. It is the
+    /// principal's own, whatever it is called, and never that of a session of a role. That the caller's own
+    /// policies allow it too is for who asks to check.
     fn privilege(
         &self,
         tx: &mut Tx<'_>,

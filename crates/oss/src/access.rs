@@ -1,5 +1,6 @@
 //! Who may do what: the caller's policies first, then the ACLs, then the agreement of the bucket's
-//! owner. Called inside the transaction that reads or writes.
+//! owner, and that of the caller where it writes to what is another's. Called inside the transaction that
+//! reads or writes.
 //!
 //! The provider's people are nobody in particular here, but for one thing: what the agreement's privileged
 //! access lets them read, they may read, and the transaction that allows it states it in public.
@@ -123,7 +124,8 @@ pub(crate) fn require_write(
 /// grants it.
 ///
 /// An explicit deny wins. Policies allow only within the caller's own account; another account, or
-/// nobody, comes in through an ACL alone.
+/// nobody, comes in through an ACL alone. Who has signed needs an agreement of its own account too, to write
+/// to another's or to copy from there: no ACL stands in for it.
 ///
 /// # Errors
 /// `AccessDenied`, and those of the agreement.
@@ -135,18 +137,28 @@ pub fn require(cx: &mut Cx<'_>, bucket: &Bucket, ask: Ask<'_>) -> Result<(), Api
         Decision::ExplicitDeny => false,
         Decision::ImplicitDeny => {
             ask.need.granted_by(ask.acl.unwrap_or(bucket.acl))
-                || ask.reads && privileged(cx, bucket, &resource)?
+                || ask.reads && privileged(cx, bucket, &ask, &resource)?
         }
     };
     if !allowed {
         return Err(cx.denial(ask.action, &resource, decision));
     }
+    let guest = !cx.caller.is_anonymous() && cx.caller.account != bucket.owner;
+    if guest && !ask.reads {
+        cx.require_agreement(cx.caller.account)?;
+    }
     cx.require_agreement(bucket.owner)
 }
 
-/// Whether the provider's people may read this under a privilege. Only in a write session, so that the leaf
-/// which states it is committed before anything is answered (`ops::read`).
-fn privileged(cx: &mut Cx<'_>, bucket: &Bucket, resource: &str) -> Result<bool, ApiError> {
+/// Whether the provider's people may read this under a privilege, which takes the place of the tenant's
+/// policies and not of their own: those must allow it as if it were the provider's. Only in a write session, so
+/// that the leaf which states it is committed before anything is answered (`ops::read`).
+fn privileged(
+    cx: &mut Cx<'_>,
+    bucket: &Bucket,
+    ask: &Ask<'_>,
+    resource: &str,
+) -> Result<bool, ApiError> {
     let (caller, now) = (cx.caller, cx.now);
     if cx.meta.kind != Kind::Write || !caller.operator {
         return Ok(false);
@@ -155,6 +167,11 @@ fn privileged(cx: &mut Cx<'_>, bucket: &Bucket, resource: &str) -> Result<bool, 
     let Some(held) = covenant.privilege(cx.tx(), caller, bucket.owner, now)? else {
         return Ok(false);
     };
+    if cx.decide(ask.action, resource, caller.account, ask.conditions)? != Decision::Allow {
+        return Ok(false);
+    }
+    // Before it is stated: what is stated is committed.
+    cx.require_agreement(bucket.owner)?;
     cx.audit_account(bucket.owner);
     cx.audit_resource(resource);
     cx.public("tenant", bucket.owner.to_string());

@@ -43,6 +43,7 @@ mod model;
 mod ops;
 pub(crate) mod tables;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base::ApiError;
@@ -62,6 +63,19 @@ pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
         include_str!("../schema/0003.sql"),
     ],
 };
+
+/// How many buckets have data in each data centre: objects, or uploads under way. Those without are not
+/// there.
+///
+/// # Errors
+/// Those of the database.
+pub fn sites_in_use(tx: &mut store::Tx<'_>) -> Result<BTreeMap<String, u64>, ApiError> {
+    let mut buckets = BTreeMap::new();
+    for site in tables::bucket::sites_of_data(tx)?.into_iter().flatten() {
+        *buckets.entry(site).or_default() += 1;
+    }
+    Ok(buckets)
+}
 
 /// Seconds between two looks for lost copies.
 const REPAIR_ROUNDS: u32 = 60;

@@ -9,6 +9,7 @@
   const FIRST_LINE = "c2sp.org/tlog-proof@v1";
   const BYTES_MAX = 2 << 20;
   const HASHES_MAX = 64;
+  const WRONG_PARAMETER = "InvalidParameter";
 
   // A reason in words; anything else that is thrown is a defect of this page.
   class Refused extends Error {}
@@ -172,7 +173,12 @@
     if (!said || typeof said !== "object") differs();
     const at = Number.isSafeInteger(said.at)
       ? new Date(Math.floor(said.at / 1e6) * 1000).toISOString().replace(".000Z", "Z") : null;
-    if (said.action !== leaf.action || at !== leaf.at || !String(said.outcome).startsWith(leaf.outcome)) differs();
+    // A leaf does not say which parameter was wrong: that may be a tenant's own word.
+    const outcome = String(said.outcome).startsWith(WRONG_PARAMETER) ? WRONG_PARAMETER : said.outcome;
+    if (said.action !== leaf.action || at !== leaf.at || outcome !== leaf.outcome) differs();
+    // What was done to a tenant stands in its trail; a refusal stands in the trail of who asked.
+    const tenant = leaf.public?.tenant;
+    if (leaf.outcome === "OK" && tenant !== undefined && tenant !== said.account) differs();
     return said;
   }
 
@@ -238,10 +244,14 @@
     return element;
   };
 
+  // Characters that are not seen for what they are, or turn the text, as escapes.
+  const visible = (text) => text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
   function facts(caption, entries) {
     const rows = entries.map(([name, value]) => make("tr", {},
-      make("th", { scope: "row" }, name),
-      make("td", {}, make("code", {}, typeof value === "string" ? value || "–" : JSON.stringify(value)))));
+      make("th", { scope: "row" }, visible(name)),
+      make("td", {}, make("code", {}, make("bdi", {}, visible(typeof value === "string" ? value || "–" : JSON.stringify(value)))))));
     const scroll = make("div", { className: "scroll", tabIndex: 0 },
       make("table", {}, make("caption", {}, caption), make("tbody", {}, ...rows)));
     scroll.setAttribute("role", "region");
@@ -256,7 +266,7 @@
         : t("Tidak terbukti. Langkah yang gagal dijelaskan di bawah.", "Not proven. The step that failed is explained below."));
     const word = { good: t("berhasil: ", "passed: "), bad: t("gagal: ", "failed: "), none: t("tidak diperiksa: ", "not checked: ") };
     const steps = make("ol", { className: "steps" }, ...result.steps.map(({ name, state, words }) =>
-      make("li", { className: state }, make("strong", {}, name), make("span", { className: "unseen" }, word[state]), words)));
+      make("li", { className: state }, make("strong", {}, name), make("span", { className: "unseen" }, word[state]), visible(words))));
     const parts = [make("h2", {}, t("Hasil", "Result")), verdict, steps];
     if (result.good) {
       const { leaf, said, proof } = result;

@@ -8,6 +8,7 @@ use base::{AccountId, Time};
 use crate::documents::Documents;
 use crate::model::Model;
 use crate::source::Source;
+use crate::standing::{Standing, State};
 
 /// Writes one line.
 fn line(out: &mut String, fields: &[&str]) {
@@ -15,8 +16,7 @@ fn line(out: &mut String, fields: &[&str]) {
         if at > 0 {
             out.push(',');
         }
-        let formula = field.starts_with(['=', '+', '@', '\t', '\r'])
-            || (field.starts_with('-') && field.parse::<i64>().is_err());
+        let formula = is_formula(field);
         let guard = if formula { "'" } else { "" };
         if formula || field.contains([',', '"', '\n', '\r']) {
             out.push_str(&format!("\"{guard}{}\"", field.replace('"', "\"\"")));
@@ -25,6 +25,15 @@ fn line(out: &mut String, fields: &[&str]) {
         }
     }
     out.push_str("\r\n");
+}
+
+/// Whether a spreadsheet may take a field for a formula: programs skip blanks and what is not seen.
+fn is_formula(field: &str) -> bool {
+    let skipped = |c: char| c.is_whitespace() || terms::text::deceives(c);
+    let shown = field.trim_start_matches(skipped);
+    shown.starts_with(['=', '+', '@'])
+        || field.starts_with(['\t', '\r'])
+        || (shown.starts_with('-') && field.parse::<i64>().is_err())
 }
 
 /// The data centres, and how many objects each holds.
@@ -111,7 +120,7 @@ pub fn agreements(
     model: &Model,
     documents: &Documents,
     source: &dyn Source,
-    operator: Option<AccountId>,
+    (operator, now): (Option<AccountId>, Time),
 ) -> String {
     let mut out = String::new();
     line(
@@ -132,11 +141,19 @@ pub fn agreements(
             "ended_at",
             "document_sha256",
             "signatures_sha256",
+            "binds_from",
+            "binds_until",
         ],
     );
     for (ocid, agreement) in &model.agreements {
-        let active = agreement.active().map(|release| &release.id);
+        let standing = Standing::of(model, (documents, source, operator), &agreement.tenant);
+        let ended = match standing.state((ocid, agreement), now) {
+            State::Ended(at) | State::Over(at) => at.iso(),
+            _ => String::new(),
+        };
         for release in &agreement.releases {
+            let period = standing.period(ocid, &release.id);
+            let binds = period.is_some_and(|period| period.covers(now));
             let summary = documents.summary(source, release, operator);
             let (at, index) = (
                 |stamp: Option<crate::model::Stamp>| {
@@ -155,15 +172,17 @@ pub fn agreements(
                     summary.as_ref().map_or("", |it| &it.provider),
                     &release.id,
                     &release.tag,
-                    if active == Some(&release.id) { "yes" } else { "no" },
+                    if binds { "yes" } else { "no" },
                     summary.as_ref().map_or("", |it| if it.one_sided { "yes" } else { "no" }),
                     &at(release.published),
                     &index(release.published),
                     &at(release.activated),
                     &index(release.activated),
-                    &at(agreement.ended),
+                    &ended,
                     &release.document,
                     &release.signatures,
+                    &period.map(|period| period.from.iso()).unwrap_or_default(),
+                    &period.and_then(|it| it.until).map(|it| it.iso()).unwrap_or_default(),
                 ],
             );
         }
@@ -180,5 +199,10 @@ mod tests {
         let mut out = String::new();
         line(&mut out, &["plain", "a,b", "say \"x\"", "=1+1", "-5", "-cmd", "@x", ""]);
         assert_eq!(out, "plain,\"a,b\",\"say \"\"x\"\"\",\"'=1+1\",-5,\"'-cmd\",\"'@x\",\r\n");
+        for hidden in [" =1", "\u{200b}=1", "\u{feff}\u{202e} @x", "\u{a0}+1", "\n-cmd"] {
+            let mut out = String::new();
+            line(&mut out, &[hidden]);
+            assert_eq!(out, format!("\"'{hidden}\"\r\n"));
+        }
     }
 }

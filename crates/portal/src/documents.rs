@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use base::{AccountId, Time};
 use terms::clauses::Text;
+use terms::history::Step;
+use terms::signature::Signed;
 use terms::{Release, canonical, signature};
 
 use crate::model;
@@ -52,6 +54,10 @@ pub struct Summary {
     pub end: Option<Time>,
     /// Whether one operator signed for both sides.
     pub one_sided: bool,
+    /// What decides when it binds, with the signatures that are right.
+    pub step: Step,
+    /// The tenant's account.
+    pub account: String,
 }
 
 /// The documents of one source.
@@ -99,8 +105,9 @@ impl Documents {
         operator: Option<AccountId>,
     ) -> Option<Arc<Summary>> {
         let digest = release.document.as_str();
+        let name = format!("{digest} {}", release.signatures);
         let lock = || self.summaries.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = lock().get(digest) {
+        if let Some(known) = lock().get(name.as_str()) {
             return known.clone();
         }
         let parsed = match fetch(source, digest) {
@@ -109,17 +116,54 @@ impl Documents {
             Err(_) => None,
             Ok(bytes) => Release::parse(&bytes).ok(),
         };
-        let summary = parsed.map(|release| Arc::new(summarize(&release, operator)));
+        let signed = match fetch(source, &release.signatures) {
+            Err(Missing::Absent) => None,
+            Err(_) => Some(Signed::default()),
+            Ok(note) => {
+                let verify = |release| signature::verify(release, &note).unwrap_or_default();
+                Some(parsed.as_ref().map(verify).unwrap_or_default())
+            }
+        };
+        let found = signed.unwrap_or_default();
+        let summary = parsed.map(|release| Arc::new(summarize(&release, found, operator)));
+        if signed.is_none() {
+            return summary;
+        }
         let mut summaries = lock();
         if summaries.len() >= SUMMARIES_MAX {
             summaries.clear();
         }
-        summaries.insert(digest.into(), summary.clone());
+        summaries.insert(name.into(), summary.clone());
         summary
+    }
+
+    /// What of a release decides when it binds.
+    ///
+    /// # Errors
+    /// In words, where its document is not here or speaks of another agreement than the entry.
+    pub fn step(
+        &self,
+        source: &dyn Source,
+        (agreement, release): (&model::Agreement, &model::Release),
+        operator: Option<AccountId>,
+    ) -> Result<Step, String> {
+        let id = release.id.as_str();
+        let summary = self.summary(source, release, operator);
+        let summary = summary.ok_or_else(|| format!("the document of release {id} is not here"))?;
+        let step = &summary.step;
+        let same = summary.account == agreement.tenant.as_str()
+            && step.ocid == agreement.ocid.as_str()
+            && step.id == id
+            && step.tag.as_str() == release.tag.as_str();
+        if same {
+            Ok(step.clone())
+        } else {
+            Err(format!("the document of release {id} speaks of another agreement"))
+        }
     }
 }
 
-fn summarize(release: &Release, operator: Option<AccountId>) -> Summary {
+fn summarize(release: &Release, signed: Signed, operator: Option<AccountId>) -> Summary {
     Summary {
         provider: release.provider().name.clone(),
         tenant: release.tenant().name.clone(),
@@ -127,6 +171,8 @@ fn summarize(release: &Release, operator: Option<AccountId>) -> Summary {
         start: release.start(),
         end: release.end(),
         one_sided: is_one_sided(release, operator),
+        step: Step::of(release, signed),
+        account: release.terms().account.to_string(),
     }
 }
 

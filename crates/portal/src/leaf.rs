@@ -81,7 +81,8 @@ pub struct Spot {
     pub country: Text,
 }
 
-/// A text of bounded length.
+/// A text of bounded length, on one line and without characters that deceive a reader: those are kept as
+/// escapes ([`terms::visible`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text(Box<str>);
 
@@ -95,7 +96,7 @@ impl Text {
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
         let end = text.char_indices().nth(TEXT_CHARS_MAX).map_or(text.len(), |(at, _)| at);
-        Self(text[..end].into())
+        Self(terms::visible(&text[..end]).into())
     }
 }
 

@@ -8,6 +8,7 @@
 //! | [`model`]     | all entries, folded; pure                                                       |
 //! | [`follow`]    | reading the log on, each entry held against the signed root                     |
 //! | [`documents`] | releases behind digests, their signatures checked                               |
+//! | [`standing`]  | which release binds when, of entries and documents                              |
 //! | [`words`]     | Indonesian and English, numbers, money, dates                                   |
 //! | [`map`]       | the map of Indonesia                                                            |
 //! | [`page`]      | the pages                                                                       |
@@ -28,6 +29,7 @@ pub mod page;
 pub mod route;
 pub mod site;
 pub mod source;
+pub mod standing;
 pub mod words;
 
 pub use door::Portal;

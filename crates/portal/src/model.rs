@@ -47,6 +47,8 @@ pub struct Model {
     pub tenants: BTreeMap<Text, Arc<Tenant>>,
     /// Agreements by contracting process (`ocid`).
     pub agreements: BTreeMap<Text, Arc<Agreement>>,
+    /// The country that an entry named last for a site, where the log declares no such data centre.
+    claimed: BTreeMap<Text, Text>,
     /// Things held, over all tenants.
     pub held: BTreeMap<Place, Held>,
     /// Privileged accesses, oldest first.
@@ -75,6 +77,10 @@ pub struct Centre {
     pub declared: Stamp,
     /// The entry that removed it.
     pub removed: Option<Stamp>,
+    /// The countries in which it was declared before, and the entries that moved it away.
+    pub moved: Vec<(Text, Stamp)>,
+    /// The latest entry that put something here and named another country, and that country.
+    pub contradicted: Option<(Text, Stamp)>,
 }
 
 impl Centre {
@@ -85,13 +91,12 @@ impl Centre {
     }
 }
 
-/// A place and a class of data.
+/// A data centre and a class of data. What country that is the data centre's declaration says: bytes move
+/// with the house that they are in, and are never in two countries at once.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The data centre.
     pub site: Text,
-    /// The country that the entry names.
-    pub country: Text,
     /// The class of the data; empty where the entry names none.
     pub class: Text,
 }
@@ -133,11 +138,13 @@ pub struct Tenant {
 /// A contracting process with one tenant.
 #[derive(Clone, Debug, Default)]
 pub struct Agreement {
+    /// The contracting process.
+    pub ocid: Text,
     /// The tenant's account.
     pub tenant: Text,
     /// Its releases in the order of the log.
     pub releases: Vec<Release>,
-    /// When it ended before its time.
+    /// The entry that ended it before its time; from when on is in the document.
     pub ended: Option<Stamp>,
 }
 
@@ -154,19 +161,16 @@ pub struct Release {
     pub signatures: Text,
     /// When it was published.
     pub published: Option<Stamp>,
-    /// When it took effect.
+    /// The entry that brought it into force; from when on is in the document ([`crate::standing`]).
     pub activated: Option<Stamp>,
+    /// The entry that ended the agreement by it.
+    pub ended: Option<Stamp>,
 }
 
 impl Agreement {
-    /// The release that was activated last, unless the agreement ended.
-    pub fn active(&self) -> Option<&Release> {
-        let active = self.releases.iter().filter(|release| release.activated.is_some());
-        active.max_by_key(|release| release.activated).filter(|_| self.ended.is_none())
-    }
-
-    /// The release that says what the agreement is or was: the active one, else the last.
-    pub fn current(&self) -> Option<&Release> {
+    /// The release that was activated last, else the last: enough for a name. Which one binds is
+    /// [`crate::standing`]'s part.
+    pub fn latest(&self) -> Option<&Release> {
         let activated = self.releases.iter().filter(|release| release.activated.is_some());
         activated.max_by_key(|release| release.activated).or_else(|| self.releases.last())
     }
@@ -328,7 +332,7 @@ impl Model {
                 }
             }
             action if facts.access.is_some() => self.access(stamp, action, facts),
-            _ => self.place(leaf.facts),
+            _ => self.place(stamp, leaf.facts),
         }
     }
 
@@ -336,12 +340,22 @@ impl Model {
         Arc::make_mut(self.tenants.entry(account).or_default())
     }
 
-    fn place(&mut self, facts: Facts) {
+    fn place(&mut self, stamp: Stamp, facts: Facts) {
         let Some(account) = facts.tenant else { return };
         let class = facts.class.unwrap_or_default();
         for placed in &facts.placed {
-            let (site, country) = (placed.site.clone(), placed.country.clone());
-            let place = Place { site, country, class: class.clone() };
+            let place = Place { site: placed.site.clone(), class: class.clone() };
+            match self.centres.get_mut(&placed.site) {
+                None => {
+                    self.claimed.insert(placed.site.clone(), placed.country.clone());
+                }
+                Some(centre) => {
+                    let adds = placed.objects > 0 || placed.parts > 0;
+                    if adds && centre.country != placed.country {
+                        centre.contradicted = Some((placed.country.clone(), stamp));
+                    }
+                }
+            }
             let tenant = self.tenant(account.clone());
             tenant.held.entry(place.clone()).or_default().add(placed);
             tenant.held.retain(|_, held| !held.is_empty());
@@ -351,7 +365,8 @@ impl Model {
 
     fn declare_centre(&mut self, declared: Stamp, facts: Facts) {
         let Some(site) = facts.site else { return };
-        let centre = Centre {
+        let before = self.centres.remove(&site);
+        let mut centre = Centre {
             zone: facts.zone.unwrap_or_default(),
             country: facts.country.unwrap_or_default(),
             city: facts.city.unwrap_or_default(),
@@ -362,7 +377,16 @@ impl Model {
             certificates: facts.certificates,
             declared,
             removed: None,
+            moved: Vec::new(),
+            contradicted: None,
         };
+        if let Some(before) = before {
+            centre.moved = before.moved;
+            centre.contradicted = before.contradicted;
+            if before.country != centre.country {
+                centre.moved.push((before.country, declared));
+            }
+        }
         self.centres.insert(site, centre);
     }
 
@@ -370,7 +394,8 @@ impl Model {
         let (Some(ocid), Some(id)) = (facts.ocid, facts.release) else { return };
         let account = facts.tenant.unwrap_or_default();
         self.tenant(account.clone());
-        let agreement = Arc::make_mut(self.agreements.entry(ocid).or_default());
+        let agreement = Arc::make_mut(self.agreements.entry(ocid.clone()).or_default());
+        agreement.ocid = ocid;
         agreement.tenant = account;
         let known = agreement.releases.iter().position(|release| release.id == id);
         let at = known.unwrap_or_else(|| {
@@ -394,6 +419,7 @@ impl Model {
             }
             _ => {
                 release.published = release.published.or(Some(stamp));
+                release.ended = Some(stamp);
                 agreement.ended = Some(stamp);
             }
         }
@@ -461,16 +487,15 @@ impl Model {
         push(&mut refusals.recent, refusal, REFUSALS_MAX);
     }
 
-    /// The agreements that bind now, with the release that does.
-    pub fn in_force(&self) -> impl Iterator<Item = (&Text, &Agreement, &Release)> {
-        self.agreements
-            .iter()
-            .filter_map(|(ocid, agreement)| Some((ocid, &**agreement, agreement.active()?)))
-    }
-
     /// The data centres that are declared now.
     pub fn standing(&self) -> impl Iterator<Item = (&Text, &Centre)> {
         self.centres.iter().filter(|(_, centre)| centre.removed.is_none())
+    }
+
+    /// The country of a site, as the log declared it last; where it never did, as an entry named it.
+    pub fn country_of(&self, site: &str) -> &str {
+        let declared = self.centres.get(site).map(|centre| &centre.country);
+        declared.or_else(|| self.claimed.get(site)).map_or("", Text::as_str)
     }
 
     /// How many objects of all classes are at a site.

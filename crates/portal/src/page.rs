@@ -19,6 +19,7 @@ use std::sync::Arc;
 use base::Time;
 use base::text::percent_encode;
 use maud::{DOCTYPE, Markup, html};
+use terms::visible;
 
 use crate::documents::{Documents, Summary};
 use crate::follow::{Fault, View};
@@ -26,7 +27,8 @@ use crate::model::{self, Model, Stamp};
 use crate::route::Page;
 use crate::site::EDITION;
 use crate::source::{About, Source};
-use crate::words::Lang;
+use crate::standing::Standing;
+use crate::words::{Lang, own};
 
 /// How many rows of a long list are on one page, so that a page stays below 100 kB.
 pub const ROWS_MAX: usize = 100;
@@ -69,18 +71,24 @@ impl Cx<'_> {
         self.documents.summary(self.source, release, self.about.operator)
     }
 
+    /// When the releases of an account bind.
+    pub fn standing(&self, account: &str) -> Standing {
+        let documents = (self.documents, self.source, self.about.operator);
+        Standing::of(self.model(), documents, account)
+    }
+
     /// A tenant's name, from the agreement that it has or had.
     pub fn tenant_name(&self, account: &str) -> Option<String> {
         let own = self.model().agreements.values().filter(|it| it.tenant.as_str() == account);
-        let release = own.filter_map(|agreement| agreement.current()).next_back()?;
-        self.summary(release).map(|summary| summary.tenant.clone())
+        let release = own.filter_map(|agreement| agreement.latest()).next_back()?;
+        self.summary(release).map(|summary| visible(&summary.tenant).into_owned())
     }
 
     /// A tenant as a link: its name, and its account below.
     pub fn tenant(&self, account: &str) -> Markup {
         let name = self.tenant_name(account);
         html! {
-            a href=(self.to(&format!("/tenants/{}", percent_encode(account)))) { (name.as_deref().unwrap_or(account)) }
+            a href=(self.to(&format!("/tenants/{}", percent_encode(account)))) { (own(name.as_deref().unwrap_or(account))) }
             @if name.is_some() { small { (self.l.t("akun ", "account ")) (account) } }
         }
     }
@@ -89,8 +97,8 @@ impl Cx<'_> {
     pub fn site(&self, site: &str) -> Markup {
         let centre = self.model().centres.get(site);
         html! {
-            (site)
-            @if let Some(centre) = centre { small { (centre.city) ", " (self.l.country(&centre.country)) } }
+            (own(site))
+            @if let Some(centre) = centre { small { (own(&centre.city)) ", " (self.l.country(&centre.country)) } }
         }
     }
 
@@ -133,7 +141,7 @@ pub fn shell(cx: &Cx<'_>, title: &str, script: bool, content: &Markup) -> Markup
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title) " · " (l.t("Portal transparansi Awan", "Awan transparency portal")) }
+                title { (visible(title)) " · " (l.t("Portal transparansi Awan", "Awan transparency portal")) }
                 link rel="stylesheet" href=(format!("/assets/style.css?v={edition}"));
                 link rel="icon" type="image/svg+xml" href=(format!("/assets/icon.svg?v={edition}"));
                 link rel="alternate" hreflang="id" href=(Lang::Id.path(cx.path));
@@ -293,11 +301,11 @@ pub fn refusal_table<'r>(
                             @if refusal.wanted.is_empty() { "–" }
                             @for (at, spot) in refusal.wanted.iter().enumerate() {
                                 @if at > 0 { br; }
-                                (spot.site) ", " (l.country(&spot.country))
+                                (own(&spot.site)) ", " (own(l.country(&spot.country)))
                             }
                         }
-                        td { @match &refusal.class { Some(class) => (l.class(class)), None => "–" } }
-                        td { code { (refusal.action) } }
+                        td { @match &refusal.class { Some(class) => (own(l.class(class))), None => "–" } }
+                        td { code { (own(&refusal.action)) } }
                     }
                 }
             }

@@ -171,9 +171,12 @@ impl Site {
         let text = match list {
             Csv::Places => csv::places(model, self.clock.now()),
             Csv::Refusals => csv::refusals(model),
-            Csv::Agreements => {
-                csv::agreements(model, &self.documents, &*self.source, self.about.operator)
-            }
+            Csv::Agreements => csv::agreements(
+                model,
+                &self.documents,
+                &*self.source,
+                (self.about.operator, self.clock.now()),
+            ),
         };
         Answer::file("text/csv; charset=utf-8; header=present", BRIEF, text)
     }

@@ -6,6 +6,12 @@ use terms::clauses::{DataClass, Text};
 
 use crate::model::Ground;
 
+/// Words that somebody else wrote: in a frame that keeps the direction of the text around them (`bdi`), and
+/// without characters that deceive a reader.
+pub fn own(text: &str) -> Markup {
+    html! { bdi { (terms::visible(text)) } }
+}
+
 /// A language of the portal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lang {

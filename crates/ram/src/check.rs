@@ -3,6 +3,7 @@
 //! codes are logged and published, and hold nothing that a client wrote.
 
 use base::ApiError;
+use terms::text::deceives;
 
 use crate::errors::{MALFORMED_POLICY, invalid};
 use crate::policy::document::DOCUMENT_MAX;
@@ -28,7 +29,7 @@ pub(crate) fn policy_name(value: &str) -> Result<(), ApiError> {
 /// Free text for people: no control characters.
 pub(crate) fn text(parameter: &'static str, value: &str, longest: usize) -> Result<(), ApiError> {
     length(parameter, value, 0, longest)?;
-    chars(parameter, value, |c| !c.is_control(), "no control characters")
+    chars(parameter, value, |c| c != '\n' && !deceives(c), "no control characters")
 }
 
 /// An address for mail; empty for none.

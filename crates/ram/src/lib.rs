@@ -43,5 +43,7 @@ pub use authority::Ram;
 pub use bootstrap::{RootKey, first_start, operator};
 
 /// The tables of this crate.
-pub const MIGRATIONS: store::MigrationSet =
-    store::MigrationSet { name: "ram", steps: &[include_str!("../schema/0001.sql")] };
+pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
+    name: "ram",
+    steps: &[include_str!("../schema/0001.sql"), include_str!("../schema/0002.sql")],
+};

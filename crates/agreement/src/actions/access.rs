@@ -19,7 +19,7 @@ struct View {
     principal: String,
     reason: String,
     hours: u32,
-    /// `Requested`, `Granted`, `Expired`, `Denied` or `Ended`.
+    /// `Requested`, `Granted`, `Expired`, `Lapsed`, `Denied` or `Ended`.
     state: &'static str,
     requested: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,16 +78,26 @@ pub(super) struct Named {
     access_id: String,
 }
 
+/// An access that the tenant approves, by a signature with its key.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ApproveRequest {
+    access_id: String,
+    /// `— <key name> <base64>`, over [`terms::statement::privileged_access`].
+    #[serde(default)]
+    signature_line: String,
+}
+
 /// The tenant lets its data be read.
 pub(super) struct ApprovePrivilegedAccess;
 
 impl Action for ApprovePrivilegedAccess {
     const META: Meta = write("ApprovePrivilegedAccess");
-    type Request = Named;
+    type Request = ApproveRequest;
     type Response = OneResponse;
 
-    fn run(cx: &mut Cx<'_>, request: Named) -> Result<OneResponse, ApiError> {
-        let row = access::approve(cx, &request.access_id)?;
+    fn run(cx: &mut Cx<'_>, request: ApproveRequest) -> Result<OneResponse, ApiError> {
+        let row = access::approve(cx, &request.access_id, &request.signature_line)?;
         Ok(OneResponse { access: View::of(row, cx.now) })
     }
 }

@@ -51,6 +51,7 @@ pub static ACTIONS: &[Entry] = &[
     action::<making::CreateAgreement>(),
     action::<making::AmendAgreement>(),
     action::<signing::SignAgreement>(),
+    action::<signing::WithdrawSignature>(),
     action::<signing::PublishAgreement>(),
     action::<signing::ActivateAgreement>(),
     action::<ending::EndAgreement>(),

@@ -1,4 +1,4 @@
-//! From a draft to what binds: `SignAgreement`, `PublishAgreement`, `ActivateAgreement`.
+//! From a draft to what binds: `SignAgreement`, `WithdrawSignature`, `PublishAgreement`, `ActivateAgreement`.
 
 use base::ApiError;
 use engine::{Action, Cx, Meta};
@@ -66,6 +66,21 @@ impl Action for SignAgreement {
             tenant: !row.signed_tenant.is_empty(),
             state: row.state.name(),
         })
+    }
+}
+
+/// Takes a party's signature back while the release does not bind yet. Each party takes back its own.
+pub(super) struct WithdrawSignature;
+
+impl Action for WithdrawSignature {
+    const META: Meta = write("WithdrawSignature");
+    type Request = Named;
+    type Response = Come;
+
+    fn run(cx: &mut Cx<'_>, request: Named) -> Result<Come, ApiError> {
+        let (mut row, sides) = lifecycle::find(cx, &request.ocid, &request.release_id)?;
+        lifecycle::withdraw(cx, &mut row, sides)?;
+        Ok(Come::to(row.state))
     }
 }
 

@@ -1,7 +1,13 @@
 //! Rows of `privileged_access`: leave for one of the provider's people to read what a tenant owns.
 
+use std::time::Duration;
+
 use base::{AccountId, ApiError, Time};
+use engine::{Caller, CallerKind};
 use store::{Row as Stored, Tx, params};
+
+/// For how long a request waits for an answer.
+const REQUEST_LIFE: Duration = Duration::from_secs(72 * 3600);
 
 /// How far a request for access has come by what was done with it. That a granted one has run out
 /// follows from the time.
@@ -40,8 +46,10 @@ pub(crate) struct Row {
     pub(crate) id: String,
     /// The tenant.
     pub(crate) account: AccountId,
-    /// Who asked, and who alone may use it.
+    /// Who asked, as it was called then.
     pub(crate) principal: String,
+    /// Who alone may use it: that principal by kind and id, as [`holder`] gives it.
+    pub(crate) holder: String,
     pub(crate) reason: String,
     pub(crate) hours: u32,
     pub(crate) state: State,
@@ -50,6 +58,11 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    /// True while it may be approved or denied: whoever asked has gone on after three days.
+    pub(crate) fn waiting(&self, now: Time) -> bool {
+        self.state == State::Requested && now < self.requested.plus(REQUEST_LIFE)
+    }
+
     /// True while it may be used.
     pub(crate) fn usable(&self, now: Time) -> bool {
         self.state == State::Granted && self.until.is_some_and(|until| now < until)
@@ -58,7 +71,8 @@ impl Row {
     /// As answers show its state.
     pub(crate) fn state_name(&self, now: Time) -> &'static str {
         match self.state {
-            State::Requested => "Requested",
+            State::Requested if self.waiting(now) => "Requested",
+            State::Requested => "Lapsed",
             State::Granted if self.usable(now) => "Granted",
             State::Granted => "Expired",
             State::Denied => "Denied",
@@ -77,19 +91,21 @@ impl Row {
             state: State::read(row.text(6)?)?,
             requested: row.get(7)?,
             until: row.get(8)?,
+            holder: row.get(9)?,
         })
     }
 }
 
-const COLUMNS: &str = "number, id, account, principal, reason, hours, state, requested, until";
+const COLUMNS: &str =
+    "number, id, account, principal, reason, hours, state, requested, until, holder";
 
 /// Adds a request; its number is given here.
 pub(crate) fn insert(tx: &mut Tx<'_>, row: &Row) -> Result<(), ApiError> {
     tx.execute(
-        "INSERT INTO privileged_access (id, account, principal, reason, hours, state, requested, until)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO privileged_access (id, account, principal, reason, hours, state, requested, until, holder)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
-            &row.id, row.account, &row.principal, &row.reason, row.hours, row.state.code(), row.requested, row.until
+            &row.id, row.account, &row.principal, &row.reason, row.hours, row.state.code(), row.requested, row.until, &row.holder
         ],
     )?;
     Ok(())
@@ -113,19 +129,29 @@ pub(crate) fn set(
     Ok(())
 }
 
-/// The access of a principal to an account that may be used, the one that lasts longest.
+/// Whom leave can be given to: a user, or the account itself, by what never is another's; a user's name may
+/// be given to somebody else. `None` for a session of a role, which anybody may be who is let into it.
+pub(crate) fn holder(caller: &Caller) -> Option<String> {
+    match &caller.kind {
+        CallerKind::Root => Some(format!("root/{}", caller.account)),
+        CallerKind::User { id, .. } => Some(format!("user/{id}")),
+        CallerKind::AssumedRole { .. } | CallerKind::Anonymous | CallerKind::System => None,
+    }
+}
+
+/// The access of a holder to an account that may be used, the one that lasts longest.
 pub(crate) fn usable(
     tx: &mut Tx<'_>,
     account: AccountId,
-    principal: &str,
+    holder: &str,
     now: Time,
 ) -> Result<Option<Row>, ApiError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM privileged_access
-         WHERE account = ?1 AND principal = ?2 AND state = 'granted' AND until > ?3
+         WHERE account = ?1 AND holder = ?2 AND state = 'granted' AND until > ?3
          ORDER BY until DESC LIMIT 1"
     );
-    Ok(tx.query_opt(&sql, params![account, principal, now], Row::read)?)
+    Ok(tx.query_opt(&sql, params![account, holder, now], Row::read)?)
 }
 
 /// Up to `limit` requests older than a number, newest first: about one account, or all.

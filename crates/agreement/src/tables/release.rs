@@ -13,11 +13,20 @@ pub(crate) enum State {
     Active,
     Superseded,
     Ended,
+    /// A signature was taken back after it was published: it never binds.
+    Withdrawn,
 }
 
 impl State {
-    const ALL: [Self; 6] =
-        [Self::Draft, Self::Signed, Self::Published, Self::Active, Self::Superseded, Self::Ended];
+    const ALL: [Self; 7] = [
+        Self::Draft,
+        Self::Signed,
+        Self::Published,
+        Self::Active,
+        Self::Superseded,
+        Self::Ended,
+        Self::Withdrawn,
+    ];
 
     /// As answers show it.
     pub(crate) const fn name(self) -> &'static str {
@@ -28,6 +37,7 @@ impl State {
             Self::Active => "Active",
             Self::Superseded => "Superseded",
             Self::Ended => "Ended",
+            Self::Withdrawn => "Withdrawn",
         }
     }
 
@@ -40,6 +50,7 @@ impl State {
             Self::Active => "active",
             Self::Superseded => "superseded",
             Self::Ended => "ended",
+            Self::Withdrawn => "withdrawn",
         }
     }
 
@@ -56,6 +67,16 @@ impl State {
 pub(crate) enum Side {
     Provider,
     Tenant,
+}
+
+impl Side {
+    /// As leaves name it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Tenant => "tenant",
+        }
+    }
 }
 
 /// A release, without its document.
@@ -76,6 +97,9 @@ pub(crate) struct Row {
     /// The parties' signature lines; empty where there is none.
     pub(crate) signed_provider: String,
     pub(crate) signed_tenant: String,
+    /// When they were put in; meaningless where there is none.
+    pub(crate) signed_provider_at: Time,
+    pub(crate) signed_tenant_at: Time,
     /// What opens withheld fields, JSON; empty where there is nothing.
     pub(crate) openings: String,
 }
@@ -85,6 +109,11 @@ impl Row {
     pub(crate) fn signatures(&self) -> Vec<&str> {
         let lines = [self.signed_provider.as_str(), self.signed_tenant.as_str()];
         lines.into_iter().filter(|line| !line.is_empty()).collect()
+    }
+
+    /// When the first of both signatures was put in.
+    pub(crate) fn offered(&self) -> Time {
+        self.signed_provider_at.min(self.signed_tenant_at)
     }
 
     fn read(row: &Stored<'_>) -> Result<Self, store::Error> {
@@ -102,11 +131,13 @@ impl Row {
             signed_provider: row.get(10)?,
             signed_tenant: row.get(11)?,
             openings: row.get(12)?,
+            signed_provider_at: row.get(13)?,
+            signed_tenant_at: row.get(14)?,
         })
     }
 }
 
-const COLUMNS: &str = "number, ocid, id, account, tag, state, digest, date, provider, tenant, signed_provider, signed_tenant, openings";
+const COLUMNS: &str = "number, ocid, id, account, tag, state, digest, date, provider, tenant, signed_provider, signed_tenant, openings, signed_provider_at, signed_tenant_at";
 
 /// Adds a release; its number is given here.
 ///
@@ -114,11 +145,12 @@ const COLUMNS: &str = "number, ocid, id, account, tag, state, digest, date, prov
 /// Those of the store; ask [`find`] first.
 pub(crate) fn insert(tx: &mut Tx<'_>, row: &Row, document: &[u8]) -> Result<(), ApiError> {
     tx.execute(
-        "INSERT INTO agreement_release (ocid, id, account, tag, state, digest, document, date, provider, tenant, signed_provider, signed_tenant, openings)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        "INSERT INTO agreement_release (ocid, id, account, tag, state, digest, document, date, provider, tenant, signed_provider, signed_tenant, openings, signed_provider_at, signed_tenant_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         params![
             &row.ocid, &row.id, row.account, &row.tag, row.state.code(), &row.digest, document, row.date,
-            &row.provider, &row.tenant, &row.signed_provider, &row.signed_tenant, &row.openings
+            &row.provider, &row.tenant, &row.signed_provider, &row.signed_tenant, &row.openings,
+            row.signed_provider_at, row.signed_tenant_at
         ],
     )?;
     Ok(())
@@ -186,17 +218,21 @@ pub(crate) fn set_state(tx: &mut Tx<'_>, digest: &str, state: State) -> Result<(
     Ok(())
 }
 
-/// Notes a party's signature line.
+/// Notes a party's signature line, and when it was put in; an empty line takes it back.
 pub(crate) fn set_signature(
     tx: &mut Tx<'_>,
     digest: &str,
     side: Side,
-    line: &str,
+    (line, at): (&str, Time),
 ) -> Result<(), ApiError> {
     let sql = match side {
-        Side::Provider => "UPDATE agreement_release SET signed_provider = ?2 WHERE digest = ?1",
-        Side::Tenant => "UPDATE agreement_release SET signed_tenant = ?2 WHERE digest = ?1",
+        Side::Provider => {
+            "UPDATE agreement_release SET signed_provider = ?2, signed_provider_at = ?3 WHERE digest = ?1"
+        }
+        Side::Tenant => {
+            "UPDATE agreement_release SET signed_tenant = ?2, signed_tenant_at = ?3 WHERE digest = ?1"
+        }
     };
-    tx.execute(sql, params![digest, line])?;
+    tx.execute(sql, params![digest, line, at])?;
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! The provider's people reading a tenant's data.
 
-use base::AccountId;
+use base::{AccountId, ApiError};
 use engine::ports::Privilege;
 use engine::{Caller, CallerKind};
 use serde_json::{Value, json};
 use terms::release::Tag;
+use terms::statement::{self, Signer};
 use testkit::root;
 
 use crate::harness::{BAWASLU, KPU, OPERATOR, World, operator, tenant_signer, world};
@@ -17,6 +18,23 @@ fn support(world: &World) -> Caller {
     let ani = Caller { kind, operator: true, key_id: "ani".to_owned(), ..root(OPERATOR) };
     world.test.keys.allow(&ani, "awan:RequestPrivilegedAccess");
     ani
+}
+
+/// The tenant's approval, signed with a key.
+async fn approve_by(world: &World, id: &str, signer: &Signer) -> Result<Value, ApiError> {
+    let listed = world.ok(&root(KPU), "ListPrivilegedAccess", &[]).await;
+    let rows = listed["Accesses"]["Access"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["AccessId"] == id).unwrap();
+    let hours = u32::try_from(row["Hours"].as_u64().unwrap()).unwrap();
+    let reason = row["Reason"].as_str().unwrap();
+    let text = statement::privileged_access(id, AccountId::new(KPU), reason, hours);
+    let line = statement::sign(&text, signer).unwrap();
+    let params = [("AccessId", id), ("SignatureLine", line.as_str())];
+    world.call(&root(KPU), "ApprovePrivilegedAccess", &params).await
+}
+
+async fn approve(world: &World, id: &str) -> Value {
+    approve_by(world, id, &tenant_signer(KPU)).await.unwrap()
 }
 
 async fn privilege(world: &World, caller: &Caller, tenant: u64) -> Option<Privilege> {
@@ -43,7 +61,7 @@ async fn data_is_read_with_a_reason_once_the_tenant_approves_and_for_so_long() {
         assert!(refused.ends_with(".PrivilegedAccess"), "{refused}");
     }
     world.pass(60);
-    let approved = world.ok(&root(KPU), "ApprovePrivilegedAccess", &param).await;
+    let approved = approve(&world, &id).await;
     let until = world.now().plus(std::time::Duration::from_secs(2 * HOUR));
     assert_eq!(approved["Access"]["Until"], until.iso());
     let held = privilege(&world, &ani, KPU).await.unwrap();
@@ -79,7 +97,7 @@ async fn an_access_is_denied_or_ended_and_then_it_is_over() {
         world.refused(&root(KPU), "ApprovePrivilegedAccess", &[("AccessId", &denied)]).await,
         over
     );
-    world.ok(&root(KPU), "ApprovePrivilegedAccess", &[("AccessId", &ended)]).await;
+    approve(&world, &ended).await;
     assert!(privilege(&world, &ani, KPU).await.is_some());
     assert_eq!(
         world.refused(&root(BAWASLU), "EndPrivilegedAccess", &[("AccessId", &ended)]).await,
@@ -126,7 +144,7 @@ async fn no_access_is_asked_for_that_the_agreement_does_not_permit() {
     for hours in ["0", "9"] {
         assert_eq!(ask(operator(), "Tiket", hours).await, "InvalidParameter.Hours");
     }
-    for reason in ["", "  ", "a\nb", &"x".repeat(501)] {
+    for reason in ["", "  ", "a\nb", "a\u{202e}b", "a\u{200b}b", "a\u{2028}b", &"x".repeat(501)] {
         assert_eq!(ask(operator(), reason, "1").await, "InvalidParameter.Reason");
     }
     let mut draft = world.following(KPU, Tag::ContractAmendment, "2", "1");
@@ -155,4 +173,91 @@ async fn without_approval_it_is_granted_at_once_and_ends_with_what_permits_it() 
     world.end(&root(KPU), &end, &tenant_signer(KPU)).await.unwrap();
     world.pass(1);
     assert_eq!(privilege(&world, &ani, KPU).await, None);
+}
+
+#[tokio::test]
+async fn an_approval_takes_the_tenants_key_and_not_an_api_key() {
+    let world = world().await;
+    world.agree(&world.draft(KPU)).await;
+    let ani = support(&world);
+    let (id, other) = (ask(&world, &ani, "1").await, ask(&world, &ani, "2").await);
+    let forbidden = "Forbidden.TenantSignature";
+    let param = [("AccessId", id.as_str())];
+    assert_eq!(world.refused(&root(KPU), "ApprovePrivilegedAccess", &param).await, forbidden);
+    let forger =
+        Signer::from_seed(tenant_signer(KPU).verifier().name(), base::Secret::new([9; 32]));
+    for signer in [&forger.unwrap(), &world.provider] {
+        assert_eq!(approve_by(&world, &id, signer).await.unwrap_err().code(), forbidden);
+    }
+    let reason = "Tiket 17: objek hilang";
+    let text = statement::privileged_access(&other, AccountId::new(KPU), reason, 2);
+    let line = statement::sign(&text, &tenant_signer(KPU)).unwrap();
+    let params = [("AccessId", id.as_str()), ("SignatureLine", line.as_str())];
+    let refused = world.refused(&root(KPU), "ApprovePrivilegedAccess", &params).await;
+    assert_eq!(refused, forbidden, "signed for another access");
+    assert_eq!(privilege(&world, &ani, KPU).await, None);
+    approve(&world, &id).await;
+    assert!(privilege(&world, &ani, KPU).await.is_some());
+}
+
+#[tokio::test]
+async fn leave_is_the_persons_and_not_the_names_or_a_sessions() {
+    let world = world().await;
+    world.agree(&world.draft(KPU)).await;
+    let ani = support(&world);
+    approve(&world, &ask(&world, &ani, "1").await).await;
+    let like = |kind: CallerKind| Caller { kind, ..ani.clone() };
+    let (name, session) = ("ani".to_owned(), "ani".to_owned());
+    let renamed = like(CallerKind::User { id: "1".to_owned(), name: "ani.w".to_owned() });
+    assert!(privilege(&world, &renamed, KPU).await.is_some(), "the same person");
+    let namesake = like(CallerKind::User { id: "2".to_owned(), name: name.clone() });
+    assert_eq!(namesake.arn(), ani.arn());
+    assert_eq!(privilege(&world, &namesake, KPU).await, None, "another person of the same name");
+    let role = like(CallerKind::AssumedRole { id: "1".to_owned(), name, session });
+    assert_eq!(privilege(&world, &role, KPU).await, None);
+    world.test.keys.allow(&role, "awan:RequestPrivilegedAccess");
+    let params = [("AccountId", "2"), ("Reason", "Tiket"), ("Hours", "1")];
+    let refused = world.refused(&role, "RequestPrivilegedAccess", &params).await;
+    assert_eq!(refused, "Forbidden.PrivilegedAccess");
+}
+
+#[tokio::test]
+async fn a_request_lapses_after_three_days() {
+    let world = world().await;
+    world.agree(&world.draft(KPU)).await;
+    let ani = support(&world);
+    let (answered, forgotten) = (ask(&world, &ani, "1").await, ask(&world, &ani, "1").await);
+    world.pass(72 * HOUR - 1);
+    approve(&world, &answered).await;
+    world.pass(1);
+    let over = "OperationConflict.PrivilegedAccess";
+    assert_eq!(approve_by(&world, &forgotten, &tenant_signer(KPU)).await.unwrap_err().code(), over);
+    for action in ["DenyPrivilegedAccess", "EndPrivilegedAccess"] {
+        assert_eq!(world.refused(&root(KPU), action, &[("AccessId", &forgotten)]).await, over);
+    }
+    let listed = world.ok(&root(KPU), "ListPrivilegedAccess", &[]).await;
+    assert_eq!(listed["Accesses"]["Access"][0]["State"], "Lapsed");
+}
+
+#[tokio::test]
+async fn the_tenants_key_is_that_of_its_last_agreement_also_when_that_is_over() {
+    let world = world().await;
+    let line = statement::sign("a\n", &tenant_signer(KPU)).unwrap();
+    let ask = async |text: &'static str| {
+        let line = line.clone();
+        let asked = world.ask(move |covenant, tx, now| {
+            covenant.tenant_signed(tx, AccountId::new(KPU), text, &line, now)
+        });
+        asked.await.map_err(|error| error.code().to_owned())
+    };
+    assert_eq!(ask("a\n").await, Err("Forbidden.NoAgreement".to_owned()));
+    world.agree(&world.draft(KPU)).await;
+    assert_eq!(ask("a\n").await, Ok(()));
+    assert_eq!(ask("b\n").await, Err("Forbidden.TenantSignature".to_owned()));
+    let mut end = world.following(KPU, Tag::ContractTermination, "2", "1");
+    end.end = Some(world.now().plus(std::time::Duration::from_secs(1)));
+    world.end(&root(KPU), &end, &tenant_signer(KPU)).await.unwrap();
+    world.pass(HOUR);
+    assert_eq!(ask("a\n").await, Ok(()));
+    assert_eq!(ask("b\n").await, Err("Forbidden.TenantSignature".to_owned()));
 }

@@ -61,7 +61,7 @@ impl Life<'_> {
             Step::Pass(seconds) => self.world.pass(seconds),
             Step::Renew(offset) => {
                 let mut draft = self.world.draft(account);
-                draft.ocid = format!("ocds-test00-{account}-{id}");
+                draft.ocid = format!("{}-{id}", draft.ocid);
                 (draft.id, draft.start) = (id.clone(), self.at(offset));
                 let release = self.world.take_in(&draft).await;
                 self.world.sign_both(&release).await;

@@ -156,10 +156,17 @@ async fn a_document_must_be_between_this_provider_and_that_account() {
     let mut same_name = world.draft(KPU);
     same_name.terms.spending_limit = Some(1);
     assert_eq!(create("2", &built(same_name)).await, "EntityAlreadyExists.Agreement");
-    let mut taken = world.draft(BAWASLU);
-    taken.ocid = world.draft(KPU).ocid;
-    taken.id = "9".to_owned();
-    assert_eq!(create("3", &built(taken)).await, "EntityAlreadyExists.Agreement");
+    let (kpu, bawaslu) = ("0000000000000002", "0000000000000003");
+    for process in
+        [kpu, &format!("{bawaslu}-"), &format!("{bawaslu}-a"), &format!("{bawaslu}1"), "3"]
+    {
+        let mut other = world.draft(BAWASLU);
+        other.ocid = format!("ocds-test00-{process}");
+        assert_eq!(create("3", &built(other)).await, wrong, "{process}");
+    }
+    let mut again = world.draft(KPU);
+    again.id = "9".to_owned();
+    assert_eq!(create("2", &built(again)).await, "EntityAlreadyExists.Agreement");
 }
 
 /// What binds KPU at a moment, as the release's id.
@@ -264,7 +271,7 @@ async fn one_agreement_of_an_account_is_in_force_at_a_time_and_only_the_operator
     let world = world().await;
     let first = world.agree(&world.draft(KPU)).await;
     let mut draft = world.draft(KPU);
-    draft.ocid = "ocds-test00-second".to_owned();
+    draft.ocid.push_str("-2");
     let second = world.take_in(&draft).await;
     world.sign_both(&second).await;
     assert_eq!(
@@ -277,12 +284,24 @@ async fn one_agreement_of_an_account_is_in_force_at_a_time_and_only_the_operator
     world.end(&root(KPU), &end, &tenant_signer(KPU)).await.unwrap();
     world.pass(2);
     assert_eq!(world.state(&first).await, "Ended");
+    assert_eq!(
+        world.activate(&second).await.unwrap_err().code(),
+        "OperationConflict.StaleSignature",
+        "what was signed while the first lasted is no offer any more"
+    );
+    world.sign(&operator(), &second, &world.provider).await.unwrap();
+    assert_eq!(
+        world.activate(&second).await.unwrap_err().code(),
+        "OperationConflict.StaleSignature",
+        "both sign again"
+    );
+    world.sign_both(&second).await;
     // The hour in which the first ended has its price book.
     world.activate(&second).await.unwrap();
     assert_eq!(world.may(KPU, "oss", "PutObject").await, "Forbidden.AgreementEnded");
     assert_eq!(bound(&world, "2026-01-02T04:00:00Z").await.as_deref(), Some("1"));
     let told = world.in_force(KPU, iso("2026-01-02T04:00:00Z")).await.unwrap();
-    assert_eq!(told.ocid, "ocds-test00-second");
+    assert_eq!(told.ocid, second.ocid());
 }
 
 #[tokio::test]
@@ -291,7 +310,7 @@ async fn a_term_that_is_over_refuses_and_a_release_whose_term_is_over_never_bind
     let mut draft = world.draft(KPU);
     draft.end = Some(world.now().plus(std::time::Duration::from_secs(DAY)));
     let first = world.agree(&draft).await;
-    draft.ocid = "ocds-test00-late".to_owned();
+    draft.ocid.push_str("-2");
     let late = world.take_in(&draft).await;
     world.sign_both(&late).await;
     world.pass(DAY - 1);
@@ -302,6 +321,7 @@ async fn a_term_that_is_over_refuses_and_a_release_whose_term_is_over_never_bind
     assert_eq!(world.state(&first).await, "Ended");
     let told = world.ok(&root(KPU), "GetAgreement", &[]).await;
     assert_eq!(told["Agreement"]["State"], "Ended");
+    world.sign_both(&late).await;
     assert_eq!(world.activate(&late).await.unwrap_err().code(), "Forbidden.AgreementEnded");
 }
 
@@ -458,13 +478,78 @@ async fn a_list_has_ones_own_and_for_the_operator_all() {
 async fn unpublished_releases_of_an_account_are_bounded() {
     let world = world().await;
     let mut draft = world.draft(KPU);
+    let own = draft.ocid.clone();
     for number in 0..50 {
-        draft.ocid = format!("ocds-test00-{number}");
+        draft.ocid = format!("{own}-{number}");
         world.take_in(&draft).await;
     }
-    draft.ocid = "ocds-test00-more".to_owned();
+    draft.ocid = format!("{own}-more");
+    let document = text(&Release::build(&draft).unwrap());
+    let params = [("AccountId", "2"), ("Document", document.as_str())];
+    assert_eq!(
+        world.refused(&root(KPU), "CreateAgreement", &params).await,
+        "InvalidParameter.Document"
+    );
+    draft.ocid = format!("{own}-51");
     let document = text(&Release::build(&draft).unwrap());
     let params = [("AccountId", "2"), ("Document", document.as_str())];
     assert_eq!(world.refused(&root(KPU), "CreateAgreement", &params).await, "QuotaExceed");
     world.take_in(&world.draft(BAWASLU)).await;
+}
+
+#[tokio::test]
+async fn a_signature_is_an_offer_for_ninety_days() {
+    for (days, answer) in [(90, "OK"), (91, "OperationConflict.StaleSignature")] {
+        let world = world().await;
+        let release = world.take_in(&world.draft(KPU)).await;
+        world.sign(&root(KPU), &release, &tenant_signer(KPU)).await.unwrap();
+        world.pass(days * DAY);
+        world.sign(&operator(), &release, &world.provider).await.unwrap();
+        let done = world.activate(&release).await;
+        let code = done.map_or_else(|error| error.code().to_owned(), |_| "OK".to_owned());
+        assert_eq!(code, answer, "{days} days");
+    }
+}
+
+#[tokio::test]
+async fn a_party_takes_its_signature_back_until_the_release_binds() {
+    let world = world().await;
+    let release = world.take_in(&world.draft(KPU)).await;
+    let conflict = "OperationConflict.Agreement";
+    let withdraw =
+        async |caller: Caller| world.call(&caller, "WithdrawSignature", &named(&release)).await;
+    assert_eq!(withdraw(root(KPU)).await.unwrap_err().code(), conflict, "nothing is signed");
+    world.sign_both(&release).await;
+    assert_eq!(withdraw(root(BAWASLU)).await.unwrap_err().code(), "EntityNotExist.Agreement");
+    assert_eq!(withdraw(root(KPU)).await.unwrap()["State"], "Draft");
+    assert_eq!(world.activate(&release).await.unwrap_err().code(), conflict);
+    assert_eq!(withdraw(root(KPU)).await.unwrap_err().code(), conflict, "once is enough");
+    assert_eq!(withdraw(operator()).await.unwrap()["State"], "Draft");
+    world.sign_both(&release).await;
+    world.activate(&release).await.unwrap();
+    assert_eq!(withdraw(root(KPU)).await.unwrap_err().code(), conflict, "it binds");
+    let facts = world.facts("WithdrawSignature").await;
+    assert!(
+        facts.iter().all(|(_, facts)| facts.is_null()),
+        "drafts are the parties' own: {facts:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_published_release_whose_signature_is_taken_back_never_binds() {
+    let world = world().await;
+    let release = world.take_in(&world.draft(KPU)).await;
+    world.sign_both(&release).await;
+    world.ok(&operator(), "PublishAgreement", &named(&release)).await;
+    let withdrawn = world.ok(&root(KPU), "WithdrawSignature", &named(&release)).await;
+    assert_eq!(withdrawn["State"], "Withdrawn");
+    let conflict = "OperationConflict.Agreement";
+    assert_eq!(world.activate(&release).await.unwrap_err().code(), conflict);
+    let again = world.sign(&root(KPU), &release, &tenant_signer(KPU)).await;
+    assert_eq!(again.unwrap_err().code(), conflict);
+    assert_eq!(world.refused(&operator(), "PublishAgreement", &named(&release)).await, conflict);
+    let facts = json!({
+        "tenant": "0000000000000002", "ocid": release.ocid(), "release": "1", "withdrawn": ["tenant"]
+    });
+    assert_eq!(world.facts("WithdrawSignature").await, [("OK".to_owned(), facts)]);
 }

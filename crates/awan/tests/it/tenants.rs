@@ -14,7 +14,7 @@ use cli::error::Error;
 use cli::object::{Dialect, Store};
 use cli::profile::{Credentials, Profile};
 use serde_json::{Value, json};
-use terms::{Release, signature};
+use terms::{Release, signature, statement};
 use tlog::Signer;
 
 use crate::dice::{Dice, variable};
@@ -120,7 +120,11 @@ impl Desk {
             }
             Asked => {
                 let id = self.access(tenant)?.0;
-                self.api(tenant).call(AWAN, "ApprovePrivilegedAccess", &[("AccessId", &id)])
+                let account = tenant.id.parse().unwrap();
+                let text = statement::privileged_access(&id, account, "Tiket 17", 2);
+                let line = statement::sign(&text, &tenant.signer).unwrap();
+                let params = [("AccessId", id.as_str()), ("SignatureLine", &line)];
+                self.api(tenant).call(AWAN, "ApprovePrivilegedAccess", &params)
             }
             Approved => {
                 let id = self.access(tenant)?.0;

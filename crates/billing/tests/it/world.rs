@@ -131,6 +131,17 @@ impl Covenant for Releases {
         Ok(())
     }
 
+    fn tenant_signed(
+        &self,
+        _: &mut Tx<'_>,
+        _: AccountId,
+        _: &str,
+        _: &str,
+        _: Time,
+    ) -> Result<(), ApiError> {
+        Err(ApiError::new(&code::TENANT_SIGNATURE))
+    }
+
     fn privilege(
         &self,
         _: &mut Tx<'_>,

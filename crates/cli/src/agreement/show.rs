@@ -1,7 +1,6 @@
 //! A release for people: what each side must do, where data may be, what things cost. Indonesian first,
 //! which binds, then English.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -76,12 +75,11 @@ pub(super) fn show(args: &ShowArgs) -> Result<()> {
     lines.extend(details(release.terms()));
     lines.push(String::new());
     lines.push(format!("SHA-256 {}", release.digest()));
-    let mut out = io::stdout().lock();
     for line in lines {
-        writeln!(out, "{line}")?;
+        output::line(terms::visible(&line))?;
     }
     if let Some(note) = answer["Signatures"].as_str().filter(|note| !note.is_empty()) {
-        writeln!(out, "\n{note}")?;
+        output::line(format_args!("\n{note}"))?;
     }
     Ok(())
 }

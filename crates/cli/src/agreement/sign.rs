@@ -121,15 +121,24 @@ fn agree(release: &Release, signer: &tlog::Signer, yes: bool) -> Result<String> 
     output::talk(signature::statement(release));
     let line = signature::sign(release, signer)
         .with_context(|| format!("sign as {}", signer.verifier().name()))?;
+    consent(signer, yes)?;
+    Ok(line)
+}
+
+/// Asks whether to sign what was shown.
+///
+/// # Errors
+/// Where the answer is no, or nobody is there to be asked.
+pub(crate) fn consent(signer: &tlog::Signer, yes: bool) -> Result<()> {
     if yes {
-        return Ok(line);
+        return Ok(());
     }
     if !std::io::stdin().is_terminal() {
         return Err(advise("nobody is there to be asked", "--yes signs without asking"));
     }
     let answer = output::ask(&format!("Sign this as {}? (ya/yes)", signer.verifier().name()))?;
     match answer.to_lowercase().as_str() {
-        "y" | "ya" | "yes" => Ok(line),
+        "y" | "ya" | "yes" => Ok(()),
         _ => bail!("not signed"),
     }
 }

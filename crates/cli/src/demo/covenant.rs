@@ -1,14 +1,14 @@
 //! The demonstration's agreement: KPU and the provider agree, both sign, everybody can read it, and a
 //! place that it does not allow is refused. Without an agreement there is no service, so this comes first.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use terms::{Release, signature};
 use tlog::Signer;
 
-use crate::agreement::key;
+use crate::agreement::{key, root_key};
 use crate::api::{self, Api};
 use crate::error::{Error, advise};
 use crate::http::Http;
@@ -23,11 +23,11 @@ const SPENDING_LIMIT: i64 = 25_000_000_000_000;
 /// A region abroad that the demonstration's cloud declares.
 const ABROAD: &str = "ap-southeast-1";
 
-/// Gives the tenant its agreement, where it has none yet.
+/// Gives the tenant its agreement, where it has none yet; answers whether it was given now.
 ///
 /// # Errors
 /// Where the provider's key is not at hand, or the cloud refuses.
-pub(super) fn agree(http: &Http, root: &Profile, owner: &Profile, account: &str) -> Result<()> {
+pub(super) fn agree(http: &Http, root: &Profile, owner: &Profile, account: &str) -> Result<bool> {
     let tenant_api = Api::new(http, owner)?;
     if let Some(agreement) = in_force(&tenant_api)? {
         output::talk(format_args!(
@@ -35,7 +35,7 @@ pub(super) fn agree(http: &Http, root: &Profile, owner: &Profile, account: &str)
             plain(&agreement["ActiveSince"]),
             plain(&agreement["Ocid"])
         ));
-        return Ok(());
+        return Ok(false);
     }
     let Some((dir, _)) = &root.cloud else {
         return Err(advise(
@@ -44,7 +44,7 @@ pub(super) fn agree(http: &Http, root: &Profile, owner: &Profile, account: &str)
         ));
     };
     let provider = key::read(&dir.join("provider.key"))?;
-    let tenant = key::obtain(&dir.join("demo-kpu.key"), root, None, account)?;
+    let tenant = key::obtain(&key_file(root), root, None, account)?;
     let operator = Api::new(http, root)?;
     let release = draft(&operator, account, &tenant)?;
     let document = std::str::from_utf8(release.bytes()).context("canonical JSON is UTF-8")?;
@@ -57,7 +57,7 @@ pub(super) fn agree(http: &Http, root: &Profile, owner: &Profile, account: &str)
     operator.call(api::AWAN, "ActivateAgreement", &which).context("activate the agreement")?;
     output::talk(format_args!("   {} is signed by both, published and in force", release.ocid()));
     output::talk(format_args!("   its digest, which the log has: {}", release.digest()));
-    Ok(())
+    Ok(true)
 }
 
 fn in_force(tenant: &Api) -> Result<Option<Value>> {
@@ -115,6 +115,25 @@ pub(super) fn try_abroad(http: &Http, owner: &Profile, bucket: &str) -> Result<(
         }
         Err(error) => Err(error).context("this should be refused with Forbidden.Residency"),
     }
+}
+
+/// Has a new root key made by the tenant's signature, which ends all older ones: also the first, which the
+/// operator knows. Answers what the cloud does.
+///
+/// # Errors
+/// Where the tenant's key is not at hand, or the cloud refuses.
+pub(super) fn renew(http: &Http, root: &Profile, caller: &Profile, account: &str) -> Result<Value> {
+    let signer = key::read(&key_file(root))?;
+    let answer = root_key::create(&Api::new(http, caller)?, account, &signer)?;
+    output::talk(
+        "   a new root key by the tenant's signature: the operator's copy is worth nothing",
+    );
+    Ok(answer)
+}
+
+/// Where the key is that the demonstration's tenant signs with.
+pub(super) fn key_file(root: &Profile) -> PathBuf {
+    directory(root).join("demo-kpu.key")
 }
 
 /// Where the demonstration's keys are kept.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
+use super::covenant;
 use crate::api::{self, Api};
 use crate::error::{Error, advise};
 use crate::http::Http;
@@ -42,11 +43,16 @@ impl Tenant {
     /// Where the cloud refuses, or the key file cannot be written.
     pub(super) fn prepare(http: &Http, root: &Profile, keys: PathBuf) -> Result<Self> {
         let mut ring = KeyRing::open(&keys)?;
-        let (account_id, owner) = account(http, root, &mut ring).context("make the tenant")?;
+        let (account_id, mut owner) = account(http, root, &mut ring).context("make the tenant")?;
         let tail = account_id.get(account_id.len().saturating_sub(6)..).unwrap_or(&account_id);
         let bucket = format!("pemilu2024-{tail}");
         // Without an agreement there is no service.
-        super::covenant::agree(http, root, &owner, &account_id).context("agree with the tenant")?;
+        let agreed =
+            covenant::agree(http, root, &owner, &account_id).context("agree with the tenant")?;
+        if agreed || !ring.renewed() {
+            let answer = covenant::renew(http, root, &owner, &account_id)?;
+            owner = owner.with_credentials(ring.keep_renewed(&account_id, &answer)?);
+        }
         let store = Store::new(http, &owner, Dialect::Oss)?;
         done(store.create_bucket(&bucket)).with_context(|| format!("make the bucket {bucket}"))?;
 
@@ -80,6 +86,11 @@ fn account(http: &Http, root: &Profile, ring: &mut KeyRing<'_>) -> Result<(Strin
         Ok(answer) => (plain(&answer["Account"]["AccountId"]), answer),
         Err(error) if exists(&error) => {
             let id = find_account(&api)?;
+            if covenant::key_file(root).exists() {
+                let answer = covenant::renew(http, root, root, &id)?;
+                let key = ring.keep_renewed(&id, &answer)?;
+                return Ok((id, root.with_credentials(key)));
+            }
             let answer = api.call(api::AWAN, "CreateAccountAccessKey", &[("AccountId", &id)])?;
             (id, answer)
         }
@@ -193,8 +204,27 @@ impl<'a> KeyRing<'a> {
         }
     }
 
+    /// Whether the account's key was made by the tenant's signature, so that nobody else knows it.
+    fn renewed(&self) -> bool {
+        self.keys.get(ACCOUNT).is_some_and(|kept| kept["Renewed"] == true)
+    }
+
+    /// Keeps the account's key that was just made by the tenant's signature.
+    fn keep_renewed(&mut self, account: &str, answer: &Value) -> Result<Credentials> {
+        let key = self.insert(ACCOUNT, account, answer)?;
+        self.keys[ACCOUNT]["Renewed"] = true.into();
+        self.write()?;
+        Ok(key)
+    }
+
     /// Keeps a key that was just made; it can never be asked for again.
     fn keep(&mut self, name: &str, account: &str, answer: &Value) -> Result<Credentials> {
+        let key = self.insert(name, account, answer)?;
+        self.write()?;
+        Ok(key)
+    }
+
+    fn insert(&mut self, name: &str, account: &str, answer: &Value) -> Result<Credentials> {
         let made = &answer["AccessKey"];
         let key = serde_json::from_value(made.clone()).context("the answer holds no access key")?;
         let mut kept =
@@ -203,9 +233,12 @@ impl<'a> KeyRing<'a> {
             kept["AccountId"] = account.into();
         }
         self.keys.insert(name.to_owned(), kept);
-        let text = serde_json::to_vec_pretty(&self.keys).context("write the keys as JSON")?;
-        write_private(self.path, &text)?;
         Ok(key)
+    }
+
+    fn write(&self) -> Result<()> {
+        let text = serde_json::to_vec_pretty(&self.keys).context("write the keys as JSON")?;
+        write_private(self.path, &text)
     }
 }
 
@@ -233,6 +266,9 @@ mod tests {
         );
         assert_eq!(again[OFFICER], json!({"AccessKeyId": "i", "AccessKeySecret": "s"}));
         assert!(ring.keep(OBSERVER, "", &json!({})).is_err());
+        assert!(!ring.renewed());
+        ring.keep_renewed("42", &answer).unwrap();
+        assert!(KeyRing::open(&path).unwrap().renewed());
     }
 
     #[test]

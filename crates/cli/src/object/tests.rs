@@ -39,6 +39,41 @@ fn keys_are_encoded_once_and_their_slashes_kept() {
 }
 
 #[test]
+fn a_new_bucket_is_told_as_each_dialect_takes_it() {
+    let new = NewBucket {
+        region: Some("ap-southeast-5"),
+        site: Some("jkt-1"),
+        data_class: Some("personal"),
+        redundancy: Some("ZRS"),
+    };
+    let (class, site) = (("x-awan-data-class", "personal"), ("x-awan-site", "jkt-1"));
+    for (dialect, server, headers, location, redundancy) in [
+        (
+            Dialect::Oss,
+            wire::object::Dialect::Oss,
+            vec![class, site],
+            "oss-ap-southeast-5",
+            Some("ZRS"),
+        ),
+        (
+            Dialect::S3,
+            wire::object::Dialect::S3,
+            vec![class, site, ("x-awan-redundancy", "ZRS")],
+            "ap-southeast-5",
+            None,
+        ),
+    ] {
+        let (told, document) = new.told(dialect);
+        let told: Vec<_> = told.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert_eq!(told, headers);
+        let read = wire::object::body::create_bucket(document.as_bytes(), server).unwrap();
+        assert_eq!(read.location.as_deref(), Some(location));
+        assert_eq!(read.redundancy.as_deref(), redundancy);
+        assert_eq!(NewBucket::default().told(dialect), (Vec::new(), String::new()));
+    }
+}
+
+#[test]
 fn a_page_of_a_listing_is_read() {
     let text = br#"<ListBucketResult><IsTruncated>true</IsTruncated><EncodingType>url</EncodingType>
         <NextContinuationToken>n+1</NextContinuationToken>

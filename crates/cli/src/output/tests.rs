@@ -44,3 +44,17 @@ fn cells_show_text_without_quotes() {
     assert_eq!(plain(&serde_json::json!(null)), "");
     assert_eq!(plain(&serde_json::json!({"a": 1})), "{\"a\":1}");
 }
+
+#[test]
+fn no_value_can_move_the_cursor_turn_the_text_or_begin_a_line() {
+    let evil = "a\u{202e}b\u{1b}[2Jc\nd\u{85}e";
+    let shown = "a\\u202eb\\u001b[2Jc\\u000ad\\u0085e";
+    assert_eq!(plain(&serde_json::json!(evil)), shown);
+    assert_eq!(table(&["A"], &[vec![evil.to_owned()]]), format!("A\n{shown}\n"));
+    assert_eq!(lines("two\nlines\u{2066}"), "two\nlines\\u2066");
+    // A document stays the same document.
+    let document = serde_json::json!({"a": evil});
+    let printed = lines(&format!("{document:#}"));
+    assert!(printed.contains("\\u202e"), "{printed}");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&printed).unwrap(), document);
+}

@@ -26,7 +26,7 @@ pub(super) fn check(histories: &Histories, wanted: &str, findings: &mut Findings
         return;
     }
     findings.proven.push(format!(
-        "{} releases of {} tenants: each is the document that the log names, signed as it must be, in order",
+        "{} releases of {} tenants: each is the document that the log names, in order, signed by whom is said above",
         output::count(releases),
         output::count(shown)
     ));
@@ -37,8 +37,9 @@ fn show(tenant: &str, history: &History, findings: &mut Findings) {
         let release = &published.release;
         let parties = match (published.signed.provider, published.signed.tenant) {
             (true, true) => "both parties",
-            (true, false) => "the provider",
-            _ => "the tenant",
+            (true, false) => "the provider alone",
+            (false, true) => "the tenant alone",
+            (false, false) => "nobody",
         };
         findings.checked(
             "release",

@@ -341,21 +341,21 @@ impl<'a> Check<'a> {
                 ));
                 continue;
             };
-            if let Err(why) = opens(log, index, row) {
+            let day = detail["day"].as_str().unwrap_or_default().to_owned();
+            if let Err(why) = opens(log, index, row).and_then(|leaf| self.commits(&leaf, &day)) {
                 findings.defect(format!("the commitment in entry {index}: {why}"));
                 continue;
             }
             opened.insert(index);
-            let day = output::plain(&detail["day"]);
             if newest.get(&day).is_none_or(|(known, _)| *known < index) {
                 newest.insert(day, (index, detail));
             }
         }
-        self.check_hidden(log, &opened, findings);
+        let last = self.check_hidden(log, &opened, findings);
         for (day, (index, detail)) in &newest {
             self.check_day(day, *index, detail, findings);
         }
-        self.check_missing(&newest, findings);
+        self.check_missing(last, &newest, findings);
         findings.checked(
             "days",
             format_args!(
@@ -366,12 +366,34 @@ impl<'a> Check<'a> {
         );
     }
 
-    /// Every commitment that the public log has for the account and the month was shown.
-    fn check_hidden(&self, log: &Log, opened: &BTreeSet<u64>, findings: &mut Findings) {
+    /// Whether a leaf is the cloud's commitment to a day of this account: any row can be opened, and only
+    /// that one is public under the day.
+    fn commits(&self, leaf: &Leaf, day: &str) -> Result<(), String> {
+        let account = self.bill.stated.account_id.as_str();
+        let said = (leaf.action.as_str(), leaf.fact("tenant"), leaf.fact("day"));
+        if leaf.is_done() && said == (COMMIT, account, day) {
+            return Ok(());
+        }
+        let (action, tenant, stated) = said;
+        Err(format!(
+            "it is {action} of tenant \"{tenant}\" for day \"{stated}\" in the log, expected {COMMIT} of {account} for {day}"
+        ))
+    }
+
+    /// Every commitment that the public log has for the account and the month was shown. Answers the latest
+    /// second that the log states.
+    fn check_hidden(
+        &self,
+        log: &Log,
+        opened: &BTreeSet<u64>,
+        findings: &mut Findings,
+    ) -> Option<Time> {
         let account = &self.bill.stated.account_id;
         let mut hidden = Vec::new();
+        let mut last = None;
         let walked = log.each(|index, bytes| {
             let Ok(leaf) = Leaf::parse(bytes) else { return };
+            last = last.max(Some(leaf.at()));
             let of_month = leaf.fact("day").starts_with(self.month.as_str());
             if leaf.action == COMMIT && leaf.fact("tenant") == account && of_month && !opened.contains(&index) {
                 hidden.push(format!(
@@ -386,6 +408,7 @@ impl<'a> Check<'a> {
         for what in hidden {
             findings.defect(what);
         }
+        last
     }
 
     /// The last commitment to a day is to what usage and lines say of it now.
@@ -422,13 +445,19 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// A day of which everything is billed is committed to within a day.
-    fn check_missing(&self, newest: &BTreeMap<String, (u64, Value)>, findings: &mut Findings) {
+    /// A day is committed to within a day of its end. What time it is says the log: whoever made the bill
+    /// could say that nothing was due yet.
+    fn check_missing(
+        &self,
+        last: Option<Time>,
+        newest: &BTreeMap<String, (u64, Value)>,
+        findings: &mut Findings,
+    ) {
         let days: BTreeSet<&str> =
             self.usage.iter().filter_map(|line| line.hour.get(..10)).collect();
         for day in days {
             let start = Time::parse_iso(&format!("{day}T00:00:00Z"));
-            let due = start.is_some_and(|start| start.plus(DAY * 2) <= self.billed_until);
+            let due = start.zip(last).is_some_and(|(start, last)| start.plus(DAY * 2) <= last);
             if due && !newest.contains_key(day) {
                 findings.defect(format!(
                     "{day}: something was used and the log has no commitment to it"

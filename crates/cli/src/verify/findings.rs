@@ -1,8 +1,9 @@
-//! What a check found, in words, and how it is shown.
+//! What a check found, in words, and how it is shown: each on one line, whatever is in it.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
+use terms::visible;
 
 use crate::output;
 
@@ -48,17 +49,17 @@ impl Findings {
 /// Where stdout does not take it.
 pub fn show(findings: &Findings) -> Result<ExitCode> {
     for line in &findings.checked {
-        output::line(line)?;
+        output::line(visible(line))?;
     }
     for defect in &findings.defects {
-        output::line(format_args!("DEFECT    {defect}"))?;
+        output::line(format_args!("DEFECT    {}", visible(defect)))?;
     }
     if findings.unlisted > 0 {
         output::line(format_args!("DEFECT    and {} more", output::count(findings.unlisted)))?;
     }
     if findings.is_sound() {
         for line in &findings.proven {
-            output::line(format_args!("verified  {line}"))?;
+            output::line(format_args!("verified  {}", visible(line)))?;
         }
         return Ok(ExitCode::SUCCESS);
     }

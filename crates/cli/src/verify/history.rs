@@ -1,30 +1,25 @@
 //! The agreements that the log tells of: every release document, checked, and the order in which they
-//! were published, came into force and ended. From it follows what bound a tenant at any moment.
+//! were published, came into force and ended. What follows from that order is [`terms::history`]'s part.
 //!
 //! Only public things are read: leaves and the documents that they name.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use base::Time;
-use terms::Release;
-use terms::release::Tag;
+use terms::history::Step;
 use terms::signature::{self, Signed};
+use terms::{Release, history};
 
 use super::documents::Documents;
 use super::findings::Findings;
 use super::leaf::Leaf;
 use super::log::Log;
 
-const HOUR: Duration = Duration::from_secs(3600);
-const DAY_SECS: u64 = 86_400;
-
 /// A release that a leaf names.
 pub(crate) struct Published {
     /// The entry of the leaf that published it.
     pub index: u64,
-    pub digest: String,
     pub release: Release,
     pub signed: Signed,
 }
@@ -53,6 +48,7 @@ pub(crate) struct History {
     pub published: Vec<Arc<Published>>,
     /// In order of time, without overlap.
     pub periods: Vec<Period>,
+    steps: history::History,
 }
 
 impl History {
@@ -68,15 +64,30 @@ impl History {
         self.periods.iter().find(covers)
     }
 
-    fn find(&self, ocid: &str, id: &str) -> Option<&Arc<Published>> {
-        self.published
-            .iter()
-            .find(|published| published.release.ocid() == ocid && published.release.id() == id)
+    /// What binds at a moment, or bound last before it: what lies there after the end still lies under it.
+    pub fn at_or_before(&self, at: Time) -> Option<&Period> {
+        self.periods.iter().rfind(|period| period.from.secs() <= at.secs())
     }
 
-    /// The last period, where it is not over at a moment; it may be one that only begins later.
-    fn open_at(&self, at: Time) -> Option<&Period> {
-        self.periods.last().filter(|period| period.until.is_none_or(|until| until > at))
+    /// Takes what one leaf does with a release.
+    fn take(&mut self, named: Published, leaf: &Leaf) -> Result<(), String> {
+        let step = Step::of(&named.release, named.signed);
+        let taken = match leaf.action.as_str() {
+            "awan:PublishAgreement" => self.steps.publish(step),
+            "awan:ActivateAgreement" => self.steps.activate(step, (named.index, leaf.at())),
+            _ => self.steps.end(step, leaf.at()),
+        };
+        // Also where a step was refused, what it published before that stays published.
+        if self.steps.published().len() > self.published.len() {
+            self.published.push(Arc::new(named));
+        }
+        self.periods = self.steps.periods().iter().map(|period| self.period(period)).collect();
+        taken
+    }
+
+    fn period(&self, period: &history::Period) -> Period {
+        let history::Period { from, until, index, release } = *period;
+        Period { from, until, index, published: Arc::clone(&self.published[release]) }
     }
 }
 
@@ -84,7 +95,7 @@ impl History {
 #[derive(Default)]
 pub(crate) struct Histories {
     pub of: BTreeMap<String, History>,
-    /// Keys that leaves declared as the provider's.
+    /// Keys that leaves declared as the provider's, as far as the log was read.
     provider_keys: Vec<String>,
 }
 
@@ -104,12 +115,12 @@ impl Histories {
             findings.defect(why);
         }
         let mut histories = Self::default();
-        let provider = |(_, leaf): &&(u64, Leaf)| leaf.fact("role") == "provider";
-        let keys = found.iter().filter(provider).map(|(_, leaf)| leaf.fact("key").to_owned());
-        histories.provider_keys = keys.collect();
         let log_key = log.key().to_string();
         for (index, leaf) in &found {
             if leaf.action == "awan:DeclareKey" {
+                if leaf.fact("role") == "provider" {
+                    histories.provider_keys.push(leaf.fact("key").to_owned());
+                }
                 continue;
             }
             if let Err(why) = histories.take(*index, leaf, documents, &log_key) {
@@ -132,12 +143,7 @@ impl Histories {
             return Err("it names no tenant".to_owned());
         }
         let named = self.load(index, leaf, documents, log_key)?;
-        let history = self.of.entry(tenant.to_owned()).or_default();
-        match leaf.action.as_str() {
-            "awan:PublishAgreement" => history.publish(named),
-            "awan:ActivateAgreement" => history.activate(named, leaf.at()),
-            _ => history.end(named, leaf.at()),
-        }
+        self.of.entry(tenant.to_owned()).or_default().take(named, leaf)
     }
 
     /// Fetches the release that a leaf names, and holds it against everything that the leaf says.
@@ -172,9 +178,9 @@ impl Histories {
         if terms.log.key != log_key {
             return Err(format!("document {digest} names another log: {}", terms.log.key));
         }
-        if !self.provider_keys.is_empty() && !self.provider_keys.contains(&terms.keys.provider) {
+        if !self.provider_keys.contains(&terms.keys.provider) {
             return Err(format!(
-                "document {digest} names a provider's key that the log never declared: {}",
+                "document {digest} names a provider's key that the log had not declared by then: {}",
                 terms.keys.provider
             ));
         }
@@ -183,7 +189,7 @@ impl Histories {
         let signed = signature::verify(&release, &note).map_err(|error| {
             format!("the signatures under release {} are refused: {error}", release.id())
         })?;
-        Ok(Published { index, digest, release, signed })
+        Ok(Published { index, release, signed })
     }
 }
 
@@ -195,141 +201,4 @@ fn matters(action: &str) -> bool {
             | "awan:EndAgreement"
             | "awan:DeclareKey"
     )
-}
-
-impl History {
-    fn publish(&mut self, new: Published) -> Result<(), String> {
-        let (ocid, id) = (new.release.ocid().to_owned(), new.release.id().to_owned());
-        if self.find(&ocid, &id).is_some() {
-            return Err(format!("release {id} was published before"));
-        }
-        if !new.signed.both() {
-            let missing = if new.signed.provider { "the tenant" } else { "the provider" };
-            return Err(format!("release {id} was published without the signature of {missing}"));
-        }
-        let begun = self.published.iter().any(|published| published.release.ocid() == ocid);
-        match new.release.tag() {
-            Tag::Contract if begun => {
-                return Err(format!("process {ocid} has a second contract, release {id}"));
-            }
-            Tag::ContractAmendment if !begun => {
-                return Err(format!("release {id} amends process {ocid}, which has no contract"));
-            }
-            Tag::ContractTermination => {
-                return Err(format!("release {id} ends process {ocid} and was only published"));
-            }
-            _ => {}
-        }
-        self.published.push(Arc::new(new));
-        Ok(())
-    }
-
-    /// A release comes into force; the leaf publishes it too, where none did before.
-    fn activate(&mut self, named: Published, at: Time) -> Result<(), String> {
-        let (ocid, id) = (named.release.ocid().to_owned(), named.release.id().to_owned());
-        let index = named.index;
-        match self.find(&ocid, &id) {
-            Some(before) if before.digest != named.digest => {
-                return Err(format!(
-                    "release {id} comes into force as document {} and was published as {}",
-                    named.digest, before.digest
-                ));
-            }
-            Some(_) => {}
-            None => self.publish(named)?,
-        }
-        let published = self.find(&ocid, &id).cloned().expect("it is published by now");
-        if self.periods.iter().any(|period| Arc::ptr_eq(&period.published, &published)) {
-            return Err(format!("release {id} comes into force a second time"));
-        }
-        let release = &published.release;
-        let open = self.open_at(at).map(|open| &open.published.release);
-        match (release.tag(), open) {
-            (Tag::Contract, None) => {}
-            (Tag::Contract, Some(other)) => {
-                return Err(format!(
-                    "release {id} comes into force while release {} of process {} still is: two agreements at once",
-                    other.id(),
-                    other.ocid()
-                ));
-            }
-            (Tag::ContractTermination, _) => {
-                return Err(format!("release {id} ends an agreement, and cannot come into force"));
-            }
-            (Tag::ContractAmendment, _) => self.follows(release, at)?,
-        }
-        let (from, until) = (self.binding_moment(at, release.start()), release.end());
-        if until.is_some_and(|until| until <= from) {
-            return Err(format!("release {id} comes into force after its term was over"));
-        }
-        self.cut(from);
-        self.periods.push(Period { from, until, index, published });
-        Ok(())
-    }
-
-    /// Refuses an amendment or an end of something else than what is in force last.
-    fn follows(&self, release: &Release, at: Time) -> Result<(), String> {
-        let (ocid, id) = (release.ocid(), release.id());
-        let last = self.open_at(at).map(|open| &open.published.release);
-        let Some(last) = last.filter(|last| last.ocid() == ocid) else {
-            return Err(format!("release {id} follows process {ocid}, which is not in force"));
-        };
-        match release.amends() {
-            Some(amends) if amends.release == last.id() => Ok(()),
-            _ => Err(format!(
-                "release {id} does not follow release {}, which is in force",
-                last.id()
-            )),
-        }
-    }
-
-    /// From when a release binds: from its activation or its start; where another binds earlier in that
-    /// hour, from the next, so that no hour has two price books.
-    fn binding_moment(&self, at: Time, start: Time) -> Time {
-        let wanted = at.max(start);
-        let hour = wanted.hour();
-        // A leaf tells the second only: an activation lies somewhere within it, a start at its begin.
-        let end = if start > at { wanted } else { wanted.plus(Duration::from_secs(1)) };
-        let binds_before =
-            |period: &Period| period.from < end && period.until.is_none_or(|until| until > hour);
-        if hour < end && self.periods.iter().any(binds_before) { hour.plus(HOUR) } else { wanted }
-    }
-
-    /// Ends what would last longer, and takes away what would only begin then.
-    fn cut(&mut self, at: Time) {
-        self.periods.retain(|period| period.from < at);
-        if let Some(last) = self.periods.last_mut() {
-            last.until = Some(last.until.map_or(at, |until| until.min(at)));
-        }
-    }
-
-    fn end(&mut self, ended: Published, at: Time) -> Result<(), String> {
-        let id = ended.release.id().to_owned();
-        if ended.release.tag() != Tag::ContractTermination {
-            return Err(format!(
-                "release {id} is a {}, and ends nothing",
-                ended.release.tag().as_str()
-            ));
-        }
-        self.follows(&ended.release, at)?;
-        let ends = ended.release.end().map_or(at, |end| end.max(at));
-        match ended.signed {
-            Signed { tenant: true, .. } => {}
-            Signed { provider: true, .. } => {
-                let days = ended.release.terms().exit.notice_days;
-                let notice = Duration::from_secs(u64::from(days) * DAY_SECS);
-                if ends < at.plus(notice) {
-                    return Err(format!(
-                        "release {id}: the provider ended it without the notice of {days} days"
-                    ));
-                }
-            }
-            _ => {
-                return Err(format!("release {id} ends the agreement and neither party signed it"));
-            }
-        }
-        self.cut(ends);
-        self.published.push(Arc::new(ended));
-        Ok(())
-    }
 }

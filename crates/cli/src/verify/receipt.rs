@@ -15,6 +15,7 @@ use crate::output;
 
 /// What a receipt adds to the proof of its entry: the entry, and what opens its commitment.
 #[derive(Serialize, Deserialize)]
+#[serde(try_from = "Parts")]
 pub(crate) struct Opening {
     /// The leaf, byte for byte.
     pub leaf: String,
@@ -23,8 +24,30 @@ pub(crate) struct Opening {
     pub secret: Option<Secret>,
 }
 
+/// An opening as it is written.
+#[derive(Deserialize)]
+struct Parts {
+    leaf: String,
+    statement: Option<String>,
+    salt: Option<String>,
+}
+
+impl TryFrom<Parts> for Opening {
+    type Error = &'static str;
+
+    fn try_from(Parts { leaf, statement, salt }: Parts) -> Result<Self, &'static str> {
+        let secret = match (statement, salt) {
+            (Some(statement), Some(salt)) => Some(Secret { statement, salt }),
+            (None, None) => None,
+            // Else whoever spoils one of the two would make it a proof of less, and not a broken one.
+            _ => return Err("of statement and salt one is missing"),
+        };
+        Ok(Self { leaf, secret })
+    }
+}
+
 /// What only the tenant has of an entry.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 pub(crate) struct Secret {
     /// What the leaf commits to.
     pub statement: String,
@@ -153,28 +176,47 @@ pub(super) fn cosigners(note: &Note, policy: Option<&Policy>, findings: &mut Fin
 /// Shows what the leaf commits to, and holds it against what the leaf says in clear.
 fn show_statement(leaf: &Leaf, statement: &str, findings: &mut Findings) {
     let said: Value = serde_json::from_str(statement).unwrap_or_default();
-    let text = |name: &str| output::plain(&said[name]);
+    let text = |name: &str| said[name].as_str().unwrap_or_default();
     let at = said["at"].as_i64().map(|micros| Time::from_micros(micros).iso());
-    if text("action") != leaf.action || at.as_deref() != Some(leaf.at().iso().as_str()) {
+    let at = at.unwrap_or_else(|| "no time".to_owned());
+    let outcome = public_outcome(text("outcome"));
+    let same = text("action") == leaf.action && at == leaf.at().iso() && outcome == leaf.outcome;
+    if !same {
         findings.defect(format!(
-            "the leaf says {} at {}, and what it commits to says {} at {}",
+            "the leaf says {} at {} with outcome {}, and what it commits to says {} at {at} with outcome {}",
             leaf.action,
             leaf.at().iso(),
+            leaf.outcome,
             text("action"),
-            at.unwrap_or_else(|| "no time".to_owned())
+            text("outcome"),
+        ));
+    }
+    // What was done to a tenant stands in its trail. A refusal stands in the trail of who asked.
+    let tenant = leaf.fact("tenant");
+    if leaf.is_done() && !tenant.is_empty() && tenant != text("account") {
+        findings.defect(format!(
+            "the leaf is about tenant {tenant}, and what it commits to is of account {}",
+            text("account")
         ));
     }
     for (label, name) in [
         ("request", "request"),
+        ("outcome", "outcome"),
         ("by", "principal"),
         ("account", "account"),
         ("resource", "resource"),
         ("from", "source"),
         ("detail", "detail"),
     ] {
-        let value = text(name);
+        let value = output::plain(&said[name]);
         if !value.is_empty() {
             findings.checked(label, value);
         }
     }
+}
+
+/// What a leaf says of an outcome: of a wrong parameter not which one, for that may be a tenant's own word.
+fn public_outcome(outcome: &str) -> &str {
+    let parameter = base::code::INVALID_PARAMETER.name;
+    if outcome.starts_with(parameter) { parameter } else { outcome }
 }

@@ -24,7 +24,7 @@ fn an_audit_row_opens_its_own_entry_and_no_other() {
     let mut world = World::new();
     world.append(&[leaf(commitment("00ff", "{\"a\":1}")), "not JSON".to_owned(), "{}".to_owned()]);
     let log = world.open();
-    assert_eq!(opens(&log, 0, &mine), Ok(()));
+    assert!(opens(&log, 0, &mine).is_ok());
     let why = opens(&log, 0, &row("{\"a\":2}")).unwrap_err();
     assert_eq!(why, "entry 0 of the log commits to something else");
     assert!(opens(&log, 1, &mine).unwrap_err().starts_with("entry 1: it is no leaf"));

@@ -22,7 +22,7 @@ pub fn check_trail(api: &Api, log: &Log, limit: usize, findings: &mut Findings) 
         None => waiting += 1,
         Some(index) if index >= size => waiting += 1,
         Some(index) => match opens(log, index, entry) {
-            Ok(()) => proven += 1,
+            Ok(_) => proven += 1,
             Err(why) => findings.defect(format!(
                 "audit entry of request {}: {why}",
                 output::plain(&entry["RequestId"])
@@ -41,15 +41,15 @@ pub fn check_trail(api: &Api, log: &Log, limit: usize, findings: &mut Findings) 
     Ok(())
 }
 
-/// Whether a row's statement and salt open the entry at that place of the log.
-pub(super) fn opens(log: &Log, index: u64, row: &Value) -> Result<(), String> {
+/// The entry at a place of the log, where a row's statement and salt open it.
+pub(super) fn opens(log: &Log, index: u64, row: &Value) -> Result<Leaf, String> {
     let leaf = log.reader.entry(index).map_err(|error| error.to_string())?;
     let leaf = Leaf::parse(&leaf).map_err(|why| format!("entry {index}: {why}"))?;
     let (Some(statement), Some(salt)) = (row["Statement"].as_str(), row["Salt"].as_str()) else {
         return Err("the row lacks its statement or its salt".to_owned());
     };
     if leaf.is_opened_by(statement, salt) {
-        Ok(())
+        Ok(leaf)
     } else {
         Err(format!("entry {index} of the log commits to something else"))
     }

@@ -208,14 +208,61 @@ fn privileged_access_is_asked_for_with_a_reason_and_decided_by_id() {
     let expected = [("AccountId", ACCOUNT), ("Hours", "2"), ("Reason", "index repair")];
     assert_eq!(action, "RequestPrivilegedAccess");
     assert_eq!(params, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    for (verb, action) in [
-        ("approve", "ApprovePrivilegedAccess"),
-        ("deny", "DenyPrivilegedAccess"),
-        ("end", "EndPrivilegedAccess"),
-    ] {
+    for (verb, action) in [("deny", "DenyPrivilegedAccess"), ("end", "EndPrivilegedAccess")] {
         world.awan(&["access", verb, "pa-1"]).unwrap();
         assert_eq!(world.server.times(action), 1);
         assert!(world.refused(&["access", verb, "pa-2"]).contains("EntityNotExist"));
     }
     world.awan(&["access", "list"]).unwrap();
+}
+
+#[test]
+fn privileged_access_is_approved_by_the_key_of_the_agreement() {
+    let world = World::new();
+    world.agreed();
+    let (key, other) = (world.name("tenant.key"), world.name("other.key"));
+    world.awan(&["agreement", "key", "--account", ACCOUNT, "-o", &other]).unwrap();
+    world.awan(&["access", "request", ACCOUNT, "--reason", "index repair"]).unwrap();
+    let approve = |id: &'static str, key: &str, more: &[&str]| {
+        let words = [&["access", "approve", id, "--sign-key", key], more].concat();
+        world.awan(&words).map(|_| ()).map_err(|error| format!("{error:#}"))
+    };
+    assert!(approve("pa-1", &other, &["--yes"]).unwrap_err().contains("Forbidden.TenantSignature"));
+    assert!(approve("pa-1", &key, &[]).unwrap_err().contains("nobody is there to be asked"));
+    assert_eq!(world.server.times("ApprovePrivilegedAccess"), 1, "only the refused one was sent");
+    approve("pa-1", &key, &["--yes"]).unwrap();
+    assert_eq!(world.server.times("ApprovePrivilegedAccess"), 2);
+    assert!(approve("pa-2", &key, &["--yes"]).unwrap_err().contains("there is no access pa-2"));
+}
+
+#[test]
+fn a_new_root_key_is_made_by_the_key_of_the_agreement_and_kept_private() {
+    let world = World::new();
+    world.agreed();
+    let (key, file, other) =
+        (world.name("tenant.key"), world.name("root.json"), world.name("other.key"));
+    world.awan(&["agreement", "key", "--account", ACCOUNT, "-o", &other]).unwrap();
+    let make = |key: &str| {
+        let words = ["agreement", "root-key", "--account", ACCOUNT, "--sign-key", key, "-o", &file];
+        world.awan(&words).map(|_| ()).map_err(|error| format!("{error:#}"))
+    };
+    assert!(make(&other).unwrap_err().contains("Forbidden.TenantSignature"));
+    assert!(!world.path("root.json").exists(), "nothing is left behind");
+    make(&key).unwrap();
+    let kept: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    assert!(kept["AccessKeyId"].is_string() && kept["AccessKeySecret"].is_string());
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(make(&key).unwrap_err().contains("is there already"));
+    assert_eq!(world.server.times("CreateAccountAccessKey"), 1);
+}
+
+#[test]
+fn a_signature_is_taken_back() {
+    let world = World::new();
+    world.drafted();
+    for party in ["provider", "tenant"] {
+        world.awan(&["agreement", "sign", OCID, "contract-1", "--as", party, "--yes"]).unwrap();
+    }
+    world.awan(&["agreement", "withdraw", OCID, "contract-1"]).unwrap();
+    assert_eq!(world.states(), [("contract-1".to_owned(), "Draft")]);
 }

@@ -10,9 +10,10 @@ use crate::World;
 
 /// Records a request in the log of the world; answers what the cloud says of it.
 fn record(world: &World) -> Value {
-    let statement =
-        json!({"action": "oss:PutObject", "at": 1_795_305_723_000_000_i64, "request": "R-1"})
-            .to_string();
+    let statement = json!({
+        "action": "oss:PutObject", "at": 1_795_305_723_000_000_i64, "outcome": "OK", "request": "R-1",
+    })
+    .to_string();
     let commitment = hex(digest(&SHA256, &[&[0x00, 0xff], statement.as_bytes()].concat()).as_ref());
     let leaf = json!({
         "v": 1, "at": base::Time::from_secs(1_795_305_723).iso(), "action": "oss:PutObject",

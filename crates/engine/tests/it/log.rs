@@ -120,10 +120,14 @@ fn a_row_gives_the_leaf_that_it_always_gave() {
         log_index: None,
     };
     let leaf = |entry: &engine::audit::Entry| String::from_utf8(entry.leaf()).unwrap();
-    let silent = expect_test::expect![[r#"{"v":1,"at":"2026-01-02T03:04:05Z","action":"oss:PutObject","outcome":"OK","commitment":"56faaabee362ccb21774335ee2db43f038f2561cc6956d4e4f3b423b1b77badd"}"#]];
+    let silent = expect_test::expect![[
+        r#"{"v":1,"at":"2026-01-02T03:04:05Z","action":"oss:PutObject","outcome":"OK","commitment":"56faaabee362ccb21774335ee2db43f038f2561cc6956d4e4f3b423b1b77badd"}"#
+    ]];
     silent.assert_eq(&leaf(&entry));
     entry.public = r#"{"tenant":"0000000000000001","placed":[]}"#.to_owned();
-    let stated = expect_test::expect![[r#"{"v":1,"at":"2026-01-02T03:04:05Z","action":"oss:PutObject","outcome":"OK","commitment":"56faaabee362ccb21774335ee2db43f038f2561cc6956d4e4f3b423b1b77badd","public":{"tenant":"0000000000000001","placed":[]}}"#]];
+    let stated = expect_test::expect![[
+        r#"{"v":1,"at":"2026-01-02T03:04:05Z","action":"oss:PutObject","outcome":"OK","commitment":"56faaabee362ccb21774335ee2db43f038f2561cc6956d4e4f3b423b1b77badd","public":{"tenant":"0000000000000001","placed":[]}}"#
+    ]];
     stated.assert_eq(&leaf(&entry));
 }
 

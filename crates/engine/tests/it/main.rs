@@ -5,6 +5,7 @@
 mod doors;
 mod log;
 mod path;
+mod places;
 mod receipt;
 mod sample;
 mod tasks;

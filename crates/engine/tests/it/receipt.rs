@@ -1,9 +1,9 @@
 //! `GetReceipt`: the id of a request opens its own leaf, for those whom it concerns.
 
 use base::text::unhex;
+use engine::Caller;
 use engine::pipeline::{act, call};
 use engine::sequencer::Sequencer;
-use engine::Caller;
 use serde_json::Value;
 use testkit::{TestCloud, root};
 use tlog::{Directory, Reader, Signer};

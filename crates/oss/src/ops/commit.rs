@@ -7,7 +7,7 @@ use engine::Cx;
 use engine::places::{self, Placement};
 
 use super::object::check_write;
-use super::{Source, decide, find_bucket, home};
+use super::{Origin, Source, decide, find_bucket, home};
 use crate::access::{Gives, require_write};
 use crate::blob::{Blobs, Written};
 use crate::digest::Digests;
@@ -69,6 +69,7 @@ pub(super) struct Commit {
     conditions: WriteConditions,
     written: Written,
     placement: Placement,
+    origin: Option<Origin>,
 }
 
 impl Commit {
@@ -91,7 +92,13 @@ impl Commit {
             conditions: options.conditions,
             written,
             placement,
+            origin: None,
         }
+    }
+
+    /// Of what was copied from there.
+    pub(super) fn copied_from(self, origin: Origin) -> Self {
+        Self { origin: Some(origin), ..self }
     }
 
     pub(super) fn run(&self, cx: &mut Cx<'_>) -> Result<Stored, ApiError> {
@@ -102,6 +109,9 @@ impl Commit {
         if decide(cx, &bucket)? != self.placement {
             // The bucket was made anew while the body came: the bytes are where nobody decided.
             return Err(ApiError::new(&error::OPERATION_ABORTED));
+        }
+        if let Some(origin) = self.origin {
+            origin.decide(cx, &self.placement)?;
         }
         let digested = &self.written.digested;
         let body = tables::extent::store(cx.tx(), &self.written.extents, digested.size)?;

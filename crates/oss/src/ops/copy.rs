@@ -2,12 +2,12 @@
 //! another place; onto itself, only the row changes.
 
 use base::ApiError;
-use engine::Cx;
+use engine::{Cx, places};
 
 use super::commit::{Commit, receive};
 use super::object::{Opened, check_write, is_fresh};
 use super::stream::ObjectStream;
-use super::{PUT_BYTES_MAX, RequestCtx, check_key, find_bucket, meta, no_such_key};
+use super::{PUT_BYTES_MAX, RequestCtx, check_key, decide, find_bucket, meta, no_such_key};
 use crate::access::{Gives, require_write};
 use crate::digest::Algorithm;
 use crate::meter::PUTS;
@@ -75,8 +75,8 @@ impl Oss {
     /// Copies an object; says also what the source was.
     ///
     /// # Errors
-    /// Those of [`Self::get`] on the source and of [`Self::put`] on the target; `InvalidRequest`
-    /// for a source above 5 GiB, which is copied in parts.
+    /// Those of [`Self::get`] on the source and of [`Self::put`] on the target; those of
+    /// [`engine::places::decide_copy`]; `InvalidRequest` for a source above 5 GiB, which is copied in parts.
     pub async fn copy(
         &self,
         ctx: &RequestCtx,
@@ -89,7 +89,7 @@ impl Oss {
         let session = ctx.session(meta::PUT_OBJECT);
         let placement =
             self.admit(&session, bucket, key, options.gives(), &options.conditions).await?;
-        let opened = self.open_source(ctx, &source.bucket, &source.key, &source.conditions).await?;
+        let opened = self.open_source(ctx, (&session, &placement), &source).await?;
         let info = opened.info.clone();
         if source.bucket == bucket && source.key == key {
             let restate = Restate { source, options };
@@ -101,12 +101,12 @@ impl Oss {
                 error::INVALID_REQUEST.error("The source is larger than 5 GiB; copy it in parts.")
             );
         }
-        let Opened { body, pin, .. } = opened;
+        let Opened { body, origin, pin, .. } = opened;
         let body = ObjectStream::new(self.clone(), body, (0, info.size), pin, None);
         let options = put_options(options, &info);
         let written =
             receive(&self.0.blobs, &placement, &options.expected, PUT_BYTES_MAX, body).await?;
-        let commit = Commit::of_put(bucket, key, options, written, placement);
+        let commit = Commit::of_put(bucket, key, options, written, placement).copied_from(origin);
         let stored = self.0.cloud.write(session, move |cx| commit.run(cx)).await?;
         Ok((stored, info))
     }
@@ -137,6 +137,7 @@ impl Restate {
         let Self { source: CopySource { bucket, key, conditions }, options } = self;
         let bucket = find_bucket(cx, bucket)?;
         let current = require_write(cx, &bucket, key, options.gives())?;
+        let placement = decide(cx, &bucket)?;
         let mut object = current.ok_or_else(|| no_such_key(key))?;
         if !is_fresh(conditions, &object.info)? {
             return Err(ApiError::new(&error::PRECONDITION_FAILED));
@@ -158,6 +159,7 @@ impl Restate {
         cx.audit_detail("size", info.size.to_string());
         cx.audit_detail("etag", info.etag.lower());
         cx.audit_detail("site", info.site);
+        places::state(cx, &placement, "objects", 0);
         Ok(Stored {
             etag: info.etag,
             crc64: info.crc64,

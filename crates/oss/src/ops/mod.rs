@@ -16,9 +16,10 @@ mod read;
 mod source;
 mod stream;
 
-use base::ApiError;
+use base::{AccountId, ApiError};
 use engine::Cx;
 use engine::places::{self, Placement};
+use terms::clauses::DataClass;
 
 pub(crate) use bucket::require_to_read;
 pub use bucket::{BucketPage, BucketView, CreateBucket, Created, ListBuckets};
@@ -64,6 +65,28 @@ fn find_bucket(cx: &mut Cx<'_>, name: &str) -> Result<Bucket, ApiError> {
 fn decide(cx: &mut Cx<'_>, bucket: &Bucket) -> Result<Placement, ApiError> {
     let (cloud, now) = (cx.cloud, cx.now);
     places::decide(cx.tx(), cloud, &bucket.want(), now)
+}
+
+/// Whose a copy's source is, and how sensitive: what binds its bytes wherever they go.
+#[derive(Clone, Copy, Debug)]
+struct Origin {
+    account: AccountId,
+    class: DataClass,
+}
+
+impl Origin {
+    fn of(bucket: &Bucket) -> Self {
+        Self { account: bucket.owner, class: bucket.class }
+    }
+
+    /// Decides whether they may go to where `target` is.
+    ///
+    /// # Errors
+    /// As [`places::decide_copy`].
+    fn decide(self, cx: &mut Cx<'_>, target: &Placement) -> Result<(), ApiError> {
+        let (cloud, now) = (cx.cloud, cx.now);
+        places::decide_copy(cx.tx(), cloud, (self.account, self.class), target, now)
+    }
 }
 
 /// The first data centre of a placement.

@@ -14,8 +14,8 @@ use super::object::admission;
 use super::read::Seen;
 use super::stream::ObjectStream;
 use super::{
-    CopySource, OBJECT_BYTES_MAX, PAGE_MAX, PART_NUMBER_MAX, PUT_BYTES_MAX, RequestCtx, Source,
-    check_key, decide, find_bucket, home, meta,
+    CopySource, OBJECT_BYTES_MAX, Origin, PAGE_MAX, PART_NUMBER_MAX, PUT_BYTES_MAX, RequestCtx,
+    Source, check_key, decide, find_bucket, home, meta,
 };
 use crate::access::{Ask, Gives, Need, require, require_write};
 use crate::blob::{Body, Written};
@@ -171,6 +171,12 @@ impl Target {
     }
 }
 
+/// Where a part goes, and where its bytes come from if it is a copy.
+struct Room {
+    placement: Placement,
+    origin: Option<Origin>,
+}
+
 impl Oss {
     /// Begins an upload; returns its id (ASCII letters and digits).
     ///
@@ -212,7 +218,8 @@ impl Oss {
         let session = ctx.session(meta::PUT_OBJECT);
         let (placement, upload) = self.admit_part(&session, &target, options.number).await?;
         options.expected.compute.extend(upload.checksum.map(|(algorithm, _)| algorithm));
-        self.store_part(session, target, placement, options, body).await
+        let room = Room { placement, origin: None };
+        self.store_part(session, target, room, options, body).await
     }
 
     /// Stores a part that is a range of another object; says also what the source was.
@@ -230,8 +237,9 @@ impl Oss {
         let target = Target::new(bucket, key, upload_id)?;
         let session = ctx.session(meta::PUT_OBJECT);
         let (placement, upload) = self.admit_part(&session, &target, number).await?;
-        let opened = self.open_source(ctx, &source.bucket, &source.key, &source.conditions).await?;
+        let opened = self.open_source(ctx, (&session, &placement), &source).await?;
         let info = opened.info;
+        let room = Room { placement, origin: Some(opened.origin) };
         let unsatisfiable = || {
             ApiError::new(&error::INVALID_RANGE).field("ActualObjectSize", info.size.to_string())
         };
@@ -242,9 +250,8 @@ impl Oss {
         let compute = upload.checksum.map(|(algorithm, _)| algorithm).into_iter().collect();
         let expected = Expected { length: Some(len), compute, ..Expected::default() };
         let body = ObjectStream::new(self.clone(), opened.body, (from, len), opened.pin, None);
-        let stored = self
-            .store_part(session, target, placement, PartOptions { number, expected }, body)
-            .await?;
+        let stored =
+            self.store_part(session, target, room, PartOptions { number, expected }, body).await?;
         Ok((stored, info))
     }
 
@@ -277,14 +284,14 @@ impl Oss {
         &self,
         session: Arc<Session>,
         target: Target,
-        placement: Placement,
+        room: Room,
         options: PartOptions,
         body: impl Source,
     ) -> Result<PartStored, ApiError> {
         let PartOptions { number, expected } = options;
-        let written = receive(&self.0.blobs, &placement, &expected, PUT_BYTES_MAX, body).await?;
-        let commit =
-            move |cx: &mut Cx<'_>| commit_part(cx, &target, number, (&written, &placement));
+        let written =
+            receive(&self.0.blobs, &room.placement, &expected, PUT_BYTES_MAX, body).await?;
+        let commit = move |cx: &mut Cx<'_>| commit_part(cx, &target, number, (&written, &room));
         self.0.cloud.write(session, commit).await
     }
 
@@ -371,6 +378,7 @@ fn new_upload(
     options: &InitiateOptions,
 ) -> Result<Upload, ApiError> {
     let placement = decide(cx, bucket)?;
+    places::state(cx, &placement, "parts", 0);
     let random = base::text::hex_upper(&cx.rng().bytes::<8>());
     Ok(Upload {
         id: format!("{:016X}{random}", cx.now.micros()),
@@ -407,12 +415,15 @@ fn commit_part(
     cx: &mut Cx<'_>,
     target: &Target,
     number: u32,
-    (written, placement): (&Written, &Placement),
+    (written, room): (&Written, &Room),
 ) -> Result<PartStored, ApiError> {
     let (bucket, upload) = target.find(cx)?;
     // By the agreement of now: it may have been amended while the body came.
-    if decide(cx, &bucket)? != *placement {
+    if decide(cx, &bucket)? != room.placement {
         return Err(ApiError::new(&error::OPERATION_ABORTED));
+    }
+    if let Some(origin) = room.origin {
+        origin.decide(cx, &room.placement)?;
     }
     let digested = &written.digested;
     let before = tables::upload::part(cx.tx(), &upload.id, number)?;
@@ -430,7 +441,7 @@ fn commit_part(
     if let Some(before) = &before {
         free(cx, before)?;
     }
-    places::state(cx, placement, "parts", i64::from(before.is_none()));
+    places::state(cx, &room.placement, "parts", i64::from(before.is_none()));
     let bytes = bytes(part.size, before.map_or(0, |before| before.size));
     note(cx, &bucket, &upload, Change { bytes, part_bytes: bytes, ..Change::default() })?;
     cx.audit_detail("part", number.to_string());

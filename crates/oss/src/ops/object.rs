@@ -10,7 +10,8 @@ use super::commit::{Commit, Removal, receive, remove};
 use super::read::Seen;
 use super::stream::ObjectStream;
 use super::{
-    PAGE_MAX, PUT_BYTES_MAX, RequestCtx, Source, check_key, decide, find_bucket, meta, no_such_key,
+    CopySource, Origin, PAGE_MAX, PUT_BYTES_MAX, RequestCtx, Source, check_key, decide,
+    find_bucket, meta, no_such_key,
 };
 use crate::access::{Ask, Gives, Need, require, require_write};
 use crate::blob::Body;
@@ -445,6 +446,7 @@ pub(super) fn check_write(
 /// The body of an object that the caller may read, for a copy.
 pub(super) struct Opened {
     pub(super) info: ObjectInfo,
+    pub(super) origin: Origin,
     pub(super) body: Body,
     pub(super) pin: Option<crate::blob::pins::Pin>,
 }
@@ -452,24 +454,35 @@ pub(super) struct Opened {
 impl Oss {
     /// Opens the source of a copy: a read with its own permission, which no privilege takes the place of,
     /// since the bytes go on to another place. Conditions that do not hold are `PreconditionFailed`, also
-    /// those that would be a 304 on a read.
+    /// those that would be a 304 on a read. Its owner's agreement must allow its bytes where `placement` is;
+    /// that it does not is a refusal of `session`, the write that wants them there.
     pub(super) async fn open_source(
         &self,
         ctx: &RequestCtx,
-        bucket: &str,
-        key: &str,
-        conditions: &ReadConditions,
+        (session, placement): (&Arc<Session>, &Placement),
+        source: &CopySource,
     ) -> Result<Opened, ApiError> {
         let look_up = self.0.blobs.pins.look_up();
-        check_key(key)?;
-        let (bucket, key) = (bucket.to_owned(), key.to_owned());
-        let find = move |cx: &mut Cx<'_>| find_object(cx, &bucket, &key, Need::Read, false);
-        let (_, Object { info, body }) =
-            self.0.cloud.read(ctx.session(meta::GET_OBJECT), find).await?;
-        if !is_fresh(conditions, &info)? {
+        check_key(&source.key)?;
+        let (bucket, key) = (source.bucket.clone(), source.key.clone());
+        let target = placement.clone();
+        let find = move |cx: &mut Cx<'_>| {
+            let (bucket, object) = find_object(cx, &bucket, &key, Need::Read, false)?;
+            let origin = Origin::of(&bucket);
+            origin.decide(cx, &target)?;
+            Ok((origin, object))
+        };
+        let found = self.0.cloud.read(ctx.session(meta::GET_OBJECT), find).await;
+        if let Err(error) = &found
+            && !error.public_facts().is_empty()
+        {
+            self.0.cloud.audit_refusal(session, error).await;
+        }
+        let (origin, Object { info, body }) = found?;
+        if !is_fresh(&source.conditions, &info)? {
             return Err(ApiError::new(&error::PRECONDITION_FAILED));
         }
         let pin = look_up.hold(&body);
-        Ok(Opened { info, body, pin })
+        Ok(Opened { info, origin, body, pin })
     }
 }

@@ -24,8 +24,8 @@ impl Oss {
     /// Runs a read of something in the bucket `name`, and counts the request.
     ///
     /// Where it is refused to an operator who holds a privilege, it runs again as a write of the same name,
-    /// so that its audit entry is committed before anything is answered. [`crate::access::require`] allows
-    /// there what was asked with [`crate::access::Ask::reading`].
+    /// so that its audit entry is committed before anything is answered, also that there is nothing.
+    /// [`crate::access::require`] allows there what was asked with [`crate::access::Ask::reading`].
     ///
     /// # Errors
     /// Those of `run`.
@@ -34,7 +34,7 @@ impl Oss {
         ctx: &RequestCtx,
         (meta, meter): (Meta, &'static str),
         name: &str,
-        run: impl FnMut(&mut Cx<'_>) -> Result<(Bucket, T), ApiError> + Clone + Send + 'static,
+        mut run: impl FnMut(&mut Cx<'_>) -> Result<(Bucket, T), ApiError> + Clone + Send + 'static,
     ) -> Result<Seen<T>, ApiError> {
         let cloud = &self.0.cloud;
         match cloud.read(ctx.session(meta), run.clone()).await {
@@ -47,7 +47,14 @@ impl Oss {
                 if refused.is(&error::ACCESS_DENIED) && self.is_privileged(ctx, name).await? =>
             {
                 let session = ctx.session(Meta { kind: Kind::Write, ..meta });
-                let (bucket, found) = cloud.write(session, run).await?;
+                let on_record = move |cx: &mut Cx<'_>| match run(cx) {
+                    // That nothing is there is an answer too, and as much on record as what is there.
+                    Err(missing) if cx.is_public("access") && missing.status() == 404 => {
+                        Ok(Err(missing))
+                    }
+                    done => done.map(Ok),
+                };
+                let (bucket, found) = cloud.write(session, on_record).await??;
                 Ok(Seen { bucket, found, payer: None })
             }
             Err(refused) => Err(refused),

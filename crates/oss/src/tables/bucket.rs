@@ -108,6 +108,19 @@ pub(crate) fn count(tx: &mut Tx<'_>, owner: AccountId) -> Result<u64, ApiError> 
     Ok(count.unwrap_or(0))
 }
 
+/// The data centres of each bucket that has anything in it.
+pub(crate) fn sites_of_data(tx: &mut Tx<'_>) -> Result<Vec<Vec<String>>, ApiError> {
+    let rows = tx.query(
+        &format!(
+            "SELECT {COLUMNS} FROM oss_bucket JOIN oss_bucket_stat ON bucket = id
+             WHERE objects > 0 OR uploads > 0"
+        ),
+        &[],
+        read,
+    )?;
+    rows.into_iter().map(|bucket| Ok(bucket?.sites)).collect()
+}
+
 /// Changes a bucket's ACL.
 pub(crate) fn set_acl(tx: &mut Tx<'_>, bucket: i64, acl: Acl) -> Result<(), ApiError> {
     tx.execute("UPDATE oss_bucket SET acl = ?2 WHERE id = ?1", params![bucket, acl.as_str()])?;

@@ -105,6 +105,40 @@ fn an_account_without_an_agreement_stores_nothing_and_others_see_its_name_taken(
 }
 
 #[test]
+fn who_has_no_agreement_writes_nowhere_in_its_name() {
+    check(Limits::default(), |world| async move {
+        let (owner, unbound) = (root(OWNER), root(UNBOUND));
+        world.put("open", b"x").await;
+        world.oss.set_bucket_acl(&owner, BUCKET, Acl::PublicReadWrite).await.unwrap();
+        let code = |error: base::ApiError| error.code().to_owned();
+        let source = || CopySource {
+            bucket: BUCKET.to_owned(),
+            key: "open".to_owned(),
+            ..CopySource::default()
+        };
+        let key = DeleteKey { key: "open".to_owned(), if_match: None };
+        let put = world.put_as(&unbound, "k", b"x", PutOptions::default()).await.map(drop);
+        let copied = world.oss.copy(&unbound, source(), BUCKET, "k", CopyOptions::default()).await;
+        let begun = world.oss.initiate(&unbound, BUCKET, "k", InitiateOptions::default()).await;
+        let deleted = world.oss.delete(&unbound, BUCKET, key).await;
+        let done = [put, copied.map(drop), begun.map(drop), deleted.map(drop)];
+        for done in done {
+            assert_eq!(done.map_err(code), Err("Forbidden.NoAgreement".to_owned()));
+        }
+        let facts = serde_json::json!({ "tenant": UNBOUND.to_string() });
+        let refused: Vec<_> =
+            world.leaves().await.into_iter().filter(|leaf| leaf.1 != "OK").collect();
+        assert_eq!(refused.len(), 4);
+        assert!(refused.iter().all(|(_, _, public)| *public == facts), "{refused:?}");
+        let read = world.get_as(&unbound, "open", GetOptions::default()).await;
+        assert_eq!(read, Ok(b"x".to_vec()), "what is public is everybody's");
+        for ctx in [root(STRANGER), anybody()] {
+            world.put_as(&ctx, "k", b"x", PutOptions::default()).await.unwrap();
+        }
+    });
+}
+
+#[test]
 fn a_refusal_comes_before_the_body_and_is_audited() {
     check(Limits::default(), |world| async move {
         world.put("k", b"x").await;

@@ -1,8 +1,8 @@
 //! A cloud with nothing in it but object storage, on a database and a directory of its own.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use base::region::{DataCentre, Region};
 use base::{AccountId, ApiError, Clock, RequestId, SystemRng, Time};
@@ -80,7 +80,22 @@ impl Authority for Policies {
 
 /// What was scripted, and nothing at all for [`UNBOUND`].
 #[derive(Default)]
-pub struct Agreements(pub Granted);
+pub struct Agreements(pub Granted, Mutex<Option<(usize, InForce)>>);
+
+impl Agreements {
+    /// Binds the owner by other terms once so many places more have been asked for.
+    pub fn amend_after(&self, places: usize, terms: InForce) {
+        *self.1.lock().unwrap() = Some((places, terms));
+    }
+
+    fn place_asked(&self) {
+        let mut amendment = self.1.lock().unwrap();
+        match &mut *amendment {
+            Some((left, _)) if *left > 0 => *left -= 1,
+            due => drop(due.take().map(|(_, terms)| self.0.bind(OWNER, terms))),
+        }
+    }
+}
 
 impl Covenant for Agreements {
     fn check(
@@ -105,6 +120,7 @@ impl Covenant for Agreements {
         centre: &DataCentre,
         now: Time,
     ) -> Result<(), ApiError> {
+        self.place_asked();
         self.0.may_place(tx, account, class, centre, now)
     }
 
@@ -125,6 +141,17 @@ impl Covenant for Agreements {
         amount: i64,
     ) -> Result<(), ApiError> {
         self.0.spent(tx, account, month, amount)
+    }
+
+    fn tenant_signed(
+        &self,
+        tx: &mut Tx<'_>,
+        account: AccountId,
+        text: &str,
+        line: &str,
+        now: Time,
+    ) -> Result<(), ApiError> {
+        self.0.tenant_signed(tx, account, text, line, now)
     }
 
     fn privilege(

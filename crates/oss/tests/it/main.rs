@@ -3,6 +3,7 @@
 
 mod access;
 mod concurrency;
+mod copies;
 mod harness;
 mod http;
 mod http_bodies;

@@ -8,7 +8,7 @@ use oss::{
 };
 use serde_json::json;
 
-use crate::harness::{BUCKET, OWNER, STRANGER, World, check, operator, root, user};
+use crate::harness::{BUCKET, OPERATOR, OWNER, STRANGER, World, check, operator, root, user};
 
 const DENIED: &str = "AccessDenied";
 
@@ -160,11 +160,64 @@ fn the_leaf_is_committed_before_the_first_byte_is_there() {
         let fetched = world.oss.get(&operator(), BUCKET, "k", GetOptions::default()).await.unwrap();
         assert_eq!(world.number(count).await, 1, "and no byte was asked for yet");
         drop(fetched);
-        let gone = world.get_as(&operator(), "gone", GetOptions::default()).await;
-        assert_eq!(gone.unwrap_err(), "NoSuchKey");
-        let refused =
-            "SELECT COUNT(*) FROM audit WHERE action = 'GetObject' AND outcome = 'NoSuchKey'";
-        assert_eq!(world.number(refused).await, 1);
+    });
+}
+
+#[test]
+fn to_find_nothing_is_a_read_on_record_too() {
+    check(Limits::default(), |world| async move {
+        prepare(&world).await;
+        let until = permit(&world);
+        let (oss, ctx) = (&world.oss, operator());
+        let count = "SELECT COUNT(*) FROM audit";
+        let (before, shown) = (world.number(count).await, world.leaves().await.len());
+        let conditions = ReadConditions::default();
+        let missing = [
+            world.get_as(&ctx, "gone", GetOptions::default()).await.err(),
+            oss.head(&ctx, BUCKET, "gone", &conditions).await.err().map(|e| e.code().to_owned()),
+            oss.object_tags(&ctx, BUCKET, "gone").await.err().map(|e| e.code().to_owned()),
+            oss.list_parts(&ctx, (BUCKET, "k", "gone"), 0, 9)
+                .await
+                .err()
+                .map(|e| e.code().to_owned()),
+            oss.bucket_config(&ctx, BUCKET, Document::Website)
+                .await
+                .err()
+                .map(|e| e.code().to_owned()),
+        ];
+        let codes = ["NoSuchKey", "NoSuchKey", "NoSuchKey", "NoSuchUpload", "NoSuchConfiguration"];
+        assert_eq!(missing, codes.map(|code| Some(code.to_owned())));
+        assert_eq!(world.number(count).await, before + 5, "one row for each request");
+        let facts = json!({
+            "tenant": OWNER.to_string(), "access": "pa-1", "reason": "Ticket 7", "until": until.iso(),
+        });
+        for (action, _, public) in world.leaves().await.split_off(shown) {
+            assert_eq!(public, facts, "{action}");
+        }
+        let of_tenant = "SELECT COUNT(*) FROM audit WHERE account = 1000000000000001
+            AND principal LIKE '%1000000000000009%'";
+        assert_eq!(world.number(of_tenant).await, 5, "in the tenant's trail");
+    });
+}
+
+#[test]
+fn a_privilege_gives_nobody_more_than_their_own_policies_do() {
+    check(Limits::default(), |world| async move {
+        let upload = prepare(&world).await;
+        permit(&world);
+        let somebody = |name| {
+            let mut ctx = user(OPERATOR, name);
+            ctx.caller.operator = true;
+            ctx
+        };
+        // GetObject, HeadObject, its ACL, its tags; the bucket's statistics, document, information, place
+        // and ACL. No listing.
+        let reader =
+            [true, true, true, true, false, false, false, true, true, true, true, true, false];
+        assert_eq!(reads(&world, &somebody("reader"), &upload).await, reader);
+        for name in ["writer", "barred"] {
+            assert_eq!(reads(&world, &somebody(name), &upload).await, [false; 13], "{name}");
+        }
     });
 }
 

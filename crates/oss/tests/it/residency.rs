@@ -6,7 +6,8 @@ use base::ApiError;
 use bytes::Bytes;
 use oss::{
     BucketView, CompleteOptions, CompleteParts, CopyOptions, CopySource, CreateBucket, DeleteKey,
-    InitiateOptions, Limits, PartOptions, PutOptions, Redundancy, Source, Whole, WriteConditions,
+    InitiateOptions, Limits, PartOptions, PutOptions, ReadConditions, Redundancy, Source, Whole,
+    WriteConditions,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -16,6 +17,7 @@ use crate::harness::{BUCKET, OWNER, World, check, noise, region, residing, root,
 
 const RESIDENCY: &str = "Forbidden.Residency";
 const ZONES: &str = "Forbidden.ZoneRedundancyRequired";
+const CLASS: &str = "Forbidden.DataClass";
 
 fn bind(world: &World, default: DataClass, rules: &[Residence]) {
     world.agreements.0.bind(OWNER, residing(default, rules));
@@ -58,7 +60,8 @@ fn every_leaf_of_a_write_says_what_is_where_now() {
         }
         let source =
             CopySource { bucket: BUCKET.to_owned(), key: "a".to_owned(), ..CopySource::default() };
-        oss.copy(&owner, source, BUCKET, "b", CopyOptions::default()).await.unwrap();
+        oss.copy(&owner, source.clone(), BUCKET, "b", CopyOptions::default()).await.unwrap();
+        oss.copy(&owner, source, BUCKET, "a", CopyOptions::default()).await.unwrap();
         for finish in [true, false] {
             let upload =
                 oss.initiate(&owner, BUCKET, "c", InitiateOptions::default()).await.unwrap();
@@ -86,10 +89,13 @@ fn every_leaf_of_a_write_says_what_is_where_now() {
             ("PutObject", internal(json!({ "objects": 1 }))),
             ("PutObject", internal(json!({ "objects": 0 }))),
             ("PutObject", internal(json!({ "objects": 1 }))),
+            ("PutObject", internal(json!({ "objects": 0 }))),
+            ("PutObject", internal(json!({ "parts": 0 }))),
             ("PutObject", internal(json!({ "parts": 1 }))),
             ("PutObject", internal(json!({ "parts": 1 }))),
             ("PutObject", internal(json!({ "parts": 0 }))),
             ("PutObject", internal(json!({ "parts": -2, "objects": 1 }))),
+            ("PutObject", internal(json!({ "parts": 0 }))),
             ("PutObject", internal(json!({ "parts": 1 }))),
             ("PutObject", internal(json!({ "parts": 1 }))),
             ("PutObject", internal(json!({ "parts": 0 }))),
@@ -347,7 +353,7 @@ impl Model {
     fn judge<T>(&mut self, done: &Result<T, ApiError>, allowed: bool) -> bool {
         let residence = match done {
             Ok(_) => false,
-            Err(error) => [RESIDENCY, ZONES].contains(&error.code()),
+            Err(error) => [RESIDENCY, ZONES, CLASS].contains(&error.code()),
         };
         self.refused += usize::from(residence);
         assert_eq!(!residence, allowed, "{:?}", done.as_ref().err());
@@ -418,11 +424,17 @@ async fn write(world: &World, model: &mut Model, step: &Step) {
             else {
                 return;
             };
-            let source =
-                CopySource { bucket: from.0, key: source.to_string(), ..CopySource::default() };
+            let source = CopySource {
+                bucket: from.0.clone(),
+                key: source.to_string(),
+                ..CopySource::default()
+            };
+            let conditions = ReadConditions::default();
+            let there = world.oss.head(&owner, &from.0, &source.key, &conditions).await.is_ok();
             let options = CopyOptions::default();
             let done = world.oss.copy(&owner, source, &name, &key.to_string(), options).await;
-            let allowed = model.allows(class, &sites);
+            let bound = !there || from.1 <= class && model.allows(from.1, &sites);
+            let allowed = model.allows(class, &sites) && bound;
             model.judge(&done, allowed);
         }
         Step::Initiate(at, key) => {

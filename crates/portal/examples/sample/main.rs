@@ -19,6 +19,9 @@ use portal::Portal;
 use tokio::sync::watch;
 use world::World;
 
+/// The last entries, which say something else in clear than what they commit to.
+const ODD: usize = 3;
+
 #[tokio::main]
 async fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -27,7 +30,8 @@ async fn main() {
     let dir = tempfile::tempdir().unwrap();
     let world = World::make(dir.path(), objects);
     let receipt = world.receipt(world.len() / 2);
-    let refused = world.receipt(world.len() - 20);
+    let refused = world.receipt(world.len() - ODD - 20);
+    let odd: Vec<String> = (1..=ODD).rev().map(|at| world.receipt(world.len() - at)).collect();
     let entries = world.len();
     let (ocid, about) = (world.ocid.clone(), world.about());
     let key = about.log_key.to_string();
@@ -39,7 +43,7 @@ async fn main() {
         Door::bind(address.parse::<SocketAddr>().unwrap(), None, Limits::default()).await.unwrap();
     let line = serde_json::json!({
         "address": format!("http://{}", door.address().unwrap()),
-        "key": key, "entries": entries, "read_ms": read_ms, "ocid": ocid, "receipt": receipt, "refused": refused,
+        "key": key, "entries": entries, "read_ms": read_ms, "ocid": ocid, "receipt": receipt, "refused": refused, "odd": odd,
     });
     let mut out = io::stdout().lock();
     writeln!(out, "{line}").unwrap();

@@ -62,12 +62,19 @@ struct Entries {
 
 impl Entries {
     fn add(&mut self, action: &str, outcome: &str, public: Value) {
+        let account = if outcome == "OK" { public["tenant"].as_str() } else { None };
+        let account = account.unwrap_or(COMMISSION).to_owned();
+        self.state(action, (outcome, outcome), &account, public);
+    }
+
+    /// An entry with this outcome, which commits to a statement with that one.
+    fn state(&mut self, action: &str, (outcome, said): (&str, &str), account: &str, public: Value) {
         self.at += 53;
         let number = self.leaves.len();
         let at = Time::from_secs(self.at);
         let statement = json!({
-            "account": COMMISSION, "action": action, "at": at.micros() + 4711, "detail": "", "key": "AK-SAMPLE",
-            "outcome": outcome, "principal": format!("acs:ram::{COMMISSION}:user/siti"),
+            "account": account, "action": action, "at": at.micros() + 4711, "detail": "", "key": "AK-SAMPLE",
+            "outcome": said, "principal": format!("acs:ram::{COMMISSION}:user/siti"),
             "request": format!("SAMPLE-{number}"), "resource": "acs:oss:*:*:sample/object", "source": "192.0.2.7",
         })
         .to_string();
@@ -115,6 +122,7 @@ impl World {
         }
         store(&mut entries, objects);
         refuse_and_read(&mut entries);
+        contradict(&mut entries);
         let witness = Cosigner::from_seed("saksi.kampus.example/w1", Secret::new([6; 32])).unwrap();
         let files = dir.join("log");
         let mut publisher =
@@ -322,6 +330,17 @@ fn store(entries: &mut Entries, objects: usize) {
             entries.ok("awan:CommitUsage", json!({"tenant": tenant, "day": day}));
         }
     }
+}
+
+/// Two entries that say something else than what they commit to, and one that leaves out what may be a
+/// tenant's own word.
+fn contradict(entries: &mut Entries) {
+    let denied = ("AccessDenied", "AccessDenied.ByNobody");
+    entries.state("oss:GetObject", denied, COMMISSION, Value::Null);
+    let public = json!({"tenant": UNIVERSITY});
+    entries.state("oss:PutObjectTagging", ("OK", "OK"), COMMISSION, public);
+    let parameter = ("InvalidParameter", "InvalidParameter.Class");
+    entries.state("oss:PutBucket", parameter, COMMISSION, Value::Null);
 }
 
 fn refuse_and_read(entries: &mut Entries) {

@@ -130,21 +130,53 @@ fn only_recent_refusals_are_kept_and_all_are_counted() {
 fn an_agreement_is_its_releases_in_order_and_ends_once() {
     let facts = |release: &str, tag: &str| json!({"tenant": "7", "ocid": "o-7", "release": release, "tag": tag, "document": "d", "signatures": "s"});
     let mut log = Log::default();
-    log.ok("awan:PublishAgreement", facts("1", "contract"));
-    assert_eq!(log.model.in_force().count(), 0, "published is not in force");
-    log.ok("awan:ActivateAgreement", facts("1", "contract"))
+    log.ok("awan:PublishAgreement", facts("1", "contract"))
+        .ok("awan:ActivateAgreement", facts("1", "contract"))
         .ok("awan:PublishAgreement", facts("2", "contractAmendment"));
-    let active = |model: &Model| model.agreements["o-7"].active().map(|it| it.id.to_string());
-    assert_eq!(active(&log.model).as_deref(), Some("1"), "the amendment is only published");
+    let latest = |model: &Model| model.agreements["o-7"].latest().map(|it| it.id.to_string());
+    assert_eq!(latest(&log.model).as_deref(), Some("1"), "the amendment is only published");
     log.ok("awan:ActivateAgreement", facts("2", "contractAmendment"));
-    assert_eq!(active(&log.model).as_deref(), Some("2"));
     log.ok("awan:EndAgreement", facts("3", "contractTermination"));
-    assert_eq!(active(&log.model), None);
+    assert_eq!(latest(&log.model).as_deref(), Some("2"), "what it said stays readable");
     let agreement = &log.model.agreements["o-7"];
-    assert_eq!(agreement.current().unwrap().id.as_str(), "2", "what it said stays readable");
-    assert_eq!(agreement.releases.len(), 3);
+    assert_eq!((agreement.ocid.as_str(), agreement.releases.len()), ("o-7", 3));
     assert_eq!(agreement.ended.unwrap().index, 4);
+    assert_eq!(agreement.releases[2].ended, agreement.ended);
     assert!(log.model.tenants.contains_key("7"));
+}
+
+#[test]
+fn what_is_held_moves_with_its_data_centre_and_is_in_one_country() {
+    let centre =
+        |country: &str| json!({"site": "jkt-a", "zone": "z", "country": country, "city": "c"});
+    let mut log = Log::default();
+    log.ok("awan:DeclareDataCentre", centre("ID")).ok("oss:PutObject", put("jkt-a", 2));
+    log.ok("awan:DeclareDataCentre", centre("SG"));
+    let moved = |model: &Model| {
+        let moved = &model.centres["jkt-a"].moved;
+        moved.iter().map(|(from, stamp)| (from.to_string(), stamp.index)).collect::<Vec<_>>()
+    };
+    assert_eq!(log.model.country_of("jkt-a"), "SG");
+    assert_eq!(moved(&log.model), [("ID".to_owned(), 2)]);
+    let gone = json!({"tenant": "7", "class": "internal", "placed": [{"site": "jkt-a", "country": "SG", "objects": -2}]});
+    log.ok("oss:DeleteObject", gone);
+    assert!(log.model.tenants["7"].held.is_empty(), "no country is left with a negative number");
+    assert!(log.model.centres["jkt-a"].contradicted.is_none());
+    // An entry that puts something into another country than the declared one is shown to.
+    log.ok("oss:PutObject", put("jkt-a", 1));
+    let (country, stamp) = log.model.centres["jkt-a"].contradicted.clone().unwrap();
+    assert_eq!((country.as_str(), stamp.index), ("ID", 4));
+    log.ok("awan:RemoveDataCentre", json!({"site": "jkt-a"}))
+        .ok("awan:DeclareDataCentre", centre("ID"));
+    assert_eq!(moved(&log.model), [("ID".to_owned(), 2), ("SG".to_owned(), 6)]);
+}
+
+#[test]
+fn what_an_entry_says_cannot_turn_the_text_around_it() {
+    let mut log = Log::default();
+    log.ok("awan:DeclareDataCentre", json!({"site": "a\u{202e}b", "city": "x\ny"}));
+    let (site, centre) = log.model.centres.first_key_value().unwrap();
+    assert_eq!((site.as_str(), centre.city.as_str()), ("a\\u202eb", "x\\u000ay"));
 }
 
 #[test]

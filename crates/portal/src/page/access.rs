@@ -7,6 +7,7 @@ use maud::{Markup, html};
 
 use super::{Cx, entry, parts, shell, table};
 use crate::model::Access;
+use crate::words::own;
 
 /// The page.
 pub fn show(cx: &Cx<'_>) -> Markup {
@@ -49,10 +50,10 @@ pub fn list(cx: &Cx<'_>, rows: &[&Arc<Access>], with_tenant: bool) -> Markup {
             tbody { @for access in rows { tr {
                 td {
                     @match access.asked { Some(asked) => { (l.time(asked.at)) small { (l.t("oleh operator, ", "by the operator, ")) (entry(cx, asked)) } }, None => "–" }
-                    small { code { (access.id) } }
+                    small { code { (own(&access.id)) } }
                 }
                 @if with_tenant { td.who { (cx.tenant(&access.tenant)) } }
-                td.wide { (access.reason) }
+                td.wide { (own(&access.reason)) }
                 td { (answer(cx, access)) }
                 td.number {
                     (l.number(access.reads))

@@ -8,6 +8,8 @@ use super::{Cx, clauses, entry, shell, table};
 use crate::documents::{Missing, Shown, is_one_sided};
 use crate::model::{Agreement, Release, Stamp};
 use crate::route::Page;
+use crate::standing::Standing;
+use crate::words::own;
 
 /// How many releases are listed; an agreement with more has them in the CSV.
 const HISTORY_MAX: usize = 50;
@@ -16,8 +18,9 @@ const HISTORY_MAX: usize = 50;
 pub fn show(cx: &Cx<'_>, ocid: &str, release: Option<&str>) -> Option<Markup> {
     let l = cx.l;
     let agreement = cx.model().agreements.get(ocid)?;
+    let standing = cx.standing(&agreement.tenant);
     let shown = match release {
-        None => agreement.current()?,
+        None => super::agreements::current(cx, &standing, ocid, agreement)?,
         Some(id) => agreement.releases.iter().find(|release| release.id.as_str() == id)?,
     };
     let found = cx.documents.show(cx.source, (ocid, &agreement.tenant), shown);
@@ -30,26 +33,45 @@ pub fn show(cx: &Cx<'_>, ocid: &str, release: Option<&str>) -> Option<Markup> {
         title,
         false,
         &html! {
-            p.kicker { a href=(cx.to("/agreements")) { (l.t("Perjanjian", "Agreements")) } " · " (ocid) }
-            h1 { (title) }
-            p { (super::agreements::state(cx, agreement)) }
-            (earlier(cx, ocid, agreement, shown))
+            p.kicker { a href=(cx.to("/agreements")) { (l.t("Perjanjian", "Agreements")) } " · " (own(ocid)) }
+            h1 { (own(title)) }
+            p { (super::agreements::state(cx, &standing, ocid, agreement)) }
+            (faults(cx, &standing))
+            (earlier(cx, &standing, (ocid, agreement), shown))
             @match &found {
                 Ok(found) => (content(cx, found)),
                 Err(missing) => (absent(cx, missing)),
             }
             (signatures(cx, shown, &found))
-            (history(cx, ocid, agreement))
+            (history(cx, &standing, ocid, agreement))
         },
     ))
 }
 
+/// Says so where the entries do what the documents do not allow.
+fn faults(cx: &Cx<'_>, standing: &Standing) -> Markup {
+    let l = cx.l;
+    html! {
+        @if !standing.faults.is_empty() {
+            div.note.bad {
+                p { (l.t("Yang dinyatakan log tentang penyewa ini tidak sesuai dengan dokumennya:", "What the log says of this tenant does not follow from its documents:")) }
+                ul lang="en" { @for fault in &standing.faults { li { (own(fault)) } } }
+            }
+        }
+    }
+}
+
 /// Says so where the release that is shown is not the one that binds.
-fn earlier(cx: &Cx<'_>, ocid: &str, agreement: &Agreement, shown: &Release) -> Markup {
+fn earlier(
+    cx: &Cx<'_>,
+    standing: &Standing,
+    (ocid, agreement): (&str, &Agreement),
+    shown: &Release,
+) -> Markup {
     let l = cx.l;
     let page = Page::Agreement { ocid: ocid.to_owned(), release: None };
     html! {
-        @if agreement.current().is_some_and(|current| current.id != shown.id) {
+        @if super::agreements::current(cx, standing, ocid, agreement).is_some_and(|it| it.id != shown.id) {
             div.note.warn { p {
                 (l.t("Ini rilis ", "This is release ")) (shown.id) (l.t(", bukan isi yang berlaku sekarang. ", ", not what holds now. "))
                 a href=(cx.to(&page.path())) { (l.t("Lihat yang berlaku", "See what holds")) } "."
@@ -73,7 +95,7 @@ fn absent(cx: &Cx<'_>, missing: &Missing) -> Markup {
                 )),
                 Missing::Unreadable(what) => {
                     (l.t("Dokumennya ada dan sidik jarinya cocok, tetapi tidak dapat dibaca sebagai perjanjian: ", "The document is here and its digest is right, but it cannot be read as an agreement: "))
-                    span lang="en" { (what) } "."
+                    span lang="en" { (own(what)) } "."
                 }
             }
         } }
@@ -99,10 +121,10 @@ fn content(cx: &Cx<'_>, shown: &Shown) -> Markup {
                     None => (l.t(", sampai diakhiri salah satu pihak", ", until one side ends it")),
                 }
             } }
-            div { dt { (l.t("Mengapa penyedia ini", "Why this provider")) } dd { (l.text(release.rationale())) } }
+            div { dt { (l.t("Mengapa penyedia ini", "Why this provider")) } dd { (own(l.text(release.rationale()))) } }
             @if let Some(amends) = release.amends() {
                 div { dt { (l.t("Mengapa diubah", "Why it was changed")) } dd {
-                    (l.text(&amends.rationale)) " (" (l.t("menggantikan rilis ", "replaces release ")) (amends.release) ")"
+                    (own(l.text(&amends.rationale))) " (" (l.t("menggantikan rilis ", "replaces release ")) (amends.release) ")"
                 } }
             }
         }
@@ -134,12 +156,12 @@ fn party(cx: &Cx<'_>, role: &str, party: &Party) -> Markup {
     let l = cx.l;
     html! {
         div { dt { (role) } dd {
-            strong { (party.name) } br;
+            strong { (own(&party.name)) } br;
             span.quiet {
-                (party.scheme) " " (party.id)
-                @for (scheme, id) in &party.additional { " · " (scheme) " " (id) }
+                (own(&party.scheme)) " " (own(&party.id))
+                @for (scheme, id) in &party.additional { " · " (own(scheme)) " " (own(id)) }
                 @match &party.contact {
-                    Some(contact) => { " · " (contact) }
+                    Some(contact) => { " · " (own(contact)) }
                     None => { " · " (l.t("kontak tidak dimuat", "no contact shown")) }
                 }
             }
@@ -204,7 +226,7 @@ fn signature_table(cx: &Cx<'_>, label: &str, keys: &Keys, provider: bool, tenant
     )
 }
 
-fn history(cx: &Cx<'_>, ocid: &str, agreement: &Agreement) -> Markup {
+fn history(cx: &Cx<'_>, standing: &Standing, ocid: &str, agreement: &Agreement) -> Markup {
     let l = cx.l;
     let step = |words: &str, stamp: Option<Stamp>| {
         stamp.map(|stamp| html! { (words) " " (cx.stamp(stamp)) br; })
@@ -219,12 +241,17 @@ fn history(cx: &Cx<'_>, ocid: &str, agreement: &Agreement) -> Markup {
                     span.when { (l.tag_name(&release.tag)) br; a href=(cx.to(&page.path())) { (release.id) } }
                     div {
                         @if let Some(line) = step(l.t("Diterbitkan", "Published"), release.published) { (line) }
-                        @if let Some(line) = step(l.t("Mulai berlaku", "Took effect"), release.activated) { (line) }
+                        @if let Some(line) = step(l.t("Diaktifkan", "Brought into force"), release.activated) { (line) }
+                        @if let Some(line) = step(l.t("Mengakhiri", "Ends the agreement, by"), release.ended) { (line) }
+                        @if let Some(period) = standing.period(ocid, &release.id) {
+                            (l.t("Mengikat dari ", "Binds from ")) (l.time(period.from))
+                            @if let Some(until) = period.until { (l.t(" sampai ", " until ")) (l.time(until)) }
+                            br;
+                        }
                         span.quiet { "SHA-256 " code.hash { (release.document) } }
                     }
                 }
             }
         }
-        @if let Some(line) = step(l.t("Diakhiri", "Ended"), agreement.ended) { p { (line) } }
     }
 }

@@ -3,8 +3,10 @@
 use maud::{Markup, html};
 
 use super::{Cx, parts, shell, table};
-use crate::model::Agreement;
+use crate::model::{Agreement, Release};
 use crate::route::Page;
+use crate::standing::{Standing, State};
+use crate::words::own;
 
 /// The page.
 pub fn show(cx: &Cx<'_>) -> Markup {
@@ -42,18 +44,19 @@ pub fn show(cx: &Cx<'_>) -> Markup {
 
 fn row(cx: &Cx<'_>, ocid: &str, agreement: &Agreement) -> Markup {
     let l = cx.l;
-    let summary = agreement.current().and_then(|release| cx.summary(release));
+    let standing = cx.standing(&agreement.tenant);
+    let summary = current(cx, &standing, ocid, agreement).and_then(|release| cx.summary(release));
     let page = Page::Agreement { ocid: ocid.to_owned(), release: None };
     html! {
         tr {
             th.wide scope="row" {
-                a href=(cx.to(&page.path())) { (summary.as_ref().map_or(ocid, |it| l.text(&it.title))) }
-                small { (ocid) }
+                a href=(cx.to(&page.path())) { (own(summary.as_ref().map_or(ocid, |it| l.text(&it.title)))) }
+                small { (own(ocid)) }
             }
             td.who { (cx.tenant(&agreement.tenant)) }
-            td.who { (summary.as_ref().map_or("–", |it| it.provider.as_str())) }
+            td.who { (own(summary.as_ref().map_or("–", |it| it.provider.as_str()))) }
             td {
-                (state(cx, agreement))
+                (state(cx, &standing, ocid, agreement))
                 @if summary.is_some_and(|it| it.one_sided) { small { (l.t("satu operator untuk kedua pihak", "one operator for both sides")) } }
             }
             td.number { (agreement.releases.len()) }
@@ -61,22 +64,33 @@ fn row(cx: &Cx<'_>, ocid: &str, agreement: &Agreement) -> Markup {
     }
 }
 
+/// The release that says what the agreement is, will be or was.
+pub fn current<'a>(
+    cx: &Cx<'_>,
+    standing: &Standing,
+    ocid: &str,
+    agreement: &'a Agreement,
+) -> Option<&'a Release> {
+    let id = standing.current(ocid, cx.now);
+    let binds = agreement.releases.iter().find(|release| Some(release.id.as_str()) == id);
+    binds.or_else(|| agreement.latest())
+}
+
 /// Whether it binds, as a mark.
-pub fn state(cx: &Cx<'_>, agreement: &Agreement) -> Markup {
+pub fn state(cx: &Cx<'_>, standing: &Standing, ocid: &str, agreement: &Agreement) -> Markup {
     let l = cx.l;
-    let over = |end: base::Time| end <= cx.now;
     html! {
-        @if let Some(ended) = agreement.ended {
-            span.mark.bad { (l.t("diakhiri", "ended")) } " " small { (l.time(ended.at)) }
-        } @else if let Some(release) = agreement.active() {
-            @if cx.summary(release).and_then(|it| it.end).is_some_and(over) {
-                span.mark.bad { (l.t("jangka waktunya habis", "its term is over")) }
-            } @else {
+        @match standing.state((ocid, agreement), cx.now) {
+            State::InForce(since, until) => {
                 span.mark.good { (l.t("berlaku", "in force")) } " "
-                @if let Some(since) = release.activated { small { (l.t("sejak ", "since ")) (l.time(since.at)) } }
+                small { (l.t("sejak ", "since ")) (l.time(since)) @if let Some(until) = until { (l.t(", sampai ", ", until ")) (l.time(until)) } }
+                @if agreement.ended.is_some() { " " span.mark.warn { (l.t("akan berakhir", "will end")) } }
             }
-        } @else {
-            span.mark.warn { (l.t("terbit, belum berlaku", "published, not in force")) }
+            State::Later(from) => { span.mark.warn { (l.t("belum berlaku", "not in force yet")) } " " small { (l.t("mulai ", "from ")) (l.time(from)) } }
+            State::Ended(at) => { span.mark.bad { (l.t("diakhiri", "ended")) } " " small { (l.time(at)) } }
+            State::Over(at) => { span.mark.bad { (l.t("jangka waktunya habis", "its term is over")) } " " small { (l.time(at)) } }
+            State::Published => span.mark.warn { (l.t("terbit, belum berlaku", "published, not in force")) },
+            State::Unproven => span.mark.bad { (l.t("keadaannya tidak terbukti dari dokumennya", "its state is not proven by its documents")) },
         }
     }
 }

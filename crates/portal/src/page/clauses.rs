@@ -6,7 +6,7 @@ use terms::clauses::{Disclosed, Equipment, ServiceLevel, Side, Terms, Text};
 use terms::prices::Price;
 
 use super::{Cx, table};
-use crate::words::Lang;
+use crate::words::{Lang, own};
 
 /// The clauses.
 pub fn show(cx: &Cx<'_>, terms: &Terms) -> Markup {
@@ -28,7 +28,7 @@ pub fn show(cx: &Cx<'_>, terms: &Terms) -> Markup {
 
 fn side(l: Lang, side: &Side) -> Markup {
     let list = |texts: &[Text]| {
-        html! { ul { @for text in texts { li { (l.text(text)) } } } }
+        html! { ul { @for text in texts { li { (own(l.text(text))) } } } }
     };
     html! {
         h4 { (l.t("Kewajiban", "Duties")) } (list(&side.duties))
@@ -42,7 +42,7 @@ fn services(l: Lang, terms: &Terms) -> Markup {
         @if terms.services.iter().any(|service| service == "*") {
             p { (l.t("Semua layanan cloud ini.", "All services of this cloud.")) }
         } @else {
-            p { (terms.services.join(", ")) (l.t(", dan tidak ada yang lain.", ", and no other.")) }
+            p { (own(&terms.services.join(", "))) (l.t(", dan tidak ada yang lain.", ", and no other.")) }
         }
     }
 }
@@ -64,8 +64,8 @@ fn residency(l: Lang, terms: &Terms) -> Markup {
                     (l.class(rule.class.as_str()))
                     @if rule.class == default { small { (l.t("jika pemilik data tidak menyebut kelas", "where the owner names no class")) } }
                 }
-                td { @for (at, country) in rule.countries.iter().enumerate() { @if at > 0 { ", " } (l.country(country)) } }
-                td { @if rule.sites.is_empty() { (l.t("semua di negara itu", "any in those countries")) } @else { (rule.sites.join(", ")) } }
+                td { @for (at, country) in rule.countries.iter().enumerate() { @if at > 0 { ", " } (own(l.country(country))) } }
+                td { @if rule.sites.is_empty() { (l.t("semua di negara itu", "any in those countries")) } @else { (own(&rule.sites.join(", "))) } }
                 td.number { (rule.zones_min) }
             } } }
         }))
@@ -78,9 +78,9 @@ fn prices(l: Lang, book: &PriceBook, limit: Option<i64>) -> Markup {
     html! {
         h2 { (label) }
         p {
-            (l.t("Daftar harga ", "Price book ")) code { (book.id) } ", " (book.currency)
+            (l.t("Daftar harga ", "Price book ")) code { (own(&book.id)) } ", " (own(&book.currency))
             @if book.tax_percent > 0 { (l.t(", belum termasuk pajak ", ", before tax of ")) (book.tax_percent) " %" }
-            ". " (book.conversion)
+            ". " (own(&book.conversion))
         }
         (table(label, &html! {
             thead { tr {
@@ -106,7 +106,7 @@ fn price_row(l: Lang, currency: &str, price: &Price) -> Markup {
     let amount = |own: i64| l.ratio(own.into(), price.unit_size.into(), 3);
     html! {
         tr {
-            th scope="row" { (l.text(&price.name)) small { code { (price.meter) } } }
+            th scope="row" { (own(l.text(&price.name))) small { code { (own(&price.meter)) } } }
             td.number {
                 @for tier in &price.tiers {
                     div {
@@ -118,11 +118,11 @@ fn price_row(l: Lang, currency: &str, price: &Price) -> Markup {
                     }
                 }
             }
-            td { (price.unit) }
+            td { (own(&price.unit)) }
             td.number { @if price.free > 0 { (amount(price.free)) } @else { "–" } }
             td.wide {
                 @if price.assumption { span.mark.warn { (l.t("asumsi", "assumption")) } " " }
-                (price.source)
+                (own(&price.source))
             }
         }
     }
@@ -141,7 +141,7 @@ fn levels(l: Lang, levels: &[ServiceLevel]) -> Markup {
                     th scope="col" { (l.t("Jika tidak tercapai", "Where it is missed")) }
                 } }
                 tbody { @for level in levels { tr {
-                    th scope="row" { (l.text(&level.name)) small { code { (level.id) } } }
+                    th scope="row" { (own(l.text(&level.name))) small { code { (own(&level.id)) } } }
                     td.number { (l.percent(level.target_ppm)) }
                     td {
                         @if level.credits.is_empty() { (l.t("tanpa ganti rugi", "no credit")) }
@@ -169,10 +169,10 @@ fn promises(l: Lang, terms: &Terms) -> Markup {
                 }
             } }
             div { dt { (l.t("Jika data bocor", "Where data leaks")) } dd {
-                (l.t("Penyewa dan ", "The tenant and ")) (terms.breach.authority) (l.t(" diberi tahu dalam ", " are told within ")) (terms.breach.notice_hours) (l.t(" jam.", " hours."))
+                (l.t("Penyewa dan ", "The tenant and ")) (own(&terms.breach.authority)) (l.t(" diberi tahu dalam ", " are told within ")) (terms.breach.notice_hours) (l.t(" jam.", " hours."))
             } }
             div { dt { (l.t("Keluar dari cloud", "Leaving the cloud")) } dd {
-                (l.t("Salah satu pihak memberi tahu ", "Either side gives notice of ")) (exit.notice_days) (l.t(" hari sebelumnya. Semua data dapat dibawa keluar dengan ", " days. All data can be taken out by ")) (exit.formats.join(", "))
+                (l.t("Salah satu pihak memberi tahu ", "Either side gives notice of ")) (exit.notice_days) (l.t(" hari sebelumnya. Semua data dapat dibawa keluar dengan ", " days. All data can be taken out by ")) (own(&exit.formats.join(", ")))
                 @if exit.free_egress { (l.t(", tanpa biaya lalu lintas setelah pemberitahuan.", ", free of egress charges after notice.")) } @else { "." }
             } }
             div { dt { (l.t("Setelah berakhir", "After the end")) } dd {
@@ -180,12 +180,12 @@ fn promises(l: Lang, terms: &Terms) -> Markup {
                 (l.t(" hari, pemakaian dan tagihan ", " days, usage and bills for ")) (l.number(retention.billing_days)) (l.t(" hari.", " days."))
             } }
             div { dt { (l.t("Audit", "Audit")) } dd {
-                (l.t("Oleh ", "By ")) (terms.audit.by.join(", ")) (l.t(", dengan pemberitahuan ", ", with notice of ")) (terms.audit.notice_days) (l.t(" hari.", " days."))
+                (l.t("Oleh ", "By ")) (own(&terms.audit.by.join(", "))) (l.t(", dengan pemberitahuan ", ", with notice of ")) (terms.audit.notice_days) (l.t(" hari.", " days."))
             } }
             div { dt { (l.t("Pihak lain yang memproses data", "Others who process the data")) } dd {
-                @if terms.sub_processors.is_empty() { (l.t("Tidak ada.", "None.")) } @else { (terms.sub_processors.join(", ")) }
+                @if terms.sub_processors.is_empty() { (l.t("Tidak ada.", "None.")) } @else { (own(&terms.sub_processors.join(", "))) }
             } }
-            div { dt { "Log" } dd { code { (terms.log.origin) } br; code.hash { (terms.log.key) } } }
+            div { dt { "Log" } dd { code { (own(&terms.log.origin)) } br; code.hash { (own(&terms.log.key)) } } }
         }
     }
 }
@@ -203,8 +203,8 @@ fn equipment(l: Lang, equipment: &[Equipment]) -> Markup {
                     th scope="col" { (l.t("Alamat IP", "IP addresses")) }
                 } }
                 tbody { @for item in equipment { tr {
-                    th scope="row" { (l.text(&item.name)) }
-                    td { (item.site) }
+                    th scope="row" { (own(l.text(&item.name))) }
+                    td { (own(&item.site)) }
                     td { (disclosed(l, &item.location, String::clone)) }
                     td { (disclosed(l, &item.addresses, |addresses| addresses.join(", "))) }
                 } } }
@@ -217,9 +217,9 @@ fn equipment(l: Lang, equipment: &[Equipment]) -> Markup {
 fn disclosed<T>(l: Lang, value: &Disclosed<T>, words: impl Fn(&T) -> String) -> Markup {
     html! {
         @match value {
-            Disclosed::Shown(value) => (words(value)),
+            Disclosed::Shown(value) => (own(&words(value))),
             Disclosed::Withheld(it) => {
-                span.mark { (l.t("dikecualikan", "withheld")) } " " (l.text(&it.withheld.ground))
+                span.mark { (l.t("dikecualikan", "withheld")) } " " (own(l.text(&it.withheld.ground)))
                 small { (l.t("Komitmen ", "Commitment ")) code.hash { (it.withheld.commitment) } }
             }
         }

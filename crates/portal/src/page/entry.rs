@@ -5,6 +5,7 @@ use serde_json::json;
 use tlog::{Proof, Reader};
 
 use super::{Cx, shell};
+use crate::words::own;
 
 /// An entry, proven against the checkpoint that is published now.
 fn find(cx: &Cx<'_>, index: u64) -> Option<(String, Proof)> {
@@ -36,7 +37,7 @@ pub fn show(cx: &Cx<'_>, index: u64) -> Option<Markup> {
                 "Beginilah entri ini tertulis dalam log, huruf demi huruf. Yang tidak publik dikunci dalam komitmennya: hanya yang memegang tanda terima dapat membukanya, dan tidak seorang pun dapat mengubahnya.",
                 "This is the entry as the log has it, letter by letter. What is not public is locked in its commitment: only whoever holds the receipt can open it, and nobody can change it."
             )) }
-            pre { (entry) }
+            pre { (own(&entry)) }
             p {
                 (l.t("Terbukti lewat ", "Proven over ")) (proof.hashes.len()) (l.t(" sidik jari sampai akar yang ditandatangani. ", " hashes up to the signed root. "))
                 a href=(format!("/entries/{index}.tlog-proof")) download { (l.t("Unduh buktinya", "Download the proof")) }

@@ -3,7 +3,10 @@
 use maud::{Markup, html};
 
 use super::{Cx, entry, shell};
+use crate::leaf::Text;
 use crate::model::{Ground, Stamp};
+use crate::standing::State;
+use crate::words::own;
 
 /// How many of the latest events are shown.
 const LATEST: usize = 6;
@@ -47,7 +50,7 @@ fn figures(cx: &Cx<'_>) -> Markup {
     html! {
         dl.figures {
             div { dt { (l.t("entri dalam log", "entries in the log")) } dd { (l.number(model.size)) } }
-            div { dt { (l.t("perjanjian berlaku", "agreements in force")) } dd { (l.number(model.in_force().count() as u64)) } }
+            div { dt { (l.t("perjanjian berlaku", "agreements in force")) } dd { (l.number(in_force(cx))) } }
             div { dt { (l.t("pusat data", "data centres")) } dd { (l.number(model.standing().count() as u64)) } }
             div { dt { (l.t("objek tersimpan", "objects stored")) } dd { (l.number(objects)) } }
             div { dt { (l.t("ditolak karena tempatnya", "refused for the place")) } dd { (l.number(residency)) } }
@@ -60,6 +63,17 @@ fn figures(cx: &Cx<'_>) -> Markup {
             }
         }
     }
+}
+
+/// How many agreements bind now.
+fn in_force(cx: &Cx<'_>) -> u64 {
+    let binds = |account: &&Text| {
+        let standing = cx.standing(account);
+        let mut own = cx.model().agreements.values().filter(|it| it.tenant == **account);
+        own.any(|it| matches!(standing.state((&it.ocid, it), cx.now), State::InForce(..)))
+    };
+    // An account has one agreement at a time.
+    cx.model().tenants.keys().filter(binds).count() as u64
 }
 
 /// Something that happened.
@@ -92,7 +106,7 @@ fn events(cx: &Cx<'_>) -> Vec<Event> {
     for refusal in model.refusals.recent.iter().rev().take(LATEST) {
         let words = html! {
             a href=(cx.to("/refusals")) { (l.t("Ditolak", "Refused")) } ": " (l.ground(refusal.ground))
-            @for spot in refusal.wanted.iter().take(3) { ", " (spot.site) " (" (l.country(&spot.country)) ")" }
+            @for spot in refusal.wanted.iter().take(3) { ", " (own(&spot.site)) " (" (own(l.country(&spot.country))) ")" }
             "."
         };
         events.push(Event { stamp: refusal.stamp, words });
@@ -108,12 +122,12 @@ fn events(cx: &Cx<'_>) -> Vec<Event> {
             .filter_map(|(stamp, words)| Some((stamp?, words)))
             .max_by_key(|it| it.0);
         let Some((stamp, what)) = step else { continue };
-        let words = html! { a href=(cx.to("/access")) { (what) } ": " (access.reason) };
+        let words = html! { a href=(cx.to("/access")) { (what) } ": " (own(&access.reason)) };
         events.push(Event { stamp, words });
     }
     for (site, centre) in &model.centres {
         let words = html! {
-            a href=(cx.to("/places")) { (l.t("Pusat data dinyatakan", "Data centre declared")) } ": " (site) ", " (centre.city) "."
+            a href=(cx.to("/places")) { (l.t("Pusat data dinyatakan", "Data centre declared")) } ": " (own(site)) ", " (own(&centre.city)) "."
         };
         events.push(Event { stamp: centre.declared, words });
     }
@@ -134,7 +148,7 @@ fn events(cx: &Cx<'_>) -> Vec<Event> {
         let page = crate::route::Page::Agreement { ocid: ocid.to_string(), release: None };
         let words = html! {
             a href=(cx.to(&page.path())) { (l.tag_name(&release.tag)) (l.t(" diterbitkan", " published")) } ": "
-            (summary.as_ref().map_or(agreement.tenant.as_str(), |it| it.tenant.as_str())) "."
+            (own(summary.as_ref().map_or(agreement.tenant.as_str(), |it| it.tenant.as_str()))) "."
         };
         events.push(Event { stamp, words });
     }

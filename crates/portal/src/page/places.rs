@@ -8,6 +8,7 @@ use terms::clauses::DataClass;
 use super::{Cx, entry, shell, table};
 use crate::map::{self, Dot};
 use crate::model::{Centre, Held, Place};
+use crate::words::own;
 
 /// The page.
 pub fn show(cx: &Cx<'_>) -> Markup {
@@ -57,7 +58,7 @@ pub fn figure(cx: &Cx<'_>) -> Markup {
                     (l.t("Tidak di peta ini: ", "Not on this map: "))
                     @for (at, (country, sites)) in elsewhere.iter().enumerate() {
                         @if at > 0 { "; " }
-                        (country) ": " (sites.join(", "))
+                        (own(country)) ": " (own(&sites.join(", ")))
                     }
                     "."
                 }
@@ -95,28 +96,36 @@ fn row(cx: &Cx<'_>, site: &str, centre: &Centre) -> Markup {
     html! {
         tr {
             th scope="row" {
-                (site)
-                small { (centre.zone) }
+                (own(site))
+                small { (own(&centre.zone)) }
                 small { (entry(cx, centre.declared)) }
                 @if let Some(removed) = centre.removed {
                     span.mark.warn { (l.t("ditutup", "removed")) } small { (l.time(removed.at)) }
                 }
             }
-            td { (centre.city) small { (l.country(&centre.country)) } }
-            td { (or_dash(&centre.operator)) }
-            td { (or_dash(&centre.owner)) }
+            td {
+                (own(&centre.city)) small { (own(l.country(&centre.country))) }
+                @for (country, stamp) in &centre.moved {
+                    span.mark.bad { (l.t("dipindahkan dari ", "moved from ")) (own(l.country(country))) } small { (entry(cx, *stamp)) }
+                }
+                @if let Some((country, stamp)) = &centre.contradicted {
+                    span.mark.bad { (l.t("sebuah entri menyebut ", "an entry names ")) (own(l.country(country))) } small { (entry(cx, *stamp)) }
+                }
+            }
+            td { (own(&or_dash(&centre.operator))) }
+            td { (own(&or_dash(&centre.owner))) }
             td.wide {
                 @if centre.permit.is_empty() { span.mark.warn { (l.t("tidak dinyatakan", "not stated")) } }
-                @else { (centre.permit) }
+                @else { (own(&centre.permit)) }
                 @if !centre.permit_until.is_empty() {
-                    small { (l.t("sampai ", "until ")) (l.date(&centre.permit_until)) }
+                    small { (l.t("sampai ", "until ")) (own(&l.date(&centre.permit_until))) }
                     @if centre.lapsed(cx.now) { span.mark.bad { (l.t("habis: tidak menerima data baru", "run out: takes nothing new")) } }
                     @else { span.mark.good { (l.t("berlaku", "valid")) } }
                 }
             }
             td {
                 @if centre.certificates.is_empty() { "–" }
-                @for (at, certificate) in centre.certificates.iter().enumerate() { @if at > 0 { br; } (certificate) }
+                @for (at, certificate) in centre.certificates.iter().enumerate() { @if at > 0 { br; } (own(certificate)) }
             }
             td.number { (l.number(cx.model().objects_at(site))) }
         }
@@ -144,7 +153,9 @@ pub fn held_table(cx: &Cx<'_>, label: &str, held: &BTreeMap<Place, Held>) -> Mar
         if !classes.contains(&place.class.as_str()) {
             classes.push(&place.class);
         }
-        rows.entry((&place.site, &place.country)).or_default().push((&place.class, *held));
+        rows.entry((&place.site, cx.model().country_of(&place.site)))
+            .or_default()
+            .push((&place.class, *held));
     }
     classes.retain(|class| rows.values().flatten().any(|(of, _)| of == class));
     let of = |row: &[(&str, Held)], class: &str| {
@@ -157,13 +168,13 @@ pub fn held_table(cx: &Cx<'_>, label: &str, held: &BTreeMap<Place, Held>) -> Mar
                 thead { tr {
                     th scope="col" { (l.t("Pusat data", "Data centre")) }
                     th scope="col" { (l.t("Negara", "Country")) }
-                    @for class in &classes { th.number scope="col" { (l.t("Objek, ", "Objects, ")) (l.class(class)) } }
+                    @for class in &classes { th.number scope="col" { (l.t("Objek, ", "Objects, ")) (own(l.class(class))) } }
                     th.number scope="col" { (l.t("Semua objek", "All objects")) }
                     th.number scope="col" { (l.t("Bagian unggahan", "Parts of uploads")) }
                 } }
                 tbody { @for ((site, country), row) in &rows { tr {
                     th scope="row" { (cx.site(site)) }
-                    td { (l.country(country)) }
+                    td { (own(l.country(country))) }
                     @for class in &classes { td.number { (l.number(of(row, class))) } }
                     td.number { (l.number(row.iter().map(|(_, held)| held.objects).sum::<i64>())) }
                     td.number { (l.number(row.iter().map(|(_, held)| held.parts).sum::<i64>())) }

@@ -6,6 +6,7 @@ use super::places::held_table;
 use super::{Cx, entry, parts, refusal_table, shell, table};
 use crate::model::Tenant;
 use crate::route::Page;
+use crate::words::own;
 
 /// The list of tenants.
 pub fn list(cx: &Cx<'_>) -> Markup {
@@ -45,12 +46,13 @@ pub fn list(cx: &Cx<'_>) -> Markup {
 }
 
 fn countries(cx: &Cx<'_>, tenant: &Tenant) -> Markup {
-    let mut countries: Vec<&str> = tenant.held.keys().map(|place| place.country.as_str()).collect();
+    let mut countries: Vec<&str> =
+        tenant.held.keys().map(|place| cx.model().country_of(&place.site)).collect();
     countries.sort_unstable();
     countries.dedup();
     html! {
         @if countries.is_empty() { "–" }
-        @for (at, country) in countries.iter().enumerate() { @if at > 0 { ", " } (cx.l.country(country)) }
+        @for (at, country) in countries.iter().enumerate() { @if at > 0 { ", " } (own(cx.l.country(country))) }
     }
 }
 
@@ -65,8 +67,8 @@ pub fn show(cx: &Cx<'_>, account: &str) -> Option<Markup> {
         title,
         false,
         &html! {
-            p.kicker { a href=(cx.to("/tenants")) { (l.t("Penyewa", "Tenants")) } " · " (l.t("akun ", "account ")) (account) }
-            h1 { (title) }
+            p.kicker { a href=(cx.to("/tenants")) { (l.t("Penyewa", "Tenants")) } " · " (l.t("akun ", "account ")) (own(account)) }
+            h1 { (own(title)) }
             (agreements(cx, account))
             (held(cx, tenant))
             (accesses(cx, account))
@@ -78,13 +80,14 @@ pub fn show(cx: &Cx<'_>, account: &str) -> Option<Markup> {
 
 fn agreements(cx: &Cx<'_>, account: &str) -> Markup {
     let l = cx.l;
-    let own = cx.model().agreements.iter().filter(|(_, it)| it.tenant.as_str() == account);
+    let standing = cx.standing(account);
+    let all = cx.model().agreements.iter().filter(|(_, it)| it.tenant.as_str() == account);
     html! {
         ul.links {
-            @for (ocid, agreement) in own {
+            @for (ocid, agreement) in all {
                 li {
                     a href=(cx.to(&Page::Agreement { ocid: ocid.to_string(), release: None }.path())) { (l.t("Perjanjian ", "Agreement ")) (ocid) } " "
-                    (super::agreements::state(cx, agreement))
+                    (super::agreements::state(cx, &standing, ocid, agreement))
                 }
             }
         }
@@ -101,12 +104,12 @@ fn held(cx: &Cx<'_>, tenant: &Tenant) -> Markup {
 
 fn accesses(cx: &Cx<'_>, account: &str) -> Markup {
     let l = cx.l;
-    let own: Vec<_> =
+    let rows: Vec<_> =
         cx.model().accesses.iter().rev().filter(|it| it.tenant.as_str() == account).collect();
     html! {
         h2 { (l.t("Akses istimewa ke datanya", "Privileged access to its data")) }
-        @if own.is_empty() { p { (l.t("Operator belum pernah meminta membaca data penyewa ini.", "The operator has never asked to read this tenant's data.")) } }
-        @else { (super::access::list(cx, &own, false)) }
+        @if rows.is_empty() { p { (l.t("Operator belum pernah meminta membaca data penyewa ini.", "The operator has never asked to read this tenant's data.")) } }
+        @else { (super::access::list(cx, &rows, false)) }
     }
 }
 

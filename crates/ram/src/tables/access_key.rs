@@ -124,6 +124,17 @@ pub(crate) fn delete(
     change.execute(sql, params![account, owner, id])
 }
 
+/// Removes all of an owner's keys.
+pub(crate) fn delete_all(
+    change: &mut Change<'_, '_>,
+    account: AccountId,
+    owner: &str,
+) -> Result<(), ApiError> {
+    let sql = "DELETE FROM ram_access_key WHERE account = ?1 AND owner = ?2";
+    change.execute(sql, params![account, owner])?;
+    Ok(())
+}
+
 /// What signing with a key needs. A key whose user is gone stands for nobody, never for the account.
 pub(crate) fn material(tx: &mut Tx<'_>, id: &str) -> Result<Option<Material>, ApiError> {
     let found = tx.query_opt(

@@ -76,6 +76,16 @@ pub(crate) fn set_suspended(
     change.execute("UPDATE ram_account SET suspended = ?2 WHERE id = ?1", params![id, suspended])
 }
 
+/// Takes note of when the tenant signed for a new root key; false where that is not later than the last.
+pub(crate) fn use_signature(
+    change: &mut Change<'_, '_>,
+    id: AccountId,
+    signed: Time,
+) -> Result<bool, ApiError> {
+    let sql = "UPDATE ram_account SET root_signed = ?2 WHERE id = ?1 AND root_signed < ?2";
+    change.execute(sql, params![id, signed])
+}
+
 pub(crate) fn alias(tx: &mut Tx<'_>, id: AccountId) -> Result<Option<String>, ApiError> {
     let alias =
         tx.query_opt("SELECT alias FROM ram_account WHERE id = ?1", params![id], |row| row.get(0))?;

@@ -1,9 +1,12 @@
 //! Accounts, and what only the operator may do.
 
-use base::SystemRng;
-use engine::CallerKind;
+use std::time::Duration;
+
+use base::{ApiError, SystemRng, Time};
+use engine::{Caller, CallerKind};
 use ram::RootKey;
-use serde_json::json;
+use serde_json::{Value, json};
+use terms::statement::{self, Signer};
 
 use crate::harness::{BEGIN, World, credentials, field};
 
@@ -82,6 +85,87 @@ fn the_operator_helps_an_account_that_lost_its_keys() {
     }
     let refused = world.refused(&world.operator, "CreateAccountAccessKey", &[("AccountId", &id)]);
     assert_eq!(refused, (409, "LimitExceeded.User.AccessKey".into()));
+}
+
+/// Asks for a root key of the tenant, signed at a moment.
+fn root_key(world: &World, caller: &Caller, signer: &Signer, at: Time) -> Result<Value, ApiError> {
+    let (account, at) = (world.tenant.account, Time::from_secs(at.secs()));
+    let line = statement::sign(&statement::account_key(account, at), signer).unwrap();
+    let (id, at) = (account.to_string(), at.iso());
+    let params = [("AccountId", id.as_str()), ("SignatureLine", &line), ("SignedAt", &at)];
+    world.call(caller, "CreateAccountAccessKey", &params)
+}
+
+#[test]
+fn with_an_agreement_only_the_tenants_key_makes_root_keys_and_the_older_ones_end() {
+    let world = World::new();
+    let id = world.tenant.account.to_string();
+    let first = world.ok(&world.operator, "CreateAccountAccessKey", &[("AccountId", &id)]);
+    let first = credentials(&first["AccessKey"]);
+    let signer = world.agree();
+    let forbidden = (403, "Forbidden.TenantSignature".to_owned());
+    for caller in [&world.operator, &world.tenant] {
+        let refused = world.refused(caller, "CreateAccountAccessKey", &[("AccountId", &id)]);
+        assert_eq!(refused, forbidden);
+    }
+    let forged = Signer::from_seed(signer.verifier().name(), base::Secret::new([4; 32])).unwrap();
+    let now = world.now();
+    assert_eq!(root_key(&world, &world.operator, &forged, now).unwrap_err().code(), forbidden.1);
+    world.sign_in(&first).unwrap();
+
+    let second = root_key(&world, &world.operator, &signer, now).unwrap();
+    let second = credentials(&second["AccessKey"]);
+    world.sign_in(&first).unwrap_err();
+    assert_eq!(world.sign_in(&second).unwrap().kind, CallerKind::Root);
+    let again = root_key(&world, &world.operator, &signer, now).unwrap_err();
+    assert_eq!(again.code(), forbidden.1, "a signature is used once");
+
+    world.turn_clock(1);
+    let own = world.sign_in(&second).unwrap();
+    let third = root_key(&world, &own, &signer, world.now()).unwrap();
+    world.sign_in(&second).unwrap_err();
+    world.sign_in(&credentials(&third["AccessKey"])).unwrap();
+    let public = world.rows(
+        "SELECT DISTINCT public FROM audit WHERE action = 'CreateAccountAccessKey' AND account <> 0",
+    );
+    assert_eq!(public, [format!("Text({:?})", format!(r#"{{"tenant":"{id}"}}"#))]);
+}
+
+#[test]
+fn a_signature_for_a_root_key_lasts_fifteen_minutes() {
+    let world = World::new();
+    let signer = world.agree();
+    for (age, good) in [(901, false), (900, true)] {
+        world.turn_clock(2000);
+        let at = world.now().minus(Duration::from_secs(age));
+        let made = root_key(&world, &world.operator, &signer, at);
+        assert_eq!(made.is_ok(), good, "{age} s");
+    }
+    let early = world.now().plus(Duration::from_secs(901));
+    root_key(&world, &world.operator, &signer, early).unwrap_err();
+}
+
+#[test]
+fn a_user_of_the_account_makes_no_root_key_whatever_it_has_signed() {
+    let world = World::new();
+    let (signer, admin) = (world.agree(), world.user("admin"));
+    world.grant("admin", "AdministratorAccess");
+    let refused = root_key(&world, &admin, &signer, world.now()).unwrap_err();
+    assert_eq!(refused.code(), "NoPermission");
+}
+
+#[test]
+fn what_the_operator_does_to_accounts_is_public() {
+    let world = World::new();
+    let id = world.tenant.account.to_string();
+    for action in ["SuspendAccount", "ResumeAccount", "CreateAccountAccessKey"] {
+        world.ok(&world.operator, action, &[("AccountId", &id)]);
+    }
+    let rows = world.rows("SELECT action || public FROM audit WHERE outcome = 'OK' ORDER BY id");
+    for action in ["CreateAccount", "SuspendAccount", "ResumeAccount", "CreateAccountAccessKey"] {
+        let expected = format!("Text({:?})", format!(r#"{action}{{"tenant":"{id}"}}"#));
+        assert!(rows.contains(&expected), "{action}: {rows:?}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use engine::seal::Seal;
 use engine::{Caller, CallerKind, Cloud, Entry, pipeline};
 use ram::{Ram, RootKey};
 use serde_json::Value;
+use terms::statement::Signer;
 use testkit::{FakeClock, Home};
 
 /// The moment at which every world begins: that of [`FakeClock::start`].
@@ -33,7 +34,7 @@ pub(crate) struct World {
     clock: Arc<FakeClock>,
     runtime: tokio::runtime::Runtime,
     // Dropped last: the database is in it.
-    _home: Home,
+    home: Home,
 }
 
 impl World {
@@ -57,7 +58,7 @@ impl World {
             tenant: nobody,
             clock,
             runtime,
-            _home: home,
+            home,
         };
         let root = Credentials {
             key_id: world.root_key.access_key_id.clone(),
@@ -97,6 +98,14 @@ impl World {
             assert_eq!(found.secret.expose(), &credentials.secret);
             Ok(found.caller)
         })
+    }
+
+    /// Gives the tenant an agreement with a key, as far as this crate can tell; answers the key.
+    pub(crate) fn agree(&self) -> Signer {
+        let name = format!("awan.test/log/tenant/{}", self.tenant.account);
+        let signer = Signer::from_seed(&name, base::Secret::new([3; 32])).unwrap();
+        self.home.covenant.name_key(self.tenant.account, &signer.verifier().to_string());
+        signer
     }
 
     pub(crate) fn turn_clock(&self, secs: u64) {

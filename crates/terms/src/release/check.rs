@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::ocds::{Contract, Document, Organization};
 use super::{Amends, Error, Party, Tag, write};
 use crate::clauses::{Disclosed, Terms, Text};
+use crate::text::deceives;
 
 /// What a release says besides its clauses.
 #[derive(Clone, Debug)]
@@ -61,8 +62,8 @@ fn only<'a, T>(all: &'a [T], field: &str) -> Result<&'a T, Error> {
 ///
 /// Numbers must be the same after being a double, as they are in the canonical form and in every
 /// JavaScript: two different clauses must never have one digest. Nothing is empty or null: the standard
-/// leaves out what there is not. No text has control characters, or those that turn its direction: what
-/// a person reads on a screen must be what is there.
+/// leaves out what there is not. No text has characters that deceive
+/// ([`crate::text`]).
 pub fn values(value: &Value, pointer: &str) -> Result<(), Error> {
     match value {
         Value::Null => Err(Error::rule(pointer, "what there is not is left out")),
@@ -77,7 +78,11 @@ pub fn values(value: &Value, pointer: &str) -> Result<(), Error> {
         }
         Value::String(text) => {
             demand(!text.trim().is_empty(), pointer, "it is not empty")?;
-            demand(!text.contains(deceives), pointer, "it has no control characters")
+            demand(
+                !text.contains(deceives),
+                pointer,
+                "it has no control characters, and none that are invisible or turn the text",
+            )
         }
         Value::Array(all) => {
             demand(!all.is_empty(), pointer, "it is not empty")?;
@@ -89,12 +94,6 @@ pub fn values(value: &Value, pointer: &str) -> Result<(), Error> {
             all.iter().try_for_each(|(name, child)| values(child, &format!("{pointer}/{name}")))
         }
     }
-}
-
-/// Control characters but the line feed, and those of Unicode that turn the direction of text (UAX 9).
-fn deceives(c: char) -> bool {
-    let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    turns || c.is_control() && c != '\n'
 }
 
 /// A double has 53 bits for the digits; zeros at the end cost none.

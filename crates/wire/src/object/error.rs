@@ -98,7 +98,7 @@ fn shared(dialect: Dialect, refused: &ApiError) -> Option<&'static Code> {
         Dialect::Oss => Some(oss),
         Dialect::S3 => Some(s3),
     };
-    if is(&[&code::FORBIDDEN_RAM, &code::NO_PERMISSION, &code::NO_AGREEMENT]) {
+    if is(&[&code::FORBIDDEN_RAM, &code::NO_PERMISSION]) {
         Some(&ACCESS_DENIED)
     } else if is(&[&code::ACCOUNT_SUSPENDED]) {
         by(&USER_DISABLED, &ACCOUNT_PROBLEM)

@@ -59,7 +59,7 @@ fn a_whole_history_is_told() {
     let end = world.release("termination-1", Tag::ContractTermination, |draft| {
         draft.amends.as_mut().unwrap().release = "amendment-1".to_owned();
     });
-    let facts = world.facts(&end, &[&world.tenant]);
+    let facts = world.signed(&end, false, true);
     world.leaf("awan:EndAgreement", at("20:00:00"), "OK", &facts);
     let expected = [
         period("contract-1", "01:00", Some("03:00")),
@@ -71,8 +71,8 @@ fn a_whole_history_is_told() {
     assert!(findings.is_sound());
     let text = findings.checked.join("\n");
     for said in [
-        "contract contract-1 in entry 0, signed by both parties",
-        "contractTermination termination-1 in entry 4, signed by the tenant",
+        "contract contract-1 in entry 1, signed by both parties",
+        "contractTermination termination-1 in entry 5, signed by the tenant alone",
         "in force  1234567890123456  nothing",
     ] {
         assert!(text.contains(said), "{text}\nlacks {said}");
@@ -92,7 +92,7 @@ fn a_document_that_was_changed_or_is_gone() {
     let found = defects(&world);
     assert!(
         found[0].starts_with(&format!(
-            "entry 0 (awan:PublishAgreement): document {} is not there",
+            "entry 1 (awan:PublishAgreement): document {} is not there",
             contract.digest()
         )),
         "{found:?}"
@@ -103,7 +103,7 @@ fn a_document_that_was_changed_or_is_gone() {
 fn a_release_that_lacks_a_signature() {
     let mut world = World::new();
     let contract = world.release("contract-1", Tag::Contract, |_| {});
-    let facts = world.facts(&contract, &[&world.provider]);
+    let facts = world.signed(&contract, true, false);
     world.leaf("awan:PublishAgreement", at("01:00:00"), "OK", &facts);
     let found = defects(&world);
     assert!(
@@ -117,9 +117,8 @@ fn signatures_of_another_release() {
     let mut world = World::new();
     let contract = world.release("contract-1", Tag::Contract, |_| {});
     let other = world.release("contract-2", Tag::Contract, |_| {});
-    let mut facts = world.facts(&contract, &[&world.provider, &world.tenant]);
-    facts["signatures"] =
-        world.facts(&other, &[&world.provider, &world.tenant])["signatures"].clone();
+    let mut facts = world.facts(&contract);
+    facts["signatures"] = world.facts(&other)["signatures"].clone();
     world.leaf("awan:PublishAgreement", at("01:00:00"), "OK", &facts);
     let found = defects(&world);
     assert!(found[0].contains("the signatures under release contract-1 are refused"), "{found:?}");
@@ -129,7 +128,7 @@ fn signatures_of_another_release() {
 fn a_leaf_that_says_something_else_than_its_document() {
     let mut world = World::new();
     let contract = world.release("contract-1", Tag::Contract, |_| {});
-    let mut facts = world.facts(&contract, &[&world.provider, &world.tenant]);
+    let mut facts = world.facts(&contract);
     facts["tenant"] = json!("0000000000000002");
     world.leaf("awan:PublishAgreement", at("01:00:00"), "OK", &facts);
     let found = defects(&world);
@@ -146,7 +145,7 @@ fn steps_that_are_out_of_order() {
     // An amendment of nothing.
     let mut world = World::new();
     let amendment = world.release("amendment-1", Tag::ContractAmendment, |_| {});
-    let facts = world.facts(&amendment, &[&world.provider, &world.tenant]);
+    let facts = world.facts(&amendment);
     world.leaf("awan:PublishAgreement", at("01:00:00"), "OK", &facts);
     let found = defects(&world);
     assert!(
@@ -163,7 +162,7 @@ fn steps_that_are_out_of_order() {
     // The same twice.
     let mut world = begun();
     let contract = world.release("contract-1", Tag::Contract, |_| {});
-    let facts = world.facts(&contract, &[&world.provider, &world.tenant]);
+    let facts = world.facts(&contract);
     world.leaf("awan:ActivateAgreement", at("02:00:00"), "OK", &facts);
     check(&world, "comes into force a second time");
 
@@ -179,14 +178,14 @@ fn steps_that_are_out_of_order() {
     let mut world = begun();
     let end =
         world.release("termination-1", Tag::ContractTermination, |draft| draft.ocid.push('b'));
-    let facts = world.facts(&end, &[&world.provider]);
+    let facts = world.signed(&end, true, false);
     world.leaf("awan:EndAgreement", at("20:00:00"), "OK", &facts);
     check(&world, "which is not in force");
 
     // The provider gives notice first.
     let mut world = begun();
     let end = world.release("termination-1", Tag::ContractTermination, |_| {});
-    let facts = world.facts(&end, &[&world.provider]);
+    let facts = world.signed(&end, true, false);
     world.leaf("awan:EndAgreement", at("20:00:00"), "OK", &facts);
     check(&world, "the provider ended it without the notice of 90 days");
 }
@@ -194,12 +193,16 @@ fn steps_that_are_out_of_order() {
 #[test]
 fn a_key_that_the_provider_never_declared() {
     let mut world = World::new();
+    world.declared = true;
     let declared = json!({"role": "provider", "key": world.tenant.verifier().to_string()});
     world.leaf("awan:DeclareKey", at("00:30:00"), "OK", &declared);
     let contract = world.release("contract-1", Tag::Contract, |_| {});
     world.publish_and_activate(&contract, at("01:00:00"));
     let found = defects(&world);
-    assert!(found[0].contains("names a provider's key that the log never declared"), "{found:?}");
+    assert!(
+        found[0].contains("names a provider's key that the log had not declared by then"),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -207,4 +210,48 @@ fn who_has_no_agreement_is_said_to_have_none() {
     let found = begun()
         .ask(|_, histories, findings| agreements::check(histories, "0000000000000007", findings));
     assert_eq!(found.defects, ["the log has no agreement 0000000000000007"]);
+}
+
+#[test]
+fn a_key_counts_only_from_its_declaration_on() {
+    let mut world = World::new();
+    world.declared = true;
+    let contract = world.release("contract-1", Tag::Contract, |_| {});
+    world.publish_and_activate(&contract, at("01:00:00"));
+    let key = world.provider.verifier().to_string();
+    world.leaf("awan:DeclareKey", at("02:00:00"), "OK", &json!({"role": "provider", "key": key}));
+    let found = defects(&world);
+    assert!(found[0].contains("key that the log had not declared by then"), "{found:?}");
+}
+
+#[test]
+fn an_amendment_under_another_key_of_the_tenant() {
+    let mut world = begun();
+    let evil =
+        tlog::Signer::generate(&base::SystemRng, "awan.test/log/tenant/1234567890123456").unwrap();
+    let amendment = world.release("amendment-1", Tag::ContractAmendment, |draft| {
+        draft.terms.keys.tenant = evil.verifier().to_string();
+    });
+    let facts = world.facts_by(&amendment, &[&world.provider, &evil]);
+    world.leaf("awan:ActivateAgreement", at("02:30:00"), "OK", &facts);
+    check(&world, "release amendment-1 names another key of the tenant than release contract-1");
+    // Nor does it end an agreement.
+    let mut world = begun();
+    let end = world.release("termination-1", Tag::ContractTermination, |draft| {
+        draft.terms.keys.tenant = evil.verifier().to_string();
+    });
+    let facts = world.facts_by(&end, &[&evil]);
+    world.leaf("awan:EndAgreement", at("20:00:00"), "OK", &facts);
+    check(&world, "release termination-1 names another key of the tenant than release contract-1");
+}
+
+#[test]
+fn a_termination_does_not_shorten_its_own_notice() {
+    let mut world = begun();
+    let end = world.release("termination-1", Tag::ContractTermination, |draft| {
+        draft.terms.exit.notice_days = 0;
+    });
+    let facts = world.signed(&end, true, false);
+    world.leaf("awan:EndAgreement", at("20:00:00"), "OK", &facts);
+    check(&world, "the provider ended it without the notice of 90 days");
 }

@@ -73,6 +73,13 @@ fn books() -> Books {
     let bill = json!({"Stated": stated, "Lines": lines, "Commitments": []});
     let mut books = Books { world, usage, bill };
     books.commit();
+    // The log goes on, so that the day is due.
+    books.world.leaf(
+        "ram:CreateUser",
+        at("00:00:00").plus(std::time::Duration::from_secs(2 * 86_400)),
+        "OK",
+        &json!({}),
+    );
     books
 }
 
@@ -189,7 +196,7 @@ fn one_micro_unit_too_much_is_found() {
 #[test]
 fn a_line_that_was_changed_after_its_commitment() {
     let changed = |books: &mut Books| books.line(3)["Resource"] = json!("another");
-    refused(changed, &["2026-11-22: entry 4 of the log commits to bill lines with the digest"]);
+    refused(changed, &["2026-11-22: entry 5 of the log commits to bill lines with the digest"]);
 }
 
 #[test]
@@ -200,7 +207,7 @@ fn usage_that_was_changed_after_its_commitment() {
         &[
             "oss.requests.put under release contract-1: the usage is 11656, and the bill's lines say 11655",
             "the published prices make",
-            "entry 4 of the log commits to usage with the digest",
+            "entry 5 of the log commits to usage with the digest",
         ],
     );
 }
@@ -242,7 +249,7 @@ fn commitments_that_are_hidden_forged_or_missing() {
     refused(
         hidden,
         &[
-            "entry 4 of the log commits to the usage of 2026-11-22, and the account was not shown what it says",
+            "entry 5 of the log commits to the usage of 2026-11-22, and the account was not shown what it says",
             "2026-11-22: something was used and the log has no commitment to it",
         ],
     );
@@ -250,9 +257,48 @@ fn commitments_that_are_hidden_forged_or_missing() {
     refused(
         forged,
         &[
-            "the commitment in entry 4: entry 4 of the log commits to something else",
+            "the commitment in entry 5: entry 5 of the log commits to something else",
             "and the account was not shown what it says",
             "has no commitment to it",
+        ],
+    );
+}
+
+#[test]
+fn only_the_clouds_own_commitment_to_that_day_and_tenant_counts() {
+    let other = |action: &'static str, tenant: &'static str, day: &'static str| {
+        move |books: &mut Books| {
+            let row = books.bill["Commitments"][0].clone();
+            let detail: Value = serde_json::from_str(row["Statement"].as_str().unwrap()).unwrap();
+            let detail: Value = serde_json::from_str(detail["detail"].as_str().unwrap()).unwrap();
+            let public = json!({"tenant": tenant, "day": day});
+            let row = books.world.committed(action, at("23:59:59"), &detail, &public);
+            books.bill["Commitments"].as_array_mut().unwrap().push(row);
+        }
+    };
+    for (action, tenant, day) in [
+        ("ram:CreateUser", ACCOUNT, DAY),
+        ("awan:CommitUsage", "0000000000000007", DAY),
+        ("awan:CommitUsage", ACCOUNT, "2026-10-22"),
+    ] {
+        let words = format!(
+            "the commitment in entry 7: it is {action} of tenant \"{tenant}\" for day \"{day}\""
+        );
+        refused(other(action, tenant, day), &[&words]);
+    }
+}
+
+#[test]
+fn what_is_due_is_told_by_the_log_and_not_by_the_bill() {
+    let late = |books: &mut Books| {
+        books.bill["Commitments"].as_array_mut().unwrap().clear();
+        books.bill["Stated"]["BilledUntil"] = json!("2026-11-22T10:00:00Z");
+    };
+    refused(
+        late,
+        &[
+            "and the account was not shown what it says",
+            "2026-11-22: something was used and the log has no commitment to it",
         ],
     );
 }

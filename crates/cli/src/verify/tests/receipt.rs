@@ -20,8 +20,12 @@ fn statement() -> String {
 
 /// A log with one real entry, and the receipt of it.
 fn receipt_of(world: &mut World, statement: &str) -> Vec<u8> {
+    receipt_with(world, statement, "OK")
+}
+
+fn receipt_with(world: &mut World, statement: &str, outcome: &str) -> Vec<u8> {
     let leaf = json!({
-        "v": 1, "at": "2026-11-22T01:02:03Z", "action": "oss:PutObject", "outcome": "OK",
+        "v": 1, "at": "2026-11-22T01:02:03Z", "action": "oss:PutObject", "outcome": outcome,
         "commitment": commitment(SALT, statement),
         "public": {"tenant": "1234567890123456", "placed": [{"site": "jkt-a", "country": "ID", "objects": 1}]},
     })
@@ -50,6 +54,7 @@ fn a_receipt_says_what_was_done_to_whom_and_by_whom() {
         "action    oss:PutObject at 2026-11-22T01:02:03Z, outcome OK",
         "public    tenant: 1234567890123456",
         "request   R-1",
+        "outcome   OK",
         "by        acs:ram::1:root",
         "resource  acs:oss:*:1:b/k",
     ] {
@@ -94,7 +99,7 @@ fn a_leaf_that_says_something_else_than_its_statement_is_named() {
     assert_eq!(
         findings.defects,
         [
-            "the leaf says oss:PutObject at 2026-11-22T01:02:03Z, and what it commits to says oss:GetObject at 2026-11-22T01:02:03Z"
+            "the leaf says oss:PutObject at 2026-11-22T01:02:03Z with outcome OK, and what it commits to says oss:GetObject at 2026-11-22T01:02:03Z with outcome OK"
         ]
     );
 }
@@ -139,4 +144,38 @@ fn two_checkpoints_of_one_size_are_evidence_without_the_log() {
             .starts_with("a split view: the log signed two different roots for 3 entries"),
         "{findings:?}"
     );
+}
+
+#[test]
+fn outcome_and_account_of_statement_and_leaf_are_the_same() {
+    for (outcome, said, good) in [
+        ("OK", "OK", true),
+        ("InvalidParameter", "InvalidParameter.BucketName", true),
+        ("AccessDenied", "AccessDenied", true),
+        ("OK", "AccessDenied", false),
+        ("AccessDenied", "OK", false),
+        ("Access", "AccessDenied", false),
+        ("OK", "", false),
+    ] {
+        let mut world = World::new();
+        let statement =
+            statement().replace("\"outcome\":\"OK\"", &format!("\"outcome\":\"{said}\""));
+        let bytes = receipt_with(&mut world, &statement, outcome);
+        let findings = check(&bytes, &world);
+        assert_eq!(findings.is_sound(), good, "{outcome} {said}: {:?}", findings.defects);
+    }
+    let mut world = World::new();
+    let other = statement().replace("1234567890123456", "0000000000000007");
+    let bytes = receipt_of(&mut world, &other);
+    assert_eq!(
+        check(&bytes, &world).defects,
+        [
+            "the leaf is about tenant 1234567890123456, and what it commits to is of account 0000000000000007"
+        ]
+    );
+    // Who is refused something at another's place has the refusal in its own trail.
+    let mut world = World::new();
+    let refused = other.replace("\"outcome\":\"OK\"", "\"outcome\":\"AccessDenied\"");
+    let bytes = receipt_with(&mut world, &refused, "AccessDenied");
+    assert!(check(&bytes, &world).is_sound());
 }

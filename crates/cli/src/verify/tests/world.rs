@@ -25,6 +25,8 @@ pub struct World {
     pub signer: Signer,
     pub provider: Signer,
     pub tenant: Signer,
+    /// Whether the log has the provider's key.
+    pub declared: bool,
     publisher: Option<Publisher<DirectoryWriter>>,
 }
 
@@ -48,6 +50,7 @@ impl World {
             signer: key("awan.test/log"),
             provider: key("awan.test/log/provider"),
             tenant: key("awan.test/log/tenant/1234567890123456"),
+            declared: false,
             publisher: None,
         };
         std::fs::create_dir_all(world.dir.path().join("documents")).unwrap();
@@ -62,6 +65,7 @@ impl World {
             signer: copy(&self.signer),
             provider: copy(&self.provider),
             tenant: copy(&self.tenant),
+            declared: false,
             publisher: None,
         }
     }
@@ -192,8 +196,27 @@ impl World {
         digest
     }
 
-    /// The facts of a leaf about a release that these signed.
-    pub fn facts(&self, release: &Release, signers: &[&Signer]) -> Value {
+    /// The facts of a leaf about a release that both signed.
+    pub fn facts(&mut self, release: &Release) -> Value {
+        self.signed(release, true, true)
+    }
+
+    /// The facts of a leaf about a release that these parties signed. As a cloud does, declares the provider's
+    /// key first.
+    pub fn signed(&mut self, release: &Release, provider: bool, tenant: bool) -> Value {
+        if !self.declared {
+            self.declared = true;
+            let key = self.provider.verifier().to_string();
+            let facts = json!({"role": "provider", "key": key});
+            self.leaf("awan:DeclareKey", at("00:00:00"), "OK", &facts);
+        }
+        let signers = [(provider, &self.provider), (tenant, &self.tenant)];
+        let signers: Vec<_> = signers.iter().filter(|it| it.0).map(|it| it.1).collect();
+        self.facts_by(release, &signers)
+    }
+
+    /// The same, signed by anybody, and with no word about keys.
+    pub fn facts_by(&self, release: &Release, signers: &[&Signer]) -> Value {
         let lines: Vec<String> =
             signers.iter().map(|signer| signature::sign(release, signer).unwrap()).collect();
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
@@ -207,7 +230,7 @@ impl World {
 
     /// Publishes a release with both signatures and brings it into force.
     pub fn publish_and_activate(&mut self, release: &Release, at: Time) {
-        let facts = self.facts(release, &[&self.provider, &self.tenant]);
+        let facts = self.facts(release);
         self.leaf("awan:PublishAgreement", at, "OK", &facts);
         self.leaf("awan:ActivateAgreement", at, "OK", &facts);
     }

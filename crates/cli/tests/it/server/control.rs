@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{ApiError, Code};
+use base::{ApiError, Code, Time};
 use serde_json::{Value, json};
+use terms::statement;
 
 use super::covenant::Covenant;
 use super::{KEY_ID, SECRET, books};
@@ -77,7 +78,15 @@ impl Directory {
             "ListAccounts" => {
                 json!({"Accounts": {"Account": [{"AccountId": ACCOUNT_ID, "AccountName": "kpu"}]}})
             }
-            "CreateAccountAccessKey" => json!({"AccessKey": self.key("kpu")}),
+            "CreateAccountAccessKey" => {
+                if self.covenant.has_any() {
+                    let at = Time::parse_iso(get("SignedAt")).unwrap_or(Time::from_secs(0));
+                    let text = statement::account_key(get("AccountId").parse().unwrap(), at);
+                    self.covenant.tenant_signed(&text, get("SignatureLine"))?;
+                    self.keys.retain(|_, key| key.owner != "kpu");
+                }
+                json!({"AccessKey": self.key("kpu")})
+            }
             "CreateUser" => self.make(&format!("user/{}", get("UserName")))?,
             "CreatePolicy" => self.make(&format!("policy/{}", get("PolicyName")))?,
             "AttachPolicyToUser" => {

@@ -79,11 +79,13 @@ impl Covenant {
                 )
             }
             "RequestPrivilegedAccess" => {
-                let access = json!({"AccessId": "pa-1", "AccountId": get("AccountId"), "Reason": get("Reason"), "State": "Requested"});
+                let access = json!({"AccessId": "pa-1", "AccountId": get("AccountId"), "Principal": "acs:ram::1:user/ani", "Reason": get("Reason"), "Hours": get("Hours").parse::<u32>().unwrap(), "State": "Requested"});
                 self.accesses.push(access.clone());
                 Ok(json!({ "Access": access }))
             }
-            "ApprovePrivilegedAccess" | "DenyPrivilegedAccess" | "EndPrivilegedAccess" => {
+            "ApprovePrivilegedAccess" => self.approve(get("AccessId"), get("SignatureLine")),
+            "WithdrawSignature" => self.come(get("ReleaseId"), "Draft"),
+            "DenyPrivilegedAccess" | "EndPrivilegedAccess" => {
                 let known =
                     self.accesses.iter().any(|access| access["AccessId"] == get("AccessId"));
                 if known { Ok(json!({})) } else { Err(ABSENT.into()) }
@@ -91,6 +93,27 @@ impl Covenant {
             "ListPrivilegedAccess" => Ok(json!({"Accesses": {"Access": self.accesses}})),
             _ => return None,
         })
+    }
+
+    /// Whether there is any release.
+    pub fn has_any(&self) -> bool {
+        !self.rows.is_empty()
+    }
+
+    /// Checks the tenant's signature as the cloud does, by the key of the last release.
+    pub fn tenant_signed(&self, text: &str, line: &str) -> Result<(), ApiError> {
+        let row = self.rows.last().ok_or(ABSENT)?;
+        let key = &row.release.terms().keys.tenant;
+        terms::statement::verify(text, line, key).map_err(|_| base::code::TENANT_SIGNATURE.into())
+    }
+
+    fn approve(&self, id: &str, line: &str) -> Result<Value, ApiError> {
+        let access = self.accesses.iter().find(|access| access["AccessId"] == id).ok_or(ABSENT)?;
+        let account = access["AccountId"].as_str().unwrap().parse().unwrap();
+        let hours = u32::try_from(access["Hours"].as_u64().unwrap()).unwrap();
+        let reason = access["Reason"].as_str().unwrap();
+        self.tenant_signed(&terms::statement::privileged_access(id, account, reason, hours), line)?;
+        Ok(json!({}))
     }
 
     fn template<'p>(&self, get: &dyn Fn(&str) -> &'p str) -> String {

@@ -30,7 +30,7 @@ fn codes_of_the_shared_path_are_said_in_the_dialects_words() {
     for (code, oss, s3) in [
         (&code::FORBIDDEN_RAM, "403 AccessDenied", "403 AccessDenied"),
         (&code::NO_PERMISSION, "403 AccessDenied", "403 AccessDenied"),
-        (&code::NO_AGREEMENT, "403 AccessDenied", "403 AccessDenied"),
+        (&code::NO_AGREEMENT, "403 Forbidden.NoAgreement", "403 Forbidden.NoAgreement"),
         (&code::ACCOUNT_SUSPENDED, "403 UserDisable", "403 AccountProblem"),
         (&code::INVALID_KEY, "403 InvalidAccessKeyId", "403 InvalidAccessKeyId"),
         (&code::INACTIVE_KEY, "403 InvalidAccessKeyId", "403 InvalidAccessKeyId"),
