@@ -228,6 +228,10 @@ impl Covenant for Agreements {
         let term = term::last(tx, account)?.ok_or(ApiError::new(&code::NO_AGREEMENT))?;
         let bound = self.bound(tx, &term.digest)?;
         let key = &bound.release.terms().keys.tenant;
+        if line.is_empty() {
+            let message = format!("This takes a signature by the key {key}.");
+            return Err(code::TENANT_SIGNATURE.error(message));
+        }
         statement::verify(text, line, key).map_err(|error| {
             code::TENANT_SIGNATURE
                 .error(format!("This takes a signature by the key {key}: {error}."))

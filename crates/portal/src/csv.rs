@@ -139,10 +139,10 @@ pub fn agreements(
             "activated_at",
             "activated_log_index",
             "ended_at",
-            "document_sha256",
-            "signatures_sha256",
             "binds_from",
             "binds_until",
+            "document_sha256",
+            "signatures_sha256",
         ],
     );
     for (ocid, agreement) in &model.agreements {
@@ -179,10 +179,10 @@ pub fn agreements(
                     &at(release.activated),
                     &index(release.activated),
                     &ended,
-                    &release.document,
-                    &release.signatures,
                     &period.map(|period| period.from.iso()).unwrap_or_default(),
                     &period.and_then(|it| it.until).map(|it| it.iso()).unwrap_or_default(),
+                    &release.document,
+                    &release.signatures,
                 ],
             );
         }

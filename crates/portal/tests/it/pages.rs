@@ -123,7 +123,7 @@ async fn places_say_which_permit_has_run_out() {
     let web = Web::start().await;
     let body = web.page("/en/places").await;
     assert_eq!(body.matches("run out: takes nothing new").count(), 1);
-    assert!(body.contains("Not on this map: Singapore: sg-1 (Singapore)."));
+    assert!(body.contains("Not on this map: <bdi>Singapore</bdi>: <bdi>sg-1 (Singapore)</bdi>."));
     assert!(body.contains("<title id=\"map-title\">"));
     let csv = web.page("/places.csv").await;
     assert!(csv.contains(
