@@ -110,6 +110,24 @@ fn hint_for(code: &str) -> Option<&'static str> {
         "AccessDenied" | "Forbidden.RAM" | "NoPermission" => {
             "the account's owner can attach a policy that allows it: AttachPolicyToUser"
         }
+        "Forbidden.AccountSuspended" => "only the operator can end the suspension (ResumeAccount)",
+        "NoSuchBucket" => {
+            "`awan oss ls` lists the buckets that exist; `awan oss mb oss://NAME` makes one"
+        }
+        "NoSuchKey" => "`awan oss ls oss://BUCKET/` lists what is there",
+        "BucketNotEmpty" => "`awan oss rm --recursive oss://BUCKET/` empties it",
+        code if code.starts_with("InvalidSecurityToken") => "ask for a new token with AssumeRole",
+        code if code.starts_with("InvalidAction") || code == "InvalidVersion" => {
+            "is the action spelled right, and of this product? `--version` picks another API version"
+        }
+        code if code.starts_with("Throttling") => "too many requests at once: use fewer --jobs",
+        _ => return agreement_hint(code),
+    })
+}
+
+/// Advice for what an agreement refuses, and for what is done about agreements.
+fn agreement_hint(code: &str) -> Option<&'static str> {
+    Some(match code {
         "Forbidden.NoAgreement" => {
             "no agreement binds the account now: `awan agreement list` shows how far one is; the way is new, submit, sign (both parties), activate"
         }
@@ -123,7 +141,7 @@ fn hint_for(code: &str) -> Option<&'static str> {
             "`awan agreement show` says which data may be where; name another region or zone, or agree on an amendment: awan agreement amend"
         }
         "Forbidden.ZoneRedundancyRequired" => {
-            "make the bucket with DataRedundancyType ZRS: the agreement wants this class of data in more than one zone"
+            "`awan oss mb --redundancy ZRS`: the agreement wants this class of data in more than one zone"
         }
         "Forbidden.PermitLapsed" => {
             "the permit of that data centre has run out: use another zone, or the operator renews the permit in the configuration"
@@ -152,17 +170,9 @@ fn hint_for(code: &str) -> Option<&'static str> {
         "OperationConflict.PrivilegedAccess" | "EntityNotExist.PrivilegedAccess" => {
             "`awan access list` shows every access and its state"
         }
-        "Forbidden.AccountSuspended" => "only the operator can end the suspension (ResumeAccount)",
-        "NoSuchBucket" => {
-            "`awan oss ls` lists the buckets that exist; `awan oss mb oss://NAME` makes one"
+        "Forbidden.DataClass" => {
+            "the target bucket is for data of a less sensitive class than the source's: copy into one of the same class"
         }
-        "NoSuchKey" => "`awan oss ls oss://BUCKET/` lists what is there",
-        "BucketNotEmpty" => "`awan oss rm --recursive oss://BUCKET/` empties it",
-        code if code.starts_with("InvalidSecurityToken") => "ask for a new token with AssumeRole",
-        code if code.starts_with("InvalidAction") || code == "InvalidVersion" => {
-            "is the action spelled right, and of this product? `--version` picks another API version"
-        }
-        code if code.starts_with("Throttling") => "too many requests at once: use fewer --jobs",
         _ => return None,
     })
 }

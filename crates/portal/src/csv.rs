@@ -115,6 +115,27 @@ pub fn refusals(model: &Model) -> String {
     out
 }
 
+/// The columns of [`agreements`].
+const AGREEMENTS: [&str; 17] = [
+    "ocid",
+    "tenant",
+    "tenant_name",
+    "provider_name",
+    "release",
+    "tag",
+    "in_force",
+    "one_operator_for_both",
+    "published_at",
+    "published_log_index",
+    "activated_at",
+    "activated_log_index",
+    "ended_at",
+    "binds_from",
+    "binds_until",
+    "document_sha256",
+    "signatures_sha256",
+];
+
 /// Every release of every agreement.
 pub fn agreements(
     model: &Model,
@@ -123,28 +144,7 @@ pub fn agreements(
     (operator, now): (Option<AccountId>, Time),
 ) -> String {
     let mut out = String::new();
-    line(
-        &mut out,
-        &[
-            "ocid",
-            "tenant",
-            "tenant_name",
-            "provider_name",
-            "release",
-            "tag",
-            "in_force",
-            "one_operator_for_both",
-            "published_at",
-            "published_log_index",
-            "activated_at",
-            "activated_log_index",
-            "ended_at",
-            "binds_from",
-            "binds_until",
-            "document_sha256",
-            "signatures_sha256",
-        ],
-    );
+    line(&mut out, &AGREEMENTS);
     for (ocid, agreement) in &model.agreements {
         let standing = Standing::of(model, (documents, source, operator), &agreement.tenant);
         let ended = match standing.state((ocid, agreement), now) {
