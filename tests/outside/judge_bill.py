@@ -55,8 +55,9 @@ class Cloud:
                 sys.exit(f"awan bill export failed: {words}")
             usage, bill = (recompute_bill.read(self.path(FILES[what])) for what in ("usage", "lines"))
             shown = self.show()
-            # An hour may have been billed in between.
-            if bill["Commitments"] and shown["BilledUntil"] == bill["Stated"]["BilledUntil"]:
+            # An hour may have been billed in between, and a commitment not be in the log yet.
+            logged = bill["Commitments"] and all(row.get("LogIndex") is not None for row in bill["Commitments"])
+            if logged and shown["BilledUntil"] == bill["Stated"]["BilledUntil"]:
                 return usage, bill, shown
             if time.monotonic() > give_up:
                 sys.exit(f"no day of {self.month} was committed to within {WAIT_SECONDS} s")
