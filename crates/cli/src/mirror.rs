@@ -12,9 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use base::text::hex;
 use clap::Args;
-use ring::digest::{SHA256, digest};
 use tlog::mirror::{Copied, Error};
 use tlog::read::{self, History};
 use tlog::witness::SplitView;
@@ -25,6 +23,7 @@ use crate::http::Http;
 use crate::output;
 use crate::progress::Progress;
 use crate::witness::evidence;
+use crate::witness::memory::origin_hash;
 
 mod documents;
 
@@ -241,7 +240,7 @@ impl Copy {
     /// Holds what a witness cosigned last against the mirror: both must have been shown one log.
     fn compare(&self, at: usize) -> Result<Vec<String>> {
         let witness = &self.witnesses[at];
-        let hash = hex(digest(&SHA256, self.key.name().as_bytes()).as_ref());
+        let hash = origin_hash(self.key.name());
         let path = format!("{hash}/checkpoint");
         let bytes = match witness.fetch(&path) {
             Ok(Some(bytes)) => bytes,

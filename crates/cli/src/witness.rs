@@ -30,7 +30,7 @@ use crate::profile::write_private;
 
 pub mod client;
 pub mod evidence;
-mod memory;
+pub(crate) mod memory;
 mod server;
 
 use memory::Memory;

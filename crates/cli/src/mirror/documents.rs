@@ -11,9 +11,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use base::text::hex;
-use ring::digest::{SHA256, digest};
 use serde_json::Value;
+use terms::canonical::sha256;
 use tlog::Fetch;
 
 use super::Web;
@@ -91,7 +90,7 @@ impl Documents {
         })?;
         Ok(match bytes {
             None => Err("is not published"),
-            Some(bytes) if hex(digest(&SHA256, &bytes).as_ref()) == name => Ok(bytes),
+            Some(bytes) if sha256(&bytes) == name => Ok(bytes),
             Some(_) => Err("was changed"),
         })
     }

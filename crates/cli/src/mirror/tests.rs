@@ -9,6 +9,8 @@ use tempfile::TempDir;
 use tlog::{Directory, Publisher, Signer};
 
 use super::*;
+use base::text::hex;
+use ring::digest::{SHA256, digest};
 
 const LOG: &str = "log.example/awan";
 

@@ -1,10 +1,10 @@
 //! An entry of this cloud's log: what it says in clear, and the commitment to what it does not say.
 
 use base::Time;
-use base::text::{hex, unhex};
-use ring::digest::{SHA256, digest};
+use base::text::unhex;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use terms::canonical::sha256;
 
 /// What a leaf says as its outcome where the change was done.
 pub(crate) const DONE: &str = "OK";
@@ -61,7 +61,7 @@ impl Leaf {
     pub fn is_opened_by(&self, statement: &str, salt: &str) -> bool {
         let Some(mut bytes) = unhex(salt) else { return false };
         bytes.extend_from_slice(statement.as_bytes());
-        self.commitment == hex(digest(&SHA256, &bytes).as_ref())
+        self.commitment == sha256(&bytes)
     }
 }
 
@@ -70,7 +70,9 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
+    use base::text::hex;
     use proptest::prelude::*;
+    use ring::digest::{SHA256, digest};
 
     const LEAF: &str = r#"{"v":1,"at":"2026-11-22T01:02:03Z","action":"oss:PutObject","outcome":"OK","commitment":"c","public":{"tenant":"1"}}"#;
 

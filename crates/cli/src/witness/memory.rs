@@ -9,8 +9,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use anyhow::{Context, Result};
-use base::text::hex;
-use ring::digest::{SHA256, digest};
+use terms::canonical::sha256;
 use tlog::files::CHECKPOINT;
 use tlog::witness::State;
 use tlog::{Checkpoint, DirectoryWriter, Fetch, Note, Store, Verifier};
@@ -27,8 +26,8 @@ struct Kept {
 }
 
 /// How a log is named in paths: SHA-256 of its origin, in hexadecimal.
-pub(super) fn origin_hash(origin: &str) -> String {
-    hex(digest(&SHA256, origin.as_bytes()).as_ref())
+pub(crate) fn origin_hash(origin: &str) -> String {
+    sha256(origin.as_bytes())
 }
 
 impl Memory {
