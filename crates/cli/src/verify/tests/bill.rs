@@ -265,6 +265,18 @@ fn commitments_that_are_hidden_forged_or_missing() {
 }
 
 #[test]
+fn a_commitment_that_was_exported_before_it_had_a_place_is_found_by_its_leaf() {
+    let mut books = books();
+    books.bill["Commitments"][0]["LogIndex"] = Value::Null;
+    let findings = books.check();
+    assert!(findings.is_sound(), "{:#?}", findings.defects);
+    assert!(
+        findings.checked.iter().any(|line| line.contains("committed to 1 days in 1 entries")),
+        "{findings:?}"
+    );
+}
+
+#[test]
 fn only_the_clouds_own_commitment_to_that_day_and_tenant_counts() {
     let other = |action: &'static str, tenant: &'static str, day: &'static str| {
         move |books: &mut Books| {
