@@ -362,7 +362,8 @@ proptest! {
         leaves(&document, "", &mut pointers);
         *document.pointer_mut(&pointers[at.index(pointers.len())]).unwrap() = value;
         if let Ok(release) = parsed(&document) {
-            prop_assert_eq!(release.document(), &document);
+            // -0.0 and 1.0 are written "0" and "1" in the canonical form: the bytes are compared.
+            prop_assert_eq!(release.bytes(), canonical::bytes(&document).unwrap());
         }
     }
 }
