@@ -39,7 +39,6 @@ fn a_bucket() -> Bucket {
         created: now(),
         acl: Acl::PublicRead,
         storage_class: StorageClass::InfrequentAccess,
-        settings: crate::model::Settings::default(),
         redundancy: Redundancy::Zones,
     }
 }
