@@ -288,6 +288,8 @@ pub struct ObjectInfo {
     pub attributes: Attributes,
     /// Its tags.
     pub tags: Tags,
+    /// What else is known about it.
+    pub facts: Facts,
     /// The version's id; `None` while the bucket has no versioning.
     pub version: Option<String>,
 }
@@ -345,7 +347,18 @@ pub struct Bucket {
     pub storage_class: StorageClass,
     /// `LRS` or `ZRS`: whether [`Self::sites`] are of several zones.
     pub redundancy: Redundancy,
+    /// What requests to it obey.
+    pub settings: Settings,
 }
+
+/// What the requests to a bucket obey. Read with the bucket, so small; a configuration that only its own
+/// requests or a task look at is a document of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {}
+
+/// What is known about an object besides what its client said about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {}
 
 impl Bucket {
     /// The ARN of the bucket: `acs:oss:*:<owner>:<bucket>`.

@@ -13,7 +13,7 @@ use super::read::Seen;
 use super::{PAGE_MAX, RequestCtx, decide, find_bucket, meta};
 use crate::access::{Ask, Need, require};
 use crate::meter::{GETS, LISTS, PUTS};
-use crate::model::{Acl, Bucket, BucketStat, Redundancy, StorageClass};
+use crate::model::{Acl, Bucket, BucketStat, Redundancy, Settings, StorageClass};
 use crate::{Oss, error, tables};
 
 /// Buckets of one account, at most.
@@ -294,6 +294,7 @@ fn insert(cx: &mut Cx<'_>, name: &str, options: &CreateBucket) -> Result<Bucket,
         acl: options.acl.unwrap_or_default(),
         storage_class: options.storage_class,
         redundancy: options.redundancy,
+        settings: Settings::default(),
     };
     // So that nobody gets a bucket into which nothing may be put.
     decide(cx, &bucket)?;

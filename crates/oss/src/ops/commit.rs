@@ -13,8 +13,8 @@ use crate::blob::{Blobs, Written};
 use crate::digest::Digests;
 use crate::meter::{PUTS, STORAGE};
 use crate::model::{
-    Acl, Attributes, Bucket, Etag, Expected, ObjectInfo, PutOptions, StorageClass, Stored, Tags,
-    WriteConditions,
+    Acl, Attributes, Bucket, Etag, Expected, Facts, ObjectInfo, PutOptions, StorageClass, Stored,
+    Tags, WriteConditions,
 };
 use crate::tables::bucket::{Change, bytes};
 use crate::tables::object::Object;
@@ -128,6 +128,7 @@ impl Commit {
             acl: self.acl,
             attributes: self.attributes.clone(),
             tags: self.tags.clone(),
+            facts: Facts::default(),
             version: None,
         };
         let object = Object { info, body };

@@ -387,7 +387,7 @@ mod tests {
 
     use super::*;
     use crate::blob::Body;
-    use crate::model::{Acl, Attributes, ObjectInfo, Redundancy};
+    use crate::model::{Acl, Attributes, Facts, ObjectInfo, Redundancy, Settings};
     use crate::tables::object::Object;
 
     fn bucket() -> Bucket {
@@ -401,6 +401,7 @@ mod tests {
             acl: Acl::Private,
             storage_class: StorageClass::Standard,
             redundancy: Redundancy::default(),
+            settings: Settings::default(),
         }
     }
 
@@ -417,6 +418,7 @@ mod tests {
             acl: None,
             attributes: Attributes::default(),
             tags: Vec::new(),
+            facts: Facts::default(),
             version: None,
         };
         Object { info, body: Body::Inline(Vec::new()) }

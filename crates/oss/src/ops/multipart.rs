@@ -22,8 +22,8 @@ use crate::blob::{Body, Written};
 use crate::digest::{Algorithm, Checksum, Coverage};
 use crate::meter::{LISTS, PUTS, STORAGE};
 use crate::model::{
-    Acl, Attributes, Bucket, Etag, Expected, ObjectInfo, RangeSpec, StorageClass, Stored, Tags,
-    WriteConditions,
+    Acl, Attributes, Bucket, Etag, Expected, Facts, ObjectInfo, RangeSpec, StorageClass, Stored,
+    Tags, WriteConditions,
 };
 use crate::tables::bucket::{Change, bytes};
 use crate::tables::object::Object;
@@ -389,6 +389,7 @@ fn new_upload(
         acl: options.acl,
         attributes: options.attributes.clone(),
         tags: options.tags.clone(),
+        facts: Facts::default(),
         checksum: options.checksum,
     })
 }
@@ -515,6 +516,7 @@ fn complete(
         acl: upload.acl,
         attributes,
         tags: upload.tags,
+        facts: upload.facts.clone(),
         version: None,
     };
     let parts = -tables::int(all);

@@ -5,10 +5,10 @@ use store::{Row, Tx, params};
 use terms::clauses::DataClass;
 
 use super::{damaged, from_json, int, storage_class, to_json};
-use crate::model::{Acl, Bucket, BucketStat, Redundancy};
+use crate::model::{Acl, Bucket, BucketStat, Redundancy, Settings};
 
 const COLUMNS: &str =
-    "id, name, owner, site, created_at, acl, storage_class, redundancy, class, mirrors";
+    "id, name, owner, site, created_at, acl, storage_class, redundancy, class, mirrors, settings";
 
 fn read(row: &Row<'_>) -> Result<Result<Bucket, ApiError>, store::Error> {
     let acl = Acl::parse(row.text(5)?).ok_or_else(|| damaged("acl"));
@@ -16,6 +16,7 @@ fn read(row: &Row<'_>) -> Result<Result<Bucket, ApiError>, store::Error> {
     let redundancy = Redundancy::parse(row.text(7)?).ok_or_else(|| damaged("redundancy"));
     let data_class = DataClass::parse(row.text(8)?).ok_or_else(|| damaged("class"));
     let mirrors: Result<Vec<String>, ApiError> = from_json(row.text(9)?);
+    let settings = from_json(row.text(10)?);
     let (id, name, owner, home, created) =
         (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
     let bucket = || {
@@ -31,6 +32,7 @@ fn read(row: &Row<'_>) -> Result<Result<Bucket, ApiError>, store::Error> {
             acl: acl?,
             storage_class: class?,
             redundancy: redundancy?,
+            settings: settings?,
         })
     };
     Ok(bucket())
@@ -48,8 +50,8 @@ pub(crate) fn insert(tx: &mut Tx<'_>, bucket: &Bucket) -> Result<Bucket, ApiErro
         bucket.sites.split_first().ok_or_else(|| damaged("a bucket that is nowhere"))?;
     let inserted = tx.query_opt(
         &format!(
-            "INSERT INTO oss_bucket (name, owner, site, created_at, acl, storage_class, redundancy, class, mirrors)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING {COLUMNS}"
+            "INSERT INTO oss_bucket (name, owner, site, created_at, acl, storage_class, redundancy, class, mirrors, settings)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) RETURNING {COLUMNS}"
         ),
         params![
             &bucket.name,
@@ -60,7 +62,8 @@ pub(crate) fn insert(tx: &mut Tx<'_>, bucket: &Bucket) -> Result<Bucket, ApiErro
             bucket.storage_class.as_str(),
             bucket.redundancy.as_str(),
             bucket.class.as_str(),
-            &to_json(&mirrors.to_vec())?
+            &to_json(&mirrors.to_vec())?,
+            &to_json(&bucket.settings)?
         ],
         read,
     )?;
@@ -124,6 +127,20 @@ pub(crate) fn sites_of_data(tx: &mut Tx<'_>) -> Result<Vec<Vec<String>>, ApiErro
 /// Changes a bucket's ACL.
 pub(crate) fn set_acl(tx: &mut Tx<'_>, bucket: i64, acl: Acl) -> Result<(), ApiError> {
     tx.execute("UPDATE oss_bucket SET acl = ?2 WHERE id = ?1", params![bucket, acl.as_str()])?;
+    Ok(())
+}
+
+/// Changes what the requests to a bucket obey.
+#[expect(dead_code, reason = "the first setting brings its caller")]
+pub(crate) fn set_settings(
+    tx: &mut Tx<'_>,
+    bucket: i64,
+    settings: &Settings,
+) -> Result<(), ApiError> {
+    tx.execute(
+        "UPDATE oss_bucket SET settings = ?2 WHERE id = ?1",
+        params![bucket, &to_json(settings)?],
+    )?;
     Ok(())
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct Object {
 }
 
 const COLUMNS: &str = "key, modified_at, size, md5, parts, crc64, storage_class, owner, site, acl, attributes, tags, \
-                       extents, blob";
+                       extents, blob, facts";
 
 fn read(row: &Row<'_>) -> Result<Object, ApiError> {
     let body = match row.get::<Option<i64>>(13)? {
@@ -36,6 +36,7 @@ fn read(row: &Row<'_>) -> Result<Object, ApiError> {
         acl: own_acl(row.text(9)?)?,
         attributes: from_json(row.text(10)?)?,
         tags: from_json(row.text(11)?)?,
+        facts: from_json(row.text(14)?)?,
         version: None,
     };
     Ok(Object { info, body })
@@ -60,13 +61,13 @@ pub(crate) fn put(tx: &mut Tx<'_>, bucket: i64, object: &Object) -> Result<(), A
     };
     tx.execute(
         "INSERT INTO oss_object (bucket, key, version, modified_at, size, md5, parts, crc64, storage_class, owner, site,
-                                 acl, attributes, tags, extents, blob)
-         VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+                                 acl, attributes, tags, extents, blob, facts)
+         VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
          ON CONFLICT (bucket, key) DO UPDATE SET version = 0, modified_at = excluded.modified_at, size = excluded.size,
              md5 = excluded.md5, parts = excluded.parts, crc64 = excluded.crc64,
              storage_class = excluded.storage_class, owner = excluded.owner, site = excluded.site,
              acl = excluded.acl, attributes = excluded.attributes, tags = excluded.tags,
-             extents = excluded.extents, blob = excluded.blob",
+             extents = excluded.extents, blob = excluded.blob, facts = excluded.facts",
         params![
             bucket,
             info.key.as_bytes(),
@@ -82,7 +83,8 @@ pub(crate) fn put(tx: &mut Tx<'_>, bucket: i64, object: &Object) -> Result<(), A
             &to_json(&info.attributes)?,
             &to_json(&info.tags)?,
             &extents,
-            blob
+            blob,
+            &to_json(&info.facts)?
         ],
     )?;
     Ok(())

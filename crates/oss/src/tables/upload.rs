@@ -5,7 +5,7 @@ use store::{Row, Tx, params};
 
 use super::{damaged, from_json, int, key, md5, own_acl, storage_class, to_json};
 use crate::digest::{Algorithm, Checksum, Coverage};
-use crate::model::{Acl, Attributes, StorageClass, Tags};
+use crate::model::{Acl, Attributes, Facts, StorageClass, Tags};
 
 /// An upload under way.
 #[derive(Clone, Debug)]
@@ -18,10 +18,12 @@ pub(crate) struct Upload {
     pub(crate) acl: Option<Acl>,
     pub(crate) attributes: Attributes,
     pub(crate) tags: Tags,
+    pub(crate) facts: Facts,
     pub(crate) checksum: Option<(Algorithm, Coverage)>,
 }
 
-const COLUMNS: &str = "id, key, created_at, storage_class, site, acl, attributes, tags, checksum";
+const COLUMNS: &str =
+    "id, key, created_at, storage_class, site, acl, attributes, tags, checksum, facts";
 
 fn read(row: &Row<'_>) -> Result<Upload, ApiError> {
     Ok(Upload {
@@ -34,6 +36,7 @@ fn read(row: &Row<'_>) -> Result<Upload, ApiError> {
         attributes: from_json(row.text(6)?)?,
         tags: from_json(row.text(7)?)?,
         checksum: read_checksum(row.text(8)?)?,
+        facts: from_json(row.text(9)?)?,
     })
 }
 
@@ -60,8 +63,8 @@ fn read_checksum(text: &str) -> Result<Option<(Algorithm, Coverage)>, ApiError> 
 /// Begins an upload.
 pub(crate) fn insert(tx: &mut Tx<'_>, bucket: i64, upload: &Upload) -> Result<(), ApiError> {
     tx.execute(
-        "INSERT INTO oss_upload (id, bucket, key, created_at, storage_class, site, acl, attributes, tags, checksum)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT INTO oss_upload (id, bucket, key, created_at, storage_class, site, acl, attributes, tags, checksum, facts)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         params![
             &upload.id,
             bucket,
@@ -72,7 +75,8 @@ pub(crate) fn insert(tx: &mut Tx<'_>, bucket: i64, upload: &Upload) -> Result<()
             upload.acl.map_or("", Acl::as_str),
             &to_json(&upload.attributes)?,
             &to_json(&upload.tags)?,
-            &write_checksum(upload.checksum)
+            &write_checksum(upload.checksum),
+            &to_json(&upload.facts)?
         ],
     )?;
     Ok(())

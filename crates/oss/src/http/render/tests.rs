@@ -39,6 +39,7 @@ fn a_bucket() -> Bucket {
         created: now(),
         acl: Acl::PublicRead,
         storage_class: StorageClass::InfrequentAccess,
+        settings: crate::model::Settings::default(),
         redundancy: Redundancy::Zones,
     }
 }
