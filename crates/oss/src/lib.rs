@@ -62,6 +62,7 @@ pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
         include_str!("../schema/0002.sql"),
         include_str!("../schema/0003.sql"),
         include_str!("../schema/0004.sql"),
+        include_str!("../schema/0005.sql"),
     ],
 };
 

@@ -260,7 +260,7 @@ pub struct Stored {
     /// The checksums that were asked for.
     pub checksums: Vec<Checksum>,
     /// The version's id; `None` while the bucket has no versioning.
-    pub version: Option<String>,
+    pub version: Option<VersionId>,
 }
 
 /// An object but for its body.
@@ -291,7 +291,7 @@ pub struct ObjectInfo {
     /// What else is known about it.
     pub facts: Facts,
     /// The version's id; `None` while the bucket has no versioning.
-    pub version: Option<String>,
+    pub version: Option<VersionId>,
 }
 
 impl ObjectInfo {
@@ -354,13 +354,101 @@ pub struct Bucket {
 /// What the requests to a bucket obey. Read with the bucket, so small; a configuration that only its own
 /// requests or a task look at is a document of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Settings {}
+pub struct Settings {
+    /// Whether it keeps versions.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub versioning: Versioning,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// Whether a bucket keeps versions of its objects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Versioning {
+    /// It never did.
+    #[default]
+    Unversioned,
+    /// Every write makes a version of its own.
+    Enabled,
+    /// It did. Those that there are stay; every write makes the one null version anew.
+    Suspended,
+}
+
+/// Which version of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VersionId(i64);
+
+impl VersionId {
+    /// The version that is there without versioning.
+    pub const NULL: Self = Self(0);
+
+    pub(crate) const fn of(number: i64) -> Self {
+        Self(number)
+    }
+
+    pub(crate) const fn number(self) -> i64 {
+        self.0
+    }
+
+    pub(crate) const fn is_null(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Reads what is displayed: `null`, or 16 lower-case hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text == "null" {
+            return Some(Self::NULL);
+        }
+        let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        let number = i64::from_str_radix(text, 16).ok().filter(|number| *number > 0)?;
+        (text.len() == 16 && text.bytes().all(digit)).then_some(Self(number))
+    }
+}
+
+impl std::fmt::Display for VersionId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.is_null() { f.write_str("null") } else { write!(f, "{:016x}", self.0) }
+    }
+}
+
+/// A key, or one version of it. A key alone is its current version.
+#[derive(Clone, Copy, Debug)]
+pub struct At<'k> {
+    /// The key.
+    pub key: &'k str,
+    /// The version, where one is named.
+    pub version: Option<VersionId>,
+}
+
+impl<'k> From<&'k str> for At<'k> {
+    fn from(key: &'k str) -> Self {
+        Self { key, version: None }
+    }
+}
+
+impl<'k> From<&'k String> for At<'k> {
+    fn from(key: &'k String) -> Self {
+        Self::from(key.as_str())
+    }
+}
 
 /// What is known about an object besides what its client said about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {}
 
 impl Bucket {
+    /// What a version is called in its answers: nothing, before the bucket ever had versioning.
+    pub(crate) fn version_id(&self, number: i64) -> Option<VersionId> {
+        self.is_versioned().then_some(VersionId(number))
+    }
+
+    /// Whether there can be more versions of a key than the current one.
+    pub(crate) fn is_versioned(&self) -> bool {
+        self.settings.versioning != Versioning::Unversioned
+    }
+
     /// The ARN of the bucket: `acs:oss:*:<owner>:<bucket>`.
     pub fn arn(&self) -> String {
         format!("acs:oss:*:{}:{}", self.owner, self.name)
@@ -405,12 +493,18 @@ impl Redundancy {
 /// What is in a bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BucketStat {
-    /// Objects.
+    /// Objects: current versions.
     pub objects: u64,
     /// Multipart uploads under way.
     pub uploads: u64,
-    /// Bytes of objects and of uploaded parts.
+    /// Bytes of objects, of all their versions, and of uploaded parts.
     pub bytes: u64,
     /// Of these, bytes of parts.
     pub part_bytes: u64,
+    /// Versions behind the current one of their key.
+    pub versions: u64,
+    /// Delete markers.
+    pub markers: u64,
+    /// Bytes of the versions behind, which are part of `bytes`.
+    pub version_bytes: u64,
 }

@@ -76,11 +76,6 @@ impl Storage {
         Ok(xml(render::location(Style::plain(call.dialect), &self.place_of(&bucket))))
     }
 
-    pub(super) async fn bucket_versioning(&self, call: &Call<'_>) -> Answer {
-        self.oss.bucket(&call.ctx, &call.bucket, BucketView::Info).await?;
-        Ok(xml(render::versioning(Style::plain(call.dialect))))
-    }
-
     pub(super) async fn bucket_acl(&self, call: &Call<'_>) -> Answer {
         let bucket = self.oss.bucket(&call.ctx, &call.bucket, BucketView::Acl).await?;
         Ok(xml(render::acl(Style::plain(call.dialect), bucket.owner, Some(bucket.acl))))

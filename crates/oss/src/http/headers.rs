@@ -31,6 +31,9 @@ pub(super) struct Names {
     pub(super) tagging_count: &'static str,
     pub(super) copy_source: &'static str,
     pub(super) copy_source_range: &'static str,
+    pub(super) copy_source_version: &'static str,
+    pub(super) version_id: &'static str,
+    pub(super) delete_marker: &'static str,
     /// `if-match`, `if-none-match`, `if-modified-since`, `if-unmodified-since` of a copy's source.
     pub(super) copy_source_conditions: [&'static str; 4],
     pub(super) metadata_directive: &'static str,
@@ -52,6 +55,9 @@ static OSS: Names = Names {
     tagging_count: "x-oss-tagging-count",
     copy_source: "x-oss-copy-source",
     copy_source_range: "x-oss-copy-source-range",
+    copy_source_version: "x-oss-copy-source-version-id",
+    version_id: "x-oss-version-id",
+    delete_marker: "x-oss-delete-marker",
     copy_source_conditions: [
         "x-oss-copy-source-if-match",
         "x-oss-copy-source-if-none-match",
@@ -81,6 +87,9 @@ static S3: Names = Names {
     tagging_count: "x-amz-tagging-count",
     copy_source: "x-amz-copy-source",
     copy_source_range: "x-amz-copy-source-range",
+    copy_source_version: "x-amz-copy-source-version-id",
+    version_id: "x-amz-version-id",
+    delete_marker: "x-amz-delete-marker",
     copy_source_conditions: [
         "x-amz-copy-source-if-match",
         "x-amz-copy-source-if-none-match",

@@ -7,7 +7,7 @@
 //! | `call.rs` | one request as the operations see it; where it points (path, host, CNAME) |
 //! | `route.rs` | method and sub-resource to operation |
 //! | `auth.rs` | who asks |
-//! | `service.rs` `bucket.rs` `listing.rs` `object.rs` `multipart.rs` `cname.rs` | the operations, one function each |
+//! | `service.rs` `bucket.rs` `listing.rs` `object.rs` `multipart.rs` `cname.rs` `version.rs` | the operations, one function each |
 //! | `configuration.rs` | configurations that nothing acts on yet |
 //! | `body.rs` | bodies on their way in |
 //! | `headers.rs` `conditions.rs` | request headers in the engine's words, and what both dialects call them |
@@ -31,6 +31,7 @@ mod render;
 mod respond;
 mod route;
 mod service;
+mod version;
 
 use std::time::Instant;
 
@@ -109,6 +110,7 @@ impl Storage {
             Op::GetBucketStat => self.bucket_stat(call).await,
             Op::GetBucketLocation => self.bucket_location(call).await,
             Op::GetBucketVersioning => self.bucket_versioning(call).await,
+            Op::PutBucketVersioning => self.put_bucket_versioning(call, payload).await,
             Op::GetBucketAcl => self.bucket_acl(call).await,
             Op::PutBucketAcl => self.put_bucket_acl(call, payload).await,
             Op::GetBucketTagging => self.bucket_tagging(call).await,

@@ -76,7 +76,7 @@ impl Storage {
         let number = part_number(call)?;
         let source = source(call)?;
         let range = conditions::copy_range(&call.head, call.dialect)?;
-        let (part, _) =
+        let (part, of) =
             self.oss.upload_part_copy(&call.ctx, target(call), number, source, range).await?;
         let style = Style::plain(call.dialect);
         let mut response =
@@ -84,6 +84,7 @@ impl Storage {
         if call.is_oss() {
             put_digests(response.headers_mut(), call.dialect, &part.etag, part.crc64, &[]);
         }
+        call.put_source(response.headers_mut(), of.version);
         Ok(response)
     }
 
@@ -102,6 +103,7 @@ impl Storage {
         if call.is_oss() {
             put_digests(response.headers_mut(), call.dialect, &stored.etag, stored.crc64, &[]);
         }
+        call.put_version(response.headers_mut(), stored.version);
         Ok(response)
     }
 

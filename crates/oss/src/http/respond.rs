@@ -24,7 +24,7 @@ use wire::object::{Dialect, error};
 use super::headers::{class_name, names};
 use crate::digest::{Checksum, Coverage};
 use crate::model::{Etag, ObjectInfo, StorageClass};
-use crate::ops::ObjectStream;
+use crate::ops::{DELETE_MARKER, ObjectStream};
 
 /// What surrounds an answer: known as soon as the head has been read, whatever comes of the request.
 pub(super) struct Frame<'a> {
@@ -56,6 +56,7 @@ impl<'a> Frame<'a> {
         if self.dialect == Dialect::Oss {
             put(&mut headers, "x-oss-ec", &error::ec(&code, body.status));
         }
+        put_marker(&mut headers, self.dialect, refused);
         let bodiless = self.is_head || body.status == 304;
         if self.is_head {
             // Without this the door would take the bare head for a refusal of the HTTP library's.
@@ -109,6 +110,19 @@ fn translated<'e>(dialect: Dialect, refused: &'e ApiError) -> Cow<'e, ApiError> 
         .iter()
         .fold(other.error(refused.text()), |told, (name, value)| told.field(name, value.as_str()));
     Cow::Owned(told)
+}
+
+/// Tells of the delete marker that a refusal is because of.
+fn put_marker(headers: &mut HeaderMap, dialect: Dialect, refused: &ApiError) {
+    let field = |wanted: &str| {
+        let found = refused.fields().iter().find(|(name, _)| *name == wanted);
+        found.map(|(_, value)| value.as_str())
+    };
+    if field("ResourceType") == Some(DELETE_MARKER) {
+        let names = names(dialect);
+        put(headers, names.delete_marker, "true");
+        put(headers, names.version_id, field("VersionId").unwrap_or_default());
+    }
 }
 
 /// Sets a header, if the value can be one.
@@ -220,6 +234,9 @@ pub(super) fn put_object(headers: &mut HeaderMap, dialect: Dialect, info: &Objec
 pub(super) fn put_state(headers: &mut HeaderMap, dialect: Dialect, info: &ObjectInfo) {
     put(headers, ETAG.as_str(), &etag(&info.etag, dialect));
     put_time(headers, info.modified);
+    if let Some(version) = info.version {
+        put(headers, names(dialect).version_id, &version.to_string());
+    }
 }
 
 fn put_time(headers: &mut HeaderMap, modified: Time) {

@@ -71,6 +71,7 @@ macro_rules! operations {
 operations! {
     ListBuckets DescribeRegions
     PutBucket DeleteBucket HeadBucket GetBucketInfo GetBucketStat GetBucketLocation GetBucketVersioning
+    PutBucketVersioning
     GetBucketAcl PutBucketAcl GetBucketTagging PutBucketTagging DeleteBucketTagging
     ListCname PutCname DeleteCname ListLiveChannel
     ListObjects ListObjectsV2 ListObjectVersions DeleteMultipleObjects
@@ -234,6 +235,7 @@ fn of_bucket(
         ("GET", Some("stat")) => Op::GetBucketStat,
         ("GET", Some("location")) => Op::GetBucketLocation,
         ("GET", Some("versioning")) => Op::GetBucketVersioning,
+        ("PUT", Some("versioning")) => Op::PutBucketVersioning,
         ("GET", Some("versions")) => Op::ListObjectVersions,
         ("GET", Some("uploads")) => Op::ListMultipartUploads,
         ("GET", Some("live")) => Op::ListLiveChannel,

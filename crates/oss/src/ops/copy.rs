@@ -13,7 +13,7 @@ use crate::digest::Algorithm;
 use crate::meter::PUTS;
 use crate::model::{
     Acl, Attributes, Expected, ObjectInfo, PutOptions, ReadConditions, StorageClass, Stored, Tags,
-    WriteConditions,
+    VersionId, WriteConditions,
 };
 use crate::{Oss, error, tables};
 
@@ -43,6 +43,8 @@ pub struct CopySource {
     pub bucket: String,
     /// Its key.
     pub key: String,
+    /// One version of it; the current one where not told.
+    pub version: Option<VersionId>,
     /// Conditions on it (`x-oss-copy-source-if-…`); any that does not hold is `PreconditionFailed`.
     pub conditions: ReadConditions,
 }
@@ -91,7 +93,8 @@ impl Oss {
             self.admit(&session, bucket, key, options.gives(), &options.conditions).await?;
         let opened = self.open_source(ctx, (&session, &placement), &source).await?;
         let info = opened.info.clone();
-        if source.bucket == bucket && source.key == key {
+        // With versioning it is a version of its own, with bytes of its own.
+        if source.bucket == bucket && source.key == key && info.version.is_none() {
             let restate = Restate { source, options };
             let stored = self.0.cloud.write(session, move |cx| restate.run(cx)).await?;
             return Ok((stored, info));
@@ -134,9 +137,13 @@ struct Restate {
 
 impl Restate {
     fn run(&self, cx: &mut Cx<'_>) -> Result<Stored, ApiError> {
-        let Self { source: CopySource { bucket, key, conditions }, options } = self;
+        let Self { source: CopySource { bucket, key, conditions, .. }, options } = self;
         let bucket = find_bucket(cx, bucket)?;
         let current = require_write(cx, &bucket, key, options.gives())?;
+        if bucket.is_versioned() {
+            // It was not when this began.
+            return Err(ApiError::new(&error::OPERATION_ABORTED));
+        }
         let placement = decide(cx, &bucket)?;
         let mut object = current.ok_or_else(|| no_such_key(key))?;
         if !is_fresh(conditions, &object.info)? {

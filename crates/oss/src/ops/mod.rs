@@ -15,6 +15,8 @@ mod object;
 mod read;
 mod source;
 mod stream;
+mod version;
+mod versions_list;
 
 use base::{AccountId, ApiError};
 use engine::Cx;
@@ -30,9 +32,12 @@ pub use multipart::{
     CompleteOptions, CompleteParts, InitiateOptions, ListedPart, NamedPart, PartOptions, PartPage,
     PartStored,
 };
-pub use object::{DeleteKey, Deleted, Fetched, GetOptions};
+pub use object::{DeleteKey, Fetched, GetOptions};
 pub use source::{Source, Whole};
 pub use stream::ObjectStream;
+pub(crate) use version::DELETE_MARKER;
+pub use version::Deleted;
+pub use versions_list::{ListedVersion, VersionPage, VersionQuery};
 
 use crate::error;
 use crate::model::{Bucket, RequestCtx};

@@ -522,7 +522,7 @@ fn complete(
     let parts = -tables::int(all);
     let change = Change { uploads: -1, bytes: parts, part_bytes: parts, ..Change::default() };
     let current = tables::object::find(cx.tx(), bucket.id, &info.key)?;
-    let object = Object { info, body: Body::Blob(blob) };
+    let object = Object { info, body: Body::Blob(blob), ordinal: 0, version: 0 };
     replace(cx, (&bucket, &placement), current, &options.conditions, object, change)
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod free;
 pub(crate) mod object;
 pub(crate) mod space;
 pub(crate) mod upload;
+pub(crate) mod version;
 
 use base::ApiError;
 

@@ -14,12 +14,17 @@ use crate::model::{Acl, Etag, ObjectInfo, Tags};
 pub(crate) struct Object {
     pub(crate) info: ObjectInfo,
     pub(crate) body: Body,
+    /// Orders the versions of a key: larger is newer.
+    pub(crate) ordinal: i64,
+    /// 0 for the null version, else the ordinal.
+    pub(crate) version: i64,
 }
 
-const COLUMNS: &str = "key, modified_at, size, md5, parts, crc64, storage_class, owner, site, acl, attributes, tags, \
-                       extents, blob, facts";
+/// What [`read`] reads, but for the ordinal, which follows.
+pub(super) const COLUMNS: &str = "key, modified_at, size, md5, parts, crc64, storage_class, owner, site, acl, attributes, tags, \
+                       extents, blob, facts, version";
 
-fn read(row: &Row<'_>) -> Result<Object, ApiError> {
+pub(super) fn read(row: &Row<'_>) -> Result<Object, ApiError> {
     let body = match row.get::<Option<i64>>(13)? {
         Some(blob) => Body::Blob(blob),
         None => Body::Inline(extent::unpack(row.blob(12)?)?),
@@ -39,13 +44,13 @@ fn read(row: &Row<'_>) -> Result<Object, ApiError> {
         facts: from_json(row.text(14)?)?,
         version: None,
     };
-    Ok(Object { info, body })
+    Ok(Object { info, body, version: row.get(15)?, ordinal: row.get(16)? })
 }
 
 /// The object of that key.
 pub(crate) fn find(tx: &mut Tx<'_>, bucket: i64, key: &str) -> Result<Option<Object>, ApiError> {
     tx.query_opt(
-        &format!("SELECT {COLUMNS} FROM oss_object WHERE bucket = ?1 AND key = ?2"),
+        &format!("SELECT {COLUMNS}, ordinal FROM oss_object WHERE bucket = ?1 AND key = ?2"),
         params![bucket, key.as_bytes()],
         |row| Ok(read(row)),
     )?
@@ -61,13 +66,14 @@ pub(crate) fn put(tx: &mut Tx<'_>, bucket: i64, object: &Object) -> Result<(), A
     };
     tx.execute(
         "INSERT INTO oss_object (bucket, key, version, modified_at, size, md5, parts, crc64, storage_class, owner, site,
-                                 acl, attributes, tags, extents, blob, facts)
-         VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
-         ON CONFLICT (bucket, key) DO UPDATE SET version = 0, modified_at = excluded.modified_at, size = excluded.size,
+                                 acl, attributes, tags, extents, blob, facts, ordinal)
+         VALUES (?1, ?2, ?17, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?18)
+         ON CONFLICT (bucket, key) DO UPDATE SET version = excluded.version, modified_at = excluded.modified_at, size = excluded.size,
              md5 = excluded.md5, parts = excluded.parts, crc64 = excluded.crc64,
              storage_class = excluded.storage_class, owner = excluded.owner, site = excluded.site,
              acl = excluded.acl, attributes = excluded.attributes, tags = excluded.tags,
-             extents = excluded.extents, blob = excluded.blob, facts = excluded.facts",
+             extents = excluded.extents, blob = excluded.blob, facts = excluded.facts,
+             ordinal = excluded.ordinal",
         params![
             bucket,
             info.key.as_bytes(),
@@ -84,7 +90,9 @@ pub(crate) fn put(tx: &mut Tx<'_>, bucket: i64, object: &Object) -> Result<(), A
             &to_json(&info.tags)?,
             &extents,
             blob,
-            &to_json(&info.facts)?
+            &to_json(&info.facts)?,
+            object.version,
+            object.ordinal
         ],
     )?;
     Ok(())
@@ -99,31 +107,48 @@ pub(crate) fn delete(tx: &mut Tx<'_>, bucket: i64, key: &str) -> Result<(), ApiE
     Ok(())
 }
 
-/// Changes an object's own ACL.
+/// Changes the own ACL of a version, whether it is the current one or behind it.
 pub(crate) fn set_acl(
     tx: &mut Tx<'_>,
     bucket: i64,
-    key: &str,
+    object: &Object,
     acl: Option<Acl>,
 ) -> Result<(), ApiError> {
-    tx.execute(
-        "UPDATE oss_object SET acl = ?3 WHERE bucket = ?1 AND key = ?2",
-        params![bucket, key.as_bytes(), acl.map_or("", Acl::as_str)],
-    )?;
-    Ok(())
+    set(tx, bucket, object, "acl", acl.map_or("", Acl::as_str))
 }
 
-/// Changes an object's tags.
+/// Changes the tags of a version, as [`set_acl`].
 pub(crate) fn set_tags(
     tx: &mut Tx<'_>,
     bucket: i64,
-    key: &str,
+    object: &Object,
     tags: &Tags,
 ) -> Result<(), ApiError> {
-    tx.execute(
-        "UPDATE oss_object SET tags = ?3 WHERE bucket = ?1 AND key = ?2",
-        params![bucket, key.as_bytes(), &to_json(tags)?],
+    set(tx, bucket, object, "tags", &to_json(tags)?)
+}
+
+fn set(
+    tx: &mut Tx<'_>,
+    bucket: i64,
+    object: &Object,
+    column: &'static str,
+    value: &str,
+) -> Result<(), ApiError> {
+    let key = object.info.key.as_bytes();
+    let current = tx.execute(
+        &format!(
+            "UPDATE oss_object SET {column} = ?3 WHERE bucket = ?1 AND key = ?2 AND ordinal = ?4"
+        ),
+        params![bucket, key, value, object.ordinal],
     )?;
+    if current == 0 {
+        tx.execute(
+            &format!(
+                "UPDATE oss_version SET {column} = ?3 WHERE bucket = ?1 AND key = ?2 AND age = ?4"
+            ),
+            params![bucket, key, value, -object.ordinal],
+        )?;
+    }
     Ok(())
 }
 

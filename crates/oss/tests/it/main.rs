@@ -17,3 +17,4 @@ mod privilege;
 mod residency;
 mod space;
 mod usage;
+mod versions;

@@ -77,7 +77,7 @@ async fn get(world: &World, key: &str) -> Result<Vec<u8>, String> {
 }
 
 async fn delete(world: &World, key: &str) {
-    let key = DeleteKey { key: key.to_owned(), if_match: None };
+    let key = DeleteKey { key: key.to_owned(), version: None, if_match: None };
     world.oss.delete(&root(OWNER), ZONED, key).await.unwrap();
 }
 

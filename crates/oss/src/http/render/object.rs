@@ -7,7 +7,7 @@ use wire::object::xml::Writer;
 use super::super::respond::{coverage, etag};
 use super::{Style, moment};
 use crate::digest::Checksum;
-use crate::model::{Etag, Stored};
+use crate::model::{Etag, Stored, VersionId};
 
 /// CopyObject.
 pub(in crate::http) fn copy(style: Style, stored: &Stored) -> Vec<u8> {
@@ -73,6 +73,8 @@ pub(in crate::http) fn complete(
 pub(in crate::http) struct Outcome {
     pub(in crate::http) key: String,
     pub(in crate::http) version: Option<String>,
+    /// The delete marker that was made or deleted.
+    pub(in crate::http) marker: Option<VersionId>,
     pub(in crate::http) refused: Option<ApiError>,
 }
 
@@ -80,13 +82,16 @@ pub(in crate::http) struct Outcome {
 pub(in crate::http) fn deleted(style: Style, quiet: bool, outcomes: &[Outcome]) -> Vec<u8> {
     let mut xml = style.root("DeleteResult");
     style.encoding(&mut xml);
-    for Outcome { key, version, refused } in outcomes {
+    for Outcome { key, version, marker, refused } in outcomes {
         let Some(refused) = refused else {
             if !quiet {
                 xml.open("Deleted")
                     .text("Key", &style.key(key))
-                    .text_opt("VersionId", version.as_deref())
-                    .close();
+                    .text_opt("VersionId", version.as_deref());
+                if let Some(marker) = marker {
+                    xml.value("DeleteMarker", true).value("DeleteMarkerVersionId", marker);
+                }
+                xml.close();
             }
             continue;
         };
