@@ -31,6 +31,8 @@
 //! # Invariants
 //! - A row refers only to bytes that were synced, in every copy, before the row was committed.
 //! - Every byte of a sealed segment is either referred to, waiting in `oss_free`, or in `oss_hole`.
+//! - `oss_object` is what a plain read or listing sees: the current version of each key. A key with rows in
+//!   `oss_version` and none there has a delete marker as its newest.
 //! - `oss_bucket_stat` and the usage level change in the commit that changes the rows they sum.
 
 pub mod access;
