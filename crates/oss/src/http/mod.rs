@@ -9,6 +9,7 @@
 //! | `auth.rs` | who asks |
 //! | `service.rs` `bucket.rs` `listing.rs` `object.rs` `multipart.rs` `cname.rs` `version.rs` | the operations, one function each |
 //! | `configuration.rs` | configurations that nothing acts on yet |
+//! | `form.rs` | uploads by HTML form |
 //! | `body.rs` | bodies on their way in |
 //! | `headers.rs` `conditions.rs` | request headers in the engine's words, and what both dialects call them |
 //! | `render.rs` | XML |
@@ -23,6 +24,7 @@ mod call;
 mod cname;
 mod conditions;
 mod configuration;
+mod form;
 mod headers;
 mod listing;
 mod multipart;
@@ -89,6 +91,9 @@ impl Storage {
         let copies = told.headers.contains_key(headers::names(dialect).copy_source);
         let operation = route::parse(dialect, head.method, asked.scope(), &query, copies)?;
         frame.operation = operation.name();
+        if operation == Operation::PostObject {
+            return Box::pin(self.post_object(&head, frame, &asked, connection)).await;
+        }
         let identity = self.authenticate(&head, dialect, &asked, operation).await?;
         let payload = Payload::new(connection, identity.payload, identity.chunk_key);
         let ctx = RequestCtx { caller: identity.caller, request: frame.request.clone() };
@@ -143,6 +148,8 @@ impl Storage {
             Op::UploadPart => Box::pin(self.upload_part(call, payload)).await,
             Op::UploadPartCopy => Box::pin(self.upload_part_copy(call)).await,
             Op::CompleteMultipartUpload => self.complete_upload(call, payload).await,
+            // Answered before: who asks stands in its body.
+            Op::PostObject => Err(ApiError::new(&error::METHOD_NOT_ALLOWED)),
             Op::AbortMultipartUpload => self.abort_upload(call).await,
         }
     }

@@ -19,7 +19,7 @@ pub(super) use bucket::{
 pub(super) use listing::{
     Listed, list_objects, list_objects_v2, list_parts, list_uploads, list_versions,
 };
-pub(super) use object::{Outcome, complete, copy, copy_part, deleted, initiate};
+pub(super) use object::{Outcome, complete, copy, copy_part, deleted, initiate, posted};
 
 const S3_NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 

@@ -78,7 +78,7 @@ operations! {
     GetObject HeadObject GetObjectMeta PutObject CopyObject DeleteObject
     GetObjectAcl PutObjectAcl GetObjectTagging PutObjectTagging DeleteObjectTagging
     InitiateMultipartUpload UploadPart UploadPartCopy CompleteMultipartUpload AbortMultipartUpload
-    ListParts ListMultipartUploads
+    ListParts ListMultipartUploads PostObject
 }
 
 /// Sub-resources that both protocols know.
@@ -202,8 +202,6 @@ fn refusal(method: &str, sub: Option<&str>) -> ApiError {
     let known = matches!(method, "GET" | "HEAD" | "PUT" | "POST" | "DELETE");
     match sub {
         Some(sub) if known => ApiError::new(&error::NOT_IMPLEMENTED).field("Header", sub),
-        // A form upload: the one operation that is nothing but its method.
-        None if method == "POST" => ApiError::new(&error::NOT_IMPLEMENTED),
         _ => ApiError::new(&error::METHOD_NOT_ALLOWED).field("Method", method),
     }
 }
@@ -228,6 +226,7 @@ fn of_bucket(
         ("GET", None) => Op::ListObjects,
         ("HEAD", None) => Op::HeadBucket,
         ("PUT", None) => Op::PutBucket,
+        ("POST", None) => Op::PostObject,
         ("DELETE", None) => Op::DeleteBucket,
         ("GET", Some("acl")) => Op::GetBucketAcl,
         ("PUT", Some("acl")) => Op::PutBucketAcl,

@@ -68,6 +68,14 @@ pub(in crate::http) fn complete(
     xml.finish()
 }
 
+/// PostObject, where the form asks for a document.
+pub(in crate::http) fn posted(location: &str, bucket: &str, key: &str, etag: &str) -> Vec<u8> {
+    let mut xml = Writer::new();
+    xml.open("PostResponse").text("Bucket", bucket).text("ETag", etag);
+    xml.text("Key", key).text("Location", location);
+    xml.finish()
+}
+
 /// What came of one key of a multi-object delete.
 #[derive(Debug)]
 pub(in crate::http) struct Outcome {
