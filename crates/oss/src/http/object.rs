@@ -12,7 +12,7 @@ use super::conditions;
 use super::headers::{self, OBJECT_TAGS_MAX, names};
 use super::render::{self, Outcome, Style};
 use super::respond::{self, empty, xml};
-use super::{Answer, Storage};
+use super::{Answer, Storage, encryption};
 use crate::model::{ObjectInfo, ReadConditions, Stored};
 use crate::ops::{CopyOptions, CopySource, DeleteKey, Directive, Fetched, GetOptions};
 
@@ -38,7 +38,8 @@ impl Storage {
             .head
             .header("x-oss-range-behavior")
             .is_some_and(|word| word.eq_ignore_ascii_case("standard"));
-        let conditions = conditions::of_read(&call.head);
+        let mut conditions = conditions::of_read(&call.head);
+        conditions.customer_key = encryption::customer_key(&call.head, call.dialect)?;
         let options = GetOptions { range, strict_range: strict || !call.is_oss(), conditions };
         let (info, range, stream) =
             match self.oss.get(&call.ctx, &call.bucket, &call.key, options).await? {
@@ -63,7 +64,8 @@ impl Storage {
     pub(super) async fn head_object(&self, call: &Call<'_>) -> Answer {
         call.check_version()?;
         let overrides = overrides(call)?;
-        let conditions = conditions::of_read(&call.head);
+        let mut conditions = conditions::of_read(&call.head);
+        conditions.customer_key = encryption::customer_key(&call.head, call.dialect)?;
         let info = match self.oss.head(&call.ctx, &call.bucket, &call.key, &conditions).await? {
             Ok(info) => info,
             Err(info) => return Ok(not_modified(call, &info)),
@@ -160,6 +162,7 @@ impl Storage {
             acl: headers::object_acl(&call.head, dialect)?,
             conditions: conditions::of_write(&call.head, dialect)?,
             compute: headers::wanted_checksum(&call.head)?.into_iter().collect(),
+            encryption: encryption::wanted(&call.head, dialect)?,
         };
         if !call.is_oss() && is_idle(call, &source, &options) {
             return Err(error::INVALID_REQUEST.error(
@@ -172,6 +175,9 @@ impl Storage {
         let mut response = xml(render::copy(Style::plain(dialect), &stored));
         if call.is_oss() {
             put_stored(response.headers_mut(), dialect, &stored);
+        } else {
+            let sealed = stored.encryption.as_ref();
+            encryption::put_encryption(response.headers_mut(), dialect, sealed);
         }
         Ok(response)
     }
@@ -217,6 +223,7 @@ impl Storage {
 
 fn put_stored(headers: &mut HeaderMap, dialect: Dialect, stored: &Stored) {
     respond::put_digests(headers, dialect, &stored.etag, stored.crc64, &stored.checksums);
+    encryption::put_encryption(headers, dialect, stored.encryption.as_ref());
 }
 
 /// The checksums of an object, where an S3 client asks for them.
@@ -279,11 +286,9 @@ pub(super) fn source(call: &Call<'_>) -> Result<CopySource, ApiError> {
     let (bucket, object) = body::copy_source(value, call.dialect)?;
     address::check_key(&object.key, call.dialect)?;
     check_version(object.version_id.as_deref(), &object.key)?;
-    Ok(CopySource {
-        bucket,
-        key: object.key,
-        conditions: conditions::of_source(&call.head, call.dialect),
-    })
+    let mut conditions = conditions::of_source(&call.head, call.dialect);
+    conditions.customer_key = encryption::source_key(&call.head, call.dialect)?;
+    Ok(CopySource { bucket, key: object.key, conditions })
 }
 
 /// Reads a directive: true for `REPLACE`, false for `COPY` or nothing.
@@ -308,4 +313,5 @@ fn is_idle(call: &Call<'_>, source: &CopySource, options: &CopyOptions) -> bool 
         && matches!(options.attributes, Directive::Copy)
         && matches!(options.tags, Directive::Copy)
         && options.storage_class.is_none()
+        && options.encryption.is_none()
 }

@@ -9,12 +9,12 @@ use engine::places::{self, Placement};
 use super::object::check_write;
 use super::{Origin, Source, decide, find_bucket, home};
 use crate::access::{Gives, require_write};
-use crate::blob::{Blobs, Written};
+use crate::blob::{Blobs, BodyKey, Written};
 use crate::digest::Digests;
 use crate::meter::{PUTS, STORAGE};
 use crate::model::{
-    Acl, Attributes, Bucket, Etag, Expected, Facts, ObjectInfo, PutOptions, StorageClass, Stored,
-    Tags, WriteConditions,
+    Acl, Attributes, Bucket, Encryption, Etag, Expected, Facts, ObjectInfo, PutOptions,
+    StorageClass, Stored, Tags, WriteConditions,
 };
 use crate::tables::bucket::{Change, bytes};
 use crate::tables::object::Object;
@@ -24,7 +24,7 @@ use crate::{DeleteKey, error, tables};
 /// comes back is durable but nobody's.
 pub(super) async fn receive(
     blobs: &Arc<Blobs>,
-    placement: &Placement,
+    (placement, key): (&Placement, BodyKey),
     expected: &Expected,
     bytes_max: u64,
     mut body: impl Source,
@@ -34,7 +34,7 @@ pub(super) async fn receive(
     if expected.length.is_some_and(|length| length > bytes_max) {
         return Err(too_large());
     }
-    let mut writer = blobs.writer(placement, Digests::new(expected));
+    let mut writer = blobs.writer(placement, Digests::new(expected), key);
     let mut size: u64 = 0;
     while let Some(bytes) = body.next().await? {
         size += bytes.len() as u64;
@@ -70,6 +70,7 @@ pub(super) struct Commit {
     written: Written,
     placement: Placement,
     origin: Option<Origin>,
+    encryption: Encryption,
 }
 
 impl Commit {
@@ -78,7 +79,7 @@ impl Commit {
         key: &str,
         options: PutOptions,
         written: Written,
-        placement: Placement,
+        (placement, encryption): (Placement, Encryption),
     ) -> Self {
         let mut attributes = options.attributes;
         attributes.checksums.clone_from(&written.digested.checksums);
@@ -93,6 +94,7 @@ impl Commit {
             written,
             placement,
             origin: None,
+            encryption,
         }
     }
 
@@ -128,7 +130,7 @@ impl Commit {
             acl: self.acl,
             attributes: self.attributes.clone(),
             tags: self.tags.clone(),
-            facts: Facts::default(),
+            facts: Facts { encryption: Some(self.encryption.clone()) },
             version: None,
         };
         let object = Object { info, body };
@@ -177,6 +179,7 @@ pub(super) fn replace(
         size: info.size,
         modified: info.modified,
         checksums: info.attributes.checksums.clone(),
+        encryption: info.facts.encryption.clone(),
         version: None,
     })
 }

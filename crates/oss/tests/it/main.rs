@@ -15,5 +15,6 @@ mod multipart;
 mod objects;
 mod privilege;
 mod residency;
+mod sealed;
 mod space;
 mod usage;
