@@ -15,7 +15,7 @@
 //! # How a write goes
 //! The operation authorizes on a snapshot and asks [`engine::places::decide`] for a
 //! [`engine::places::Placement`]; without one no byte can be written. The body streams into extents of a segment in constant
-//! memory, digested off the network's path. `fdatasync` makes them durable, one call for everybody
+//! memory, digested and sealed off the network's path (each extent under a key of its own, made of the account's). `fdatasync` makes them durable, one call for everybody
 //! who waits, in every data centre of the placement. Then **one** transaction authorizes and decides
 //! again, checks conditions against the current row, writes rows, counters, usage and audit entry (whose
 //! leaf states in public where how many objects are more or fewer), and hands the replaced body to the
@@ -26,9 +26,11 @@
 //! # How a read goes
 //! Authorization and look-up share one snapshot. A pin taken before it keeps the reclaimer off the
 //! body until the stream is dropped, so a reader sees the bytes of its snapshot whole, whatever is
-//! overwritten meanwhile. Every extent is read whole and its CRC-64 verified before a byte leaves.
+//! overwritten meanwhile. Every extent is read whole, its CRC-64 verified, and opened in place
+//! before a byte leaves.
 //!
 //! # Invariants
+//! - No byte of a body is written in clear.
 //! - A row refers only to bytes that were synced, in every copy, before the row was committed.
 //! - Every byte of a sealed segment is either referred to, waiting in `oss_free`, or in `oss_hole`.
 //! - `oss_object` is what a plain read or listing sees: the current version of each key. A key with rows in
@@ -65,6 +67,7 @@ pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
         include_str!("../schema/0003.sql"),
         include_str!("../schema/0004.sql"),
         include_str!("../schema/0005.sql"),
+        include_str!("../schema/0006.sql"),
     ],
 };
 
@@ -92,6 +95,7 @@ pub(crate) struct Inner {
     pub(crate) cloud: Arc<Cloud>,
     pub(crate) blobs: Arc<blob::Blobs>,
     pub(crate) reads: Arc<meter::ReadMeter>,
+    pub(crate) keys: ops::Keys,
 }
 
 impl Oss {
@@ -110,11 +114,12 @@ impl Oss {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_with(cloud: Arc<Cloud>, limits: Limits) -> Result<Self, ApiError> {
-        let (db, clock) = (cloud.db.clone(), Arc::clone(&cloud.clock));
+        let db = cloud.db.clone();
+        let doors = (Arc::clone(&cloud.clock), Arc::clone(&cloud.rng));
         let home = cloud.region.centres(&cloud.region.id).next().map(|centre| centre.site.as_str());
-        let blobs = blob::Blobs::open(db, clock, &cloud.data_dir.join("oss"), home, limits)?;
+        let blobs = blob::Blobs::open(db, doors, &cloud.data_dir.join("oss"), home, limits)?;
         let reads = Arc::new(meter::ReadMeter::default());
-        Ok(Self(Arc::new(Inner { cloud, blobs, reads })))
+        Ok(Self(Arc::new(Inner { cloud, blobs, reads, keys: ops::Keys::default() })))
     }
 
     /// What the whole program shares.

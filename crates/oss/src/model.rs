@@ -1,6 +1,6 @@
 //! The words of object storage: what callers give and get. Plain data; no dialect, no SQL.
 
-use base::{AccountId, RequestId, Time};
+use base::{AccountId, RequestId, Secret, Time};
 use engine::places::Want;
 use engine::{Caller, Meta, RequestInfo, Session};
 use serde::{Deserialize, Serialize};
@@ -170,6 +170,8 @@ pub struct ReadConditions {
     pub if_modified_since: Option<Time>,
     /// `If-Unmodified-Since`; whole seconds.
     pub if_unmodified_since: Option<Time>,
+    /// The key to read with: an object that is sealed under a client's key takes just that, others none.
+    pub customer_key: Option<CustomerKey>,
 }
 
 /// Conditions of a write, checked against the current object in the commit itself.
@@ -244,6 +246,8 @@ pub struct PutOptions {
     pub conditions: WriteConditions,
     /// What was promised about the body.
     pub expected: Expected,
+    /// What it is to be sealed as; the bucket's default where not told.
+    pub encryption: Option<Wanted>,
 }
 
 /// What came of storing an object or completing an upload.
@@ -261,6 +265,8 @@ pub struct Stored {
     pub checksums: Vec<Checksum>,
     /// The version's id; `None` while the bucket has no versioning.
     pub version: Option<VersionId>,
+    /// How it is sealed.
+    pub encryption: Option<Encryption>,
 }
 
 /// An object but for its body.
@@ -358,6 +364,9 @@ pub struct Settings {
     /// Whether it keeps versions.
     #[serde(default, skip_serializing_if = "is_default")]
     pub versioning: Versioning,
+    /// What new objects are sealed as that ask for nothing; the account's key where it is not told.
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -432,11 +441,66 @@ impl<'k> From<&'k String> for At<'k> {
     fn from(key: &'k String) -> Self {
         Self::from(key.as_str())
     }
-}
 
 /// What is known about an object besides what its client said about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Facts {}
+pub struct Facts {
+    /// How its bytes are sealed; not told where they were stored in clear, before there were keys.
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
+}
+
+/// How an object's bytes are sealed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Encryption {
+    /// Under the key of the account that owns the bucket.
+    #[serde(rename = "A")]
+    Aes256,
+    /// Under a key that is made of the account's for this name; empty for the account's default.
+    #[serde(rename = "K")]
+    Kms(String),
+    /// Under a key that only the client has (SSE-C).
+    #[serde(rename = "C")]
+    Customer {
+        /// The Base64 of the key's MD5, as the client sent it and is told it.
+        #[serde(rename = "m")]
+        md5: String,
+        /// What the verifier was salted with.
+        #[serde(rename = "s")]
+        salt: String,
+        /// What tells the key from others, and not what it is.
+        #[serde(rename = "v")]
+        verifier: String,
+    },
+}
+
+/// A key that a client brings with a request (SSE-C). It is not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CustomerKey {
+    /// The key.
+    pub key: Secret<[u8; 32]>,
+    /// The Base64 of its MD5, checked.
+    pub md5: String,
+}
+
+/// The encryption that a request asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Under a key that we keep: never [`Encryption::Customer`].
+    Managed(Encryption),
+    /// Under this key of the client's.
+    Customer(CustomerKey),
+}
+
+impl Wanted {
+    /// The key that the client brings, if it does.
+    pub fn customer(&self) -> Option<&CustomerKey> {
+        match self {
+            Self::Managed(_) => None,
+            Self::Customer(key) => Some(key),
+        }
+    }
+}
 
 impl Bucket {
     /// What a version is called in its answers: nothing, before the bucket ever had versioning.

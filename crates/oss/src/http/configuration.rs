@@ -48,8 +48,6 @@ const fn missing(name: &'static str) -> Code {
 }
 
 static NO_LIFECYCLE: Code = missing("NoSuchLifecycle");
-static NO_OSS_ENCRYPTION: Code = missing("NoSuchServerSideEncryptionRule");
-static NO_S3_ENCRYPTION: Code = missing("ServerSideEncryptionConfigurationNotFoundError");
 static NO_OSS_REPLICATION: Code = missing("NoSuchReplicationConfiguration");
 static NO_S3_REPLICATION: Code = missing("ReplicationConfigurationNotFoundError");
 static NO_INVENTORY: Code = missing("NoSuchInventory");
@@ -87,7 +85,6 @@ static ALL: &[Configuration] = &[
         default("AccelerateConfiguration", &[]),
     ),
     kind("cors", Some(Document::Cors), error(&error::NO_SUCH_CORS), error(&error::NO_SUCH_CORS)),
-    kind("encryption", None, error(&NO_OSS_ENCRYPTION), error(&NO_S3_ENCRYPTION)),
     kind("inventory", None, error(&NO_INVENTORY), error(&NO_CONFIGURATION)),
     kind(
         "lifecycle",

@@ -7,8 +7,8 @@ use wire::Head;
 use wire::object::checksum::{Algorithm, parse_content_md5};
 use wire::object::{Dialect, error};
 
-use super::conditions;
 use super::route::Query;
+use super::{conditions, encryption};
 use crate::digest::Checksum;
 use crate::model::{Acl, Attributes, Expected, PutOptions, StorageClass, Tags};
 
@@ -71,7 +71,6 @@ static OSS: Names = Names {
         "x-oss-object-worm-mode",
         "x-oss-object-worm-retain-until-date",
         "x-oss-object-worm-legal-hold",
-        "x-oss-server-side-encryption",
     ],
     content_type: "application/octet-stream",
     meta_bytes_max: 8 << 10,
@@ -108,8 +107,6 @@ static S3: Names = Names {
         "x-amz-object-lock-legal-hold",
         "x-amz-object-lock-mode",
         "x-amz-object-lock-retain-until-date",
-        "x-amz-server-side-encryption",
-        "x-amz-server-side-encryption-customer-algorithm",
         "x-amz-website-redirect-location",
         "x-amz-write-offset-bytes",
     ],
@@ -291,6 +288,7 @@ pub(super) fn put_options(
         tags: tags(head, dialect)?,
         conditions: conditions::of_write(head, dialect)?,
         expected,
+        encryption: encryption::wanted(head, dialect)?,
     })
 }
 

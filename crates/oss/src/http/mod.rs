@@ -9,6 +9,7 @@
 //! | `auth.rs` | who asks |
 //! | `service.rs` `bucket.rs` `listing.rs` `object.rs` `multipart.rs` `cname.rs` `version.rs` | the operations, one function each |
 //! | `configuration.rs` | configurations that nothing acts on yet |
+//! | `encryption.rs` | headers and documents of encryption at rest |
 //! | `form.rs` | uploads by HTML form |
 //! | `body.rs` | bodies on their way in |
 //! | `headers.rs` `conditions.rs` | request headers in the engine's words, and what both dialects call them |
@@ -24,6 +25,7 @@ mod call;
 mod cname;
 mod conditions;
 mod configuration;
+mod encryption;
 mod form;
 mod headers;
 mod listing;
@@ -121,6 +123,9 @@ impl Storage {
             Op::GetBucketTagging => self.bucket_tagging(call).await,
             Op::PutBucketTagging => self.put_bucket_tagging(call, payload).await,
             Op::DeleteBucketTagging => self.delete_bucket_tagging(call).await,
+            Op::GetBucketEncryption => self.bucket_encryption(call).await,
+            Op::PutBucketEncryption => self.put_bucket_encryption(call, payload).await,
+            Op::DeleteBucketEncryption => self.delete_bucket_encryption(call).await,
             Op::ListCname => self.list_cname(call).await,
             Op::PutCname => self.put_cname(call, payload).await,
             Op::DeleteCname => self.delete_cname(call, payload).await,

@@ -12,7 +12,7 @@ use super::conditions;
 use super::headers::{self, OBJECT_TAGS_MAX, names};
 use super::render::{self, Outcome, Style};
 use super::respond::{self, empty, xml};
-use super::{Answer, Storage, version};
+use super::{Answer, Storage, encryption, version};
 use crate::model::{ObjectInfo, ReadConditions, Stored};
 use crate::ops::{CopyOptions, CopySource, DeleteKey, Directive, Fetched, GetOptions};
 
@@ -38,7 +38,8 @@ impl Storage {
             .head
             .header("x-oss-range-behavior")
             .is_some_and(|word| word.eq_ignore_ascii_case("standard"));
-        let conditions = conditions::of_read(&call.head);
+        let mut conditions = conditions::of_read(&call.head);
+        conditions.customer_key = encryption::customer_key(&call.head, call.dialect)?;
         let options = GetOptions { range, strict_range: strict || !call.is_oss(), conditions };
         let (info, range, stream) =
             match self.oss.get(&call.ctx, &call.bucket, call.at()?, options).await? {
@@ -62,7 +63,8 @@ impl Storage {
 
     pub(super) async fn head_object(&self, call: &Call<'_>) -> Answer {
         let overrides = overrides(call)?;
-        let conditions = conditions::of_read(&call.head);
+        let mut conditions = conditions::of_read(&call.head);
+        conditions.customer_key = encryption::customer_key(&call.head, call.dialect)?;
         let info = match self.oss.head(&call.ctx, &call.bucket, call.at()?, &conditions).await? {
             Ok(info) => info,
             Err(info) => return Ok(not_modified(call, &info)),
@@ -159,6 +161,7 @@ impl Storage {
             acl: headers::object_acl(&call.head, dialect)?,
             conditions: conditions::of_write(&call.head, dialect)?,
             compute: headers::wanted_checksum(&call.head)?.into_iter().collect(),
+            encryption: encryption::wanted(&call.head, dialect)?,
         };
         if !call.is_oss() && is_idle(call, &source, &options) {
             return Err(error::INVALID_REQUEST.error(
@@ -172,6 +175,8 @@ impl Storage {
         let headers = response.headers_mut();
         if call.is_oss() {
             put_stored(headers, dialect, &stored);
+        } else {
+            encryption::put_encryption(headers, dialect, stored.encryption.as_ref());
         }
         call.put_version(headers, stored.version);
         call.put_source(headers, of.version);
@@ -218,6 +223,7 @@ impl Storage {
 
 fn put_stored(headers: &mut HeaderMap, dialect: Dialect, stored: &Stored) {
     respond::put_digests(headers, dialect, &stored.etag, stored.crc64, &stored.checksums);
+    encryption::put_encryption(headers, dialect, stored.encryption.as_ref());
 }
 
 /// The checksums of an object, where an S3 client asks for them.
@@ -279,11 +285,13 @@ pub(super) fn source(call: &Call<'_>) -> Result<CopySource, ApiError> {
     let value = call.head.header(names(call.dialect).copy_source).unwrap_or_default();
     let (bucket, object) = body::copy_source(value, call.dialect)?;
     address::check_key(&object.key, call.dialect)?;
+    let mut conditions = conditions::of_source(&call.head, call.dialect);
+    conditions.customer_key = encryption::source_key(&call.head, call.dialect)?;
     Ok(CopySource {
         version: version::parse(object.version_id.as_deref(), names(call.dialect).copy_source)?,
         bucket,
         key: object.key,
-        conditions: conditions::of_source(&call.head, call.dialect),
+        conditions,
     })
 }
 
@@ -310,4 +318,5 @@ fn is_idle(call: &Call<'_>, source: &CopySource, options: &CopyOptions) -> bool 
         && matches!(options.attributes, Directive::Copy)
         && matches!(options.tags, Directive::Copy)
         && options.storage_class.is_none()
+        && options.encryption.is_none()
 }

@@ -21,7 +21,7 @@ pub(super) use listing::{
 };
 pub(super) use object::{Outcome, complete, copy, copy_part, deleted, initiate, posted};
 
-const S3_NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
+pub(super) const S3_NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
 /// How the documents of one answer are written.
 #[derive(Clone, Copy, Debug)]

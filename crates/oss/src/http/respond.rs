@@ -21,6 +21,7 @@ use hyper::body::{Body as HttpBody, Frame as HttpFrame, SizeHint};
 use wire::Head;
 use wire::object::{Dialect, error};
 
+use super::encryption::put_encryption;
 use super::headers::{class_name, names};
 use crate::digest::{Checksum, Coverage};
 use crate::model::{Etag, ObjectInfo, StorageClass};
@@ -212,6 +213,7 @@ pub(super) fn put_object(headers: &mut HeaderMap, dialect: Dialect, info: &Objec
         }
     }
     put_state(headers, dialect, info);
+    put_encryption(headers, dialect, info.facts.encryption.as_ref());
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     if !info.tags.is_empty() {
         headers.insert(names.tagging_count, HeaderValue::from(info.tags.len()));

@@ -73,6 +73,7 @@ operations! {
     PutBucket DeleteBucket HeadBucket GetBucketInfo GetBucketStat GetBucketLocation GetBucketVersioning
     PutBucketVersioning
     GetBucketAcl PutBucketAcl GetBucketTagging PutBucketTagging DeleteBucketTagging
+    GetBucketEncryption PutBucketEncryption DeleteBucketEncryption
     ListCname PutCname DeleteCname ListLiveChannel
     ListObjects ListObjectsV2 ListObjectVersions DeleteMultipleObjects
     GetObject HeadObject GetObjectMeta PutObject CopyObject DeleteObject
@@ -242,6 +243,9 @@ fn of_bucket(
         ("GET", Some("tagging")) => Op::GetBucketTagging,
         ("PUT", Some("tagging")) => Op::PutBucketTagging,
         ("DELETE", Some("tagging")) => Op::DeleteBucketTagging,
+        ("GET", Some("encryption")) => Op::GetBucketEncryption,
+        ("PUT", Some("encryption")) => Op::PutBucketEncryption,
+        ("DELETE", Some("encryption")) => Op::DeleteBucketEncryption,
         ("GET", Some("cname")) if !query.has("comp") => Op::ListCname,
         ("POST", Some("cname")) if query.get("comp") == Some("add") => Op::PutCname,
         ("POST", Some("cname")) if query.get("comp") == Some("delete") => Op::DeleteCname,

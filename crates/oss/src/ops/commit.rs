@@ -10,12 +10,12 @@ use super::object::check_write;
 use super::version::supersede;
 use super::{Origin, Source, decide, find_bucket, home};
 use crate::access::{Gives, require_write};
-use crate::blob::{Blobs, Written};
+use crate::blob::{Blobs, BodyKey, Written};
 use crate::digest::Digests;
 use crate::meter::{PUTS, STORAGE};
 use crate::model::{
-    Acl, Attributes, Bucket, Etag, Expected, Facts, ObjectInfo, PutOptions, StorageClass, Stored,
-    Tags, WriteConditions,
+    Acl, Attributes, Bucket, Encryption, Etag, Expected, Facts, ObjectInfo, PutOptions,
+    StorageClass, Stored, Tags, WriteConditions,
 };
 use crate::tables::bucket::Change;
 use crate::tables::object::Object;
@@ -25,7 +25,7 @@ use crate::{error, tables};
 /// comes back is durable but nobody's.
 pub(super) async fn receive(
     blobs: &Arc<Blobs>,
-    placement: &Placement,
+    (placement, key): (&Placement, BodyKey),
     expected: &Expected,
     bytes_max: u64,
     mut body: impl Source,
@@ -35,7 +35,7 @@ pub(super) async fn receive(
     if expected.length.is_some_and(|length| length > bytes_max) {
         return Err(too_large());
     }
-    let mut writer = blobs.writer(placement, Digests::new(expected));
+    let mut writer = blobs.writer(placement, Digests::new(expected), key);
     let mut size: u64 = 0;
     while let Some(bytes) = body.next().await? {
         size += bytes.len() as u64;
@@ -71,6 +71,7 @@ pub(super) struct Commit {
     written: Written,
     placement: Placement,
     origin: Option<Origin>,
+    encryption: Encryption,
 }
 
 impl Commit {
@@ -79,7 +80,7 @@ impl Commit {
         key: &str,
         options: PutOptions,
         written: Written,
-        placement: Placement,
+        (placement, encryption): (Placement, Encryption),
     ) -> Self {
         let mut attributes = options.attributes;
         attributes.checksums.clone_from(&written.digested.checksums);
@@ -94,6 +95,7 @@ impl Commit {
             written,
             placement,
             origin: None,
+            encryption,
         }
     }
 
@@ -129,7 +131,7 @@ impl Commit {
             acl: self.acl,
             attributes: self.attributes.clone(),
             tags: self.tags.clone(),
-            facts: Facts::default(),
+            facts: Facts { encryption: Some(self.encryption.clone()) },
             version: None,
         };
         let object = Object { info, body, ordinal: 0, version: 0 };
@@ -173,6 +175,7 @@ pub(super) fn replace(
         size: info.size,
         modified: info.modified,
         checksums: info.attributes.checksums.clone(),
+        encryption: info.facts.encryption.clone(),
         version,
     })
 }

@@ -8,6 +8,7 @@ mod bucket;
 mod commit;
 mod copy;
 mod document;
+mod encryption;
 mod list;
 mod meta;
 mod multipart;
@@ -27,6 +28,7 @@ pub(crate) use bucket::require_to_read;
 pub use bucket::{BucketPage, BucketView, CreateBucket, Created, ListBuckets};
 pub use copy::{CopyOptions, CopySource, Directive};
 pub use document::Document;
+pub(crate) use encryption::Keys;
 pub use list::{ListPage, ListQuery, ListedObject, ListedUpload, UploadPage, UploadQuery};
 pub use multipart::{
     CompleteOptions, CompleteParts, InitiateOptions, ListedPart, NamedPart, PartOptions, PartPage,

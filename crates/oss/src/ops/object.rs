@@ -7,8 +7,9 @@ use engine::places::Placement;
 use engine::{Cx, Kind, Meta, Session};
 
 use super::commit::{Commit, apply_removal, receive};
+use super::encryption::{check_customer, resolve};
 use super::read::Seen;
-use super::stream::ObjectStream;
+use super::stream::{ObjectStream, Opening};
 use super::version::{remove, seek};
 use super::{
     CopySource, Deleted, Origin, PAGE_MAX, PUT_BYTES_MAX, RequestCtx, Source, check_key, decide,
@@ -19,7 +20,7 @@ use crate::blob::Body;
 use crate::meter::{GETS, PUTS};
 use crate::model::{
     Acl, At, Bucket, EtagMatch, ObjectInfo, PutOptions, RangeSpec, ReadConditions, Stored, Tags,
-    VersionId, WriteConditions,
+    VersionId, Wanted, WriteConditions,
 };
 use crate::tables::bucket::Change;
 use crate::tables::object::Object;
@@ -83,15 +84,21 @@ impl Oss {
         check_key(key)?;
         let session = ctx.session(meta::PUT_OBJECT);
         let gives = Gives { acl: options.acl.is_some(), tags: !options.tags.is_empty() };
-        let placement = self.admit(&session, bucket, key, gives, &options.conditions).await?;
+        let (placement, home) =
+            self.admit(&session, bucket, key, gives, &options.conditions).await?;
+        let wanted = options.encryption.as_ref();
+        let encryption = resolve(wanted, &home.settings, &*self.0.cloud.rng);
+        let customer = wanted.and_then(Wanted::customer);
+        let sealing = self.sealing_key(home.owner, &encryption, customer).await?;
+        let sealed = (&placement, sealing);
         let written =
-            receive(&self.0.blobs, &placement, &options.expected, PUT_BYTES_MAX, body).await?;
-        let commit = Commit::of_put(bucket, key, options, written, placement);
+            receive(&self.0.blobs, sealed, &options.expected, PUT_BYTES_MAX, body).await?;
+        let commit = Commit::of_put(bucket, key, options, written, (placement, encryption));
         self.0.cloud.write(session, move |cx| commit.run(cx)).await
     }
 
     /// Checks before the body is taken what the commit checks again, so that no bytes flow in vain,
-    /// and decides where they go. A refusal is audited as the commit's would be.
+    /// and decides where they go; says also what the bucket is. A refusal is audited as the commit's would be.
     pub(super) async fn admit(
         &self,
         session: &Arc<Session>,
@@ -99,7 +106,7 @@ impl Oss {
         key: &str,
         gives: Gives,
         conditions: &WriteConditions,
-    ) -> Result<Placement, ApiError> {
+    ) -> Result<(Placement, Bucket), ApiError> {
         let (bucket, key, conditions) = (bucket.to_owned(), key.to_owned(), conditions.clone());
         let admitted = self
             .0
@@ -108,7 +115,7 @@ impl Oss {
                 let bucket = find_bucket(cx, &bucket)?;
                 let current = require_write(cx, &bucket, &key, gives)?;
                 check_write(&conditions, &key, current.as_ref().map(|object| &object.info))?;
-                decide(cx, &bucket)
+                Ok((decide(cx, &bucket)?, bucket))
             })
             .await;
         if let Err(error) = &admitted {
@@ -143,7 +150,8 @@ impl Oss {
         let range = range.flatten();
         let (from, len) = range.unwrap_or((0, info.size));
         let pin = look_up.hold(&body);
-        let body = ObjectStream::new(self.clone(), body, (from, len), pin, payer);
+        let opening = Opening::of(&info, &options.conditions);
+        let body = ObjectStream::new(self.clone(), (body, opening), (from, len), pin, payer);
         Ok(Fetched::Found { info, range, body })
     }
 
@@ -442,11 +450,12 @@ fn delete_all(cx: &mut Cx<'_>, bucket: &str, keys: &[DeleteKey]) -> Result<Delet
 /// True where the object is to be sent, false where the client has it (RFC 9110, section 13.2.2).
 ///
 /// # Errors
-/// `PreconditionFailed`.
+/// `PreconditionFailed`; those of [`check_customer`].
 pub(super) fn is_fresh(conditions: &ReadConditions, info: &ObjectInfo) -> Result<bool, ApiError> {
     let failed = |condition: &str| {
         Err(ApiError::new(&error::PRECONDITION_FAILED).field("Condition", condition))
     };
+    check_customer(info.facts.encryption.as_ref(), conditions.customer_key.as_ref())?;
     let modified = info.modified.secs();
     match (&conditions.if_match, conditions.if_unmodified_since) {
         (Some(tags), _) if !tags.fits(&info.etag) => return failed("If-Match"),

@@ -4,6 +4,7 @@ pub(crate) mod bucket;
 pub(crate) mod cname;
 pub(crate) mod extent;
 pub(crate) mod free;
+pub(crate) mod key;
 pub(crate) mod object;
 pub(crate) mod space;
 pub(crate) mod upload;

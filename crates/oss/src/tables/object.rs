@@ -22,12 +22,12 @@ pub(crate) struct Object {
 
 /// What [`read`] reads, but for the ordinal, which follows.
 pub(super) const COLUMNS: &str = "key, modified_at, size, md5, parts, crc64, storage_class, owner, site, acl, attributes, tags, \
-                       extents, blob, facts, version";
+                       extents, blob, facts, version, seal";
 
 pub(super) fn read(row: &Row<'_>) -> Result<Object, ApiError> {
     let body = match row.get::<Option<i64>>(13)? {
         Some(blob) => Body::Blob(blob),
-        None => Body::Inline(extent::unpack(row.blob(12)?)?),
+        None => Body::Inline(extent::unpack(row.blob(12)?, row.get(16)?)?),
     };
     let info = ObjectInfo {
         key: key(row.blob(0)?)?,
@@ -44,7 +44,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<Object, ApiError> {
         facts: from_json(row.text(14)?)?,
         version: None,
     };
-    Ok(Object { info, body, version: row.get(15)?, ordinal: row.get(16)? })
+    Ok(Object { info, body, version: row.get(15)?, ordinal: row.get(17)? })
 }
 
 /// The object of that key.
@@ -60,20 +60,21 @@ pub(crate) fn find(tx: &mut Tx<'_>, bucket: i64, key: &str) -> Result<Option<Obj
 /// Stores an object in place of the one before.
 pub(crate) fn put(tx: &mut Tx<'_>, bucket: i64, object: &Object) -> Result<(), ApiError> {
     let info = &object.info;
-    let (extents, blob) = match &object.body {
-        Body::Inline(extents) => (extent::pack(extents), None),
-        Body::Blob(blob) => (Vec::new(), Some(*blob)),
+    let (extents, seal, blob) = match &object.body {
+        Body::Inline(extents) => (extent::pack(extents), extent::seal_of(extents), None),
+        // The rows of its extents say it.
+        Body::Blob(blob) => (Vec::new(), 0, Some(*blob)),
     };
     tx.execute(
         "INSERT INTO oss_object (bucket, key, version, modified_at, size, md5, parts, crc64, storage_class, owner, site,
-                                 acl, attributes, tags, extents, blob, facts, ordinal)
-         VALUES (?1, ?2, ?17, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?18)
+                                 acl, attributes, tags, extents, blob, facts, ordinal, seal)
+         VALUES (?1, ?2, ?17, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?18, ?19)
          ON CONFLICT (bucket, key) DO UPDATE SET version = excluded.version, modified_at = excluded.modified_at, size = excluded.size,
              md5 = excluded.md5, parts = excluded.parts, crc64 = excluded.crc64,
              storage_class = excluded.storage_class, owner = excluded.owner, site = excluded.site,
              acl = excluded.acl, attributes = excluded.attributes, tags = excluded.tags,
              extents = excluded.extents, blob = excluded.blob, facts = excluded.facts,
-             ordinal = excluded.ordinal",
+             ordinal = excluded.ordinal, seal = excluded.seal",
         params![
             bucket,
             info.key.as_bytes(),
@@ -92,7 +93,8 @@ pub(crate) fn put(tx: &mut Tx<'_>, bucket: i64, object: &Object) -> Result<(), A
             blob,
             &to_json(&info.facts)?,
             object.version,
-            object.ordinal
+            object.ordinal,
+            seal
         ],
     )?;
     Ok(())

@@ -18,7 +18,7 @@ pub(crate) struct Version {
 }
 
 fn read(row: &Row<'_>) -> Result<Version, ApiError> {
-    Ok(Version { object: read_object(row)?, marker: row.get::<i64>(17)? != 0 })
+    Ok(Version { object: read_object(row)?, marker: row.get::<i64>(18)? != 0 })
 }
 
 /// The version of that id, if it is behind the current one.
@@ -63,14 +63,15 @@ pub(crate) fn insert(
     now: Time,
 ) -> Result<(), ApiError> {
     let info = &object.info;
-    let (extents, blob) = match &object.body {
-        Body::Inline(extents) => (extent::pack(extents), None),
-        Body::Blob(blob) => (Vec::new(), Some(*blob)),
+    let (extents, seal, blob) = match &object.body {
+        Body::Inline(extents) => (extent::pack(extents), extent::seal_of(extents), None),
+        // The rows of its extents say it.
+        Body::Blob(blob) => (Vec::new(), 0, Some(*blob)),
     };
     tx.execute(
         "INSERT INTO oss_version (bucket, key, age, version, marker, superseded_at, modified_at, size, md5, parts,
-             crc64, storage_class, owner, site, acl, attributes, tags, facts, extents, blob)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+             crc64, storage_class, owner, site, acl, attributes, tags, facts, extents, blob, seal)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
         params![
             bucket,
             info.key.as_bytes(),
@@ -91,7 +92,8 @@ pub(crate) fn insert(
             &to_json(&info.tags)?,
             &to_json(&info.facts)?,
             &extents,
-            blob
+            blob,
+            seal
         ],
     )?;
     Ok(())

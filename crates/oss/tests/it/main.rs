@@ -16,6 +16,7 @@ mod multipart;
 mod objects;
 mod privilege;
 mod residency;
+mod sealed;
 mod space;
 mod usage;
 mod versions;

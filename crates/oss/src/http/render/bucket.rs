@@ -5,7 +5,7 @@ use wire::object::Dialect;
 use wire::object::xml::Writer;
 
 use super::{Style, moment, owner};
-use crate::model::{Acl, Bucket, BucketStat, Versioning};
+use crate::model::{Acl, Bucket, BucketStat, Encryption, Versioning};
 use crate::ops::BucketPage;
 
 /// Where clients reach the service, as documents tell it.
@@ -73,7 +73,13 @@ pub(in crate::http) fn bucket_info(place: &Place<'_>, bucket: &Bucket) -> Vec<u8
         .text("DataClass", bucket.class.as_str());
     owner(&mut xml, "Owner", bucket.owner);
     xml.open("AccessControlList").text("Grant", bucket.acl.as_str()).close();
-    xml.open("ServerSideEncryptionRule").text("SSEAlgorithm", "None").close();
+    let (algorithm, key_id) = match &bucket.settings.encryption {
+        None => ("None", None),
+        Some(Encryption::Kms(id)) => ("KMS", Some(id.as_str()).filter(|id| !id.is_empty())),
+        Some(Encryption::Aes256 | Encryption::Customer { .. }) => ("AES256", None),
+    };
+    xml.open("ServerSideEncryptionRule").text("SSEAlgorithm", algorithm);
+    xml.text_opt("KMSMasterKeyID", key_id).close();
     xml.text("AccessMonitor", "Disabled").text("TransferAcceleration", "Disabled");
     match bucket.settings.versioning {
         Versioning::Unversioned => {}

@@ -559,6 +559,7 @@ fn what_writes_answer() {
             value: vec![0, 0, 0, 1],
             parts: 2,
         }],
+        encryption: None,
         version: None,
     };
     check(
