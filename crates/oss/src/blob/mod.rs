@@ -4,7 +4,8 @@
 //! `fdatasync` with everybody else ([`segment`]). Where the bytes belong to several data centres, the
 //! segment is the same file in each of them, and nothing is acknowledged before all have it. A reader gets
 //! whole extents whose CRC-64 fits, from whichever copy has them ([`read`]); lost copies are made anew
-//! ([`repair`]). Freed bytes are punched out of the files once nobody reads them, and a segment that is
+//! ([`repair`]), and what nobody reads is
+//! read all the same ([`scrub`]). Freed bytes are punched out of the files once nobody reads them, and a segment that is
 //! dead altogether is removed ([`reclaim`], [`recover`]). Offsets are never used twice.
 //!
 //! Not here: what the bytes are. Buckets, keys and permissions are unknown on this side.
@@ -16,6 +17,7 @@ mod read;
 mod reclaim;
 mod recover;
 mod repair;
+mod scrub;
 pub(crate) mod segment;
 mod write;
 
@@ -59,6 +61,8 @@ pub struct Limits {
     pub buffered_bytes_max: usize,
     /// Segment files kept open for reading.
     pub files_max: usize,
+    /// The scrub reads so many bytes a second; 0: there is none but when it is asked for.
+    pub scrub_bytes_per_second: u64,
 }
 
 impl Default for Limits {
@@ -68,6 +72,7 @@ impl Default for Limits {
             segment_extents_max: 500_000,
             buffered_bytes_max: 32 << 20,
             files_max: 512,
+            scrub_bytes_per_second: 20 << 20,
         }
     }
 }
@@ -154,7 +159,7 @@ pub(crate) struct Blobs {
     db: Db,
     clock: Arc<dyn Clock>,
     dirs: Dirs,
-    limits: Limits,
+    pub(crate) limits: Limits,
     /// The size of a file-system block: what can be punched out.
     block: u64,
     lanes: Mutex<Lanes>,

@@ -4,6 +4,7 @@
 mod access;
 mod concurrency;
 mod copies;
+mod diskfull;
 mod harness;
 mod http;
 mod http_bodies;
@@ -13,7 +14,9 @@ mod listing;
 mod mirror;
 mod multipart;
 mod objects;
+mod powerloss;
 mod privilege;
 mod residency;
+mod scrub;
 mod space;
 mod usage;
