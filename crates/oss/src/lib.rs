@@ -48,7 +48,9 @@ mod ops;
 pub(crate) mod tables;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base::ApiError;
 use engine::Cloud;
@@ -68,6 +70,7 @@ pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
         include_str!("../schema/0004.sql"),
         include_str!("../schema/0005.sql"),
         include_str!("../schema/0006.sql"),
+        include_str!("../schema/0007.sql"),
     ],
 };
 
@@ -86,6 +89,10 @@ pub fn sites_in_use(tx: &mut store::Tx<'_>) -> Result<BTreeMap<String, u64>, Api
 
 /// Seconds between two looks for lost copies.
 const REPAIR_ROUNDS: u32 = 60;
+/// From the start of the program to that of the first scrub, which is not to slow a start down.
+const SCRUB_AFTER: Duration = Duration::from_secs(600);
+/// From the start of one scrub to that of the next, at least.
+const SCRUB_EVERY: Duration = Duration::from_secs(86_400);
 
 /// The object storage of one data directory. Clones share it.
 #[derive(Clone)]
@@ -96,6 +103,8 @@ pub(crate) struct Inner {
     pub(crate) blobs: Arc<blob::Blobs>,
     pub(crate) reads: Arc<meter::ReadMeter>,
     pub(crate) keys: ops::Keys,
+    /// What all rounds of the scrub came to. Whoever holds it scrubs.
+    scrubbed: tokio::sync::Mutex<ScrubReport>,
 }
 
 impl Oss {
@@ -119,7 +128,8 @@ impl Oss {
         let home = cloud.region.centres(&cloud.region.id).next().map(|centre| centre.site.as_str());
         let blobs = blob::Blobs::open(db, doors, &cloud.data_dir.join("oss"), home, limits)?;
         let reads = Arc::new(meter::ReadMeter::default());
-        Ok(Self(Arc::new(Inner { cloud, blobs, reads, keys: ops::Keys::default() })))
+        let (keys, scrubbed) = (ops::Keys::default(), tokio::sync::Mutex::default());
+        Ok(Self(Arc::new(Inner { cloud, blobs, reads, keys, scrubbed })))
     }
 
     /// What the whole program shares.
@@ -129,8 +139,16 @@ impl Oss {
 
     /// Flushes the usage of reads and gives freed space back, every second until `stop`; then flushes
     /// once more. Lost copies are made anew at once, then every minute and where a reader found one
-    /// missing. The program runs this beside its listeners and waits for it when it drains.
+    /// missing. Everything is scrubbed once a day, as slowly as the limits say. The program runs this beside its listeners and waits for it when it drains.
     pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
+        tokio::select! {
+            () = self.keep_up(stop) => {}
+            // Nothing is lost where it ends in between: the next one begins anew.
+            () = self.scrub_daily() => {}
+        }
+    }
+
+    async fn keep_up(&self, stop: impl Future<Output = ()> + Send) {
         let mut stop = std::pin::pin!(stop);
         let mut rounds = 0_u32;
         loop {
@@ -176,6 +194,75 @@ impl Oss {
     /// Where the database or a disk refuses.
     pub async fn repair(&self) -> Result<usize, ApiError> {
         self.0.blobs.repair().await
+    }
+
+    /// Scrubs for ever, unless the limits say that nobody does.
+    async fn scrub_daily(&self) {
+        let Some(rate) = NonZeroU64::new(self.0.blobs.limits.scrub_bytes_per_second) else {
+            return std::future::pending().await;
+        };
+        let mut begin = tokio::time::Instant::now() + SCRUB_AFTER;
+        loop {
+            tokio::time::sleep_until(begin).await;
+            begin += SCRUB_EVERY;
+            if let Err(error) = self.scrub_at(Some(rate)).await {
+                tracing::error!(?error, "scrub; the next round begins anew");
+            }
+            begin = begin.max(tokio::time::Instant::now());
+        }
+    }
+
+    /// Reads every copy of everything that is stored, at once and as fast as it goes: mends bad copies from
+    /// good ones, and records what no copy has.
+    ///
+    /// # Errors
+    /// Where the database or a disk refuses.
+    pub async fn scrub(&self) -> Result<ScrubReport, ApiError> {
+        self.scrub_at(None).await
+    }
+
+    async fn scrub_at(&self, rate: Option<NonZeroU64>) -> Result<ScrubReport, ApiError> {
+        let mut totals = self.0.scrubbed.lock().await;
+        let before = *totals;
+        let progress = |report: &ScrubReport| {
+            totals.bytes = before.bytes + report.bytes;
+            totals.damaged = before.damaged + report.damaged;
+            totals.mended = before.mended + report.mended;
+            self.show_scrub(&totals);
+        };
+        let report = self.0.blobs.scrub(rate, progress).await?;
+        let cloud = &self.0.cloud;
+        cloud.metrics.gauge(
+            "awan_oss_scrub_finished_seconds",
+            "When the last scrub that came to its end did, Unix time.",
+            cloud.clock.now().secs(),
+        );
+        cloud.metrics.gauge(
+            "awan_oss_scrub_lost",
+            "Pieces of bodies that the last whole scrub found in no copy, and rows that do not read.",
+            tables::int(report.lost + report.rows),
+        );
+        tracing::info!(?report, "scrubbed");
+        Ok(report)
+    }
+
+    fn show_scrub(&self, totals: &ScrubReport) {
+        let metrics = &self.0.cloud.metrics;
+        for (name, help, value) in [
+            ("awan_oss_scrub_bytes_total", "Bytes that scrubs read.", totals.bytes),
+            ("awan_oss_scrub_damaged_total", "Bad copies that scrubs found.", totals.damaged),
+            ("awan_oss_scrub_mended_total", "Copies that scrubs mended.", totals.mended),
+        ] {
+            metrics.gauge(name, help, tables::int(value));
+        }
+    }
+
+    /// What scrubs found in no copy and is still so, at most so many.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn damage(&self, limit: usize) -> Result<Vec<Damage>, ApiError> {
+        self.0.cloud.db.read(move |tx| tables::damage::list(tx, limit)).await
     }
 
     /// How much space the segments take, all copies together.

@@ -572,3 +572,39 @@ pub struct BucketStat {
     /// Bytes of the versions behind, which are part of `bytes`.
     pub version_bytes: u64,
 }
+
+/// What a round of the scrub came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScrubReport {
+    /// Bytes read, of all copies.
+    pub bytes: u64,
+    /// Bad or missing copies of pieces of bodies.
+    pub damaged: u64,
+    /// Those written anew from good ones. Copies whose file is missing are made anew by the repair.
+    pub mended: u64,
+    /// Pieces of bodies that no copy has.
+    pub lost: u64,
+    /// Rows of bodies that do not read.
+    pub rows: u64,
+}
+
+/// Bytes of an object, or of a part of an upload, that no copy has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The bucket's name.
+    pub bucket: String,
+    /// The object's key.
+    pub key: String,
+    /// The upload's id; empty for an object.
+    pub upload: String,
+    /// The part's number; 0 for an object.
+    pub part: u32,
+    /// The segment's number; 0 where the row itself does not read.
+    pub segment: u32,
+    /// The first byte in the segment.
+    pub start: u32,
+    /// So many bytes.
+    pub length: u32,
+    /// When it was found first.
+    pub found_at: Time,
+}

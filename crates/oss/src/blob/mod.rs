@@ -3,8 +3,9 @@
 //! A writer reserves room, writes extents of at most 1 MiB at offsets of its own, and shares its
 //! `fdatasync` with everybody else ([`segment`]). Where the bytes belong to several data centres, the
 //! segment is the same file in each of them, and nothing is acknowledged before all have it. A reader gets
-//! whole extents whose CRC-64 fits, opened under their body's key ([`seal`]), from whichever copy has them ([`read`]); lost copies are made anew
-//! ([`repair`]). Freed bytes are punched out of the files once nobody reads them, and a segment that is
+//! whole extents whose CRC-64 fits, opened under their body's key ([`seal`]), from whichever copy has them
+//! ([`read`]); lost copies are made anew ([`repair`]), and what nobody reads is read all the same
+//! ([`scrub`]). Freed bytes are punched out of the files once nobody reads them, and a segment that is
 //! dead altogether is removed ([`reclaim`], [`recover`]). Offsets are never used twice.
 //!
 //! Not here: what the bytes are, and whose keys they are sealed under. Buckets, keys and permissions are unknown on this side.
@@ -16,6 +17,7 @@ mod read;
 mod reclaim;
 mod recover;
 mod repair;
+mod scrub;
 pub(crate) mod seal;
 pub(crate) mod segment;
 mod write;
@@ -61,6 +63,8 @@ pub struct Limits {
     pub buffered_bytes_max: usize,
     /// Segment files kept open for reading.
     pub files_max: usize,
+    /// The scrub reads so many bytes a second; 0: there is none but when it is asked for.
+    pub scrub_bytes_per_second: u64,
 }
 
 impl Default for Limits {
@@ -70,6 +74,7 @@ impl Default for Limits {
             segment_extents_max: 500_000,
             buffered_bytes_max: 32 << 20,
             files_max: 512,
+            scrub_bytes_per_second: 20 << 20,
         }
     }
 }
@@ -160,7 +165,7 @@ pub(crate) struct Blobs {
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
     dirs: Dirs,
-    limits: Limits,
+    pub(crate) limits: Limits,
     /// The size of a file-system block: what can be punched out.
     block: u64,
     lanes: Mutex<Lanes>,

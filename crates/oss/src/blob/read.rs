@@ -24,7 +24,7 @@ const SPARE_MAX: usize = 16;
 /// Smaller ones come from the allocator, which is fast enough.
 const POOLED_BYTES_MIN: usize = 64 << 10;
 
-struct Pooled {
+pub(super) struct Pooled {
     bytes: Vec<u8>,
     home: Arc<Buffers>,
 }
@@ -45,7 +45,7 @@ impl Drop for Pooled {
 }
 
 impl Buffers {
-    fn take(self: &Arc<Self>, len: usize) -> Pooled {
+    pub(super) fn take(self: &Arc<Self>, len: usize) -> Pooled {
         let spare = if len >= POOLED_BYTES_MIN { lock(&self.0).pop() } else { None };
         let mut bytes = spare.unwrap_or_else(|| {
             Vec::with_capacity(if len >= POOLED_BYTES_MIN {
@@ -102,24 +102,33 @@ impl Blobs {
     }
 
     /// Writes an extent anew into the copies that do not have it. Nobody reclaims it meanwhile: the reader
-    /// holds its body. A copy whose file is missing is left to [`super::repair`].
-    fn mend(&self, bad: &[Option<&File>], extent: &Extent, bytes: &[u8]) {
+    /// holds its body. A copy whose file is missing is left to [`super::repair`]. Says how many it mended.
+    pub(super) fn mend(&self, bad: &[Option<&File>], extent: &Extent, bytes: &[u8]) -> usize {
         let Extent { segment, start, .. } = *extent;
+        let mut mended = 0;
         for copy in bad {
             let Some(file) = copy else {
                 self.repair_wanted.store(true, Ordering::Release);
                 continue;
             };
             match file.write_all_at(bytes, start.into()).and_then(|()| file.sync_data()) {
-                Ok(()) => tracing::warn!(segment, start, "mended a copy of a segment from another"),
+                Ok(()) => {
+                    mended += 1;
+                    tracing::warn!(segment, start, "mended a copy of a segment from another");
+                }
                 Err(error) => tracing::error!(segment, start, %error, "mend a copy of a segment"),
             }
         }
+        mended
     }
 }
 
 /// Reads an extent out of one copy.
-fn read_copy(copy: Option<&File>, extent: &Extent, buffer: &mut Pooled) -> Result<(), Error> {
+pub(super) fn read_copy(
+    copy: Option<&File>,
+    extent: &Extent,
+    buffer: &mut Pooled,
+) -> Result<(), Error> {
     let file = copy.ok_or_else(|| Error::Io(io::ErrorKind::NotFound.into()))?;
     match file.read_exact_at(&mut buffer.bytes, extent.start.into()) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(damaged(extent)),

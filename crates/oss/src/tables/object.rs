@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use base::ApiError;
 use store::{Row, Tx, params};
 
-use super::{from_json, int, key, md5, own_acl, storage_class, to_json};
+use super::{damage, from_json, int, key, md5, own_acl, storage_class, to_json};
 use crate::blob::{Body, extent};
 use crate::model::{Acl, Etag, ObjectInfo, Tags};
 
@@ -60,6 +60,7 @@ pub(crate) fn find(tx: &mut Tx<'_>, bucket: i64, key: &str) -> Result<Option<Obj
 /// Stores an object in place of the one before.
 pub(crate) fn put(tx: &mut Tx<'_>, bucket: i64, object: &Object) -> Result<(), ApiError> {
     let info = &object.info;
+    damage::forget_object(tx, bucket, &info.key)?;
     let (extents, seal, blob) = match &object.body {
         Body::Inline(extents) => (extent::pack(extents), extent::seal_of(extents), None),
         // The rows of its extents say it.
@@ -102,6 +103,7 @@ pub(crate) fn put(tx: &mut Tx<'_>, bucket: i64, object: &Object) -> Result<(), A
 
 /// Deletes an object.
 pub(crate) fn delete(tx: &mut Tx<'_>, bucket: i64, key: &str) -> Result<(), ApiError> {
+    damage::forget_object(tx, bucket, key)?;
     tx.execute(
         "DELETE FROM oss_object WHERE bucket = ?1 AND key = ?2",
         params![bucket, key.as_bytes()],

@@ -4,6 +4,7 @@
 mod access;
 mod concurrency;
 mod copies;
+mod diskfull;
 mod harness;
 mod http;
 mod http_bodies;
@@ -14,8 +15,10 @@ mod listing;
 mod mirror;
 mod multipart;
 mod objects;
+mod powerloss;
 mod privilege;
 mod residency;
+mod scrub;
 mod sealed;
 mod space;
 mod usage;
