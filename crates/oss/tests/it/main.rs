@@ -8,6 +8,7 @@ mod harness;
 mod http;
 mod http_bodies;
 mod http_client;
+mod http_cors;
 mod http_places;
 mod listing;
 mod mirror;
