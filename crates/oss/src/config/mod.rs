@@ -4,6 +4,7 @@
 //! Not here: who may set one (`ops::document`), and requests and answers (`http`).
 
 pub(crate) mod cors;
+pub(crate) mod referer;
 
 use base::ApiError;
 use serde::Serialize;
@@ -30,7 +31,7 @@ pub(crate) trait Config: Serialize + DeserializeOwned {
 
 /// True for the documents that are configurations of this module.
 pub(crate) const fn is_served(document: Document) -> bool {
-    matches!(document, Document::Cors)
+    matches!(document, Document::Cors | Document::Referer)
 }
 
 /// Reads the body of a request that sets a configuration into the form that is kept.
@@ -43,6 +44,7 @@ pub(crate) fn accept(
 ) -> Result<String, ApiError> {
     match document {
         Document::Cors => keep::<cors::Cors>(body, dialect),
+        Document::Referer => keep::<referer::Referer>(body, dialect),
         _ => Err(ApiError::new(&error::NOT_IMPLEMENTED)),
     }
 }
@@ -53,6 +55,7 @@ pub(crate) fn accept(
 pub(crate) fn tell(document: Document, kept: &str, dialect: Dialect) -> Result<Vec<u8>, ApiError> {
     match document {
         Document::Cors => Ok(restore::<cors::Cors>(kept)?.render(dialect)),
+        Document::Referer => Ok(restore::<referer::Referer>(kept)?.render(dialect)),
         _ => Err(ApiError::new(&error::NOT_IMPLEMENTED)),
     }
 }

@@ -10,6 +10,7 @@
 //! | `service.rs` `bucket.rs` `listing.rs` `object.rs` `multipart.rs` `cname.rs` | the operations, one function each |
 //! | `configuration.rs` | reading and setting configurations of a bucket |
 //! | `cors.rs` | requests from pages of other origins |
+//! | `referer.rs` | from which pages objects may be fetched |
 //! | `body.rs` | bodies on their way in |
 //! | `headers.rs` `conditions.rs` | request headers in the engine's words, and what both dialects call them |
 //! | `render.rs` | XML |
@@ -29,6 +30,7 @@ mod headers;
 mod listing;
 mod multipart;
 mod object;
+mod referer;
 mod render;
 mod respond;
 mod route;
@@ -96,6 +98,7 @@ impl Storage {
         let ctx = RequestCtx { caller: identity.caller, request: frame.request.clone() };
         // The signature was made of the headers as sent; the operation sees also those of the query.
         let call = Call { head: told, dialect, query, bucket: asked.bucket, key: asked.key, ctx };
+        self.check_referer(&call).await?;
         self.run(operation, &call, payload).await
     }
 

@@ -10,6 +10,7 @@ mod http_bodies;
 mod http_client;
 mod http_cors;
 mod http_places;
+mod http_referer;
 mod listing;
 mod mirror;
 mod multipart;
