@@ -7,6 +7,7 @@
 //! | `model` | the words: what goes in and comes out of an operation | know SQL or bytes |
 //! | [`digest`] | the checksums of a body | decide which are wanted |
 //! | [`access`] | who may: policies, then ACLs, then the owner's agreement | parse policies |
+//! | `config` | what configurations of a bucket say that are acted upon, and their XML | store them |
 //! | `blob` | bytes: append-only segments, group sync, verified reads, giving space back | know buckets or keys |
 //! | `tables` | rows: every statement of this crate | decide |
 //! | [`http`] | both dialects, as thin skins over [`ops`] | decide |
@@ -39,6 +40,7 @@
 
 pub mod access;
 pub(crate) mod blob;
+pub(crate) mod config;
 pub mod digest;
 pub mod error;
 pub mod http;

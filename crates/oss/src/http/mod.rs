@@ -8,9 +8,11 @@
 //! | `route.rs` | method and sub-resource to operation |
 //! | `auth.rs` | who asks |
 //! | `service.rs` `bucket.rs` `listing.rs` `object.rs` `multipart.rs` `cname.rs` `version.rs` | the operations, one function each |
-//! | `configuration.rs` | configurations that nothing acts on yet |
+//! | `configuration.rs` | reading and setting configurations of a bucket |
+//! | `cors.rs` | requests from pages of other origins |
 //! | `encryption.rs` | headers and documents of encryption at rest |
 //! | `form.rs` | uploads by HTML form |
+//! | `referer.rs` | from which pages objects may be fetched |
 //! | `body.rs` | bodies on their way in |
 //! | `headers.rs` `conditions.rs` | request headers in the engine's words, and what both dialects call them |
 //! | `render.rs` | XML |
@@ -25,12 +27,14 @@ mod call;
 mod cname;
 mod conditions;
 mod configuration;
+mod cors;
 mod encryption;
 mod form;
 mod headers;
 mod listing;
 mod multipart;
 mod object;
+mod referer;
 mod render;
 mod respond;
 mod route;
@@ -87,6 +91,7 @@ impl Storage {
     ) -> Answer {
         let dialect = frame.dialect;
         let asked = self.locate(&head, dialect).await?;
+        frame.bucket.clone_from(&asked.bucket);
         let query = Query::parse(head.query);
         let hoisted = headers::hoisted(&head, dialect, &query)?;
         let told = Head { headers: hoisted.as_ref().unwrap_or(head.headers), ..head };
@@ -101,6 +106,7 @@ impl Storage {
         let ctx = RequestCtx { caller: identity.caller, request: frame.request.clone() };
         // The signature was made of the headers as sent; the operation sees also those of the query.
         let call = Call { head: told, dialect, query, bucket: asked.bucket, key: asked.key, ctx };
+        self.check_referer(&call).await?;
         self.run(operation, &call, payload).await
     }
 
@@ -131,6 +137,7 @@ impl Storage {
             Op::DeleteCname => self.delete_cname(call, payload).await,
             Op::ListLiveChannel => self.list_live_channels(call).await,
             Op::GetConfiguration(kind) => self.configuration(call, kind).await,
+            Op::PutConfiguration(kind) => self.put_configuration(call, kind, payload).await,
             Op::DeleteConfiguration(kind) => self.delete_configuration(call, kind).await,
             Op::ListObjects => self.list_objects(call).await,
             Op::ListObjectsV2 => self.list_objects_v2(call).await,
@@ -156,6 +163,7 @@ impl Storage {
             // Answered before: who asks stands in its body.
             Op::PostObject => Err(ApiError::new(&error::METHOD_NOT_ALLOWED)),
             Op::AbortMultipartUpload => self.abort_upload(call).await,
+            Op::OptionObject => self.preflight(call).await,
         }
     }
 }
@@ -179,7 +187,7 @@ impl Handler for Storage {
         let connection = Connection::new(incoming, head.headers.contains_key(http::header::EXPECT));
         let span = tracing::info_span!("request", id = %request.id);
         let result = self.answer(head, &mut frame, connection).instrument(span).await;
-        let (response, code) = match result {
+        let (mut response, code) = match result {
             Ok(response) => (response, "OK".into()),
             Err(refused) => {
                 if refused.status() >= 500 && !refused.is(&error::NOT_IMPLEMENTED) {
@@ -188,6 +196,7 @@ impl Handler for Storage {
                 frame.error(&refused)
             }
         };
+        self.share(&head, frame.dialect, &frame.bucket, response.headers_mut()).await;
         let took = started.elapsed();
         cloud.metrics.observe("oss", frame.operation, &code, took);
         frame.complete(response, took)

@@ -33,6 +33,8 @@ pub(super) struct Frame<'a> {
     pub(super) request: &'a RequestInfo,
     /// The operation's name; empty until it is known.
     pub(super) operation: &'static str,
+    /// The bucket that is asked; empty until it is known, and for requests to the service.
+    pub(super) bucket: String,
     path: &'a str,
     is_head: bool,
 }
@@ -40,7 +42,8 @@ pub(super) struct Frame<'a> {
 impl<'a> Frame<'a> {
     pub(super) fn new(request: &'a RequestInfo, head: &Head<'a>) -> Self {
         let dialect = wire::object::detect(head);
-        Self { dialect, request, operation: "", path: head.path, is_head: head.method == "HEAD" }
+        let is_head = head.method == "HEAD";
+        Self { dialect, request, operation: "", bucket: String::new(), path: head.path, is_head }
     }
 
     /// The answer to a request that was refused, and the code that it tells.

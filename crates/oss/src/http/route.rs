@@ -52,6 +52,7 @@ macro_rules! operations {
         pub(super) enum Operation {
             $($name,)*
             GetConfiguration(&'static Configuration),
+            PutConfiguration(&'static Configuration),
             DeleteConfiguration(&'static Configuration),
         }
 
@@ -61,6 +62,7 @@ macro_rules! operations {
                 match self {
                     $(Self::$name => stringify!($name),)*
                     Self::GetConfiguration(_) => "GetBucketConfiguration",
+                    Self::PutConfiguration(_) => "PutBucketConfiguration",
                     Self::DeleteConfiguration(_) => "DeleteBucketConfiguration",
                 }
             }
@@ -79,7 +81,7 @@ operations! {
     GetObject HeadObject GetObjectMeta PutObject CopyObject DeleteObject
     GetObjectAcl PutObjectAcl GetObjectTagging PutObjectTagging DeleteObjectTagging
     InitiateMultipartUpload UploadPart UploadPartCopy CompleteMultipartUpload AbortMultipartUpload
-    ListParts ListMultipartUploads PostObject
+    ListParts ListMultipartUploads PostObject OptionObject
 }
 
 /// Sub-resources that both protocols know.
@@ -192,6 +194,8 @@ pub(super) fn parse(
 ) -> Result<Operation, ApiError> {
     let sub = sub_resource(dialect, query);
     let found = match scope {
+        // A browser asks before the request itself, whose parameters stand here too.
+        Scope::Bucket | Scope::Object if method == "OPTIONS" => Some(Operation::OptionObject),
         Scope::Service => of_service(method, sub),
         Scope::Bucket => of_bucket(dialect, method, sub, query),
         Scope::Object => of_object(method, sub, query, copies)?,
@@ -250,6 +254,10 @@ fn of_bucket(
         ("POST", Some("cname")) if query.get("comp") == Some("add") => Op::PutCname,
         ("POST", Some("cname")) if query.get("comp") == Some("delete") => Op::DeleteCname,
         ("GET", Some(name)) => Op::GetConfiguration(configuration::find(dialect, name)?),
+        ("PUT", Some(name)) => {
+            let kind = configuration::find(dialect, name)?;
+            kind.is_served().then_some(Op::PutConfiguration(kind))?
+        }
         ("DELETE", Some(name)) => Op::DeleteConfiguration(configuration::find(dialect, name)?),
         _ => return None,
     })

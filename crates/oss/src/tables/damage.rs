@@ -3,7 +3,7 @@
 use base::{ApiError, Time};
 use store::{Tx, params};
 
-use super::{damaged, key, object, upload};
+use super::{damaged, key, object, upload, version};
 use crate::blob::extent::unpack;
 use crate::blob::{Body, Extent};
 use crate::model::Damage;
@@ -13,7 +13,7 @@ use crate::model::Damage;
 pub(crate) struct Place {
     pub(crate) bucket: i64,
     pub(crate) key: Vec<u8>,
-    /// The upload's id; empty for an object.
+    /// The upload's id; the age of a version behind the current one; empty for an object.
     pub(crate) version: String,
     /// The part's number; 0 for an object.
     pub(crate) part: u32,
@@ -28,8 +28,11 @@ pub(crate) struct Source {
 }
 
 /// All of them. A row that is in none of these is never scrubbed.
-pub(crate) static SOURCES: [Source; 2] =
-    [Source { after: objects, body: object_body }, Source { after: parts, body: part_body }];
+pub(crate) static SOURCES: [Source; 3] = [
+    Source { after: objects, body: object_body },
+    Source { after: versions, body: version_body },
+    Source { after: parts, body: part_body },
+];
 
 fn objects(tx: &mut Tx<'_>, after: &Place, limit: usize) -> Result<Vec<Place>, ApiError> {
     Ok(tx.query(
@@ -41,6 +44,28 @@ fn objects(tx: &mut Tx<'_>, after: &Place, limit: usize) -> Result<Vec<Place>, A
 
 fn object_body(tx: &mut Tx<'_>, place: &Place) -> Result<Option<Body>, ApiError> {
     Ok(object::find(tx, place.bucket, &key(&place.key)?)?.map(|object| object.body))
+}
+
+/// The age of a version, as a place names it.
+fn age(place: &Place) -> i64 {
+    place.version.parse().unwrap_or(i64::MIN)
+}
+
+fn versions(tx: &mut Tx<'_>, after: &Place, limit: usize) -> Result<Vec<Place>, ApiError> {
+    Ok(tx.query(
+        "SELECT bucket, key, age FROM oss_version WHERE (bucket, key, age) > (?1, ?2, ?3) AND marker = 0
+         ORDER BY bucket, key, age LIMIT ?4",
+        params![after.bucket, after.key.as_slice(), age(after), limit],
+        |row| {
+            let version = row.get::<i64>(2)?.to_string();
+            Ok(Place { bucket: row.get(0)?, key: row.get(1)?, version, part: 0 })
+        },
+    )?)
+}
+
+fn version_body(tx: &mut Tx<'_>, place: &Place) -> Result<Option<Body>, ApiError> {
+    let found = version::of_age(tx, place.bucket, &key(&place.key)?, age(place))?;
+    Ok(found.map(|version| version.object.body))
 }
 
 fn parts(tx: &mut Tx<'_>, after: &Place, limit: usize) -> Result<Vec<Place>, ApiError> {
@@ -66,9 +91,9 @@ pub(crate) fn extents(
     after: i64,
 ) -> Result<Option<(i64, Vec<Extent>)>, ApiError> {
     let row = tx.query_opt(
-        "SELECT start, extents FROM oss_extent WHERE blob = ?1 AND start > ?2 ORDER BY start LIMIT 1",
+        "SELECT start, extents, seal FROM oss_extent WHERE blob = ?1 AND start > ?2 ORDER BY start LIMIT 1",
         params![blob, after],
-        |row| Ok((row.get::<i64>(0)?, unpack(row.blob(1)?))),
+        |row| Ok((row.get::<i64>(0)?, unpack(row.blob(1)?, row.get(2)?))),
     )?;
     row.map(|(start, extents)| Ok((start, extents?))).transpose()
 }

@@ -43,6 +43,23 @@ pub(crate) fn find(
     Ok(found.filter(|found| found.object.version == id.number()))
 }
 
+/// The version of that age, or marker.
+pub(crate) fn of_age(
+    tx: &mut Tx<'_>,
+    bucket: i64,
+    key: &str,
+    age: i64,
+) -> Result<Option<Version>, ApiError> {
+    tx.query_opt(
+        &format!(
+            "SELECT {COLUMNS}, -age, marker FROM oss_version WHERE bucket = ?1 AND key = ?2 AND age = ?3"
+        ),
+        params![bucket, key.as_bytes(), age],
+        |row| Ok(read(row)),
+    )?
+    .transpose()
+}
+
 /// The newest version behind the current one.
 pub(crate) fn newest(tx: &mut Tx<'_>, bucket: i64, key: &str) -> Result<Option<Version>, ApiError> {
     tx.query_opt(

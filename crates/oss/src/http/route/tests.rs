@@ -126,7 +126,7 @@ fn s3_requests_find_their_operation() {
             PUT /b/k?x-id=PutObject                  PutObject
             PUT /b/k?retention                       NotImplemented
             POST /b/k?select&select-type=2           NotImplemented
-            OPTIONS /b/k                             MethodNotAllowed
+            OPTIONS /b/k                             OptionObject
         "#]],
     );
 }
