@@ -354,7 +354,11 @@ pub struct Bucket {
 /// What the requests to a bucket obey. Read with the bucket, so small; a configuration that only its own
 /// requests or a task look at is a document of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Settings {}
+pub struct Settings {
+    /// The bucket's policy, as it was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+}
 
 /// What is known about an object besides what its client said about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

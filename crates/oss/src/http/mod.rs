@@ -7,7 +7,7 @@
 //! | `call.rs` | one request as the operations see it; where it points (path, host, CNAME) |
 //! | `route.rs` | method and sub-resource to operation |
 //! | `auth.rs` | who asks |
-//! | `service.rs` `bucket.rs` `listing.rs` `object.rs` `multipart.rs` `cname.rs` | the operations, one function each |
+//! | `service.rs` `bucket.rs` `listing.rs` `object.rs` `multipart.rs` `cname.rs` `policy.rs` | the operations, one function each |
 //! | `configuration.rs` | configurations that nothing acts on yet |
 //! | `body.rs` | bodies on their way in |
 //! | `headers.rs` `conditions.rs` | request headers in the engine's words, and what both dialects call them |
@@ -27,6 +27,7 @@ mod headers;
 mod listing;
 mod multipart;
 mod object;
+mod policy;
 mod render;
 mod respond;
 mod route;
@@ -114,6 +115,10 @@ impl Storage {
             Op::GetBucketTagging => self.bucket_tagging(call).await,
             Op::PutBucketTagging => self.put_bucket_tagging(call, payload).await,
             Op::DeleteBucketTagging => self.delete_bucket_tagging(call).await,
+            Op::GetBucketPolicy => self.bucket_policy(call).await,
+            Op::GetBucketPolicyStatus => self.bucket_policy_status(call).await,
+            Op::PutBucketPolicy => self.put_bucket_policy(call, payload).await,
+            Op::DeleteBucketPolicy => self.delete_bucket_policy(call).await,
             Op::ListCname => self.list_cname(call).await,
             Op::PutCname => self.put_cname(call, payload).await,
             Op::DeleteCname => self.delete_cname(call, payload).await,

@@ -72,6 +72,7 @@ operations! {
     ListBuckets DescribeRegions
     PutBucket DeleteBucket HeadBucket GetBucketInfo GetBucketStat GetBucketLocation GetBucketVersioning
     GetBucketAcl PutBucketAcl GetBucketTagging PutBucketTagging DeleteBucketTagging
+    GetBucketPolicy PutBucketPolicy DeleteBucketPolicy GetBucketPolicyStatus
     ListCname PutCname DeleteCname ListLiveChannel
     ListObjects ListObjectsV2 ListObjectVersions DeleteMultipleObjects
     GetObject HeadObject GetObjectMeta PutObject CopyObject DeleteObject
@@ -241,6 +242,10 @@ fn of_bucket(
         ("GET", Some("tagging")) => Op::GetBucketTagging,
         ("PUT", Some("tagging")) => Op::PutBucketTagging,
         ("DELETE", Some("tagging")) => Op::DeleteBucketTagging,
+        ("GET", Some("policy")) => Op::GetBucketPolicy,
+        ("PUT", Some("policy")) => Op::PutBucketPolicy,
+        ("DELETE", Some("policy")) => Op::DeleteBucketPolicy,
+        ("GET", Some("policyStatus")) => Op::GetBucketPolicyStatus,
         ("GET", Some("cname")) if !query.has("comp") => Op::ListCname,
         ("POST", Some("cname")) if query.get("comp") == Some("add") => Op::PutCname,
         ("POST", Some("cname")) if query.get("comp") == Some("delete") => Op::DeleteCname,

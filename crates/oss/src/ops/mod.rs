@@ -12,6 +12,7 @@ mod list;
 mod meta;
 mod multipart;
 mod object;
+mod policy;
 mod read;
 mod source;
 mod stream;
@@ -31,6 +32,7 @@ pub use multipart::{
     PartStored,
 };
 pub use object::{DeleteKey, Deleted, Fetched, GetOptions};
+pub use policy::PolicyView;
 pub use source::{Source, Whole};
 pub use stream::ObjectStream;
 

@@ -131,7 +131,6 @@ pub(crate) fn set_acl(tx: &mut Tx<'_>, bucket: i64, acl: Acl) -> Result<(), ApiE
 }
 
 /// Changes what the requests to a bucket obey.
-#[expect(dead_code, reason = "the first setting brings its caller")]
 pub(crate) fn set_settings(
     tx: &mut Tx<'_>,
     bucket: i64,
