@@ -367,6 +367,9 @@ pub struct Settings {
     /// What new objects are sealed as that ask for nothing; the account's key where it is not told.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
+    /// The bucket's policy, as it was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -441,6 +444,7 @@ impl<'k> From<&'k String> for At<'k> {
     fn from(key: &'k String) -> Self {
         Self::from(key.as_str())
     }
+}
 
 /// What is known about an object besides what its client said about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

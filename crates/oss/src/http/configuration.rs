@@ -185,13 +185,6 @@ static ALL: &[Configuration] = &[
     kind("notification", None, None, default("NotificationConfiguration", &[])),
     kind("object-lock", None, None, error(&NO_OBJECT_LOCK)),
     kind("ownershipControls", None, None, error(&NO_OWNERSHIP)),
-    kind(
-        "policy",
-        None,
-        error(&error::NO_SUCH_BUCKET_POLICY),
-        error(&error::NO_SUCH_BUCKET_POLICY),
-    ),
-    kind("policyStatus", None, IS_PRIVATE, error(&error::NO_SUCH_BUCKET_POLICY)),
     kind("publicAccessBlock", None, NOT_BLOCKED, error(&NO_ACCESS_BLOCK)),
     kind(
         "referer",
@@ -218,6 +211,5 @@ static ALL: &[Configuration] = &[
 
 const OWNER_PAYS: Option<Unset> =
     default("RequestPaymentConfiguration", &[("Payer", "BucketOwner")]);
-const IS_PRIVATE: Option<Unset> = default("PolicyStatus", &[("IsPublic", "false")]);
 const NOT_BLOCKED: Option<Unset> =
     default("PublicAccessBlockConfiguration", &[("BlockPublicAccess", "false")]);

@@ -7,7 +7,7 @@
 //! | `call.rs` | one request as the operations see it; where it points (path, host, CNAME) |
 //! | `route.rs` | method and sub-resource to operation |
 //! | `auth.rs` | who asks |
-//! | `service.rs` `bucket.rs` `listing.rs` `object.rs` `multipart.rs` `cname.rs` `version.rs` | the operations, one function each |
+//! | `service.rs` `bucket.rs` `listing.rs` `object.rs` `multipart.rs` `cname.rs` `policy.rs` `version.rs` | the operations, one function each |
 //! | `configuration.rs` | reading and setting configurations of a bucket |
 //! | `cors.rs` | requests from pages of other origins |
 //! | `encryption.rs` | headers and documents of encryption at rest |
@@ -34,6 +34,7 @@ mod headers;
 mod listing;
 mod multipart;
 mod object;
+mod policy;
 mod referer;
 mod render;
 mod respond;
@@ -132,6 +133,10 @@ impl Storage {
             Op::GetBucketEncryption => self.bucket_encryption(call).await,
             Op::PutBucketEncryption => self.put_bucket_encryption(call, payload).await,
             Op::DeleteBucketEncryption => self.delete_bucket_encryption(call).await,
+            Op::GetBucketPolicy => self.bucket_policy(call).await,
+            Op::GetBucketPolicyStatus => self.bucket_policy_status(call).await,
+            Op::PutBucketPolicy => self.put_bucket_policy(call, payload).await,
+            Op::DeleteBucketPolicy => self.delete_bucket_policy(call).await,
             Op::ListCname => self.list_cname(call).await,
             Op::PutCname => self.put_cname(call, payload).await,
             Op::DeleteCname => self.delete_cname(call, payload).await,

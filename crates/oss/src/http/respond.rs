@@ -106,6 +106,7 @@ fn s3_ids(headers: &mut HeaderMap, id: RequestId) {
 fn translated<'e>(dialect: Dialect, refused: &'e ApiError) -> Cow<'e, ApiError> {
     let other = match dialect {
         Dialect::Oss if refused.is(&error::BAD_DIGEST) => &error::INVALID_DIGEST,
+        Dialect::Oss if refused.is(&error::MALFORMED_POLICY) => &error::INVALID_POLICY_DOCUMENT,
         Dialect::S3 if refused.is(&error::FILE_ALREADY_EXISTS) => &error::PRECONDITION_FAILED,
         _ => return Cow::Borrowed(refused),
     };

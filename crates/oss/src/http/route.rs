@@ -76,6 +76,7 @@ operations! {
     PutBucketVersioning
     GetBucketAcl PutBucketAcl GetBucketTagging PutBucketTagging DeleteBucketTagging
     GetBucketEncryption PutBucketEncryption DeleteBucketEncryption
+    GetBucketPolicy PutBucketPolicy DeleteBucketPolicy GetBucketPolicyStatus
     ListCname PutCname DeleteCname ListLiveChannel
     ListObjects ListObjectsV2 ListObjectVersions DeleteMultipleObjects
     GetObject HeadObject GetObjectMeta PutObject CopyObject DeleteObject
@@ -250,6 +251,10 @@ fn of_bucket(
         ("GET", Some("encryption")) => Op::GetBucketEncryption,
         ("PUT", Some("encryption")) => Op::PutBucketEncryption,
         ("DELETE", Some("encryption")) => Op::DeleteBucketEncryption,
+        ("GET", Some("policy")) => Op::GetBucketPolicy,
+        ("PUT", Some("policy")) => Op::PutBucketPolicy,
+        ("DELETE", Some("policy")) => Op::DeleteBucketPolicy,
+        ("GET", Some("policyStatus")) => Op::GetBucketPolicyStatus,
         ("GET", Some("cname")) if !query.has("comp") => Op::ListCname,
         ("POST", Some("cname")) if query.get("comp") == Some("add") => Op::PutCname,
         ("POST", Some("cname")) if query.get("comp") == Some("delete") => Op::DeleteCname,

@@ -116,7 +116,9 @@ impl Oss {
         let list = move |cx: &mut Cx<'_>| {
             let bucket = find_bucket(cx, &name)?;
             let action = cx.meta.permission();
+            let limit = query.limit.to_string();
             let conditions = [
+                ("oss:MaxKeys", limit.as_str()),
                 ("oss:Prefix", query.prefix.as_str()),
                 ("oss:Delimiter", query.delimiter.as_str()),
             ];

@@ -13,6 +13,7 @@ mod list;
 mod meta;
 mod multipart;
 mod object;
+mod policy;
 mod read;
 mod source;
 mod stream;
@@ -35,6 +36,7 @@ pub use multipart::{
     PartStored,
 };
 pub use object::{DeleteKey, Fetched, GetOptions};
+pub use policy::PolicyView;
 pub use source::{Source, Whole};
 pub use stream::ObjectStream;
 pub(crate) use version::DELETE_MARKER;

@@ -117,7 +117,7 @@ fn s3_requests_find_their_operation() {
             GET /b?versions                          ListObjectVersions
             GET /b?bucketInfo                        ListObjects
             GET /b?object-lock                       GetBucketConfiguration
-            DELETE /b?policy                         DeleteBucketConfiguration
+            DELETE /b?policy                         DeleteBucketPolicy
             GET /b?metrics&id=1                      NotImplemented
             PATCH /b                                 MethodNotAllowed
             HEAD /b?acl                              NotImplemented
