@@ -235,7 +235,7 @@ fn render(dialect: Dialect, rule: &Encryption) -> Vec<u8> {
     let mut xml = Writer::new();
     match dialect {
         Dialect::Oss => xml.open(root),
-        Dialect::S3 => xml.open_in(root, super::render::S3_NAMESPACE),
+        Dialect::S3 => xml.open_in(root, crate::config::S3_NAMESPACE),
     };
     if let Some(name) = within {
         xml.open(name);

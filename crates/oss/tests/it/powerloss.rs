@@ -45,7 +45,7 @@ async fn step(world: &World, model: &mut Model, dice: &mut Dice, seed: u64) {
     let owner = root(OWNER);
     match dice.below(10) {
         0 | 1 => {
-            let gone = DeleteKey { key: key.clone(), if_match: None };
+            let gone = DeleteKey { key: key.clone(), ..DeleteKey::default() };
             world.oss.delete(&owner, bucket, gone).await.unwrap();
             model.remove(&(bucket, key));
         }

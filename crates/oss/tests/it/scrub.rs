@@ -124,7 +124,7 @@ fn rot_in_the_only_copy_is_named_until_the_object_goes_or_is_well() {
         scrub(&world).await;
         let rows = world.oss.damage(1000).await.unwrap();
         assert!(rows.len() == 3 && rows.iter().all(|row| row.found_at == found), "{rows:?}");
-        let gone = DeleteKey { key: "deleted".to_owned(), if_match: None };
+        let gone = DeleteKey { key: "deleted".to_owned(), ..DeleteKey::default() };
         world.oss.delete(&root(OWNER), BUCKET, gone).await.unwrap();
         assert_eq!(damaged(&world).await, ["healed", "overwritten"].map(object));
         world.put("overwritten", b"anew").await;

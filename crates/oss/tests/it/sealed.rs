@@ -164,6 +164,7 @@ fn a_clients_key_is_all_that_opens_what_it_sealed() {
             let source = CopySource {
                 bucket: BUCKET.to_owned(),
                 key: "k".to_owned(),
+                version: None,
                 conditions: reading(by).conditions,
             };
             let options = CopyOptions { encryption, ..CopyOptions::default() };
