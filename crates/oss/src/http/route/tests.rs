@@ -72,7 +72,7 @@ fn oss_requests_find_their_operation() {
             POST /b?cname&comp=token                 NotImplemented
             GET /b?lifecycle                         GetBucketConfiguration
             PUT /b?lifecycle                         NotImplemented
-            POST /b                                  NotImplemented
+            POST /b                                  PostObject
             GET /b/k?x-oss-process=style             NotImplemented
             HEAD /b/k?objectMeta                     GetObjectMeta
             POST /b/k?append&position=1              NotImplemented
