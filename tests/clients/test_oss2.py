@@ -345,3 +345,27 @@ def test_the_bucket_may_be_in_the_host_name(clients, cloud, bucket, version, hos
     assert clients.oss2(bucket, version).get_object("virtual/ü+").read() == b"host"
     url = store.sign_url("GET", "virtual/ü+", 60)
     assert requests.get(url, verify=cloud.ca_cert, timeout=30).content == b"host"
+
+
+def test_versions_are_kept_listed_and_deleted(store):
+    store.put_object("v", b"0")
+    config = oss2.models.BucketVersioningConfig()
+    config.status = oss2.BUCKET_VERSIONING_ENABLE
+    store.put_bucket_versioning(config)
+    assert store.get_bucket_versioning().status == "Enabled"
+    first = store.put_object("v", b"1").versionid
+    deleted = store.delete_object("v")
+    assert deleted.delete_marker
+    marker = deleted.versionid
+    with pytest.raises(oss2.exceptions.NoSuchKey):
+        store.get_object("v")
+    for version, body in (("null", b"0"), (first, b"1")):
+        assert store.get_object("v", params={"versionId": version}).read() == body
+
+    listed = store.list_object_versions()
+    assert [(line.versionid, line.is_latest) for line in listed.delete_marker] == [(marker, True)]
+    assert [line.versionid for line in listed.versions] == [first, "null"]
+    for version in (marker, first, "null"):
+        store.delete_object("v", params={"versionId": version})
+    left = store.list_object_versions()
+    assert not left.versions and not left.delete_marker

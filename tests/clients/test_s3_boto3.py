@@ -329,3 +329,40 @@ def test_a_key_beyond_the_limit_is_refused(s3, bucket):
     s3.put_object(Bucket=bucket, Key="k" * 1023, Body=b"x")
     status, code = refused(lambda: s3.put_object(Bucket=bucket, Key="k" * 1025, Body=b"x"))
     assert (status, code) == (400, "KeyTooLongError")
+
+
+def test_versions_are_kept_listed_and_deleted(s3, bucket):
+    assert "Status" not in s3.get_bucket_versioning(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="v", Body=b"0")
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    first = s3.put_object(Bucket=bucket, Key="v", Body=b"1")["VersionId"]
+    deleted = s3.delete_object(Bucket=bucket, Key="v")
+    assert deleted["DeleteMarker"] is True
+    assert refused(lambda: s3.get_object(Bucket=bucket, Key="v")) == (404, "NoSuchKey")
+    marker = deleted["VersionId"]
+    assert refused(lambda: s3.get_object(Bucket=bucket, Key="v", VersionId=marker)) == (
+        405,
+        "MethodNotAllowed",
+    )
+    for version, body in (("null", b"0"), (first, b"1")):
+        got = s3.get_object(Bucket=bucket, Key="v", VersionId=version)
+        assert (got["VersionId"], got["Body"].read()) == (version, body)
+
+    pages = s3.get_paginator("list_object_versions").paginate(
+        Bucket=bucket, PaginationConfig={"PageSize": 1}
+    )
+    lines = [
+        (line["VersionId"], line["IsLatest"])
+        for page in pages
+        for line in page.get("DeleteMarkers", []) + page.get("Versions", [])
+    ]
+    assert lines == [(marker, True), (first, False), ("null", False)]
+    done = s3.delete_objects(
+        Bucket=bucket,
+        Delete={"Objects": [{"Key": "v", "VersionId": version} for version, _ in lines]},
+    )
+    assert "Errors" not in done
+    assert {line["VersionId"] for line in done["Deleted"]} == {version for version, _ in lines}
+    left = s3.list_object_versions(Bucket=bucket)
+    assert "Versions" not in left and "DeleteMarkers" not in left

@@ -46,6 +46,12 @@ impl CloudFile {
         key.ok_or_else(|| "cloud.json names no log_key".to_owned())
     }
 
+    /// The region's id.
+    pub(crate) fn region(&self) -> Result<&str> {
+        let region = self.json.get("region").and_then(Json::text);
+        region.ok_or_else(|| "cloud.json names no region".to_owned())
+    }
+
     /// Where the certificate is that signs for this cloud.
     pub(crate) fn ca_cert(&self) -> Result<&str> {
         let path = self.json.get("ca_cert").and_then(Json::text);

@@ -1,4 +1,4 @@
-//! The project's chores: `cargo xtask up | test | check | bench`.
+//! The project's chores: `cargo xtask up | test | check | bench | conformance`.
 //!
 //! Depends on nothing but the standard library, so that it is built within seconds on a fresh
 //! machine. It installs what a chore needs, starts what a chore watches and stops all of it again.
@@ -14,6 +14,7 @@ mod args;
 mod bench;
 mod check;
 mod cloud;
+mod conformance;
 mod json;
 mod lanes;
 mod peer;
@@ -46,6 +47,8 @@ Commands:
   test    Run everything that must pass: Rust, both databases, outside clients
   check   Format, lint and tidiness
   bench   Measure a release build beside a peer in the same run
+  conformance
+          Run a suite that others wrote, and compare with what passed before
   help    Show this text
 
 `cargo xtask <COMMAND> --help` tells the options of a command.
@@ -75,6 +78,7 @@ fn dispatch(mut args: Args) -> Verdict {
         "test" => (test::HELP, test::run),
         "check" => (check::HELP, check::run),
         "bench" => (bench::HELP, bench::run),
+        "conformance" => (conformance::HELP, conformance::run),
         "help" | "--help" | "-h" => return show(HELP),
         other => return Err(format!("there is no command `{other}`; see `cargo xtask help`")),
     };

@@ -14,7 +14,7 @@ use crate::cloud::{Cloud, Life, free_port_base};
 use crate::lanes::{Counts, Lanes, Runner};
 use crate::postgres::Postgres;
 use crate::workspace::{Scratch, Workspace, read, write};
-use crate::{Result, Verdict, process, setup};
+use crate::{Result, Verdict, conformance, process, setup};
 use bill::Bills;
 use log::{Evidence, Keeper};
 use outside::Outside;
@@ -117,6 +117,8 @@ fn clients(
     if wanted("clients") {
         clients.against(lanes, &Backend::Sqlite);
         if clients.filter.is_empty() {
+            let python = clients.python.as_ref().map(|_| ()).map_err(Clone::clone);
+            conformance::packaged(workspace, lanes, &clients.awan, python);
             clients.outside.sample_pages(workspace, lanes);
         }
     }

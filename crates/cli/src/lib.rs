@@ -96,7 +96,7 @@ pub enum Command {
 pub fn run(command: Command) -> Result<ExitCode> {
     let done = match command {
         Command::Call(args) => call::run(args).map(|()| ExitCode::SUCCESS),
-        Command::Oss(args) => oss::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Oss(args) => oss::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Witness(args) => witness::run(&args),

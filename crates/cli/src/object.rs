@@ -1,6 +1,6 @@
 //! A client of object storage that speaks both dialects, OSS (signature V4) and S3 (SigV4), with the
 //! bucket in the path. What is written and read is checked against the checksums of the dialect:
-//! CRC-64/XZ in OSS, the MD5 in the ETag in S3. It does not retry and does not split large objects.
+//! CRC-64/XZ in OSS, the MD5 in the ETag in S3. It does not retry.
 
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -17,8 +17,11 @@ use crate::http::{Http, authority};
 use crate::profile::{Credentials, Profile};
 
 mod answer;
+mod multipart;
 mod sign;
 mod sums;
+
+pub use multipart::Part;
 
 use answer::{content_length, document, etag, text};
 use sums::{Summed, Sums};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use base::{AccountId, RequestId, Secret};
+use policy::{Asker, Party};
 
 use crate::Meta;
 
@@ -83,6 +84,17 @@ impl Caller {
     /// True where nobody signed.
     pub fn is_anonymous(&self) -> bool {
         self.kind == CallerKind::Anonymous
+    }
+
+    /// The principal as policies name it.
+    pub fn asker(&self) -> Asker<'_> {
+        let party = match &self.kind {
+            CallerKind::Root => Party::Root,
+            CallerKind::User { id, name } => Party::User { id, name },
+            CallerKind::AssumedRole { id, name, .. } => Party::Role { id, name },
+            CallerKind::Anonymous | CallerKind::System => Party::Unnamed,
+        };
+        Asker { account: self.account, party }
     }
 
     /// The principal's ARN: `acs:ram::<account>:user/<name>`.

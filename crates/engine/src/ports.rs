@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+pub use policy::Decision;
+
 use base::region::DataCentre;
 use base::{AccountId, ApiError, Secret, Time};
 use store::Tx;
@@ -17,17 +19,6 @@ pub struct KeyMaterial {
     pub secret: Secret<String>,
     /// The principal.
     pub caller: Caller,
-}
-
-/// What a policy answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// A statement allows, and none denies.
-    Allow,
-    /// A statement denies.
-    ExplicitDeny,
-    /// No statement allows.
-    ImplicitDeny,
 }
 
 /// A question to the policies of a principal.

@@ -1,4 +1,4 @@
-//! Who may do what: the caller's policies first, then the ACLs, then the agreement of the bucket's
+//! Who may do what: the caller's policies and the bucket's first, then the ACLs, then the agreement of the bucket's
 //! owner, and that of the caller where it writes to what is another's. Called inside the transaction that
 //! reads or writes.
 //!
@@ -9,15 +9,22 @@
 //! `public-read-write` bucket is neither overwritten nor deleted by others, and what is
 //! `public-read-write` in a private bucket is.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use base::ApiError;
+use base::{ApiError, Time};
 use engine::ports::Decision;
-use engine::{Cx, Kind};
+use engine::{CallerKind, Cx, Kind, RequestInfo};
+use policy::bucket::{BucketPolicy, Home, Says};
+use policy::{Facts, Malformed};
 
 use crate::model::{Acl, Bucket};
 use crate::tables;
 use crate::tables::object::Object;
+
+/// What the owner's root may whatever the bucket's policy says, and no other account may.
+const POLICY_ACTIONS: [&str; 3] =
+    ["oss:GetBucketPolicy", "oss:PutBucketPolicy", "oss:DeleteBucketPolicy"];
 
 /// What an operation needs, in the terms of an ACL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,15 +130,16 @@ pub(crate) fn require_write(
 /// Requires that the caller may do this to the bucket or object, and that its owner's agreement
 /// grants it.
 ///
-/// An explicit deny wins. Policies allow only within the caller's own account; another account, or
-/// nobody, comes in through an ACL alone. Who has signed needs an agreement of its own account too, to write
+/// An explicit deny wins, wherever it stands. A caller's own policies allow only within its own account;
+/// another account, or nobody, comes in through the bucket's policy or an ACL alone. Who has signed needs an agreement of its own account too, to write
 /// to another's or to copy from there: no ACL stands in for it.
 ///
 /// # Errors
 /// `AccessDenied`, and those of the agreement.
 pub fn require(cx: &mut Cx<'_>, bucket: &Bucket, ask: Ask<'_>) -> Result<(), ApiError> {
     let resource = ask.key.map_or_else(|| bucket.arn(), |key| bucket.object_arn(key));
-    let decision = cx.decide(ask.action, &resource, bucket.owner, ask.conditions)?;
+    let own = cx.decide(ask.action, &resource, bucket.owner, ask.conditions)?;
+    let decision = with_bucket_policy(cx, bucket, &ask, &resource, own)?;
     let allowed = match decision {
         Decision::Allow => true,
         Decision::ExplicitDeny => false,
@@ -148,6 +156,79 @@ pub fn require(cx: &mut Cx<'_>, bucket: &Bucket, ask: Ask<'_>) -> Result<(), Api
         cx.require_agreement(cx.caller.account)?;
     }
     cx.require_agreement(bucket.owner)
+}
+
+/// What the caller's own policies and the bucket's say together.
+///
+/// The bucket's policy can let in whom their own policies leave out. Where it lets in another account, its
+/// users need that account's leave too, and where it names an account as a whole, its own policies say
+/// which of its users. It is not asked of the cloud itself, nor of the owner's root about the policy: no
+/// policy can lock its owner out for good.
+fn with_bucket_policy(
+    cx: &mut Cx<'_>,
+    bucket: &Bucket,
+    ask: &Ask<'_>,
+    resource: &str,
+    own: Decision,
+) -> Result<Decision, ApiError> {
+    let Some(text) = &bucket.settings.policy else { return Ok(own) };
+    let caller = cx.caller;
+    let about_policy = POLICY_ACTIONS.contains(&ask.action);
+    let owns = caller.account == bucket.owner;
+    let exempt = match caller.kind {
+        CallerKind::System => true,
+        CallerKind::Root => owns && about_policy,
+        _ => false,
+    };
+    if own == Decision::ExplicitDeny || exempt {
+        return Ok(own);
+    }
+    let policy = compile(bucket, text)
+        .map_err(|reason| ApiError::internal(format!("a stored bucket policy: {reason}")))?;
+    let (request, now) = (cx.request, cx.now);
+    let values = |key: &str| condition_values(request, now, ask.conditions, key);
+    let facts = Facts { action: ask.action, resource, asker: caller.asker(), values: &values };
+    match policy.says(&facts) {
+        Says::Denies => Ok(Decision::ExplicitDeny),
+        Says::Nothing => Ok(own),
+        // The policy itself stays with the owner's account, whatever it says.
+        _ if about_policy && !owns => Ok(own),
+        _ if !owns && !caller.is_anonymous() => {
+            cx.decide(ask.action, resource, caller.account, ask.conditions)
+        }
+        // A session that was narrowed stays so.
+        Says::Allows if caller.session_policy.is_none() => Ok(Decision::Allow),
+        Says::Allows | Says::AllowsAccount => Ok(own),
+    }
+}
+
+/// A policy as the one of this bucket.
+///
+/// # Errors
+/// What is wrong with it, for its author.
+pub(crate) fn compile(bucket: &Bucket, text: &str) -> Result<BucketPolicy, Malformed> {
+    BucketPolicy::parse(text, Home { owner: bucket.owner, bucket: &bucket.name })
+}
+
+/// What a request says under a condition key of a bucket's policy.
+fn condition_values<'a>(
+    request: &'a RequestInfo,
+    now: Time,
+    more: &[(&str, &'a str)],
+    key: &str,
+) -> Vec<Cow<'a, str>> {
+    match key {
+        "acs:CurrentTime" => vec![now.iso().into()],
+        "acs:SecureTransport" => vec![if request.secure { "true" } else { "false" }.into()],
+        "acs:SourceIp" if !request.source_ip.is_empty() => vec![request.source_ip.as_str().into()],
+        "acs:UserAgent" if !request.user_agent.is_empty() => {
+            vec![request.user_agent.as_str().into()]
+        }
+        _ => {
+            let same = more.iter().filter(|(name, _)| *name == key);
+            same.map(|(_, value)| Cow::Borrowed(*value)).collect()
+        }
+    }
 }
 
 /// Whether the provider's people may read this under a privilege, which takes the place of the tenant's

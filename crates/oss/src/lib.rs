@@ -7,6 +7,7 @@
 //! | `model` | the words: what goes in and comes out of an operation | know SQL or bytes |
 //! | [`digest`] | the checksums of a body | decide which are wanted |
 //! | [`access`] | who may: policies, then ACLs, then the owner's agreement | parse policies |
+//! | `config` | what configurations of a bucket say that are acted upon, and their XML | store them |
 //! | `blob` | bytes: append-only segments, group sync, verified reads, giving space back | know buckets or keys |
 //! | `tables` | rows: every statement of this crate | decide |
 //! | [`http`] | both dialects, as thin skins over [`ops`] | decide |
@@ -15,7 +16,7 @@
 //! # How a write goes
 //! The operation authorizes on a snapshot and asks [`engine::places::decide`] for a
 //! [`engine::places::Placement`]; without one no byte can be written. The body streams into extents of a segment in constant
-//! memory, digested off the network's path. `fdatasync` makes them durable, one call for everybody
+//! memory, digested and sealed off the network's path (each extent under a key of its own, made of the account's). `fdatasync` makes them durable, one call for everybody
 //! who waits, in every data centre of the placement. Then **one** transaction authorizes and decides
 //! again, checks conditions against the current row, writes rows, counters, usage and audit entry (whose
 //! leaf states in public where how many objects are more or fewer), and hands the replaced body to the
@@ -26,15 +27,20 @@
 //! # How a read goes
 //! Authorization and look-up share one snapshot. A pin taken before it keeps the reclaimer off the
 //! body until the stream is dropped, so a reader sees the bytes of its snapshot whole, whatever is
-//! overwritten meanwhile. Every extent is read whole and its CRC-64 verified before a byte leaves.
+//! overwritten meanwhile. Every extent is read whole, its CRC-64 verified, and opened in place
+//! before a byte leaves.
 //!
 //! # Invariants
+//! - No byte of a body is written in clear.
 //! - A row refers only to bytes that were synced, in every copy, before the row was committed.
 //! - Every byte of a sealed segment is either referred to, waiting in `oss_free`, or in `oss_hole`.
+//! - `oss_object` is what a plain read or listing sees: the current version of each key. A key with rows in
+//!   `oss_version` and none there has a delete marker as its newest.
 //! - `oss_bucket_stat` and the usage level change in the commit that changes the rows they sum.
 
 pub mod access;
 pub(crate) mod blob;
+pub(crate) mod config;
 pub mod digest;
 pub mod error;
 pub mod http;
@@ -44,7 +50,9 @@ mod ops;
 pub(crate) mod tables;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base::ApiError;
 use engine::Cloud;
@@ -62,6 +70,9 @@ pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
         include_str!("../schema/0002.sql"),
         include_str!("../schema/0003.sql"),
         include_str!("../schema/0004.sql"),
+        include_str!("../schema/0005.sql"),
+        include_str!("../schema/0006.sql"),
+        include_str!("../schema/0007.sql"),
     ],
 };
 
@@ -80,6 +91,10 @@ pub fn sites_in_use(tx: &mut store::Tx<'_>) -> Result<BTreeMap<String, u64>, Api
 
 /// Seconds between two looks for lost copies.
 const REPAIR_ROUNDS: u32 = 60;
+/// From the start of the program to that of the first scrub, which is not to slow a start down.
+const SCRUB_AFTER: Duration = Duration::from_secs(600);
+/// From the start of one scrub to that of the next, at least.
+const SCRUB_EVERY: Duration = Duration::from_secs(86_400);
 
 /// The object storage of one data directory. Clones share it.
 #[derive(Clone)]
@@ -89,6 +104,9 @@ pub(crate) struct Inner {
     pub(crate) cloud: Arc<Cloud>,
     pub(crate) blobs: Arc<blob::Blobs>,
     pub(crate) reads: Arc<meter::ReadMeter>,
+    pub(crate) keys: ops::Keys,
+    /// What all rounds of the scrub came to. Whoever holds it scrubs.
+    scrubbed: tokio::sync::Mutex<ScrubReport>,
 }
 
 impl Oss {
@@ -107,11 +125,13 @@ impl Oss {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_with(cloud: Arc<Cloud>, limits: Limits) -> Result<Self, ApiError> {
-        let (db, clock) = (cloud.db.clone(), Arc::clone(&cloud.clock));
+        let db = cloud.db.clone();
+        let doors = (Arc::clone(&cloud.clock), Arc::clone(&cloud.rng));
         let home = cloud.region.centres(&cloud.region.id).next().map(|centre| centre.site.as_str());
-        let blobs = blob::Blobs::open(db, clock, &cloud.data_dir.join("oss"), home, limits)?;
+        let blobs = blob::Blobs::open(db, doors, &cloud.data_dir.join("oss"), home, limits)?;
         let reads = Arc::new(meter::ReadMeter::default());
-        Ok(Self(Arc::new(Inner { cloud, blobs, reads })))
+        let (keys, scrubbed) = (ops::Keys::default(), tokio::sync::Mutex::default());
+        Ok(Self(Arc::new(Inner { cloud, blobs, reads, keys, scrubbed })))
     }
 
     /// What the whole program shares.
@@ -121,8 +141,16 @@ impl Oss {
 
     /// Flushes the usage of reads and gives freed space back, every second until `stop`; then flushes
     /// once more. Lost copies are made anew at once, then every minute and where a reader found one
-    /// missing. The program runs this beside its listeners and waits for it when it drains.
+    /// missing. Everything is scrubbed once a day, as slowly as the limits say. The program runs this beside its listeners and waits for it when it drains.
     pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
+        tokio::select! {
+            () = self.keep_up(stop) => {}
+            // Nothing is lost where it ends in between: the next one begins anew.
+            () = self.scrub_daily() => {}
+        }
+    }
+
+    async fn keep_up(&self, stop: impl Future<Output = ()> + Send) {
         let mut stop = std::pin::pin!(stop);
         let mut rounds = 0_u32;
         loop {
@@ -168,6 +196,75 @@ impl Oss {
     /// Where the database or a disk refuses.
     pub async fn repair(&self) -> Result<usize, ApiError> {
         self.0.blobs.repair().await
+    }
+
+    /// Scrubs for ever, unless the limits say that nobody does.
+    async fn scrub_daily(&self) {
+        let Some(rate) = NonZeroU64::new(self.0.blobs.limits.scrub_bytes_per_second) else {
+            return std::future::pending().await;
+        };
+        let mut begin = tokio::time::Instant::now() + SCRUB_AFTER;
+        loop {
+            tokio::time::sleep_until(begin).await;
+            begin += SCRUB_EVERY;
+            if let Err(error) = self.scrub_at(Some(rate)).await {
+                tracing::error!(?error, "scrub; the next round begins anew");
+            }
+            begin = begin.max(tokio::time::Instant::now());
+        }
+    }
+
+    /// Reads every copy of everything that is stored, at once and as fast as it goes: mends bad copies from
+    /// good ones, and records what no copy has.
+    ///
+    /// # Errors
+    /// Where the database or a disk refuses.
+    pub async fn scrub(&self) -> Result<ScrubReport, ApiError> {
+        self.scrub_at(None).await
+    }
+
+    async fn scrub_at(&self, rate: Option<NonZeroU64>) -> Result<ScrubReport, ApiError> {
+        let mut totals = self.0.scrubbed.lock().await;
+        let before = *totals;
+        let progress = |report: &ScrubReport| {
+            totals.bytes = before.bytes + report.bytes;
+            totals.damaged = before.damaged + report.damaged;
+            totals.mended = before.mended + report.mended;
+            self.show_scrub(&totals);
+        };
+        let report = self.0.blobs.scrub(rate, progress).await?;
+        let cloud = &self.0.cloud;
+        cloud.metrics.gauge(
+            "awan_oss_scrub_finished_seconds",
+            "When the last scrub that came to its end did, Unix time.",
+            cloud.clock.now().secs(),
+        );
+        cloud.metrics.gauge(
+            "awan_oss_scrub_lost",
+            "Pieces of bodies that the last whole scrub found in no copy, and rows that do not read.",
+            tables::int(report.lost + report.rows),
+        );
+        tracing::info!(?report, "scrubbed");
+        Ok(report)
+    }
+
+    fn show_scrub(&self, totals: &ScrubReport) {
+        let metrics = &self.0.cloud.metrics;
+        for (name, help, value) in [
+            ("awan_oss_scrub_bytes_total", "Bytes that scrubs read.", totals.bytes),
+            ("awan_oss_scrub_damaged_total", "Bad copies that scrubs found.", totals.damaged),
+            ("awan_oss_scrub_mended_total", "Copies that scrubs mended.", totals.mended),
+        ] {
+            metrics.gauge(name, help, tables::int(value));
+        }
+    }
+
+    /// What scrubs found in no copy and is still so, at most so many.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn damage(&self, limit: usize) -> Result<Vec<Damage>, ApiError> {
+        self.0.cloud.db.read(move |tx| tables::damage::list(tx, limit)).await
     }
 
     /// How much space the segments take, all copies together.

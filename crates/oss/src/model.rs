@@ -1,6 +1,6 @@
 //! The words of object storage: what callers give and get. Plain data; no dialect, no SQL.
 
-use base::{AccountId, RequestId, Time};
+use base::{AccountId, RequestId, Secret, Time};
 use engine::places::Want;
 use engine::{Caller, Meta, RequestInfo, Session};
 use serde::{Deserialize, Serialize};
@@ -170,6 +170,8 @@ pub struct ReadConditions {
     pub if_modified_since: Option<Time>,
     /// `If-Unmodified-Since`; whole seconds.
     pub if_unmodified_since: Option<Time>,
+    /// The key to read with: an object that is sealed under a client's key takes just that, others none.
+    pub customer_key: Option<CustomerKey>,
 }
 
 /// Conditions of a write, checked against the current object in the commit itself.
@@ -244,6 +246,8 @@ pub struct PutOptions {
     pub conditions: WriteConditions,
     /// What was promised about the body.
     pub expected: Expected,
+    /// What it is to be sealed as; the bucket's default where not told.
+    pub encryption: Option<Wanted>,
 }
 
 /// What came of storing an object or completing an upload.
@@ -260,7 +264,9 @@ pub struct Stored {
     /// The checksums that were asked for.
     pub checksums: Vec<Checksum>,
     /// The version's id; `None` while the bucket has no versioning.
-    pub version: Option<String>,
+    pub version: Option<VersionId>,
+    /// How it is sealed.
+    pub encryption: Option<Encryption>,
 }
 
 /// An object but for its body.
@@ -291,7 +297,7 @@ pub struct ObjectInfo {
     /// What else is known about it.
     pub facts: Facts,
     /// The version's id; `None` while the bucket has no versioning.
-    pub version: Option<String>,
+    pub version: Option<VersionId>,
 }
 
 impl ObjectInfo {
@@ -354,13 +360,163 @@ pub struct Bucket {
 /// What the requests to a bucket obey. Read with the bucket, so small; a configuration that only its own
 /// requests or a task look at is a document of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Settings {}
+pub struct Settings {
+    /// Whether it keeps versions.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub versioning: Versioning,
+    /// What new objects are sealed as that ask for nothing; the account's key where it is not told.
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
+    /// The bucket's policy, as it was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// Whether a bucket keeps versions of its objects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Versioning {
+    /// It never did.
+    #[default]
+    Unversioned,
+    /// Every write makes a version of its own.
+    Enabled,
+    /// It did. Those that there are stay; every write makes the one null version anew.
+    Suspended,
+}
+
+/// Which version of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VersionId(i64);
+
+impl VersionId {
+    /// The version that is there without versioning.
+    pub const NULL: Self = Self(0);
+
+    pub(crate) const fn of(number: i64) -> Self {
+        Self(number)
+    }
+
+    pub(crate) const fn number(self) -> i64 {
+        self.0
+    }
+
+    pub(crate) const fn is_null(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Reads what is displayed: `null`, or 16 lower-case hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text == "null" {
+            return Some(Self::NULL);
+        }
+        let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        let number = i64::from_str_radix(text, 16).ok().filter(|number| *number > 0)?;
+        (text.len() == 16 && text.bytes().all(digit)).then_some(Self(number))
+    }
+}
+
+impl std::fmt::Display for VersionId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.is_null() { f.write_str("null") } else { write!(f, "{:016x}", self.0) }
+    }
+}
+
+/// A key, or one version of it. A key alone is its current version.
+#[derive(Clone, Copy, Debug)]
+pub struct At<'k> {
+    /// The key.
+    pub key: &'k str,
+    /// The version, where one is named.
+    pub version: Option<VersionId>,
+}
+
+impl<'k> From<&'k str> for At<'k> {
+    fn from(key: &'k str) -> Self {
+        Self { key, version: None }
+    }
+}
+
+impl<'k> From<&'k String> for At<'k> {
+    fn from(key: &'k String) -> Self {
+        Self::from(key.as_str())
+    }
+}
 
 /// What is known about an object besides what its client said about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Facts {}
+pub struct Facts {
+    /// How its bytes are sealed; not told where they were stored in clear, before there were keys.
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
+}
+
+/// How an object's bytes are sealed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Encryption {
+    /// Under the key of the account that owns the bucket.
+    #[serde(rename = "A")]
+    Aes256,
+    /// Under a key that is made of the account's for this name; empty for the account's default.
+    #[serde(rename = "K")]
+    Kms(String),
+    /// Under a key that only the client has (SSE-C).
+    #[serde(rename = "C")]
+    Customer {
+        /// The Base64 of the key's MD5, as the client sent it and is told it.
+        #[serde(rename = "m")]
+        md5: String,
+        /// What the verifier was salted with.
+        #[serde(rename = "s")]
+        salt: String,
+        /// What tells the key from others, and not what it is.
+        #[serde(rename = "v")]
+        verifier: String,
+    },
+}
+
+/// A key that a client brings with a request (SSE-C). It is not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CustomerKey {
+    /// The key.
+    pub key: Secret<[u8; 32]>,
+    /// The Base64 of its MD5, checked.
+    pub md5: String,
+}
+
+/// The encryption that a request asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Under a key that we keep: never [`Encryption::Customer`].
+    Managed(Encryption),
+    /// Under this key of the client's.
+    Customer(CustomerKey),
+}
+
+impl Wanted {
+    /// The key that the client brings, if it does.
+    pub fn customer(&self) -> Option<&CustomerKey> {
+        match self {
+            Self::Managed(_) => None,
+            Self::Customer(key) => Some(key),
+        }
+    }
+}
 
 impl Bucket {
+    /// What a version is called in its answers: nothing, before the bucket ever had versioning.
+    pub(crate) fn version_id(&self, number: i64) -> Option<VersionId> {
+        self.is_versioned().then_some(VersionId(number))
+    }
+
+    /// Whether there can be more versions of a key than the current one.
+    pub(crate) fn is_versioned(&self) -> bool {
+        self.settings.versioning != Versioning::Unversioned
+    }
+
     /// The ARN of the bucket: `acs:oss:*:<owner>:<bucket>`.
     pub fn arn(&self) -> String {
         format!("acs:oss:*:{}:{}", self.owner, self.name)
@@ -405,12 +561,54 @@ impl Redundancy {
 /// What is in a bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BucketStat {
-    /// Objects.
+    /// Objects: current versions.
     pub objects: u64,
     /// Multipart uploads under way.
     pub uploads: u64,
-    /// Bytes of objects and of uploaded parts.
+    /// Bytes of objects, of all their versions, and of uploaded parts.
     pub bytes: u64,
     /// Of these, bytes of parts.
     pub part_bytes: u64,
+    /// Versions behind the current one of their key.
+    pub versions: u64,
+    /// Delete markers.
+    pub markers: u64,
+    /// Bytes of the versions behind, which are part of `bytes`.
+    pub version_bytes: u64,
+}
+
+/// What a round of the scrub came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScrubReport {
+    /// Bytes read, of all copies.
+    pub bytes: u64,
+    /// Bad or missing copies of pieces of bodies.
+    pub damaged: u64,
+    /// Those written anew from good ones. Copies whose file is missing are made anew by the repair.
+    pub mended: u64,
+    /// Pieces of bodies that no copy has.
+    pub lost: u64,
+    /// Rows of bodies that do not read.
+    pub rows: u64,
+}
+
+/// Bytes of an object, or of a part of an upload, that no copy has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The bucket's name.
+    pub bucket: String,
+    /// The object's key.
+    pub key: String,
+    /// The upload's id; empty for an object.
+    pub upload: String,
+    /// The part's number; 0 for an object.
+    pub part: u32,
+    /// The segment's number; 0 where the row itself does not read.
+    pub segment: u32,
+    /// The first byte in the segment.
+    pub start: u32,
+    /// So many bytes.
+    pub length: u32,
+    /// When it was found first.
+    pub found_at: Time,
 }

@@ -211,7 +211,12 @@ impl Authority for Ram {
         ask: &Ask<'_>,
     ) -> Result<Decision, ApiError> {
         let values = |key: &str| condition_values(caller, ask, key);
-        let facts = Facts { action: ask.action, resource: ask.resource, caller, values: &values };
+        let facts = Facts {
+            action: ask.action,
+            resource: ask.resource,
+            asker: caller.asker(),
+            values: &values,
+        };
         let decision = match &caller.kind {
             CallerKind::System => return Ok(Decision::Allow),
             CallerKind::Anonymous => return Ok(Decision::ImplicitDeny),

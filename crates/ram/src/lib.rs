@@ -2,7 +2,7 @@
 //! that STS gives out.
 //!
 //! # The map
-//! - [`policy`]: the policy language. Pure: no database, no clock.
+//! - [`policy`]: the policies of the system; the language is the crate of that name.
 //! - [`Ram`] (`authority`): what the rest of the cloud asks, behind
 //!   [`engine::ports::Authority`]: whose key is this, and may they do that. It runs for every object
 //!   request, so it keeps what it read in memory, for exactly as long as nothing changed (`cache`).

@@ -10,15 +10,17 @@ const SERVICES: [&str; 8] = ["ram", "agreement", "billing", "oss", "ecs", "rds",
 fn may_import(name: &str) -> Option<&'static [&'static str]> {
     Some(match name {
         "base" | "xtask" => &[],
-        "store" | "wire" | "tlog" => &["base"],
+        "store" | "wire" | "tlog" | "policy" => &["base"],
         "terms" => &["tlog", "base"],
-        "engine" => &["store", "wire", "tlog", "terms", "base"],
+        "engine" => &["policy", "store", "wire", "tlog", "terms", "base"],
         "cli" => &["wire", "tlog", "terms", "base"],
         "portal" => &["engine", "store", "tlog", "terms", "base"],
         "testkit" => &["engine", "store", "terms", "base"],
         "query-engine" => &["engine", "base"],
         "agreement" | "billing" => &["engine", "store", "wire", "tlog", "terms", "base"],
-        service if SERVICES.contains(&service) => &["engine", "store", "wire", "terms", "base"],
+        service if SERVICES.contains(&service) => {
+            &["engine", "policy", "store", "wire", "terms", "base"]
+        }
         "awan" => &[
             "ram",
             "agreement",

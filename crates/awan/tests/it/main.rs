@@ -9,6 +9,7 @@ mod dice;
 mod mirrors;
 mod program;
 mod server;
+mod storage_verbs;
 mod tenants;
 mod web;
 mod witnesses;

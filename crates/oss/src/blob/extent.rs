@@ -1,8 +1,9 @@
 //! Extents: where a piece of a body is, and what it must read as. Also their packed form in rows.
 
+use super::seal::OVERHEAD;
 use crate::blob::Error;
 
-/// The largest extent, bytes. A range read reads whole extents, so this bounds what it reads in vain.
+/// The largest extent, bytes before they are sealed. A range read reads whole extents, so this bounds what it reads in vain.
 pub(crate) const EXTENT_BYTES_MAX: usize = 1 << 20;
 /// A body of at most so many extents has them in its own row.
 pub(crate) const INLINE_EXTENTS_MAX: usize = 64;
@@ -18,15 +19,23 @@ pub(crate) struct Extent {
     pub(crate) segment: u32,
     /// Its first byte in the segment.
     pub(crate) start: u32,
-    /// Its length, bytes; never 0.
+    /// Its length as it is stored, bytes; never 0.
     pub(crate) len: u32,
-    /// CRC-64/XZ of its bytes.
+    /// CRC-64/XZ of the bytes as they are stored, so that to check them takes no key.
     pub(crate) crc64: u64,
+    /// The number of the key that it is sealed under; 0 for bytes in clear. It is a column beside the packed
+    /// extents, which all have the same.
+    pub(crate) seal: i64,
 }
 
 impl Extent {
     pub(crate) fn range(&self) -> Range {
         Range { segment: self.segment, start: self.start.into(), len: self.len.into() }
+    }
+
+    /// How many bytes of the body it is.
+    pub(crate) fn plain_len(&self) -> u32 {
+        if self.seal == 0 { self.len } else { self.len.saturating_sub(OVERHEAD as u32) }
     }
 }
 
@@ -44,6 +53,11 @@ impl Range {
     }
 }
 
+/// The number of the key that extents are sealed under, which are stored together.
+pub(crate) fn seal_of(extents: &[Extent]) -> i64 {
+    extents.first().map_or(0, |extent| extent.seal)
+}
+
 /// Twenty bytes each, little-endian: segment, start, length, CRC-64.
 pub(crate) fn pack(extents: &[Extent]) -> Vec<u8> {
     let mut out = Vec::with_capacity(extents.len() * PACKED_LEN);
@@ -56,21 +70,21 @@ pub(crate) fn pack(extents: &[Extent]) -> Vec<u8> {
     out
 }
 
-/// Reads what [`pack`] wrote.
-pub(crate) fn unpack(packed: &[u8]) -> Result<Vec<Extent>, Error> {
+/// Reads what [`pack`] wrote beside the number of a key.
+pub(crate) fn unpack(packed: &[u8], seal: i64) -> Result<Vec<Extent>, Error> {
     let (records, rest) = packed.as_chunks::<PACKED_LEN>();
     if !rest.is_empty() {
         return Err(Error::Row(format!("{} bytes are no whole number of extents", packed.len())));
     }
-    Ok(records.iter().map(unpack_one).collect())
+    Ok(records.iter().map(|record| unpack_one(record, seal)).collect())
 }
 
-fn unpack_one(record: &[u8; PACKED_LEN]) -> Extent {
+fn unpack_one(record: &[u8; PACKED_LEN], seal: i64) -> Extent {
     let word = |at: usize| {
         u32::from_le_bytes([record[at], record[at + 1], record[at + 2], record[at + 3]])
     };
     let crc64 = u64::from(word(16)) << 32 | u64::from(word(12));
-    Extent { segment: word(0), start: word(4), len: word(8), crc64 }
+    Extent { segment: word(0), start: word(4), len: word(8), crc64, seal }
 }
 
 #[cfg(test)]
@@ -80,15 +94,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn extents_come_back_from_their_packed_form(fields: Vec<(u32, u32, u32, u64)>) {
-            let extent = |(segment, start, len, crc64)| Extent { segment, start, len, crc64 };
+        fn extents_come_back_from_their_packed_form(fields: Vec<(u32, u32, u32, u64)>, seal: i64) {
+            let extent = |(segment, start, len, crc64)| Extent { segment, start, len, crc64, seal };
             let extents: Vec<Extent> = fields.into_iter().map(extent).collect();
-            prop_assert_eq!(unpack(&pack(&extents)).ok(), Some(extents));
+            prop_assert_eq!(unpack(&pack(&extents), seal).ok(), Some(extents));
         }
 
         #[test]
         fn any_bytes_unpack_or_are_refused(bytes: Vec<u8>) {
-            prop_assert_eq!(unpack(&bytes).is_ok(), bytes.len() % 20 == 0);
+            prop_assert_eq!(unpack(&bytes, 0).is_ok(), bytes.len() % 20 == 0);
         }
     }
 }

@@ -3,11 +3,12 @@
 //! A writer reserves room, writes extents of at most 1 MiB at offsets of its own, and shares its
 //! `fdatasync` with everybody else ([`segment`]). Where the bytes belong to several data centres, the
 //! segment is the same file in each of them, and nothing is acknowledged before all have it. A reader gets
-//! whole extents whose CRC-64 fits, from whichever copy has them ([`read`]); lost copies are made anew
-//! ([`repair`]). Freed bytes are punched out of the files once nobody reads them, and a segment that is
+//! whole extents whose CRC-64 fits, opened under their body's key ([`seal`]), from whichever copy has them
+//! ([`read`]); lost copies are made anew ([`repair`]), and what nobody reads is read all the same
+//! ([`scrub`]). Freed bytes are punched out of the files once nobody reads them, and a segment that is
 //! dead altogether is removed ([`reclaim`], [`recover`]). Offsets are never used twice.
 //!
-//! Not here: what the bytes are. Buckets, keys and permissions are unknown on this side.
+//! Not here: what the bytes are, and whose keys they are sealed under. Buckets, keys and permissions are unknown on this side.
 
 mod dirs;
 pub(crate) mod extent;
@@ -16,6 +17,8 @@ mod read;
 mod reclaim;
 mod recover;
 mod repair;
+mod scrub;
+pub(crate) mod seal;
 pub(crate) mod segment;
 mod write;
 
@@ -27,13 +30,14 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use base::{ApiError, Clock};
+use base::{ApiError, Clock, Rng};
 use store::Db;
 
 use dirs::Dirs;
 
 pub(crate) use extent::{Extent, Range};
 pub(crate) use pins::Pins;
+pub(crate) use seal::BodyKey;
 pub(crate) use segment::Segment;
 pub(crate) use write::Written;
 
@@ -59,6 +63,8 @@ pub struct Limits {
     pub buffered_bytes_max: usize,
     /// Segment files kept open for reading.
     pub files_max: usize,
+    /// The scrub reads so many bytes a second; 0: there is none but when it is asked for.
+    pub scrub_bytes_per_second: u64,
 }
 
 impl Default for Limits {
@@ -68,6 +74,7 @@ impl Default for Limits {
             segment_extents_max: 500_000,
             buffered_bytes_max: 32 << 20,
             files_max: 512,
+            scrub_bytes_per_second: 20 << 20,
         }
     }
 }
@@ -95,6 +102,9 @@ pub(crate) enum Error {
     /// The bytes are not those that were written.
     #[error("segment {segment} is damaged at {start} ({len} bytes)")]
     Damaged { segment: u32, start: u32, len: u32 },
+    /// The bytes are those that were written, but another key sealed them.
+    #[error("segment {segment} does not open at {start} under the key of its row")]
+    Closed { segment: u32, start: u32 },
     /// A row does not make sense.
     #[error("a stored row is damaged: {0}")]
     Row(String),
@@ -115,7 +125,7 @@ impl From<Error> for ApiError {
         match &error {
             Error::Full(cause) => Self::new(&error::STORAGE_FULL).detail(cause),
             Error::Io(cause) => Self::internal(format!("{error}: {cause}")),
-            Error::Damaged { .. } | Error::Row(_) => Self::internal(error),
+            Error::Damaged { .. } | Error::Closed { .. } | Error::Row(_) => Self::internal(error),
         }
     }
 }
@@ -153,8 +163,9 @@ struct Condemned {
 pub(crate) struct Blobs {
     db: Db,
     clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
     dirs: Dirs,
-    limits: Limits,
+    pub(crate) limits: Limits,
     /// The size of a file-system block: what can be punched out.
     block: u64,
     lanes: Mutex<Lanes>,
@@ -182,7 +193,7 @@ impl Blobs {
     /// a data centre, so that a disk which takes no bytes is found now. Blocks.
     pub(crate) fn open(
         db: Db,
-        clock: Arc<dyn Clock>,
+        (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>),
         root: &Path,
         home: Option<&str>,
         limits: Limits,
@@ -195,6 +206,7 @@ impl Blobs {
         let blobs = Self {
             db,
             clock,
+            rng,
             dirs,
             limits,
             block,

@@ -1,4 +1,4 @@
-//! Reading extents: whole, verified, without a thread where the page cache has them.
+//! Reading extents: whole, verified, opened in place, without a thread where the page cache has them.
 
 use std::fs::File;
 use std::io::{self, IoSliceMut};
@@ -11,7 +11,8 @@ use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use wire::object::checksum::crc64;
 
 use super::extent::EXTENT_BYTES_MAX;
-use super::{Blobs, Error, Extent, blocking, lock};
+use super::seal::{OVERHEAD, SALT_LEN, TAG_LEN};
+use super::{Blobs, BodyKey, Error, Extent, blocking, lock};
 
 /// Memory for large extents, used again: getting a megabyte from the system and clearing it costs as
 /// much as reading it from the page cache.
@@ -23,7 +24,7 @@ const SPARE_MAX: usize = 16;
 /// Smaller ones come from the allocator, which is fast enough.
 const POOLED_BYTES_MIN: usize = 64 << 10;
 
-struct Pooled {
+pub(super) struct Pooled {
     bytes: Vec<u8>,
     home: Arc<Buffers>,
 }
@@ -44,10 +45,14 @@ impl Drop for Pooled {
 }
 
 impl Buffers {
-    fn take(self: &Arc<Self>, len: usize) -> Pooled {
+    pub(super) fn take(self: &Arc<Self>, len: usize) -> Pooled {
         let spare = if len >= POOLED_BYTES_MIN { lock(&self.0).pop() } else { None };
         let mut bytes = spare.unwrap_or_else(|| {
-            Vec::with_capacity(if len >= POOLED_BYTES_MIN { EXTENT_BYTES_MAX } else { len })
+            Vec::with_capacity(if len >= POOLED_BYTES_MIN {
+                EXTENT_BYTES_MAX + OVERHEAD
+            } else {
+                len
+            })
         });
         // What an earlier reader left in it is overwritten or never shown.
         bytes.resize(len, 0);
@@ -58,22 +63,26 @@ impl Buffers {
 impl Blobs {
     /// The extent, if the page cache has its first copy; never waits for the disk. Whatever is wrong with
     /// it, [`Self::read`] finds out, and turns to the other copies.
-    pub(crate) fn read_cached(&self, extent: &Extent) -> Option<Bytes> {
+    pub(crate) fn read_cached(&self, extent: &Extent, key: Option<&BodyKey>) -> Option<Bytes> {
         let segment = self.segment(extent.segment).ok()?;
         let file = segment.copies().next().flatten()?;
         let mut buffer = self.buffers.take(extent.len as usize);
         let read = read_nowait(file, &mut buffer.bytes, extent.start.into()).unwrap_or(false);
-        (read && fits(extent, &buffer)).then(|| Bytes::from_owner(buffer))
+        if read && fits(extent, &buffer) { open(buffer, extent, key).ok() } else { None }
     }
 
     /// The extent, from wherever it is.
-    pub(crate) async fn read(self: &Arc<Self>, extent: Extent) -> Result<Bytes, Error> {
+    pub(crate) async fn read(
+        self: &Arc<Self>,
+        extent: Extent,
+        key: Option<BodyKey>,
+    ) -> Result<Bytes, Error> {
         let blobs = Arc::clone(self);
-        blocking(move || blobs.read_any(&extent)).await
+        blocking(move || blobs.read_any(&extent, key.as_ref())).await
     }
 
     /// The extent from the first copy that has it whole. Those before it are mended.
-    fn read_any(&self, extent: &Extent) -> Result<Bytes, Error> {
+    fn read_any(&self, extent: &Extent, key: Option<&BodyKey>) -> Result<Bytes, Error> {
         let segment = self.segment(extent.segment)?;
         let mut buffer = self.buffers.take(extent.len as usize);
         let (mut bad, mut failed) = (Vec::new(), None);
@@ -81,7 +90,7 @@ impl Blobs {
             match read_copy(copy, extent, &mut buffer) {
                 Ok(()) => {
                     self.mend(&bad, extent, &buffer.bytes);
-                    return Ok(Bytes::from_owner(buffer));
+                    return open(buffer, extent, key);
                 }
                 Err(error) => {
                     bad.push(copy);
@@ -93,24 +102,33 @@ impl Blobs {
     }
 
     /// Writes an extent anew into the copies that do not have it. Nobody reclaims it meanwhile: the reader
-    /// holds its body. A copy whose file is missing is left to [`super::repair`].
-    fn mend(&self, bad: &[Option<&File>], extent: &Extent, bytes: &[u8]) {
+    /// holds its body. A copy whose file is missing is left to [`super::repair`]. Says how many it mended.
+    pub(super) fn mend(&self, bad: &[Option<&File>], extent: &Extent, bytes: &[u8]) -> usize {
         let Extent { segment, start, .. } = *extent;
+        let mut mended = 0;
         for copy in bad {
             let Some(file) = copy else {
                 self.repair_wanted.store(true, Ordering::Release);
                 continue;
             };
             match file.write_all_at(bytes, start.into()).and_then(|()| file.sync_data()) {
-                Ok(()) => tracing::warn!(segment, start, "mended a copy of a segment from another"),
+                Ok(()) => {
+                    mended += 1;
+                    tracing::warn!(segment, start, "mended a copy of a segment from another");
+                }
                 Err(error) => tracing::error!(segment, start, %error, "mend a copy of a segment"),
             }
         }
+        mended
     }
 }
 
 /// Reads an extent out of one copy.
-fn read_copy(copy: Option<&File>, extent: &Extent, buffer: &mut Pooled) -> Result<(), Error> {
+pub(super) fn read_copy(
+    copy: Option<&File>,
+    extent: &Extent,
+    buffer: &mut Pooled,
+) -> Result<(), Error> {
     let file = copy.ok_or_else(|| Error::Io(io::ErrorKind::NotFound.into()))?;
     match file.read_exact_at(&mut buffer.bytes, extent.start.into()) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(damaged(extent)),
@@ -142,6 +160,19 @@ fn read_nowait(file: &File, buffer: &mut [u8], start: u64) -> Result<bool, Error
         }
     }
     Ok(true)
+}
+
+/// The plain bytes of an extent that was verified.
+fn open(mut buffer: Pooled, extent: &Extent, key: Option<&BodyKey>) -> Result<Bytes, Error> {
+    match key {
+        None if extent.seal == 0 => Ok(Bytes::from_owner(buffer)),
+        Some(key) if extent.seal == key.number => {
+            key.open(&mut buffer.bytes, extent)?;
+            let plain = SALT_LEN..buffer.bytes.len() - TAG_LEN;
+            Ok(Bytes::from_owner(buffer).slice(plain))
+        }
+        _ => Err(Error::Closed { segment: extent.segment, start: extent.start }),
+    }
 }
 
 fn fits(extent: &Extent, buffer: &Pooled) -> bool {

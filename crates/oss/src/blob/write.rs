@@ -1,4 +1,4 @@
-//! Writing one body: gathered into extents, digested, written and synced. Until a commit settles it,
+//! Writing one body: gathered into extents, digested, sealed, written and synced. Until a commit settles it,
 //! it is nobody's, and dropping it gives its space back.
 
 use std::io;
@@ -12,7 +12,8 @@ use tokio::task::JoinHandle;
 use wire::object::checksum::crc64;
 
 use super::extent::EXTENT_BYTES_MAX;
-use super::{Blobs, Condemned, Error, Extent, Range, Segment, Sites, blocking, lock};
+use super::seal::{OVERHEAD, SALT_LEN, TAG_LEN};
+use super::{Blobs, BodyKey, Condemned, Error, Extent, Range, Segment, Sites, blocking, lock};
 use crate::digest::{Digested, Digests};
 use crate::tables;
 
@@ -89,17 +90,22 @@ struct Work {
     sites: Sites,
     held: Arc<Held>,
     digests: Digests,
+    key: BodyKey,
     extents: Vec<Extent>,
 }
 
 impl Work {
-    fn store(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let crc64 = crc64(bytes);
-        self.digests.update(bytes, crc64);
+    /// Digests, seals and writes what stands in `buffer` behind room for a salt.
+    fn store(&mut self, buffer: &mut Vec<u8>) -> Result<(), Error> {
+        let plain = buffer.get(SALT_LEN..).unwrap_or_default();
+        self.digests.update(plain, crc64(plain));
+        self.key.seal(buffer, &*self.blobs.rng)?;
+        let bytes: &[u8] = buffer;
         let len = u32::try_from(bytes.len())
             .map_err(|_| Error::Row("an extent beyond 4 GiB".to_owned()))?;
         let (segment, start) = self.blobs.reserve(&self.sites, len)?;
-        let extent = Extent { segment: segment.id, start, len, crc64 };
+        let extent =
+            Extent { segment: segment.id, start, len, crc64: crc64(bytes), seal: self.key.number };
         self.held.add(&segment, extent.range());
         segment.write(bytes, start)?;
         self.extents.push(extent);
@@ -121,9 +127,14 @@ pub(crate) struct Writer {
 }
 
 impl Blobs {
-    /// Begins a body, of which each data centre of the placement gets a copy. No byte is written that
-    /// nobody has decided about.
-    pub(crate) fn writer(self: &Arc<Self>, placement: &Placement, digests: Digests) -> Writer {
+    /// Begins a body, of which each data centre of the placement gets a copy, sealed under `key`. No byte is
+    /// written that nobody has decided about, and none in clear.
+    pub(crate) fn writer(
+        self: &Arc<Self>,
+        placement: &Placement,
+        digests: Digests,
+        key: BodyKey,
+    ) -> Writer {
         let held = Held {
             blobs: Arc::clone(self),
             ranges: Mutex::default(),
@@ -131,7 +142,7 @@ impl Blobs {
         };
         let (blobs, held) = (Arc::clone(self), Arc::new(held));
         let sites = placement.places().iter().map(Place::site).map(str::to_owned).collect();
-        let work = Work { blobs, sites, held, digests, extents: Vec::new() };
+        let work = Work { blobs, sites, held, digests, key, extents: Vec::new() };
         let charge = Charge { total: Arc::clone(&self.buffered), bytes: 0 };
         Writer { work: Some(work), job: None, buffer: Vec::new(), charge, blobs: Arc::clone(self) }
     }
@@ -148,8 +159,13 @@ impl Writer {
     /// Takes the next bytes; waits where the disk is slower than the network.
     pub(crate) async fn push(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
         while !bytes.is_empty() {
-            let room = self.blobs.extent_size().saturating_sub(self.buffer.len());
+            if self.buffer.is_empty() {
+                self.grow(SALT_LEN + bytes.len());
+                self.buffer.resize(SALT_LEN, 0);
+            }
+            let room = (SALT_LEN + self.blobs.extent_size()).saturating_sub(self.buffer.len());
             let (now, later) = bytes.split_at(bytes.len().min(room));
+            self.grow(self.buffer.len() + now.len());
             self.buffer.extend_from_slice(now);
             self.charge.set(self.buffer.capacity());
             bytes = later;
@@ -158,6 +174,16 @@ impl Writer {
             }
         }
         Ok(())
+    }
+
+    /// Makes room for `len` bytes and a tag: as a vector grows by itself, but never to twice the size of the
+    /// largest extent.
+    fn grow(&mut self, len: usize) {
+        let needed = (len + TAG_LEN).min(EXTENT_BYTES_MAX + OVERHEAD);
+        if needed > self.buffer.capacity() {
+            let capacity = (2 * self.buffer.capacity()).min(EXTENT_BYTES_MAX + OVERHEAD);
+            self.buffer.reserve_exact(capacity.max(needed) - self.buffer.len());
+        }
     }
 
     /// Waits for the extent that is being written, if any.
@@ -181,7 +207,7 @@ impl Writer {
         let mut work = self.idle().await?;
         self.job = Some(tokio::task::spawn_blocking(move || {
             let mut full = full;
-            work.store(&full)?;
+            work.store(&mut full)?;
             full.clear();
             Ok((work, full))
         }));
@@ -190,12 +216,12 @@ impl Writer {
 
     /// Writes what is left and waits until all of it is durable.
     pub(crate) async fn finish(mut self) -> Result<Written, Error> {
-        let last = std::mem::take(&mut self.buffer);
+        let mut last = std::mem::take(&mut self.buffer);
         let mut work = self.idle().await?;
         if last.len() > INLINE_BYTES_MAX {
-            work = blocking(move || work.store(&last).map(|()| work)).await?;
+            work = blocking(move || work.store(&mut last).map(|()| work)).await?;
         } else if !last.is_empty() {
-            work.store(&last)?;
+            work.store(&mut last)?;
         }
         for segment in work.held.segments() {
             segment.sync().await?;

@@ -33,7 +33,7 @@ impl Connection {
         Self { incoming: Some(incoming), withheld }
     }
 
-    async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
         // Asking for a frame makes the HTTP library say `100 Continue`.
         self.withheld = false;
         while let Some(incoming) = &mut self.incoming {

@@ -7,7 +7,6 @@ use wire::object::body::{self, Grantee, SMALL_BYTES_MAX};
 use wire::object::{Dialect, address, error};
 
 use super::call::{Call, Payload};
-use super::configuration::{Configuration, Unset};
 use super::headers::{self, BUCKET_TAGS_MAX, DATA_CLASS, SITE};
 use super::render::{self, ALL_USERS, Style};
 use super::respond::{empty, put, xml};
@@ -76,11 +75,6 @@ impl Storage {
         Ok(xml(render::location(Style::plain(call.dialect), &self.place_of(&bucket))))
     }
 
-    pub(super) async fn bucket_versioning(&self, call: &Call<'_>) -> Answer {
-        self.oss.bucket(&call.ctx, &call.bucket, BucketView::Info).await?;
-        Ok(xml(render::versioning(Style::plain(call.dialect))))
-    }
-
     pub(super) async fn bucket_acl(&self, call: &Call<'_>) -> Answer {
         let bucket = self.oss.bucket(&call.ctx, &call.bucket, BucketView::Acl).await?;
         Ok(xml(render::acl(Style::plain(call.dialect), bucket.owner, Some(bucket.acl))))
@@ -127,45 +121,6 @@ impl Storage {
     pub(super) async fn delete_bucket_tagging(&self, call: &Call<'_>) -> Answer {
         self.oss.set_bucket_config(&call.ctx, &call.bucket, Document::Tagging, None).await?;
         Ok(empty(StatusCode::NO_CONTENT))
-    }
-
-    /// A configuration that cannot have been set.
-    pub(super) async fn configuration(&self, call: &Call<'_>, kind: &Configuration) -> Answer {
-        self.check_configuration(call, kind).await?;
-        match kind.unset(call.dialect) {
-            Some(Unset::Default(root, children)) => {
-                Ok(xml(render::default_configuration(Style::plain(call.dialect), root, children)))
-            }
-            Some(Unset::Error(code)) => {
-                Err(ApiError::new(code).field("BucketName", call.bucket.as_str()))
-            }
-            None => Err(ApiError::new(&error::NOT_IMPLEMENTED)),
-        }
-    }
-
-    /// Deleting what is not there is a success.
-    pub(super) async fn delete_configuration(
-        &self,
-        call: &Call<'_>,
-        kind: &Configuration,
-    ) -> Answer {
-        self.check_configuration(call, kind).await?;
-        Ok(empty(StatusCode::NO_CONTENT))
-    }
-
-    /// Requires the bucket, and the permission for that kind where there is one of its own.
-    async fn check_configuration(
-        &self,
-        call: &Call<'_>,
-        kind: &Configuration,
-    ) -> Result<(), ApiError> {
-        let Some(document) = kind.document else {
-            return self.oss.bucket(&call.ctx, &call.bucket, BucketView::Info).await.map(drop);
-        };
-        match self.oss.bucket_config(&call.ctx, &call.bucket, document).await {
-            Err(refused) if !refused.is(&crate::error::NO_SUCH_CONFIGURATION) => Err(refused),
-            _ => Ok(()),
-        }
     }
 
     /// There are none, but clients ask before they delete a bucket.

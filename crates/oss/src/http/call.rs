@@ -94,13 +94,6 @@ impl Call<'_> {
         }
     }
 
-    /// Requires that the request names no version but the one there is.
-    ///
-    /// Errors: `NoSuchVersion`.
-    pub(super) fn check_version(&self) -> Result<(), ApiError> {
-        check_version(self.query.get("versionId"), &self.key)
-    }
-
     /// A small body, whole, after its digests were compared.
     ///
     /// Errors: what is wrong with the body.
@@ -112,18 +105,6 @@ impl Call<'_> {
         let (upload, expected) =
             payload.open(self, headers::expected(&self.head, self.dialect)?)?;
         upload.read(&expected, bytes_max).await
-    }
-}
-
-/// Without versioning every object is its own `null` version.
-///
-/// Errors: `NoSuchVersion` for any other.
-pub(super) fn check_version(version: Option<&str>, key: &str) -> Result<(), ApiError> {
-    match version {
-        None | Some("" | "null") => Ok(()),
-        Some(version) => Err(ApiError::new(&error::NO_SUCH_VERSION)
-            .field("Key", key)
-            .field("VersionId", version)),
     }
 }
 

@@ -28,6 +28,7 @@ fn of_headers(
         if_none_match: tags(fits_not),
         if_modified_since: date(modified),
         if_unmodified_since: date(unmodified),
+        customer_key: None,
     }
 }
 

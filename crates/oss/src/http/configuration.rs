@@ -1,11 +1,20 @@
-//! Configurations of a bucket that nothing here acts on yet. They cannot be set (`NotImplemented`:
-//! storing what is not obeyed would be a lie), so reading one answers what both protocols answer of
-//! a bucket that has none: an error of its own, or the default.
+//! The kinds of configurations of a bucket, and what reading one answers where it was not set: an
+//! error of its own, or the default.
+//!
+//! Those that nothing acts on cannot be set (`NotImplemented`: storing what is not obeyed would be a
+//! lie). What the others say is the matter of [`crate::config`].
 
-use base::Code;
+use base::{ApiError, Code};
+use http::StatusCode;
+use wire::object::body::SMALL_BYTES_MAX;
 use wire::object::{Dialect, error};
 
-use crate::ops::Document;
+use super::call::{Call, Payload};
+use super::render::{self, Style};
+use super::respond::{empty, xml};
+use super::{Answer, Storage};
+use crate::config;
+use crate::ops::{BucketView, Document};
 
 /// One kind of configuration.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,11 +38,86 @@ pub(super) enum Unset {
 }
 
 impl Configuration {
-    /// What a client of that protocol is told.
+    /// The document of a kind that is acted upon.
+    fn served(&self) -> Option<Document> {
+        self.document.filter(|document| config::is_served(*document))
+    }
+
+    /// True where it can be set.
+    pub(super) fn is_served(&self) -> bool {
+        self.served().is_some()
+    }
+
+    /// What a client of that protocol is told where there is none.
     pub(super) fn unset(&self, dialect: Dialect) -> Option<Unset> {
         match dialect {
             Dialect::Oss => self.oss,
             Dialect::S3 => self.s3,
+        }
+    }
+}
+
+impl Storage {
+    pub(super) async fn configuration(&self, call: &Call<'_>, kind: &Configuration) -> Answer {
+        if let (Some(document), Some(kept)) =
+            (kind.served(), self.kept_configuration(call, kind).await?)
+        {
+            return Ok(xml(config::tell(document, &kept, call.dialect)?));
+        }
+        match kind.unset(call.dialect) {
+            Some(Unset::Default(root, children)) => {
+                Ok(xml(render::default_configuration(Style::plain(call.dialect), root, children)))
+            }
+            Some(Unset::Error(code)) => {
+                Err(ApiError::new(code).field("BucketName", call.bucket.as_str()))
+            }
+            None => Err(ApiError::new(&error::NOT_IMPLEMENTED)),
+        }
+    }
+
+    pub(super) async fn put_configuration(
+        &self,
+        call: &Call<'_>,
+        kind: &Configuration,
+        payload: Payload,
+    ) -> Answer {
+        let document = kind.served().ok_or_else(|| ApiError::new(&error::NOT_IMPLEMENTED))?;
+        let body = call.read(payload, SMALL_BYTES_MAX).await?;
+        let kept = config::accept(document, &body, call.dialect)?;
+        self.oss.set_bucket_config(&call.ctx, &call.bucket, document, Some(kept)).await?;
+        Ok(empty(StatusCode::OK))
+    }
+
+    /// Deleting what is not there is a success.
+    pub(super) async fn delete_configuration(
+        &self,
+        call: &Call<'_>,
+        kind: &Configuration,
+    ) -> Answer {
+        match kind.served() {
+            Some(document) => {
+                self.oss.set_bucket_config(&call.ctx, &call.bucket, document, None).await?;
+            }
+            None => drop(self.kept_configuration(call, kind).await?),
+        }
+        Ok(empty(StatusCode::NO_CONTENT))
+    }
+
+    /// What is kept of that kind. Requires the bucket, and the permission for the kind where there is one
+    /// of its own.
+    async fn kept_configuration(
+        &self,
+        call: &Call<'_>,
+        kind: &Configuration,
+    ) -> Result<Option<String>, ApiError> {
+        let Some(document) = kind.document else {
+            self.oss.bucket(&call.ctx, &call.bucket, BucketView::Info).await?;
+            return Ok(None);
+        };
+        match self.oss.bucket_config(&call.ctx, &call.bucket, document).await {
+            Ok(kept) => Ok(Some(kept)),
+            Err(refused) if refused.is(&crate::error::NO_SUCH_CONFIGURATION) => Ok(None),
+            Err(refused) => Err(refused),
         }
     }
 }
@@ -48,8 +132,6 @@ const fn missing(name: &'static str) -> Code {
 }
 
 static NO_LIFECYCLE: Code = missing("NoSuchLifecycle");
-static NO_OSS_ENCRYPTION: Code = missing("NoSuchServerSideEncryptionRule");
-static NO_S3_ENCRYPTION: Code = missing("ServerSideEncryptionConfigurationNotFoundError");
 static NO_OSS_REPLICATION: Code = missing("NoSuchReplicationConfiguration");
 static NO_S3_REPLICATION: Code = missing("ReplicationConfigurationNotFoundError");
 static NO_INVENTORY: Code = missing("NoSuchInventory");
@@ -87,7 +169,6 @@ static ALL: &[Configuration] = &[
         default("AccelerateConfiguration", &[]),
     ),
     kind("cors", Some(Document::Cors), error(&error::NO_SUCH_CORS), error(&error::NO_SUCH_CORS)),
-    kind("encryption", None, error(&NO_OSS_ENCRYPTION), error(&NO_S3_ENCRYPTION)),
     kind("inventory", None, error(&NO_INVENTORY), error(&NO_CONFIGURATION)),
     kind(
         "lifecycle",
@@ -104,13 +185,6 @@ static ALL: &[Configuration] = &[
     kind("notification", None, None, default("NotificationConfiguration", &[])),
     kind("object-lock", None, None, error(&NO_OBJECT_LOCK)),
     kind("ownershipControls", None, None, error(&NO_OWNERSHIP)),
-    kind(
-        "policy",
-        None,
-        error(&error::NO_SUCH_BUCKET_POLICY),
-        error(&error::NO_SUCH_BUCKET_POLICY),
-    ),
-    kind("policyStatus", None, IS_PRIVATE, error(&error::NO_SUCH_BUCKET_POLICY)),
     kind("publicAccessBlock", None, NOT_BLOCKED, error(&NO_ACCESS_BLOCK)),
     kind(
         "referer",
@@ -137,6 +211,5 @@ static ALL: &[Configuration] = &[
 
 const OWNER_PAYS: Option<Unset> =
     default("RequestPaymentConfiguration", &[("Payer", "BucketOwner")]);
-const IS_PRIVATE: Option<Unset> = default("PolicyStatus", &[("IsPublic", "false")]);
 const NOT_BLOCKED: Option<Unset> =
     default("PublicAccessBlockConfiguration", &[("BlockPublicAccess", "false")]);

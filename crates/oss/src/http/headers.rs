@@ -7,8 +7,8 @@ use wire::Head;
 use wire::object::checksum::{Algorithm, parse_content_md5};
 use wire::object::{Dialect, error};
 
-use super::conditions;
 use super::route::Query;
+use super::{conditions, encryption};
 use crate::digest::Checksum;
 use crate::model::{Acl, Attributes, Expected, PutOptions, StorageClass, Tags};
 
@@ -31,6 +31,9 @@ pub(super) struct Names {
     pub(super) tagging_count: &'static str,
     pub(super) copy_source: &'static str,
     pub(super) copy_source_range: &'static str,
+    pub(super) copy_source_version: &'static str,
+    pub(super) version_id: &'static str,
+    pub(super) delete_marker: &'static str,
     /// `if-match`, `if-none-match`, `if-modified-since`, `if-unmodified-since` of a copy's source.
     pub(super) copy_source_conditions: [&'static str; 4],
     pub(super) metadata_directive: &'static str,
@@ -52,6 +55,9 @@ static OSS: Names = Names {
     tagging_count: "x-oss-tagging-count",
     copy_source: "x-oss-copy-source",
     copy_source_range: "x-oss-copy-source-range",
+    copy_source_version: "x-oss-copy-source-version-id",
+    version_id: "x-oss-version-id",
+    delete_marker: "x-oss-delete-marker",
     copy_source_conditions: [
         "x-oss-copy-source-if-match",
         "x-oss-copy-source-if-none-match",
@@ -65,7 +71,6 @@ static OSS: Names = Names {
         "x-oss-object-worm-mode",
         "x-oss-object-worm-retain-until-date",
         "x-oss-object-worm-legal-hold",
-        "x-oss-server-side-encryption",
     ],
     content_type: "application/octet-stream",
     meta_bytes_max: 8 << 10,
@@ -81,6 +86,9 @@ static S3: Names = Names {
     tagging_count: "x-amz-tagging-count",
     copy_source: "x-amz-copy-source",
     copy_source_range: "x-amz-copy-source-range",
+    copy_source_version: "x-amz-copy-source-version-id",
+    version_id: "x-amz-version-id",
+    delete_marker: "x-amz-delete-marker",
     copy_source_conditions: [
         "x-amz-copy-source-if-match",
         "x-amz-copy-source-if-none-match",
@@ -99,8 +107,6 @@ static S3: Names = Names {
         "x-amz-object-lock-legal-hold",
         "x-amz-object-lock-mode",
         "x-amz-object-lock-retain-until-date",
-        "x-amz-server-side-encryption",
-        "x-amz-server-side-encryption-customer-algorithm",
         "x-amz-website-redirect-location",
         "x-amz-write-offset-bytes",
     ],
@@ -282,6 +288,7 @@ pub(super) fn put_options(
         tags: tags(head, dialect)?,
         conditions: conditions::of_write(head, dialect)?,
         expected,
+        encryption: encryption::wanted(head, dialect)?,
     })
 }
 

@@ -8,8 +8,8 @@ use wire::object::error;
 use super::call::Call;
 use super::render::{self, Listed, Style};
 use super::respond::xml;
-use super::{Answer, Storage};
-use crate::ops::{ListQuery, PAGE_MAX, UploadQuery};
+use super::{Answer, Storage, version};
+use crate::ops::{ListQuery, PAGE_MAX, UploadQuery, VersionQuery};
 
 /// Entries of a page where the client does not say.
 const fn page_default(call: &Call<'_>) -> usize {
@@ -81,9 +81,16 @@ impl Storage {
 
     pub(super) async fn list_versions(&self, call: &Call<'_>) -> Answer {
         let style = style(call)?;
-        let query = query(call, call.text("key-marker").to_owned())?;
-        let page = self.oss.list(&call.ctx, &call.bucket, query.clone()).await?;
-        Ok(xml(render::list_versions(style, &query, call.text("version-id-marker"), &page)))
+        let marker = "version-id-marker";
+        let query = VersionQuery {
+            prefix: call.text("prefix").to_owned(),
+            delimiter: call.text("delimiter").to_owned(),
+            after_key: call.text("key-marker").to_owned(),
+            after_version: version::parse(call.query.get(marker), marker)?,
+            limit: call.count("max-keys", page_default(call), PAGE_MAX)?,
+        };
+        let page = self.oss.list_versions(&call.ctx, &call.bucket, query.clone()).await?;
+        Ok(xml(render::list_versions(style, &query, &page)))
     }
 
     pub(super) async fn list_uploads(&self, call: &Call<'_>) -> Answer {

@@ -7,8 +7,12 @@
 //! | `call.rs` | one request as the operations see it; where it points (path, host, CNAME) |
 //! | `route.rs` | method and sub-resource to operation |
 //! | `auth.rs` | who asks |
-//! | `service.rs` `bucket.rs` `listing.rs` `object.rs` `multipart.rs` `cname.rs` | the operations, one function each |
-//! | `configuration.rs` | configurations that nothing acts on yet |
+//! | `service.rs` `bucket.rs` `listing.rs` `object.rs` `multipart.rs` `cname.rs` `policy.rs` `version.rs` | the operations, one function each |
+//! | `configuration.rs` | reading and setting configurations of a bucket |
+//! | `cors.rs` | requests from pages of other origins |
+//! | `encryption.rs` | headers and documents of encryption at rest |
+//! | `form.rs` | uploads by HTML form |
+//! | `referer.rs` | from which pages objects may be fetched |
 //! | `body.rs` | bodies on their way in |
 //! | `headers.rs` `conditions.rs` | request headers in the engine's words, and what both dialects call them |
 //! | `render.rs` | XML |
@@ -23,14 +27,20 @@ mod call;
 mod cname;
 mod conditions;
 mod configuration;
+mod cors;
+mod encryption;
+mod form;
 mod headers;
 mod listing;
 mod multipart;
 mod object;
+mod policy;
+mod referer;
 mod render;
 mod respond;
 mod route;
 mod service;
+mod version;
 
 use std::time::Instant;
 
@@ -82,17 +92,22 @@ impl Storage {
     ) -> Answer {
         let dialect = frame.dialect;
         let asked = self.locate(&head, dialect).await?;
+        frame.bucket.clone_from(&asked.bucket);
         let query = Query::parse(head.query);
         let hoisted = headers::hoisted(&head, dialect, &query)?;
         let told = Head { headers: hoisted.as_ref().unwrap_or(head.headers), ..head };
         let copies = told.headers.contains_key(headers::names(dialect).copy_source);
         let operation = route::parse(dialect, head.method, asked.scope(), &query, copies)?;
         frame.operation = operation.name();
+        if operation == Operation::PostObject {
+            return Box::pin(self.post_object(&head, frame, &asked, connection)).await;
+        }
         let identity = self.authenticate(&head, dialect, &asked, operation).await?;
         let payload = Payload::new(connection, identity.payload, identity.chunk_key);
         let ctx = RequestCtx { caller: identity.caller, request: frame.request.clone() };
         // The signature was made of the headers as sent; the operation sees also those of the query.
         let call = Call { head: told, dialect, query, bucket: asked.bucket, key: asked.key, ctx };
+        self.check_referer(&call).await?;
         self.run(operation, &call, payload).await
     }
 
@@ -109,16 +124,25 @@ impl Storage {
             Op::GetBucketStat => self.bucket_stat(call).await,
             Op::GetBucketLocation => self.bucket_location(call).await,
             Op::GetBucketVersioning => self.bucket_versioning(call).await,
+            Op::PutBucketVersioning => self.put_bucket_versioning(call, payload).await,
             Op::GetBucketAcl => self.bucket_acl(call).await,
             Op::PutBucketAcl => self.put_bucket_acl(call, payload).await,
             Op::GetBucketTagging => self.bucket_tagging(call).await,
             Op::PutBucketTagging => self.put_bucket_tagging(call, payload).await,
             Op::DeleteBucketTagging => self.delete_bucket_tagging(call).await,
+            Op::GetBucketEncryption => self.bucket_encryption(call).await,
+            Op::PutBucketEncryption => self.put_bucket_encryption(call, payload).await,
+            Op::DeleteBucketEncryption => self.delete_bucket_encryption(call).await,
+            Op::GetBucketPolicy => self.bucket_policy(call).await,
+            Op::GetBucketPolicyStatus => self.bucket_policy_status(call).await,
+            Op::PutBucketPolicy => self.put_bucket_policy(call, payload).await,
+            Op::DeleteBucketPolicy => self.delete_bucket_policy(call).await,
             Op::ListCname => self.list_cname(call).await,
             Op::PutCname => self.put_cname(call, payload).await,
             Op::DeleteCname => self.delete_cname(call, payload).await,
             Op::ListLiveChannel => self.list_live_channels(call).await,
             Op::GetConfiguration(kind) => self.configuration(call, kind).await,
+            Op::PutConfiguration(kind) => self.put_configuration(call, kind, payload).await,
             Op::DeleteConfiguration(kind) => self.delete_configuration(call, kind).await,
             Op::ListObjects => self.list_objects(call).await,
             Op::ListObjectsV2 => self.list_objects_v2(call).await,
@@ -141,7 +165,10 @@ impl Storage {
             Op::UploadPart => Box::pin(self.upload_part(call, payload)).await,
             Op::UploadPartCopy => Box::pin(self.upload_part_copy(call)).await,
             Op::CompleteMultipartUpload => self.complete_upload(call, payload).await,
+            // Answered before: who asks stands in its body.
+            Op::PostObject => Err(ApiError::new(&error::METHOD_NOT_ALLOWED)),
             Op::AbortMultipartUpload => self.abort_upload(call).await,
+            Op::OptionObject => self.preflight(call).await,
         }
     }
 }
@@ -165,7 +192,7 @@ impl Handler for Storage {
         let connection = Connection::new(incoming, head.headers.contains_key(http::header::EXPECT));
         let span = tracing::info_span!("request", id = %request.id);
         let result = self.answer(head, &mut frame, connection).instrument(span).await;
-        let (response, code) = match result {
+        let (mut response, code) = match result {
             Ok(response) => (response, "OK".into()),
             Err(refused) => {
                 if refused.status() >= 500 && !refused.is(&error::NOT_IMPLEMENTED) {
@@ -174,6 +201,7 @@ impl Handler for Storage {
                 frame.error(&refused)
             }
         };
+        self.share(&head, frame.dialect, &frame.bucket, response.headers_mut()).await;
         let took = started.elapsed();
         cloud.metrics.observe("oss", frame.operation, &code, took);
         frame.complete(response, took)

@@ -11,9 +11,9 @@ use super::call::{Call, Payload};
 use super::object::source;
 use super::render::{self, Style};
 use super::respond::{coverage_name, empty, put, put_digests, xml};
-use super::{Answer, Storage, conditions, headers};
+use super::{Answer, Storage, conditions, encryption, headers};
 use crate::digest::{Checksum, Coverage};
-use crate::model::Expected;
+use crate::model::{Expected, Wanted};
 use crate::ops::{CompleteOptions, CompleteParts, InitiateOptions, NamedPart, PartOptions};
 
 /// The smallest part but the last.
@@ -46,6 +46,11 @@ impl Storage {
             acl: options.acl,
             tags: options.tags,
             checksum,
+            encryption: options.encryption,
+        };
+        let managed = match &options.encryption {
+            Some(Wanted::Managed(encryption)) => Some(encryption.clone()),
+            _ => None,
         };
         let id = self.oss.initiate(&call.ctx, &call.bucket, &call.key, options).await?;
         let mut response = xml(render::initiate(style, &call.bucket, &call.key, &id));
@@ -53,6 +58,7 @@ impl Storage {
             put(response.headers_mut(), "x-amz-checksum-algorithm", algorithm.name());
             put(response.headers_mut(), "x-amz-checksum-type", coverage_name(coverage));
         }
+        encryption::put_encryption(response.headers_mut(), call.dialect, managed.as_ref());
         Ok(response)
     }
 
@@ -63,10 +69,9 @@ impl Storage {
         if expected.length.is_none() && !call.is_oss() {
             return Err(ApiError::new(&error::MISSING_CONTENT_LENGTH));
         }
-        let part = self
-            .oss
-            .upload_part(&call.ctx, target(call), PartOptions { number, expected }, upload)
-            .await?;
+        let customer_key = encryption::customer_key(&call.head, call.dialect)?;
+        let options = PartOptions { number, expected, customer_key };
+        let part = self.oss.upload_part(&call.ctx, target(call), options, upload).await?;
         let mut response = empty(StatusCode::OK);
         put_digests(response.headers_mut(), call.dialect, &part.etag, part.crc64, &part.checksums);
         Ok(response)
@@ -76,14 +81,17 @@ impl Storage {
         let number = part_number(call)?;
         let source = source(call)?;
         let range = conditions::copy_range(&call.head, call.dialect)?;
-        let (part, _) =
-            self.oss.upload_part_copy(&call.ctx, target(call), number, source, range).await?;
+        let customer_key = encryption::customer_key(&call.head, call.dialect)?;
+        let options = PartOptions { number, customer_key, ..PartOptions::default() };
+        let (part, of) =
+            self.oss.upload_part_copy(&call.ctx, target(call), options, source, range).await?;
         let style = Style::plain(call.dialect);
         let mut response =
             xml(render::copy_part(style, &part.etag, part.modified, &part.checksums));
         if call.is_oss() {
             put_digests(response.headers_mut(), call.dialect, &part.etag, part.crc64, &[]);
         }
+        call.put_source(response.headers_mut(), of.version);
         Ok(response)
     }
 
@@ -102,6 +110,9 @@ impl Storage {
         if call.is_oss() {
             put_digests(response.headers_mut(), call.dialect, &stored.etag, stored.crc64, &[]);
         }
+        call.put_version(response.headers_mut(), stored.version);
+        let sealed = stored.encryption.as_ref();
+        encryption::put_encryption(response.headers_mut(), call.dialect, sealed);
         Ok(response)
     }
 

@@ -7,12 +7,12 @@ use wire::object::body::{self, DELETE_BYTES_MAX, SMALL_BYTES_MAX};
 use wire::object::{Dialect, address, error};
 
 use super::bucket::granted;
-use super::call::{Call, Payload, check_version};
+use super::call::{Call, Payload};
 use super::conditions;
 use super::headers::{self, OBJECT_TAGS_MAX, names};
 use super::render::{self, Outcome, Style};
 use super::respond::{self, empty, xml};
-use super::{Answer, Storage};
+use super::{Answer, Storage, encryption, version};
 use crate::model::{ObjectInfo, ReadConditions, Stored};
 use crate::ops::{CopyOptions, CopySource, DeleteKey, Directive, Fetched, GetOptions};
 
@@ -27,21 +27,22 @@ impl Storage {
         let stored = self.oss.put(&call.ctx, &call.bucket, &call.key, options, upload).await?;
         let mut response = empty(StatusCode::OK);
         put_stored(response.headers_mut(), call.dialect, &stored);
+        call.put_version(response.headers_mut(), stored.version);
         Ok(response)
     }
 
     pub(super) async fn get_object(&self, call: &Call<'_>) -> Answer {
-        call.check_version()?;
         let overrides = overrides(call)?;
         let range = conditions::range(&call.head);
         let strict = call
             .head
             .header("x-oss-range-behavior")
             .is_some_and(|word| word.eq_ignore_ascii_case("standard"));
-        let conditions = conditions::of_read(&call.head);
+        let mut conditions = conditions::of_read(&call.head);
+        conditions.customer_key = encryption::customer_key(&call.head, call.dialect)?;
         let options = GetOptions { range, strict_range: strict || !call.is_oss(), conditions };
         let (info, range, stream) =
-            match self.oss.get(&call.ctx, &call.bucket, &call.key, options).await? {
+            match self.oss.get(&call.ctx, &call.bucket, call.at()?, options).await? {
                 Fetched::NotModified(info) => return Ok(not_modified(call, &info)),
                 Fetched::Found { info, range, body } => (info, range, body),
             };
@@ -61,10 +62,10 @@ impl Storage {
     }
 
     pub(super) async fn head_object(&self, call: &Call<'_>) -> Answer {
-        call.check_version()?;
         let overrides = overrides(call)?;
-        let conditions = conditions::of_read(&call.head);
-        let info = match self.oss.head(&call.ctx, &call.bucket, &call.key, &conditions).await? {
+        let mut conditions = conditions::of_read(&call.head);
+        conditions.customer_key = encryption::customer_key(&call.head, call.dialect)?;
+        let info = match self.oss.head(&call.ctx, &call.bucket, call.at()?, &conditions).await? {
             Ok(info) => info,
             Err(info) => return Ok(not_modified(call, &info)),
         };
@@ -79,10 +80,9 @@ impl Storage {
 
     /// OSS: the least that tells whether an object changed.
     pub(super) async fn object_meta(&self, call: &Call<'_>) -> Answer {
-        call.check_version()?;
         let conditions = ReadConditions::default();
         let (Ok(info) | Err(info)) =
-            self.oss.head(&call.ctx, &call.bucket, &call.key, &conditions).await?;
+            self.oss.head(&call.ctx, &call.bucket, call.at()?, &conditions).await?;
         let mut response = empty(StatusCode::OK);
         let headers = response.headers_mut();
         respond::put_state(headers, call.dialect, &info);
@@ -94,46 +94,47 @@ impl Storage {
     }
 
     pub(super) async fn delete_object(&self, call: &Call<'_>) -> Answer {
-        // A version that there cannot be is as good as deleted.
-        if call.check_version().is_ok() {
-            let conditions = conditions::of_read(&call.head);
-            let key = DeleteKey { key: call.key.clone(), if_match: conditions.if_match };
-            self.oss.delete(&call.ctx, &call.bucket, key).await?;
-        }
-        Ok(empty(StatusCode::NO_CONTENT))
+        let if_match = conditions::of_read(&call.head).if_match;
+        let key = DeleteKey { key: call.key.clone(), version: call.version()?, if_match };
+        let deleted = self.oss.delete(&call.ctx, &call.bucket, key).await?;
+        let mut response = empty(StatusCode::NO_CONTENT);
+        call.put_deleted(response.headers_mut(), &deleted);
+        Ok(response)
     }
 
     pub(super) async fn delete_objects(&self, call: &Call<'_>, payload: Payload) -> Answer {
         let style = Style { dialect: call.dialect, encoded: call.url_encoded()? };
         let wanted = body::delete(&call.read(payload, DELETE_BYTES_MAX).await?)?;
-        let named = |object: &body::ObjectVersion| {
-            check_version(object.version_id.as_deref(), &object.key).is_ok()
-        };
-        let keys = wanted.objects.iter().filter(|object| named(object));
-        let keys: Vec<DeleteKey> =
-            keys.map(|object| DeleteKey { key: object.key.clone(), if_match: None }).collect();
+        let mut keys = Vec::with_capacity(wanted.objects.len());
+        let mut outcomes = Vec::with_capacity(wanted.objects.len());
+        for body::ObjectVersion { key, version_id } in wanted.objects {
+            let read = version::parse(version_id.as_deref(), "VersionId");
+            let refused = read.as_ref().err().cloned();
+            if let Ok(version) = read {
+                keys.push(DeleteKey { key: key.clone(), version, if_match: None });
+            }
+            outcomes.push(Outcome { key, version: version_id, marker: None, refused });
+        }
         let deleted = if keys.is_empty() {
             Vec::new()
         } else {
-            match self.oss.delete_many(&call.ctx, &call.bucket, keys).await {
+            match self.oss.delete_many(&call.ctx, &call.bucket, keys.clone()).await {
                 // Clients of S3 look for it at each key, also where all are refused.
                 Err(refused) if !call.is_oss() && refused.is(&error::ACCESS_DENIED) => {
-                    let named = wanted.objects.iter().filter(|object| named(object));
-                    named.map(|object| (object.key.clone(), Err(refused.clone()))).collect()
+                    keys.into_iter().map(|key| (key.key, Err(refused.clone()))).collect()
                 }
                 done => done?,
             }
         };
-        let mut deleted = deleted.into_iter();
-        let outcomes: Vec<Outcome> = wanted
-            .objects
-            .iter()
-            .map(|object| {
-                let done = if named(object) { deleted.next() } else { None };
-                let refused = done.and_then(|(_, outcome)| outcome.err());
-                Outcome { key: object.key.clone(), version: object.version_id.clone(), refused }
-            })
-            .collect();
+        let asked = outcomes.iter_mut().filter(|outcome| outcome.refused.is_none());
+        for (outcome, (_, done)) in asked.zip(deleted) {
+            match done {
+                Ok(deleted) => {
+                    outcome.marker = deleted.version.filter(|_| deleted.marker);
+                }
+                Err(refused) => outcome.refused = Some(refused),
+            }
+        }
         let done = outcomes.iter().all(|outcome| outcome.refused.is_none());
         if call.is_oss() && wanted.quiet && done {
             return Ok(empty(StatusCode::OK));
@@ -160,6 +161,7 @@ impl Storage {
             acl: headers::object_acl(&call.head, dialect)?,
             conditions: conditions::of_write(&call.head, dialect)?,
             compute: headers::wanted_checksum(&call.head)?.into_iter().collect(),
+            encryption: encryption::wanted(&call.head, dialect)?,
         };
         if !call.is_oss() && is_idle(call, &source, &options) {
             return Err(error::INVALID_REQUEST.error(
@@ -167,56 +169,61 @@ impl Storage {
                  object's metadata or storage class.",
             ));
         }
-        let (stored, _) =
+        let (stored, of) =
             self.oss.copy(&call.ctx, source, &call.bucket, &call.key, options).await?;
         let mut response = xml(render::copy(Style::plain(dialect), &stored));
+        let headers = response.headers_mut();
         if call.is_oss() {
-            put_stored(response.headers_mut(), dialect, &stored);
+            put_stored(headers, dialect, &stored);
+        } else {
+            encryption::put_encryption(headers, dialect, stored.encryption.as_ref());
         }
+        call.put_version(headers, stored.version);
+        call.put_source(headers, of.version);
         Ok(response)
     }
 
     pub(super) async fn object_acl(&self, call: &Call<'_>) -> Answer {
-        call.check_version()?;
-        let info = self.oss.object_acl(&call.ctx, &call.bucket, &call.key).await?;
-        Ok(xml(render::acl(Style::plain(call.dialect), info.owner, info.acl)))
+        let info = self.oss.object_acl(&call.ctx, &call.bucket, call.at()?).await?;
+        let mut response = xml(render::acl(Style::plain(call.dialect), info.owner, info.acl));
+        call.put_version(response.headers_mut(), info.version);
+        Ok(response)
     }
 
     pub(super) async fn put_object_acl(&self, call: &Call<'_>, payload: Payload) -> Answer {
-        call.check_version()?;
         headers::check_understood(call.head.headers, call.dialect)?;
         let acl = if call.head.headers.contains_key(names(call.dialect).object_acl) {
             headers::object_acl(&call.head, call.dialect)?
         } else {
             Some(granted(call, payload).await?)
         };
-        self.oss.set_object_acl(&call.ctx, &call.bucket, &call.key, acl).await?;
+        self.oss.set_object_acl(&call.ctx, &call.bucket, call.at()?, acl).await?;
         Ok(empty(StatusCode::OK))
     }
 
     pub(super) async fn object_tagging(&self, call: &Call<'_>) -> Answer {
-        call.check_version()?;
-        let info = self.oss.object_tags(&call.ctx, &call.bucket, &call.key).await?;
-        Ok(xml(render::tagging(Style::plain(call.dialect), &info.tags)))
+        let info = self.oss.object_tags(&call.ctx, &call.bucket, call.at()?).await?;
+        let mut response = xml(render::tagging(Style::plain(call.dialect), &info.tags));
+        call.put_version(response.headers_mut(), info.version);
+        Ok(response)
     }
 
     pub(super) async fn put_object_tagging(&self, call: &Call<'_>, payload: Payload) -> Answer {
-        call.check_version()?;
         let tags = body::tagging(&call.read(payload, SMALL_BYTES_MAX).await?)?;
         let tags = headers::check_tags(tags, OBJECT_TAGS_MAX)?;
-        self.oss.set_object_tags(&call.ctx, &call.bucket, &call.key, tags).await?;
+        self.oss.set_object_tags(&call.ctx, &call.bucket, call.at()?, tags).await?;
         Ok(empty(StatusCode::OK))
     }
 
     pub(super) async fn delete_object_tagging(&self, call: &Call<'_>) -> Answer {
-        call.check_version()?;
-        self.oss.set_object_tags(&call.ctx, &call.bucket, &call.key, Vec::new()).await?;
+        self.oss.set_object_tags(&call.ctx, &call.bucket, call.at()?, Vec::new()).await?;
         Ok(empty(StatusCode::NO_CONTENT))
     }
 }
 
 fn put_stored(headers: &mut HeaderMap, dialect: Dialect, stored: &Stored) {
     respond::put_digests(headers, dialect, &stored.etag, stored.crc64, &stored.checksums);
+    encryption::put_encryption(headers, dialect, stored.encryption.as_ref());
 }
 
 /// The checksums of an object, where an S3 client asks for them.
@@ -273,16 +280,18 @@ fn overrides(call: &Call<'_>) -> Result<HeaderMap, ApiError> {
 
 /// The source of a copy, with its conditions.
 ///
-/// Errors: as [`body::copy_source`]; `NoSuchVersion`.
+/// Errors: as [`body::copy_source`]; `InvalidArgument` for a version's id that is none.
 pub(super) fn source(call: &Call<'_>) -> Result<CopySource, ApiError> {
     let value = call.head.header(names(call.dialect).copy_source).unwrap_or_default();
     let (bucket, object) = body::copy_source(value, call.dialect)?;
     address::check_key(&object.key, call.dialect)?;
-    check_version(object.version_id.as_deref(), &object.key)?;
+    let mut conditions = conditions::of_source(&call.head, call.dialect);
+    conditions.customer_key = encryption::source_key(&call.head, call.dialect)?;
     Ok(CopySource {
+        version: version::parse(object.version_id.as_deref(), names(call.dialect).copy_source)?,
         bucket,
         key: object.key,
-        conditions: conditions::of_source(&call.head, call.dialect),
+        conditions,
     })
 }
 
@@ -305,7 +314,9 @@ fn replaces(call: &Call<'_>, header: &'static str) -> Result<bool, ApiError> {
 fn is_idle(call: &Call<'_>, source: &CopySource, options: &CopyOptions) -> bool {
     source.bucket == call.bucket
         && source.key == call.key
+        && source.version.is_none()
         && matches!(options.attributes, Directive::Copy)
         && matches!(options.tags, Directive::Copy)
         && options.storage_class.is_none()
+        && options.encryption.is_none()
 }

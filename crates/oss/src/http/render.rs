@@ -12,6 +12,8 @@ use base::{AccountId, Time};
 use wire::object::Dialect;
 use wire::object::xml::Writer;
 
+use crate::config::S3_NAMESPACE;
+
 pub(super) use bucket::{
     ALL_USERS, Place, acl, bucket_info, bucket_stat, cnames, default_configuration, list_buckets,
     live_channels, location, regions, tagging, versioning,
@@ -19,9 +21,7 @@ pub(super) use bucket::{
 pub(super) use listing::{
     Listed, list_objects, list_objects_v2, list_parts, list_uploads, list_versions,
 };
-pub(super) use object::{Outcome, complete, copy, copy_part, deleted, initiate};
-
-const S3_NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
+pub(super) use object::{Outcome, complete, copy, copy_part, deleted, initiate, posted};
 
 /// How the documents of one answer are written.
 #[derive(Clone, Copy, Debug)]

@@ -21,10 +21,11 @@ use hyper::body::{Body as HttpBody, Frame as HttpFrame, SizeHint};
 use wire::Head;
 use wire::object::{Dialect, error};
 
+use super::encryption::put_encryption;
 use super::headers::{class_name, names};
 use crate::digest::{Checksum, Coverage};
 use crate::model::{Etag, ObjectInfo, StorageClass};
-use crate::ops::ObjectStream;
+use crate::ops::{DELETE_MARKER, ObjectStream};
 
 /// What surrounds an answer: known as soon as the head has been read, whatever comes of the request.
 pub(super) struct Frame<'a> {
@@ -32,6 +33,8 @@ pub(super) struct Frame<'a> {
     pub(super) request: &'a RequestInfo,
     /// The operation's name; empty until it is known.
     pub(super) operation: &'static str,
+    /// The bucket that is asked; empty until it is known, and for requests to the service.
+    pub(super) bucket: String,
     path: &'a str,
     is_head: bool,
 }
@@ -39,7 +42,8 @@ pub(super) struct Frame<'a> {
 impl<'a> Frame<'a> {
     pub(super) fn new(request: &'a RequestInfo, head: &Head<'a>) -> Self {
         let dialect = wire::object::detect(head);
-        Self { dialect, request, operation: "", path: head.path, is_head: head.method == "HEAD" }
+        let is_head = head.method == "HEAD";
+        Self { dialect, request, operation: "", bucket: String::new(), path: head.path, is_head }
     }
 
     /// The answer to a request that was refused, and the code that it tells.
@@ -56,6 +60,7 @@ impl<'a> Frame<'a> {
         if self.dialect == Dialect::Oss {
             put(&mut headers, "x-oss-ec", &error::ec(&code, body.status));
         }
+        put_marker(&mut headers, self.dialect, refused);
         let bodiless = self.is_head || body.status == 304;
         if self.is_head {
             // Without this the door would take the bare head for a refusal of the HTTP library's.
@@ -101,6 +106,7 @@ fn s3_ids(headers: &mut HeaderMap, id: RequestId) {
 fn translated<'e>(dialect: Dialect, refused: &'e ApiError) -> Cow<'e, ApiError> {
     let other = match dialect {
         Dialect::Oss if refused.is(&error::BAD_DIGEST) => &error::INVALID_DIGEST,
+        Dialect::Oss if refused.is(&error::MALFORMED_POLICY) => &error::INVALID_POLICY_DOCUMENT,
         Dialect::S3 if refused.is(&error::FILE_ALREADY_EXISTS) => &error::PRECONDITION_FAILED,
         _ => return Cow::Borrowed(refused),
     };
@@ -109,6 +115,19 @@ fn translated<'e>(dialect: Dialect, refused: &'e ApiError) -> Cow<'e, ApiError> 
         .iter()
         .fold(other.error(refused.text()), |told, (name, value)| told.field(name, value.as_str()));
     Cow::Owned(told)
+}
+
+/// Tells of the delete marker that a refusal is because of.
+fn put_marker(headers: &mut HeaderMap, dialect: Dialect, refused: &ApiError) {
+    let field = |wanted: &str| {
+        let found = refused.fields().iter().find(|(name, _)| *name == wanted);
+        found.map(|(_, value)| value.as_str())
+    };
+    if field("ResourceType") == Some(DELETE_MARKER) {
+        let names = names(dialect);
+        put(headers, names.delete_marker, "true");
+        put(headers, names.version_id, field("VersionId").unwrap_or_default());
+    }
 }
 
 /// Sets a header, if the value can be one.
@@ -198,6 +217,7 @@ pub(super) fn put_object(headers: &mut HeaderMap, dialect: Dialect, info: &Objec
         }
     }
     put_state(headers, dialect, info);
+    put_encryption(headers, dialect, info.facts.encryption.as_ref());
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     if !info.tags.is_empty() {
         headers.insert(names.tagging_count, HeaderValue::from(info.tags.len()));
@@ -220,6 +240,9 @@ pub(super) fn put_object(headers: &mut HeaderMap, dialect: Dialect, info: &Objec
 pub(super) fn put_state(headers: &mut HeaderMap, dialect: Dialect, info: &ObjectInfo) {
     put(headers, ETAG.as_str(), &etag(&info.etag, dialect));
     put_time(headers, info.modified);
+    if let Some(version) = info.version {
+        put(headers, names(dialect).version_id, &version.to_string());
+    }
 }
 
 fn put_time(headers: &mut HeaderMap, modified: Time) {

@@ -52,6 +52,7 @@ macro_rules! operations {
         pub(super) enum Operation {
             $($name,)*
             GetConfiguration(&'static Configuration),
+            PutConfiguration(&'static Configuration),
             DeleteConfiguration(&'static Configuration),
         }
 
@@ -61,6 +62,7 @@ macro_rules! operations {
                 match self {
                     $(Self::$name => stringify!($name),)*
                     Self::GetConfiguration(_) => "GetBucketConfiguration",
+                    Self::PutConfiguration(_) => "PutBucketConfiguration",
                     Self::DeleteConfiguration(_) => "DeleteBucketConfiguration",
                 }
             }
@@ -71,13 +73,16 @@ macro_rules! operations {
 operations! {
     ListBuckets DescribeRegions
     PutBucket DeleteBucket HeadBucket GetBucketInfo GetBucketStat GetBucketLocation GetBucketVersioning
+    PutBucketVersioning
     GetBucketAcl PutBucketAcl GetBucketTagging PutBucketTagging DeleteBucketTagging
+    GetBucketEncryption PutBucketEncryption DeleteBucketEncryption
+    GetBucketPolicy PutBucketPolicy DeleteBucketPolicy GetBucketPolicyStatus
     ListCname PutCname DeleteCname ListLiveChannel
     ListObjects ListObjectsV2 ListObjectVersions DeleteMultipleObjects
     GetObject HeadObject GetObjectMeta PutObject CopyObject DeleteObject
     GetObjectAcl PutObjectAcl GetObjectTagging PutObjectTagging DeleteObjectTagging
     InitiateMultipartUpload UploadPart UploadPartCopy CompleteMultipartUpload AbortMultipartUpload
-    ListParts ListMultipartUploads
+    ListParts ListMultipartUploads PostObject OptionObject
 }
 
 /// Sub-resources that both protocols know.
@@ -190,6 +195,8 @@ pub(super) fn parse(
 ) -> Result<Operation, ApiError> {
     let sub = sub_resource(dialect, query);
     let found = match scope {
+        // A browser asks before the request itself, whose parameters stand here too.
+        Scope::Bucket | Scope::Object if method == "OPTIONS" => Some(Operation::OptionObject),
         Scope::Service => of_service(method, sub),
         Scope::Bucket => of_bucket(dialect, method, sub, query),
         Scope::Object => of_object(method, sub, query, copies)?,
@@ -201,8 +208,6 @@ fn refusal(method: &str, sub: Option<&str>) -> ApiError {
     let known = matches!(method, "GET" | "HEAD" | "PUT" | "POST" | "DELETE");
     match sub {
         Some(sub) if known => ApiError::new(&error::NOT_IMPLEMENTED).field("Header", sub),
-        // A form upload: the one operation that is nothing but its method.
-        None if method == "POST" => ApiError::new(&error::NOT_IMPLEMENTED),
         _ => ApiError::new(&error::METHOD_NOT_ALLOWED).field("Method", method),
     }
 }
@@ -227,6 +232,7 @@ fn of_bucket(
         ("GET", None) => Op::ListObjects,
         ("HEAD", None) => Op::HeadBucket,
         ("PUT", None) => Op::PutBucket,
+        ("POST", None) => Op::PostObject,
         ("DELETE", None) => Op::DeleteBucket,
         ("GET", Some("acl")) => Op::GetBucketAcl,
         ("PUT", Some("acl")) => Op::PutBucketAcl,
@@ -234,6 +240,7 @@ fn of_bucket(
         ("GET", Some("stat")) => Op::GetBucketStat,
         ("GET", Some("location")) => Op::GetBucketLocation,
         ("GET", Some("versioning")) => Op::GetBucketVersioning,
+        ("PUT", Some("versioning")) => Op::PutBucketVersioning,
         ("GET", Some("versions")) => Op::ListObjectVersions,
         ("GET", Some("uploads")) => Op::ListMultipartUploads,
         ("GET", Some("live")) => Op::ListLiveChannel,
@@ -241,10 +248,21 @@ fn of_bucket(
         ("GET", Some("tagging")) => Op::GetBucketTagging,
         ("PUT", Some("tagging")) => Op::PutBucketTagging,
         ("DELETE", Some("tagging")) => Op::DeleteBucketTagging,
+        ("GET", Some("encryption")) => Op::GetBucketEncryption,
+        ("PUT", Some("encryption")) => Op::PutBucketEncryption,
+        ("DELETE", Some("encryption")) => Op::DeleteBucketEncryption,
+        ("GET", Some("policy")) => Op::GetBucketPolicy,
+        ("PUT", Some("policy")) => Op::PutBucketPolicy,
+        ("DELETE", Some("policy")) => Op::DeleteBucketPolicy,
+        ("GET", Some("policyStatus")) => Op::GetBucketPolicyStatus,
         ("GET", Some("cname")) if !query.has("comp") => Op::ListCname,
         ("POST", Some("cname")) if query.get("comp") == Some("add") => Op::PutCname,
         ("POST", Some("cname")) if query.get("comp") == Some("delete") => Op::DeleteCname,
         ("GET", Some(name)) => Op::GetConfiguration(configuration::find(dialect, name)?),
+        ("PUT", Some(name)) => {
+            let kind = configuration::find(dialect, name)?;
+            kind.is_served().then_some(Op::PutConfiguration(kind))?
+        }
         ("DELETE", Some(name)) => Op::DeleteConfiguration(configuration::find(dialect, name)?),
         _ => return None,
     })

@@ -78,6 +78,8 @@ pub enum BucketView {
     Location,
     /// `GetBucketAcl`.
     Acl,
+    /// `GetBucketVersioning`.
+    Versioning,
     /// Whether it is there: S3's HeadBucket, allowed to whoever may list it.
     Head,
 }
@@ -88,6 +90,7 @@ impl BucketView {
             Self::Info => (meta::GET_BUCKET_INFO, Need::Own),
             Self::Location => (meta::GET_BUCKET_LOCATION, Need::Own),
             Self::Acl => (meta::GET_BUCKET_ACL, Need::Own),
+            Self::Versioning => (meta::GET_BUCKET_VERSIONING, Need::Own),
             Self::Head => (meta::LIST_OBJECTS, Need::Read),
         }
     }
@@ -150,7 +153,8 @@ impl Oss {
             require_on(cx, &bucket, Need::Own)?;
             cx.audit_account(bucket.owner);
             cx.audit_resource(bucket.arn());
-            if tables::object::any(cx.tx(), bucket.id)? {
+            if tables::object::any(cx.tx(), bucket.id)? || tables::version::any(cx.tx(), bucket.id)?
+            {
                 return Err(
                     ApiError::new(&error::BUCKET_NOT_EMPTY).field("BucketName", name.as_str())
                 );

@@ -7,24 +7,25 @@ use engine::Cx;
 use engine::places::{self, Placement};
 
 use super::object::check_write;
+use super::version::supersede;
 use super::{Origin, Source, decide, find_bucket, home};
 use crate::access::{Gives, require_write};
-use crate::blob::{Blobs, Written};
+use crate::blob::{Blobs, BodyKey, Written};
 use crate::digest::Digests;
 use crate::meter::{PUTS, STORAGE};
 use crate::model::{
-    Acl, Attributes, Bucket, Etag, Expected, Facts, ObjectInfo, PutOptions, StorageClass, Stored,
-    Tags, WriteConditions,
+    Acl, Attributes, Bucket, Encryption, Etag, Expected, Facts, ObjectInfo, PutOptions,
+    StorageClass, Stored, Tags, WriteConditions,
 };
-use crate::tables::bucket::{Change, bytes};
+use crate::tables::bucket::Change;
 use crate::tables::object::Object;
-use crate::{DeleteKey, error, tables};
+use crate::{error, tables};
 
 /// Streams a body into the byte store in constant memory; checks everything promised about it. What
 /// comes back is durable but nobody's.
 pub(super) async fn receive(
     blobs: &Arc<Blobs>,
-    placement: &Placement,
+    (placement, key): (&Placement, BodyKey),
     expected: &Expected,
     bytes_max: u64,
     mut body: impl Source,
@@ -34,7 +35,7 @@ pub(super) async fn receive(
     if expected.length.is_some_and(|length| length > bytes_max) {
         return Err(too_large());
     }
-    let mut writer = blobs.writer(placement, Digests::new(expected));
+    let mut writer = blobs.writer(placement, Digests::new(expected), key);
     let mut size: u64 = 0;
     while let Some(bytes) = body.next().await? {
         size += bytes.len() as u64;
@@ -70,6 +71,7 @@ pub(super) struct Commit {
     written: Written,
     placement: Placement,
     origin: Option<Origin>,
+    encryption: Encryption,
 }
 
 impl Commit {
@@ -78,7 +80,7 @@ impl Commit {
         key: &str,
         options: PutOptions,
         written: Written,
-        placement: Placement,
+        (placement, encryption): (Placement, Encryption),
     ) -> Self {
         let mut attributes = options.attributes;
         attributes.checksums.clone_from(&written.digested.checksums);
@@ -93,6 +95,7 @@ impl Commit {
             written,
             placement,
             origin: None,
+            encryption,
         }
     }
 
@@ -128,40 +131,31 @@ impl Commit {
             acl: self.acl,
             attributes: self.attributes.clone(),
             tags: self.tags.clone(),
-            facts: Facts::default(),
+            facts: Facts { encryption: Some(self.encryption.clone()) },
             version: None,
         };
-        let object = Object { info, body };
+        let object = Object { info, body, ordinal: 0, version: 0 };
         let also = Change::default();
         replace(cx, (&bucket, &self.placement), current, &self.conditions, object, also)
     }
 }
 
-/// Makes `object` the one of its key in place of `current`: conditions, row, the freed body, sums, usage, audit.
+/// Makes `object` the current one of its key in place of `current`: conditions, rows, sums, usage, audit.
 /// `also` is what else the commit changes about the bucket (the parts that became the object).
 pub(super) fn replace(
     cx: &mut Cx<'_>,
     (bucket, placement): (&Bucket, &Placement),
     current: Option<Object>,
     conditions: &WriteConditions,
-    object: Object,
+    mut object: Object,
     also: Change,
 ) -> Result<Stored, ApiError> {
-    let info = &object.info;
-    check_write(conditions, &info.key, current.as_ref().map(|current| &current.info))?;
-    tables::object::put(cx.tx(), bucket.id, &object)?;
-    let freed = current.as_ref().map_or(0, |current| current.info.size);
-    if let Some(current) = &current {
-        let now = cx.now;
-        tables::free::insert(cx.tx(), &current.body, now)?;
-    }
-    let change = Change {
-        objects: i64::from(current.is_none()),
-        bytes: also.bytes + bytes(info.size, freed),
-        ..also
-    };
+    let key = object.info.key.as_str();
+    check_write(conditions, key, current.as_ref().map(|current| &current.info))?;
+    let mut change = supersede(cx, bucket, current.as_ref(), &mut object)?;
+    change.add(also);
     tables::bucket::change(cx.tx(), bucket.id, change)?;
-    let arn = bucket.arn();
+    let (arn, info) = (bucket.arn(), &object.info);
     cx.count(bucket.owner, &arn, PUTS, 1);
     cx.level(bucket.owner, &arn, STORAGE, change.bytes);
     cx.audit_account(bucket.owner);
@@ -170,62 +164,35 @@ pub(super) fn replace(
     cx.audit_detail("etag", info.etag.lower());
     cx.audit_detail("crc64", info.crc64.to_string());
     cx.audit_detail("site", info.site.clone());
-    places::state(cx, placement, "objects", change.objects);
+    let version = bucket.version_id(object.version);
+    if let Some(version) = version {
+        cx.audit_detail("version", version.to_string());
+    }
+    places::state(cx, placement, "objects", change.bodies());
     Ok(Stored {
         etag: info.etag,
         crc64: info.crc64,
         size: info.size,
         modified: info.modified,
         checksums: info.attributes.checksums.clone(),
-        version: None,
+        encryption: info.facts.encryption.clone(),
+        version,
     })
 }
 
-/// What deletions within one commit change.
-#[derive(Default)]
-pub(super) struct Removal {
-    /// The last object that was removed.
-    pub(super) removed: Option<ObjectInfo>,
-    objects: i64,
-    bytes: i64,
-}
-
-impl Removal {
-    pub(super) fn add(&mut self, other: Self) {
-        self.objects += other.objects;
-        self.bytes += other.bytes;
-        self.removed = other.removed;
-    }
-
-    /// Writes the sums and the usage, and states what is where no more.
-    pub(super) fn apply(&self, cx: &mut Cx<'_>, bucket: &Bucket) -> Result<(), ApiError> {
-        if self.objects == 0 {
-            return Ok(());
-        }
-        let change = Change { objects: -self.objects, bytes: -self.bytes, ..Change::default() };
-        tables::bucket::change(cx.tx(), bucket.id, change)?;
-        cx.level(bucket.owner, &bucket.arn(), STORAGE, change.bytes);
-        let (owner, class) = (bucket.owner, bucket.class);
-        places::state_removed(cx, owner, class, &bucket.sites, "objects", change.objects);
-        Ok(())
-    }
-}
-
-/// Deletes the current object's row and frees its body.
-pub(super) fn remove(
+/// Writes what deletions within one commit change: the sums, the usage, and in public what is where no more.
+pub(super) fn apply_removal(
     cx: &mut Cx<'_>,
     bucket: &Bucket,
-    key: &DeleteKey,
-    current: Option<Object>,
-) -> Result<Removal, ApiError> {
-    let Some(object) = current else {
-        return Ok(Removal::default());
-    };
-    if key.if_match.as_ref().is_some_and(|tags| !tags.fits(&object.info.etag)) {
-        return Err(ApiError::new(&error::PRECONDITION_FAILED).field("Condition", "If-Match"));
+    change: Change,
+) -> Result<(), ApiError> {
+    tables::bucket::change(cx.tx(), bucket.id, change)?;
+    if change.bytes != 0 {
+        cx.level(bucket.owner, &bucket.arn(), STORAGE, change.bytes);
     }
-    tables::object::delete(cx.tx(), bucket.id, &key.key)?;
-    let now = cx.now;
-    tables::free::insert(cx.tx(), &object.body, now)?;
-    Ok(Removal { objects: 1, bytes: bytes(object.info.size, 0), removed: Some(object.info) })
+    if change.bodies() != 0 {
+        let (owner, class) = (bucket.owner, bucket.class);
+        places::state_removed(cx, owner, class, &bucket.sites, "objects", change.bodies());
+    }
+    Ok(())
 }

@@ -5,15 +5,16 @@ use base::ApiError;
 use engine::{Cx, places};
 
 use super::commit::{Commit, receive};
+use super::encryption::resolve;
 use super::object::{Opened, check_write, is_fresh};
-use super::stream::ObjectStream;
+use super::stream::{ObjectStream, Opening};
 use super::{PUT_BYTES_MAX, RequestCtx, check_key, decide, find_bucket, meta, no_such_key};
 use crate::access::{Gives, require_write};
 use crate::digest::Algorithm;
 use crate::meter::PUTS;
 use crate::model::{
-    Acl, Attributes, Expected, ObjectInfo, PutOptions, ReadConditions, StorageClass, Stored, Tags,
-    WriteConditions,
+    Acl, Attributes, Encryption, Expected, ObjectInfo, PutOptions, ReadConditions, StorageClass,
+    Stored, Tags, VersionId, Wanted, WriteConditions,
 };
 use crate::{Oss, error, tables};
 
@@ -43,6 +44,8 @@ pub struct CopySource {
     pub bucket: String,
     /// Its key.
     pub key: String,
+    /// One version of it; the current one where not told.
+    pub version: Option<VersionId>,
     /// Conditions on it (`x-oss-copy-source-if-…`); any that does not hold is `PreconditionFailed`.
     pub conditions: ReadConditions,
 }
@@ -62,12 +65,23 @@ pub struct CopyOptions {
     pub conditions: WriteConditions,
     /// Checksums to make besides those that the source has.
     pub compute: Vec<Algorithm>,
+    /// What it is to be sealed as; the bucket's default where not told.
+    pub encryption: Option<Wanted>,
 }
 
 impl CopyOptions {
     fn gives(&self) -> Gives {
         let tags = matches!(&self.tags, Directive::Replace(tags) if !tags.is_empty());
         Gives { acl: self.acl.is_some(), tags }
+    }
+
+    /// Whether a copy onto itself can leave the bytes as they are sealed.
+    fn keeps_bytes(&self, current: &ObjectInfo) -> bool {
+        match (&self.encryption, &current.facts.encryption) {
+            (None, sealed) => !matches!(sealed, Some(Encryption::Customer { .. })),
+            (Some(Wanted::Managed(wanted)), Some(sealed)) => wanted == sealed,
+            _ => false,
+        }
     }
 }
 
@@ -87,11 +101,13 @@ impl Oss {
     ) -> Result<(Stored, ObjectInfo), ApiError> {
         check_key(key)?;
         let session = ctx.session(meta::PUT_OBJECT);
-        let placement =
+        let (placement, home) =
             self.admit(&session, bucket, key, options.gives(), &options.conditions).await?;
         let opened = self.open_source(ctx, (&session, &placement), &source).await?;
         let info = opened.info.clone();
-        if source.bucket == bucket && source.key == key {
+        // With versioning it is a version of its own, with bytes of its own.
+        let itself = source.bucket == bucket && source.key == key;
+        if itself && info.version.is_none() && options.keeps_bytes(&info) {
             let restate = Restate { source, options };
             let stored = self.0.cloud.write(session, move |cx| restate.run(cx)).await?;
             return Ok((stored, info));
@@ -102,11 +118,18 @@ impl Oss {
             );
         }
         let Opened { body, origin, pin, .. } = opened;
-        let body = ObjectStream::new(self.clone(), body, (0, info.size), pin, None);
+        let opening = Opening::of(&info, &source.conditions);
+        let body = ObjectStream::new(self.clone(), (body, opening), (0, info.size), pin, None);
         let options = put_options(options, &info);
+        let wanted = options.encryption.as_ref();
+        let encryption = resolve(wanted, &home.settings, &*self.0.cloud.rng);
+        let customer = wanted.and_then(Wanted::customer);
+        let sealing = self.sealing_key(home.owner, &encryption, customer).await?;
+        let sealed = (&placement, sealing);
         let written =
-            receive(&self.0.blobs, &placement, &options.expected, PUT_BYTES_MAX, body).await?;
-        let commit = Commit::of_put(bucket, key, options, written, placement).copied_from(origin);
+            receive(&self.0.blobs, sealed, &options.expected, PUT_BYTES_MAX, body).await?;
+        let commit = Commit::of_put(bucket, key, options, written, (placement, encryption))
+            .copied_from(origin);
         let stored = self.0.cloud.write(session, move |cx| commit.run(cx)).await?;
         Ok((stored, info))
     }
@@ -123,6 +146,7 @@ fn put_options(options: CopyOptions, source: &ObjectInfo) -> PutOptions {
         tags: options.tags.or(source.tags.clone()),
         conditions: options.conditions,
         expected: Expected { length: Some(source.size), crc64, compute, ..Expected::default() },
+        encryption: options.encryption,
     }
 }
 
@@ -134,9 +158,13 @@ struct Restate {
 
 impl Restate {
     fn run(&self, cx: &mut Cx<'_>) -> Result<Stored, ApiError> {
-        let Self { source: CopySource { bucket, key, conditions }, options } = self;
+        let Self { source: CopySource { bucket, key, conditions, .. }, options } = self;
         let bucket = find_bucket(cx, bucket)?;
         let current = require_write(cx, &bucket, key, options.gives())?;
+        if bucket.is_versioned() {
+            // It was not when this began.
+            return Err(ApiError::new(&error::OPERATION_ABORTED));
+        }
         let placement = decide(cx, &bucket)?;
         let mut object = current.ok_or_else(|| no_such_key(key))?;
         if !is_fresh(conditions, &object.info)? {
@@ -166,6 +194,7 @@ impl Restate {
             size: info.size,
             modified: info.modified,
             checksums: info.attributes.checksums,
+            encryption: info.facts.encryption,
             version: None,
         })
     }

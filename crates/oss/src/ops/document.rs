@@ -1,5 +1,5 @@
-//! Bucket sub-resources that are documents: kept and given back as they came. The skins validate
-//! them; what acts on them comes with each feature.
+//! Bucket sub-resources that are documents: kept and given back. What those say that are acted upon
+//! is in `config`.
 //!
 //! Documents on which safety depends (policy, encryption, versioning, retention) are not here: to
 //! take one without acting on it would be a false promise.
@@ -10,6 +10,7 @@ use engine::{Cx, Meta};
 use super::bucket::{require_on, require_to_read};
 use super::{RequestCtx, find_bucket, meta};
 use crate::access::Need;
+use crate::config::{self, Config};
 use crate::meter::{GETS, PUTS};
 use crate::{Oss, error, tables};
 
@@ -79,6 +80,18 @@ impl Oss {
             Ok((bucket, document))
         };
         Ok(self.read(ctx, (which.get(), GETS), name, find).await?.found)
+    }
+
+    /// A configuration for what acts on it, whoever asks: nothing of it is told but by what is done.
+    /// `None` where the bucket has none, or is not there.
+    pub(crate) async fn acting_config<T: Config>(&self, name: &str) -> Result<Option<T>, ApiError> {
+        let name = name.to_owned();
+        let find = move |tx: &mut store::Tx<'_>| {
+            let Some(bucket) = tables::bucket::find(tx, &name)? else { return Ok(None) };
+            tables::bucket::document(tx, bucket.id, T::DOCUMENT.name())
+        };
+        let kept: Option<String> = self.0.cloud.db.read(find).await?;
+        kept.as_deref().map(config::restore).transpose()
     }
 
     /// Stores a document of a bucket, in place of the one before; `None` deletes it, whether it is

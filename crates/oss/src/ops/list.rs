@@ -15,7 +15,7 @@ use crate::{Oss, tables};
 
 /// Keys under a rolled-up prefix that are stepped over before the scan begins anew behind it: a seek
 /// costs about as much as stepping over so many.
-const STEPS_MAX: usize = 24;
+pub(super) const STEPS_MAX: usize = 24;
 
 /// Which objects to list. All text compares by its UTF-8 bytes.
 #[derive(Clone, Debug, Default)]
@@ -116,7 +116,9 @@ impl Oss {
         let list = move |cx: &mut Cx<'_>| {
             let bucket = find_bucket(cx, &name)?;
             let action = cx.meta.permission();
+            let limit = query.limit.to_string();
             let conditions = [
+                ("oss:MaxKeys", limit.as_str()),
                 ("oss:Prefix", query.prefix.as_str()),
                 ("oss:Delimiter", query.delimiter.as_str()),
             ];
@@ -156,7 +158,7 @@ pub(super) fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The common prefix that a key is rolled up into: up to and with the first delimiter after `prefix`.
-fn rolled<'k>(key: &'k str, prefix: &str, delimiter: &str) -> Option<&'k str> {
+pub(super) fn rolled<'k>(key: &'k str, prefix: &str, delimiter: &str) -> Option<&'k str> {
     if delimiter.is_empty() {
         return None;
     }
@@ -249,7 +251,7 @@ fn page(tx: &mut Tx<'_>, bucket: Bucket, query: &ListQuery) -> Result<ListPage, 
 }
 
 /// Rows of one scan: what the page can take, and no fewer than it takes to decide for a seek.
-fn rows_max(limit: usize) -> usize {
+pub(super) fn rows_max(limit: usize) -> usize {
     (limit + 1).max(STEPS_MAX + 2)
 }
 
@@ -421,7 +423,7 @@ mod tests {
             facts: Facts::default(),
             version: None,
         };
-        Object { info, body: Body::Inline(Vec::new()) }
+        Object { info, body: Body::Inline(Vec::new()), ordinal: 0, version: 0 }
     }
 
     #[test]

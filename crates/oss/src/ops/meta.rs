@@ -17,24 +17,37 @@ const fn write(name: &'static str) -> Meta {
 pub(super) const ABORT_MULTIPART_UPLOAD: Meta = write("AbortMultipartUpload");
 pub(super) const DELETE_BUCKET: Meta = write("DeleteBucket");
 pub(super) const DELETE_OBJECT: Meta = write("DeleteObject");
+pub(super) const DELETE_OBJECT_VERSION: Meta = write("DeleteObjectVersion");
 pub(super) const GET_BUCKET_ACL: Meta = read("GetBucketAcl");
+pub(super) const GET_BUCKET_ENCRYPTION: Meta = read("GetBucketEncryption");
+pub(super) const PUT_BUCKET_ENCRYPTION: Meta = write("PutBucketEncryption");
+pub(super) const DELETE_BUCKET_ENCRYPTION: Meta = write("DeleteBucketEncryption");
 pub(super) const GET_BUCKET_INFO: Meta = read("GetBucketInfo");
 pub(super) const GET_BUCKET_LOCATION: Meta = read("GetBucketLocation");
 pub(super) const GET_BUCKET_STAT: Meta = read("GetBucketStat");
+pub(super) const GET_BUCKET_VERSIONING: Meta = read("GetBucketVersioning");
 pub(super) const GET_OBJECT: Meta = read("GetObject");
 pub(super) const GET_OBJECT_ACL: Meta = read("GetObjectAcl");
 pub(super) const GET_OBJECT_TAGGING: Meta = read("GetObjectTagging");
+pub(super) const GET_OBJECT_VERSION: Meta = read("GetObjectVersion");
+pub(super) const GET_OBJECT_VERSION_ACL: Meta = read("GetObjectVersionAcl");
+pub(super) const GET_OBJECT_VERSION_TAGGING: Meta = read("GetObjectVersionTagging");
 pub(super) const LIST_BUCKETS: Meta = read("ListBuckets");
 pub(super) const LIST_MULTIPART_UPLOADS: Meta = read("ListMultipartUploads");
 pub(super) const LIST_OBJECTS: Meta = read("ListObjects");
+pub(super) const LIST_OBJECT_VERSIONS: Meta = read("ListObjectVersions");
 pub(super) const LIST_PARTS: Meta = read("ListParts");
 pub(super) const PUT_BUCKET: Meta = write("PutBucket");
 pub(super) const PUT_BUCKET_ACL: Meta = write("PutBucketAcl");
+pub(super) const PUT_BUCKET_VERSIONING: Meta = write("PutBucketVersioning");
 /// Also of each step of a multipart upload: who may put an object may put it in parts.
 pub(super) const PUT_OBJECT: Meta = write("PutObject");
 pub(super) const PUT_OBJECT_ACL: Meta = write("PutObjectAcl");
 pub(super) const PUT_OBJECT_TAGGING: Meta = write("PutObjectTagging");
 pub(super) const DELETE_OBJECT_TAGGING: Meta = write("DeleteObjectTagging");
+pub(super) const PUT_OBJECT_VERSION_ACL: Meta = write("PutObjectVersionAcl");
+pub(super) const PUT_OBJECT_VERSION_TAGGING: Meta = write("PutObjectVersionTagging");
+pub(super) const DELETE_OBJECT_VERSION_TAGGING: Meta = write("DeleteObjectVersionTagging");
 
 /// A read of a bucket's document.
 pub(super) const fn get_document(name: &'static str) -> Meta {

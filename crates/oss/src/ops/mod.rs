@@ -8,13 +8,17 @@ mod bucket;
 mod commit;
 mod copy;
 mod document;
+mod encryption;
 mod list;
 mod meta;
 mod multipart;
 mod object;
+mod policy;
 mod read;
 mod source;
 mod stream;
+mod version;
+mod versions_list;
 
 use base::{AccountId, ApiError};
 use engine::Cx;
@@ -25,14 +29,19 @@ pub(crate) use bucket::require_to_read;
 pub use bucket::{BucketPage, BucketView, CreateBucket, Created, ListBuckets};
 pub use copy::{CopyOptions, CopySource, Directive};
 pub use document::Document;
+pub(crate) use encryption::Keys;
 pub use list::{ListPage, ListQuery, ListedObject, ListedUpload, UploadPage, UploadQuery};
 pub use multipart::{
     CompleteOptions, CompleteParts, InitiateOptions, ListedPart, NamedPart, PartOptions, PartPage,
     PartStored,
 };
-pub use object::{DeleteKey, Deleted, Fetched, GetOptions};
+pub use object::{DeleteKey, Fetched, GetOptions};
+pub use policy::PolicyView;
 pub use source::{Source, Whole};
 pub use stream::ObjectStream;
+pub(crate) use version::DELETE_MARKER;
+pub use version::Deleted;
+pub use versions_list::{ListedVersion, VersionPage, VersionQuery};
 
 use crate::error;
 use crate::model::{Bucket, RequestCtx};

@@ -10,20 +10,21 @@ use engine::{Cx, Session};
 use wire::object::checksum::{Md5, crc64_combine};
 
 use super::commit::{receive, replace};
+use super::encryption::resolve;
 use super::object::admission;
 use super::read::Seen;
-use super::stream::ObjectStream;
+use super::stream::{ObjectStream, Opening};
 use super::{
     CopySource, OBJECT_BYTES_MAX, Origin, PAGE_MAX, PART_NUMBER_MAX, PUT_BYTES_MAX, RequestCtx,
     Source, check_key, decide, find_bucket, home, meta,
 };
 use crate::access::{Ask, Gives, Need, require, require_write};
-use crate::blob::{Body, Written};
+use crate::blob::{Body, BodyKey, Written};
 use crate::digest::{Algorithm, Checksum, Coverage};
 use crate::meter::{LISTS, PUTS, STORAGE};
 use crate::model::{
-    Acl, Attributes, Bucket, Etag, Expected, Facts, ObjectInfo, RangeSpec, StorageClass, Stored,
-    Tags, WriteConditions,
+    Acl, Attributes, Bucket, CustomerKey, Encryption, Etag, Expected, Facts, ObjectInfo, RangeSpec,
+    StorageClass, Stored, Tags, Wanted, WriteConditions,
 };
 use crate::tables::bucket::{Change, bytes};
 use crate::tables::object::Object;
@@ -43,6 +44,8 @@ pub struct InitiateOptions {
     pub tags: Tags,
     /// A checksum to make of the whole; of each part, too.
     pub checksum: Option<(Algorithm, Coverage)>,
+    /// What it is to be sealed as; the bucket's default where not told.
+    pub encryption: Option<Wanted>,
 }
 
 /// What is known of a part before it comes.
@@ -52,6 +55,14 @@ pub struct PartOptions {
     pub number: u32,
     /// What was promised about the body.
     pub expected: Expected,
+    /// The client's key, which each part takes of an upload that was begun with one.
+    pub customer_key: Option<CustomerKey>,
+}
+
+impl From<u32> for PartOptions {
+    fn from(number: u32) -> Self {
+        Self { number, ..Self::default() }
+    }
 }
 
 /// What came of storing a part.
@@ -174,6 +185,7 @@ impl Target {
 /// Where a part goes, and where its bytes come from if it is a copy.
 struct Room {
     placement: Placement,
+    key: BodyKey,
     origin: Option<Origin>,
 }
 
@@ -216,10 +228,12 @@ impl Oss {
     ) -> Result<PartStored, ApiError> {
         let target = Target::new(bucket, key, upload_id)?;
         let session = ctx.session(meta::PUT_OBJECT);
-        let (placement, upload) = self.admit_part(&session, &target, options.number).await?;
+        let (placement, bucket, upload) =
+            self.admit_part(&session, &target, options.number).await?;
         options.expected.compute.extend(upload.checksum.map(|(algorithm, _)| algorithm));
-        let room = Room { placement, origin: None };
-        self.store_part(session, target, room, options, body).await
+        let key = self.part_key(&bucket, &upload, options.customer_key.as_ref()).await?;
+        let room = Room { placement, key, origin: None };
+        self.store_part(session, target, room, (options.number, options.expected), body).await
     }
 
     /// Stores a part that is a range of another object; says also what the source was.
@@ -230,16 +244,19 @@ impl Oss {
         &self,
         ctx: &RequestCtx,
         (bucket, key, upload_id): (&str, &str, &str),
-        number: u32,
+        options: impl Into<PartOptions>,
         source: CopySource,
         range: Option<RangeSpec>,
     ) -> Result<(PartStored, ObjectInfo), ApiError> {
+        let options = options.into();
         let target = Target::new(bucket, key, upload_id)?;
         let session = ctx.session(meta::PUT_OBJECT);
-        let (placement, upload) = self.admit_part(&session, &target, number).await?;
+        let (placement, home, upload) = self.admit_part(&session, &target, options.number).await?;
         let opened = self.open_source(ctx, (&session, &placement), &source).await?;
+        let opening = Opening::of(&opened.info, &source.conditions);
         let info = opened.info;
-        let room = Room { placement, origin: Some(opened.origin) };
+        let key = self.part_key(&home, &upload, options.customer_key.as_ref()).await?;
+        let room = Room { placement, key, origin: Some(opened.origin) };
         let unsatisfiable = || {
             ApiError::new(&error::INVALID_RANGE).field("ActualObjectSize", info.size.to_string())
         };
@@ -249,9 +266,10 @@ impl Oss {
         };
         let compute = upload.checksum.map(|(algorithm, _)| algorithm).into_iter().collect();
         let expected = Expected { length: Some(len), compute, ..Expected::default() };
-        let body = ObjectStream::new(self.clone(), opened.body, (from, len), opened.pin, None);
+        let body = (opened.body, opening);
+        let body = ObjectStream::new(self.clone(), body, (from, len), opened.pin, None);
         let stored =
-            self.store_part(session, target, room, PartOptions { number, expected }, body).await?;
+            self.store_part(session, target, room, (options.number, expected), body).await?;
         Ok((stored, info))
     }
 
@@ -261,7 +279,7 @@ impl Oss {
         session: &Arc<Session>,
         target: &Target,
         number: u32,
-    ) -> Result<(Placement, Upload), ApiError> {
+    ) -> Result<(Placement, Bucket, Upload), ApiError> {
         if !(1..=PART_NUMBER_MAX).contains(&number) {
             let text = format!(
                 "Part number must be an integer between 1 and {PART_NUMBER_MAX}, inclusive."
@@ -271,7 +289,7 @@ impl Oss {
         let target = target.clone();
         let find = move |cx: &mut Cx<'_>| {
             let (bucket, upload) = target.find(cx)?;
-            Ok((decide(cx, &bucket)?, upload))
+            Ok((decide(cx, &bucket)?, bucket, upload))
         };
         let admitted = self.0.cloud.read(admission(session), find).await;
         if let Err(error) = &admitted {
@@ -280,17 +298,28 @@ impl Oss {
         admitted
     }
 
+    /// The key that an upload's parts are sealed under. One that began before there were keys takes the
+    /// account's.
+    async fn part_key(
+        &self,
+        bucket: &Bucket,
+        upload: &Upload,
+        customer: Option<&CustomerKey>,
+    ) -> Result<BodyKey, ApiError> {
+        let encryption = upload.facts.encryption.as_ref().unwrap_or(&Encryption::Aes256);
+        self.sealing_key(bucket.owner, encryption, customer).await
+    }
+
     async fn store_part(
         &self,
         session: Arc<Session>,
         target: Target,
         room: Room,
-        options: PartOptions,
+        (number, expected): (u32, Expected),
         body: impl Source,
     ) -> Result<PartStored, ApiError> {
-        let PartOptions { number, expected } = options;
-        let written =
-            receive(&self.0.blobs, &room.placement, &expected, PUT_BYTES_MAX, body).await?;
+        let sealed = (&room.placement, room.key.clone());
+        let written = receive(&self.0.blobs, sealed, &expected, PUT_BYTES_MAX, body).await?;
         let commit = move |cx: &mut Cx<'_>| commit_part(cx, &target, number, (&written, &room));
         self.0.cloud.write(session, commit).await
     }
@@ -379,6 +408,7 @@ fn new_upload(
 ) -> Result<Upload, ApiError> {
     let placement = decide(cx, bucket)?;
     places::state(cx, &placement, "parts", 0);
+    let encryption = resolve(options.encryption.as_ref(), &bucket.settings, &*cx.cloud.rng);
     let random = base::text::hex_upper(&cx.rng().bytes::<8>());
     Ok(Upload {
         id: format!("{:016X}{random}", cx.now.micros()),
@@ -389,7 +419,7 @@ fn new_upload(
         acl: options.acl,
         attributes: options.attributes.clone(),
         tags: options.tags.clone(),
-        facts: Facts::default(),
+        facts: Facts { encryption: Some(encryption) },
         checksum: options.checksum,
     })
 }
@@ -522,7 +552,7 @@ fn complete(
     let parts = -tables::int(all);
     let change = Change { uploads: -1, bytes: parts, part_bytes: parts, ..Change::default() };
     let current = tables::object::find(cx.tx(), bucket.id, &info.key)?;
-    let object = Object { info, body: Body::Blob(blob) };
+    let object = Object { info, body: Body::Blob(blob), ordinal: 0, version: 0 };
     replace(cx, (&bucket, &placement), current, &options.conditions, object, change)
 }
 

@@ -6,20 +6,23 @@ use base::ApiError;
 use engine::places::Placement;
 use engine::{Cx, Kind, Meta, Session};
 
-use super::commit::{Commit, Removal, receive, remove};
+use super::commit::{Commit, apply_removal, receive};
+use super::encryption::{check_customer, resolve};
 use super::read::Seen;
-use super::stream::ObjectStream;
+use super::stream::{ObjectStream, Opening};
+use super::version::{remove, seek};
 use super::{
-    CopySource, Origin, PAGE_MAX, PUT_BYTES_MAX, RequestCtx, Source, check_key, decide,
+    CopySource, Deleted, Origin, PAGE_MAX, PUT_BYTES_MAX, RequestCtx, Source, check_key, decide,
     find_bucket, meta, no_such_key,
 };
 use crate::access::{Ask, Gives, Need, require, require_write};
 use crate::blob::Body;
 use crate::meter::{GETS, PUTS};
 use crate::model::{
-    Acl, Bucket, EtagMatch, ObjectInfo, PutOptions, RangeSpec, ReadConditions, Stored, Tags,
-    WriteConditions,
+    Acl, At, Bucket, EtagMatch, ObjectInfo, PutOptions, RangeSpec, ReadConditions, Stored, Tags,
+    VersionId, Wanted, WriteConditions,
 };
+use crate::tables::bucket::Change;
 use crate::tables::object::Object;
 use crate::{Oss, error, tables};
 
@@ -55,17 +58,11 @@ pub enum Fetched {
 pub struct DeleteKey {
     /// The key.
     pub key: String,
+    /// One version or delete marker of it, for good; without one the key, of which versions stay where the
+    /// bucket keeps them.
+    pub version: Option<VersionId>,
     /// Delete only this.
     pub if_match: Option<EtagMatch>,
-}
-
-/// What came of a deletion.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Deleted {
-    /// False where there was no such object, which is a success all the same.
-    pub existed: bool,
-    /// The version's id; `None` while the bucket has no versioning.
-    pub version: Option<String>,
 }
 
 impl Oss {
@@ -87,15 +84,21 @@ impl Oss {
         check_key(key)?;
         let session = ctx.session(meta::PUT_OBJECT);
         let gives = Gives { acl: options.acl.is_some(), tags: !options.tags.is_empty() };
-        let placement = self.admit(&session, bucket, key, gives, &options.conditions).await?;
+        let (placement, home) =
+            self.admit(&session, bucket, key, gives, &options.conditions).await?;
+        let wanted = options.encryption.as_ref();
+        let encryption = resolve(wanted, &home.settings, &*self.0.cloud.rng);
+        let customer = wanted.and_then(Wanted::customer);
+        let sealing = self.sealing_key(home.owner, &encryption, customer).await?;
+        let sealed = (&placement, sealing);
         let written =
-            receive(&self.0.blobs, &placement, &options.expected, PUT_BYTES_MAX, body).await?;
-        let commit = Commit::of_put(bucket, key, options, written, placement);
+            receive(&self.0.blobs, sealed, &options.expected, PUT_BYTES_MAX, body).await?;
+        let commit = Commit::of_put(bucket, key, options, written, (placement, encryption));
         self.0.cloud.write(session, move |cx| commit.run(cx)).await
     }
 
     /// Checks before the body is taken what the commit checks again, so that no bytes flow in vain,
-    /// and decides where they go. A refusal is audited as the commit's would be.
+    /// and decides where they go; says also what the bucket is. A refusal is audited as the commit's would be.
     pub(super) async fn admit(
         &self,
         session: &Arc<Session>,
@@ -103,7 +106,7 @@ impl Oss {
         key: &str,
         gives: Gives,
         conditions: &WriteConditions,
-    ) -> Result<Placement, ApiError> {
+    ) -> Result<(Placement, Bucket), ApiError> {
         let (bucket, key, conditions) = (bucket.to_owned(), key.to_owned(), conditions.clone());
         let admitted = self
             .0
@@ -112,7 +115,7 @@ impl Oss {
                 let bucket = find_bucket(cx, &bucket)?;
                 let current = require_write(cx, &bucket, &key, gives)?;
                 check_write(&conditions, &key, current.as_ref().map(|object| &object.info))?;
-                decide(cx, &bucket)
+                Ok((decide(cx, &bucket)?, bucket))
             })
             .await;
         if let Err(error) = &admitted {
@@ -129,13 +132,13 @@ impl Oss {
         &self,
         ctx: &RequestCtx,
         bucket: &str,
-        key: &str,
+        at: impl Into<At<'_>>,
         options: GetOptions,
     ) -> Result<Fetched, ApiError> {
         // Before the snapshot, so that whatever it shows cannot be reclaimed.
         let look_up = self.0.blobs.pins.look_up();
-        let Seen { found, payer, .. } = self.look_up(ctx, bucket, key).await?;
-        let Object { info, body } = found;
+        let Seen { found, payer, .. } = self.look_up(ctx, bucket, at.into()).await?;
+        let Object { info, body, .. } = found;
         if !is_fresh(&options.conditions, &info)? {
             return Ok(Fetched::NotModified(info));
         }
@@ -147,7 +150,8 @@ impl Oss {
         let range = range.flatten();
         let (from, len) = range.unwrap_or((0, info.size));
         let pin = look_up.hold(&body);
-        let body = ObjectStream::new(self.clone(), body, (from, len), pin, payer);
+        let opening = Opening::of(&info, &options.conditions);
+        let body = ObjectStream::new(self.clone(), (body, opening), (from, len), pin, payer);
         Ok(Fetched::Found { info, range, body })
     }
 
@@ -160,10 +164,10 @@ impl Oss {
         &self,
         ctx: &RequestCtx,
         bucket: &str,
-        key: &str,
+        at: impl Into<At<'_>>,
         conditions: &ReadConditions,
     ) -> Result<Result<ObjectInfo, ObjectInfo>, ApiError> {
-        let object = self.look_up(ctx, bucket, key).await?.found;
+        let object = self.look_up(ctx, bucket, at.into()).await?.found;
         let fresh = is_fresh(conditions, &object.info)?;
         Ok(if fresh { Ok(object.info) } else { Err(object.info) })
     }
@@ -173,12 +177,15 @@ impl Oss {
         &self,
         ctx: &RequestCtx,
         bucket: &str,
-        key: &str,
+        at: At<'_>,
     ) -> Result<Seen<Object>, ApiError> {
-        check_key(key)?;
-        let (name, key) = (bucket.to_owned(), key.to_owned());
-        let find = move |cx: &mut Cx<'_>| find_object(cx, &name, &key, Need::Read, true);
-        self.read(ctx, (meta::GET_OBJECT, GETS), bucket, find).await
+        check_key(at.key)?;
+        let meta = of_version(at.version, meta::GET_OBJECT, meta::GET_OBJECT_VERSION);
+        let (name, key, version) = (bucket.to_owned(), at.key.to_owned(), at.version);
+        let find = move |cx: &mut Cx<'_>| {
+            find_object(cx, &name, At { key: &key, version }, Need::Read, true)
+        };
+        self.read(ctx, (meta, GETS), bucket, find).await
     }
 
     /// Deletes an object. There being none is a success.
@@ -192,22 +199,26 @@ impl Oss {
         key: DeleteKey,
     ) -> Result<Deleted, ApiError> {
         check_key(&key.key)?;
+        let meta = of_version(key.version, meta::DELETE_OBJECT, meta::DELETE_OBJECT_VERSION);
         let bucket = bucket.to_owned();
         let delete = move |cx: &mut Cx<'_>| {
             let bucket = find_bucket(cx, &bucket)?;
-            let current = require_write(cx, &bucket, &key.key, Gives::default())?;
+            let current = require_delete(cx, &bucket, &key)?;
             cx.audit_account(bucket.owner);
             cx.audit_resource(bucket.object_arn(&key.key));
-            let removal = remove(cx, &bucket, &key, current)?;
-            if let Some(info) = &removal.removed {
+            let removed = remove(cx, &bucket, &key, current)?;
+            if let Some(info) = &removed.info {
                 cx.audit_detail("size", info.size.to_string());
                 cx.audit_detail("etag", info.etag.lower());
             }
-            removal.apply(cx, &bucket)?;
+            if let Some(version) = removed.deleted.version {
+                cx.audit_detail("version", version.to_string());
+            }
+            apply_removal(cx, &bucket, removed.change)?;
             cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
-            Ok(Deleted { existed: removal.removed.is_some(), version: None })
+            Ok(removed.deleted)
         };
-        self.0.cloud.write(ctx.session(meta::DELETE_OBJECT), delete).await
+        self.0.cloud.write(ctx.session(meta), delete).await
     }
 
     /// Deletes up to 1,000 objects in one commit. Each key is authorized on its own, and one that is
@@ -241,9 +252,11 @@ impl Oss {
         &self,
         ctx: &RequestCtx,
         bucket: &str,
-        key: &str,
+        at: impl Into<At<'_>>,
     ) -> Result<ObjectInfo, ApiError> {
-        self.describe(ctx, meta::GET_OBJECT_ACL, bucket, key).await
+        let at = at.into();
+        let meta = of_version(at.version, meta::GET_OBJECT_ACL, meta::GET_OBJECT_VERSION_ACL);
+        self.describe(ctx, meta, bucket, at).await
     }
 
     /// An object's tags (in [`ObjectInfo::tags`]).
@@ -254,9 +267,12 @@ impl Oss {
         &self,
         ctx: &RequestCtx,
         bucket: &str,
-        key: &str,
+        at: impl Into<At<'_>>,
     ) -> Result<ObjectInfo, ApiError> {
-        self.describe(ctx, meta::GET_OBJECT_TAGGING, bucket, key).await
+        let at = at.into();
+        let meta =
+            of_version(at.version, meta::GET_OBJECT_TAGGING, meta::GET_OBJECT_VERSION_TAGGING);
+        self.describe(ctx, meta, bucket, at).await
     }
 
     async fn describe(
@@ -264,11 +280,13 @@ impl Oss {
         ctx: &RequestCtx,
         meta: Meta,
         bucket: &str,
-        key: &str,
+        at: At<'_>,
     ) -> Result<ObjectInfo, ApiError> {
-        check_key(key)?;
-        let (name, key) = (bucket.to_owned(), key.to_owned());
-        let find = move |cx: &mut Cx<'_>| find_object(cx, &name, &key, Need::Own, true);
+        check_key(at.key)?;
+        let (name, key, version) = (bucket.to_owned(), at.key.to_owned(), at.version);
+        let find = move |cx: &mut Cx<'_>| {
+            find_object(cx, &name, At { key: &key, version }, Need::Own, true)
+        };
         Ok(self.read(ctx, (meta, GETS), bucket, find).await?.found.info)
     }
 
@@ -280,14 +298,16 @@ impl Oss {
         &self,
         ctx: &RequestCtx,
         bucket: &str,
-        key: &str,
+        at: impl Into<At<'_>>,
         acl: Option<Acl>,
     ) -> Result<(), ApiError> {
-        let change = move |cx: &mut Cx<'_>, bucket: &Bucket, key: &str| {
+        let at = at.into();
+        let meta = of_version(at.version, meta::PUT_OBJECT_ACL, meta::PUT_OBJECT_VERSION_ACL);
+        let change = move |cx: &mut Cx<'_>, bucket: &Bucket, object: &Object| {
             cx.audit_detail("acl", acl.map_or("default", Acl::as_str));
-            tables::object::set_acl(cx.tx(), bucket.id, key, acl)
+            tables::object::set_acl(cx.tx(), bucket.id, object, acl)
         };
-        self.change(ctx, meta::PUT_OBJECT_ACL, bucket, key, change).await
+        self.change(ctx, meta, bucket, at, change).await
     }
 
     /// Replaces an object's tags; none at all deletes them. The skins check their form.
@@ -298,16 +318,21 @@ impl Oss {
         &self,
         ctx: &RequestCtx,
         bucket: &str,
-        key: &str,
+        at: impl Into<At<'_>>,
         tags: Tags,
     ) -> Result<(), ApiError> {
-        let meta =
-            if tags.is_empty() { meta::DELETE_OBJECT_TAGGING } else { meta::PUT_OBJECT_TAGGING };
-        let change = move |cx: &mut Cx<'_>, bucket: &Bucket, key: &str| {
-            cx.audit_detail("tags", tags.len().to_string());
-            tables::object::set_tags(cx.tx(), bucket.id, key, &tags)
+        let at = at.into();
+        let (plain, version) = if tags.is_empty() {
+            (meta::DELETE_OBJECT_TAGGING, meta::DELETE_OBJECT_VERSION_TAGGING)
+        } else {
+            (meta::PUT_OBJECT_TAGGING, meta::PUT_OBJECT_VERSION_TAGGING)
         };
-        self.change(ctx, meta, bucket, key, change).await
+        let meta = of_version(at.version, plain, version);
+        let change = move |cx: &mut Cx<'_>, bucket: &Bucket, object: &Object| {
+            cx.audit_detail("tags", tags.len().to_string());
+            tables::object::set_tags(cx.tx(), bucket.id, object, &tags)
+        };
+        self.change(ctx, meta, bucket, at, change).await
     }
 
     /// Changes something about an object that is there.
@@ -316,16 +341,20 @@ impl Oss {
         ctx: &RequestCtx,
         meta: Meta,
         bucket: &str,
-        key: &str,
-        change: impl Fn(&mut Cx<'_>, &Bucket, &str) -> Result<(), ApiError> + Send + 'static,
+        at: At<'_>,
+        change: impl Fn(&mut Cx<'_>, &Bucket, &Object) -> Result<(), ApiError> + Send + 'static,
     ) -> Result<(), ApiError> {
-        check_key(key)?;
-        let (name, key) = (bucket.to_owned(), key.to_owned());
+        check_key(at.key)?;
+        let (name, key, version) = (bucket.to_owned(), at.key.to_owned(), at.version);
         let run = move |cx: &mut Cx<'_>| {
-            let (bucket, _) = find_object(cx, &name, &key, Need::Own, false)?;
+            let at = At { key: &key, version };
+            let (bucket, object) = find_object(cx, &name, at, Need::Own, false)?;
+            if let Some(version) = version {
+                cx.audit_detail("version", version.to_string());
+            }
             cx.audit_account(bucket.owner);
             cx.audit_resource(bucket.object_arn(&key));
-            change(cx, &bucket, &key)?;
+            change(cx, &bucket, &object)?;
             cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
             Ok(())
         };
@@ -339,20 +368,41 @@ pub(super) fn admission(session: &Session) -> Arc<Session> {
     Arc::new(Session { meta: Meta { kind: Kind::Read, ..meta }, caller, request })
 }
 
+/// The permission for a key, or that for one version of it.
+fn of_version(version: Option<VersionId>, plain: Meta, of_one: Meta) -> Meta {
+    if version.is_some() { of_one } else { plain }
+}
+
 /// Finds an object and requires the operation's own permission on it; `reads` where a privilege will do.
 fn find_object(
     cx: &mut Cx<'_>,
     bucket: &str,
-    key: &str,
+    at: At<'_>,
     need: Need,
     reads: bool,
 ) -> Result<(Bucket, Object), ApiError> {
     let bucket = find_bucket(cx, bucket)?;
-    let found = tables::object::find(cx.tx(), bucket.id, key)?;
-    let acl = found.as_ref().and_then(|object| object.info.acl);
+    let found = seek(cx, &bucket, at)?;
     let action = cx.meta.permission();
-    require(cx, &bucket, Ask { reads, ..Ask::new(&action, need).on(key).acl(acl) })?;
-    Ok((bucket, found.ok_or_else(|| no_such_key(key))?))
+    require(cx, &bucket, Ask { reads, ..Ask::new(&action, need).on(at.key).acl(found.acl()) })?;
+    let object = found.object(&bucket, at)?;
+    Ok((bucket, object))
+}
+
+/// Requires that the caller may delete the key or the version. Answers the current object.
+fn require_delete(
+    cx: &mut Cx<'_>,
+    bucket: &Bucket,
+    key: &DeleteKey,
+) -> Result<Option<Object>, ApiError> {
+    if key.version.is_none() {
+        return require_write(cx, bucket, &key.key, Gives::default());
+    }
+    let acl = seek(cx, bucket, At { key: &key.key, version: key.version })?.acl();
+    // Also within a deletion of many, which is an operation of one name.
+    let ask = Ask::new("oss:DeleteObjectVersion", Need::Write).on(&key.key).acl(acl);
+    require(cx, bucket, ask)?;
+    tables::object::find(cx.tx(), bucket.id, &key.key)
 }
 
 type DeletedMany = Vec<(String, Result<Deleted, ApiError>)>;
@@ -360,18 +410,17 @@ type DeletedMany = Vec<(String, Result<Deleted, ApiError>)>;
 fn delete_all(cx: &mut Cx<'_>, bucket: &str, keys: &[DeleteKey]) -> Result<DeletedMany, ApiError> {
     let bucket = find_bucket(cx, bucket)?;
     let mut outcomes = DeletedMany::with_capacity(keys.len());
-    let mut total = Removal::default();
+    let mut total = Change::default();
     let mut removed: Vec<&str> = Vec::new();
     for key in keys {
         let allowed = check_key(&key.key)
-            .and_then(|()| require_write(cx, &bucket, &key.key, Gives::default()))
+            .and_then(|()| require_delete(cx, &bucket, key))
             .and_then(|current| remove(cx, &bucket, key, current));
         let outcome = match allowed {
-            Ok(removal) => {
-                let existed = removal.removed.is_some();
-                removed.extend(existed.then_some(key.key.as_str()));
-                total.add(removal);
-                Ok(Deleted { existed, version: None })
+            Ok(one) => {
+                removed.extend(one.deleted.existed.then_some(key.key.as_str()));
+                total.add(one.change);
+                Ok(one.deleted)
             }
             // A refusal of one key; anything else is a failure of all.
             Err(error) if error.status() < 500 => Err(error),
@@ -393,7 +442,7 @@ fn delete_all(cx: &mut Cx<'_>, bucket: &str, keys: &[DeleteKey]) -> Result<Delet
         cx.audit_detail("refused", count.to_string());
     }
     cx.audit_detail("keys", serde_json::to_string(&removed).unwrap_or_default());
-    total.apply(cx, &bucket)?;
+    apply_removal(cx, &bucket, total)?;
     cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
     Ok(outcomes)
 }
@@ -401,11 +450,12 @@ fn delete_all(cx: &mut Cx<'_>, bucket: &str, keys: &[DeleteKey]) -> Result<Delet
 /// True where the object is to be sent, false where the client has it (RFC 9110, section 13.2.2).
 ///
 /// # Errors
-/// `PreconditionFailed`.
+/// `PreconditionFailed`; those of [`check_customer`].
 pub(super) fn is_fresh(conditions: &ReadConditions, info: &ObjectInfo) -> Result<bool, ApiError> {
     let failed = |condition: &str| {
         Err(ApiError::new(&error::PRECONDITION_FAILED).field("Condition", condition))
     };
+    check_customer(info.facts.encryption.as_ref(), conditions.customer_key.as_ref())?;
     let modified = info.modified.secs();
     match (&conditions.if_match, conditions.if_unmodified_since) {
         (Some(tags), _) if !tags.fits(&info.etag) => return failed("If-Match"),
@@ -464,21 +514,23 @@ impl Oss {
     ) -> Result<Opened, ApiError> {
         let look_up = self.0.blobs.pins.look_up();
         check_key(&source.key)?;
-        let (bucket, key) = (source.bucket.clone(), source.key.clone());
+        let (bucket, key, version) = (source.bucket.clone(), source.key.clone(), source.version);
         let target = placement.clone();
         let find = move |cx: &mut Cx<'_>| {
-            let (bucket, object) = find_object(cx, &bucket, &key, Need::Read, false)?;
+            let (bucket, object) =
+                find_object(cx, &bucket, At { key: &key, version }, Need::Read, false)?;
             let origin = Origin::of(&bucket);
             origin.decide(cx, &target)?;
             Ok((origin, object))
         };
-        let found = self.0.cloud.read(ctx.session(meta::GET_OBJECT), find).await;
+        let meta = of_version(version, meta::GET_OBJECT, meta::GET_OBJECT_VERSION);
+        let found = self.0.cloud.read(ctx.session(meta), find).await;
         if let Err(error) = &found
             && !error.public_facts().is_empty()
         {
             self.0.cloud.audit_refusal(session, error).await;
         }
-        let (origin, Object { info, body }) = found?;
+        let (origin, Object { info, body, .. }) = found?;
         if !is_fresh(&source.conditions, &info)? {
             return Err(ApiError::new(&error::PRECONDITION_FAILED));
         }

@@ -9,9 +9,11 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use super::Source;
+use super::encryption::{Keys, customer_key};
 use crate::blob::pins::Pin as BodyPin;
-use crate::blob::{Body, Error, Extent};
+use crate::blob::{Body, BodyKey, Error, Extent};
 use crate::meter::{EGRESS, Payer};
+use crate::model::{Encryption, ObjectInfo, ReadConditions};
 use crate::tables::extent::ExtentRow;
 use crate::{Oss, tables};
 
@@ -27,6 +29,7 @@ pub struct ObjectStream {
     rest: Option<Rest>,
     left: u64,
     state: State,
+    opening: Opening,
     payer: Option<Payer>,
     sent: u64,
     _pin: Option<BodyPin>,
@@ -46,11 +49,37 @@ struct Rest {
     end: u64,
 }
 
+/// What a body opens under.
+pub(super) struct Opening {
+    encryption: Option<Encryption>,
+    /// The key that was used last: all but bodies of old parts have one only.
+    key: Option<BodyKey>,
+}
+
+impl Opening {
+    /// What an object opens under that may be read on these conditions.
+    pub(super) fn of(info: &ObjectInfo, conditions: &ReadConditions) -> Self {
+        let key = customer_key(conditions.customer_key.as_ref());
+        Self { encryption: info.facts.encryption.clone(), key }
+    }
+
+    /// Whether the key of an extent is at hand.
+    fn opens(&mut self, extent: &Extent, keys: &Keys) -> bool {
+        let number = extent.seal;
+        if number != 0 && self.key.as_ref().is_none_or(|key| key.number != number) {
+            self.key = keys.cached(number, self.encryption.as_ref());
+            return self.key.is_some();
+        }
+        true
+    }
+}
+
 type Job<T> = Pin<Box<dyn Future<Output = Result<T, ApiError>> + Send>>;
 
 enum State {
     Idle,
     Fetching(Job<Vec<ExtentRow>>),
+    Unlocking(Job<BodyKey>),
     Reading(Job<Bytes>),
     Failed,
 }
@@ -59,7 +88,7 @@ impl ObjectStream {
     /// `len` bytes of a body from byte `from`. What leaves is metered to `payer`, if there is one.
     pub(super) fn new(
         oss: Oss,
-        body: Body,
+        (body, opening): (Body, Opening),
         (from, len): (u64, u64),
         pin: Option<BodyPin>,
         payer: impl Into<Option<Payer>>,
@@ -70,6 +99,7 @@ impl ObjectStream {
             rest: None,
             left: len,
             state: State::Idle,
+            opening,
             payer: payer.into(),
             sent: 0,
             _pin: pin,
@@ -84,7 +114,7 @@ impl ObjectStream {
     /// Queues what of these extents, which begin at byte `at` of the body, is wanted.
     fn enqueue(&mut self, extents: &[Extent], mut at: u64, from: u64, end: u64) -> u64 {
         for extent in extents {
-            let next = at + u64::from(extent.len);
+            let next = at + u64::from(extent.plain_len());
             if next > from && at < end {
                 let within = |position: u64| (position.clamp(at, next) - at) as usize;
                 self.queue.push_back(Slice {
@@ -101,6 +131,11 @@ impl ObjectStream {
     fn fetch(&self, blob: i64, from: u64) -> Job<Vec<ExtentRow>> {
         let db = self.oss.0.cloud.db.clone();
         Box::pin(async move { db.read(move |tx| tables::extent::rows(tx, blob, from, ROWS)).await })
+    }
+
+    fn unlock(&self, number: i64) -> Job<BodyKey> {
+        let (oss, facts) = (self.oss.clone(), self.opening.encryption.clone());
+        Box::pin(async move { oss.opening_key(number, facts).await })
     }
 
     fn fetched(&mut self, rows: &[ExtentRow]) -> Result<(), ApiError> {
@@ -125,12 +160,18 @@ impl ObjectStream {
             self.state = State::Fetching(self.fetch(blob, next));
             return Ok(None);
         };
+        let extent = slice.extent;
+        if !self.opening.opens(&extent, &self.oss.0.keys) {
+            self.state = State::Unlocking(self.unlock(extent.seal));
+            return Ok(None);
+        }
+        let key = self.opening.key.clone().filter(|_| extent.seal != 0);
         let blobs = &self.oss.0.blobs;
-        if let Some(bytes) = blobs.read_cached(&slice.extent) {
+        if let Some(bytes) = blobs.read_cached(&extent, key.as_ref()) {
             return Ok(Some(self.cut(bytes)));
         }
-        let (blobs, extent) = (blobs.clone(), slice.extent);
-        self.state = State::Reading(Box::pin(async move { Ok(blobs.read(extent).await?) }));
+        let blobs = blobs.clone();
+        self.state = State::Reading(Box::pin(async move { Ok(blobs.read(extent, key).await?) }));
         Ok(None)
     }
 
@@ -155,6 +196,11 @@ impl ObjectStream {
                     let rows = ready!(job.as_mut().poll(context));
                     self.state = State::Idle;
                     rows.and_then(|rows| self.fetched(&rows)).map(|()| None)
+                }
+                State::Unlocking(job) => {
+                    let key = ready!(job.as_mut().poll(context));
+                    self.state = State::Idle;
+                    key.map(|key| self.opening.key = Some(key)).map(|()| None)
                 }
                 State::Reading(job) => {
                     let bytes = ready!(job.as_mut().poll(context));

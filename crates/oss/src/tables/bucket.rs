@@ -116,7 +116,7 @@ pub(crate) fn sites_of_data(tx: &mut Tx<'_>) -> Result<Vec<Vec<String>>, ApiErro
     let rows = tx.query(
         &format!(
             "SELECT {COLUMNS} FROM oss_bucket JOIN oss_bucket_stat ON bucket = id
-             WHERE objects > 0 OR uploads > 0"
+             WHERE objects > 0 OR uploads > 0 OR versions > 0"
         ),
         &[],
         read,
@@ -131,7 +131,6 @@ pub(crate) fn set_acl(tx: &mut Tx<'_>, bucket: i64, acl: Acl) -> Result<(), ApiE
 }
 
 /// Changes what the requests to a bucket obey.
-#[expect(dead_code, reason = "the first setting brings its caller")]
 pub(crate) fn set_settings(
     tx: &mut Tx<'_>,
     bucket: i64,
@@ -151,14 +150,46 @@ pub(crate) struct Change {
     pub(crate) uploads: i64,
     pub(crate) bytes: i64,
     pub(crate) part_bytes: i64,
+    /// Versions behind the current one of their key.
+    pub(crate) versions: i64,
+    pub(crate) markers: i64,
+    pub(crate) version_bytes: i64,
+}
+
+impl Change {
+    /// Bodies more or fewer, whichever version's they are.
+    pub(crate) fn bodies(&self) -> i64 {
+        self.objects + self.versions
+    }
+
+    /// Adds what else changes.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.objects += other.objects;
+        self.uploads += other.uploads;
+        self.bytes += other.bytes;
+        self.part_bytes += other.part_bytes;
+        self.versions += other.versions;
+        self.markers += other.markers;
+        self.version_bytes += other.version_bytes;
+    }
 }
 
 /// Adds to what is in a bucket.
 pub(crate) fn change(tx: &mut Tx<'_>, bucket: i64, by: Change) -> Result<(), ApiError> {
     tx.execute(
         "UPDATE oss_bucket_stat SET objects = objects + ?2, uploads = uploads + ?3, bytes = bytes + ?4,
-         part_bytes = part_bytes + ?5 WHERE bucket = ?1",
-        params![bucket, by.objects, by.uploads, by.bytes, by.part_bytes],
+         part_bytes = part_bytes + ?5, versions = versions + ?6, markers = markers + ?7,
+         version_bytes = version_bytes + ?8 WHERE bucket = ?1",
+        params![
+            bucket,
+            by.objects,
+            by.uploads,
+            by.bytes,
+            by.part_bytes,
+            by.versions,
+            by.markers,
+            by.version_bytes
+        ],
     )?;
     Ok(())
 }
@@ -166,7 +197,7 @@ pub(crate) fn change(tx: &mut Tx<'_>, bucket: i64, by: Change) -> Result<(), Api
 /// What is in a bucket.
 pub(crate) fn stat(tx: &mut Tx<'_>, bucket: i64) -> Result<BucketStat, ApiError> {
     let stat = tx.query_opt(
-        "SELECT objects, uploads, bytes, part_bytes FROM oss_bucket_stat WHERE bucket = ?1",
+        "SELECT objects, uploads, bytes, part_bytes, versions, markers, version_bytes FROM oss_bucket_stat WHERE bucket = ?1",
         params![bucket],
         |row| {
             Ok(BucketStat {
@@ -174,6 +205,9 @@ pub(crate) fn stat(tx: &mut Tx<'_>, bucket: i64) -> Result<BucketStat, ApiError>
                 uploads: row.get(1)?,
                 bytes: row.get(2)?,
                 part_bytes: row.get(3)?,
+                versions: row.get(4)?,
+                markers: row.get(5)?,
+                version_bytes: row.get(6)?,
             })
         },
     )?;

@@ -4,7 +4,7 @@ use base::ApiError;
 use store::{Tx, params};
 
 use super::{damaged, int};
-use crate::blob::extent::{INLINE_EXTENTS_MAX, ROW_EXTENTS_MAX, pack, unpack};
+use crate::blob::extent::{INLINE_EXTENTS_MAX, ROW_EXTENTS_MAX, pack, seal_of, unpack};
 use crate::blob::{Body, Extent};
 
 /// Up to 256 extents of a body.
@@ -32,10 +32,11 @@ pub(crate) fn insert_rows(
     let blob = insert_blob(tx, size)?;
     let mut start = 0;
     for some in extents.chunks(ROW_EXTENTS_MAX) {
-        let size: u64 = some.iter().map(|extent| u64::from(extent.len)).sum();
+        let size: u64 = some.iter().map(|extent| u64::from(extent.plain_len())).sum();
         tx.execute(
-            "INSERT INTO oss_extent (blob, start, size, part, extents) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![blob, int(start), int(size), part, &pack(some)],
+            "INSERT INTO oss_extent (blob, start, size, part, extents, seal)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![blob, int(start), int(size), part, &pack(some), seal_of(some)],
         )?;
         start += size;
     }
@@ -71,14 +72,14 @@ pub(crate) fn rows(
 ) -> Result<Vec<ExtentRow>, ApiError> {
     // The row that holds byte `from` is the last one that begins at or before it.
     let rows = tx.query(
-        "SELECT start, extents FROM oss_extent WHERE blob = ?1 AND start >=
+        "SELECT start, extents, seal FROM oss_extent WHERE blob = ?1 AND start >=
          COALESCE((SELECT MAX(start) FROM oss_extent WHERE blob = ?1 AND start <= ?2), 0)
          ORDER BY start LIMIT ?3",
         params![blob, int(from), limit],
-        |row| Ok((row.get::<i64>(0)?, row.get::<Vec<u8>>(1)?)),
+        |row| Ok((row.get::<i64>(0)?, row.get::<Vec<u8>>(1)?, row.get::<i64>(2)?)),
     )?;
     rows.into_iter()
-        .map(|(start, packed)| Ok(ExtentRow { start, extents: unpack(&packed)? }))
+        .map(|(start, packed, seal)| Ok(ExtentRow { start, extents: unpack(&packed, seal)? }))
         .collect()
 }
 

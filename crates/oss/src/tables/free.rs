@@ -37,7 +37,7 @@ pub(crate) fn list(tx: &mut Tx<'_>, after: i64, limit: usize) -> Result<Vec<Free
         .map(|(id, packed, blob)| {
             let body = match blob {
                 Some(blob) => Body::Blob(blob),
-                None => Body::Inline(extent::unpack(&packed)?),
+                None => Body::Inline(extent::unpack(&packed, 0)?),
             };
             Ok(Freed { id, body })
         })

@@ -2,11 +2,14 @@
 
 pub(crate) mod bucket;
 pub(crate) mod cname;
+pub(crate) mod damage;
 pub(crate) mod extent;
 pub(crate) mod free;
+pub(crate) mod key;
 pub(crate) mod object;
 pub(crate) mod space;
 pub(crate) mod upload;
+pub(crate) mod version;
 
 use base::ApiError;
 

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use base::ApiError;
 use store::{Row, Tx, params};
 
-use super::{from_json, int, key, md5, own_acl, storage_class, to_json};
+use super::{damage, from_json, int, key, md5, own_acl, storage_class, to_json};
 use crate::blob::{Body, extent};
 use crate::model::{Acl, Etag, ObjectInfo, Tags};
 
@@ -14,15 +14,20 @@ use crate::model::{Acl, Etag, ObjectInfo, Tags};
 pub(crate) struct Object {
     pub(crate) info: ObjectInfo,
     pub(crate) body: Body,
+    /// Orders the versions of a key: larger is newer.
+    pub(crate) ordinal: i64,
+    /// 0 for the null version, else the ordinal.
+    pub(crate) version: i64,
 }
 
-const COLUMNS: &str = "key, modified_at, size, md5, parts, crc64, storage_class, owner, site, acl, attributes, tags, \
-                       extents, blob, facts";
+/// What [`read`] reads, but for the ordinal, which follows.
+pub(super) const COLUMNS: &str = "key, modified_at, size, md5, parts, crc64, storage_class, owner, site, acl, attributes, tags, \
+                       extents, blob, facts, version, seal";
 
-fn read(row: &Row<'_>) -> Result<Object, ApiError> {
+pub(super) fn read(row: &Row<'_>) -> Result<Object, ApiError> {
     let body = match row.get::<Option<i64>>(13)? {
         Some(blob) => Body::Blob(blob),
-        None => Body::Inline(extent::unpack(row.blob(12)?)?),
+        None => Body::Inline(extent::unpack(row.blob(12)?, row.get(16)?)?),
     };
     let info = ObjectInfo {
         key: key(row.blob(0)?)?,
@@ -39,13 +44,13 @@ fn read(row: &Row<'_>) -> Result<Object, ApiError> {
         facts: from_json(row.text(14)?)?,
         version: None,
     };
-    Ok(Object { info, body })
+    Ok(Object { info, body, version: row.get(15)?, ordinal: row.get(17)? })
 }
 
 /// The object of that key.
 pub(crate) fn find(tx: &mut Tx<'_>, bucket: i64, key: &str) -> Result<Option<Object>, ApiError> {
     tx.query_opt(
-        &format!("SELECT {COLUMNS} FROM oss_object WHERE bucket = ?1 AND key = ?2"),
+        &format!("SELECT {COLUMNS}, ordinal FROM oss_object WHERE bucket = ?1 AND key = ?2"),
         params![bucket, key.as_bytes()],
         |row| Ok(read(row)),
     )?
@@ -55,19 +60,22 @@ pub(crate) fn find(tx: &mut Tx<'_>, bucket: i64, key: &str) -> Result<Option<Obj
 /// Stores an object in place of the one before.
 pub(crate) fn put(tx: &mut Tx<'_>, bucket: i64, object: &Object) -> Result<(), ApiError> {
     let info = &object.info;
-    let (extents, blob) = match &object.body {
-        Body::Inline(extents) => (extent::pack(extents), None),
-        Body::Blob(blob) => (Vec::new(), Some(*blob)),
+    damage::forget_object(tx, bucket, &info.key)?;
+    let (extents, seal, blob) = match &object.body {
+        Body::Inline(extents) => (extent::pack(extents), extent::seal_of(extents), None),
+        // The rows of its extents say it.
+        Body::Blob(blob) => (Vec::new(), 0, Some(*blob)),
     };
     tx.execute(
         "INSERT INTO oss_object (bucket, key, version, modified_at, size, md5, parts, crc64, storage_class, owner, site,
-                                 acl, attributes, tags, extents, blob, facts)
-         VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
-         ON CONFLICT (bucket, key) DO UPDATE SET version = 0, modified_at = excluded.modified_at, size = excluded.size,
+                                 acl, attributes, tags, extents, blob, facts, ordinal, seal)
+         VALUES (?1, ?2, ?17, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?18, ?19)
+         ON CONFLICT (bucket, key) DO UPDATE SET version = excluded.version, modified_at = excluded.modified_at, size = excluded.size,
              md5 = excluded.md5, parts = excluded.parts, crc64 = excluded.crc64,
              storage_class = excluded.storage_class, owner = excluded.owner, site = excluded.site,
              acl = excluded.acl, attributes = excluded.attributes, tags = excluded.tags,
-             extents = excluded.extents, blob = excluded.blob, facts = excluded.facts",
+             extents = excluded.extents, blob = excluded.blob, facts = excluded.facts,
+             ordinal = excluded.ordinal, seal = excluded.seal",
         params![
             bucket,
             info.key.as_bytes(),
@@ -84,7 +92,10 @@ pub(crate) fn put(tx: &mut Tx<'_>, bucket: i64, object: &Object) -> Result<(), A
             &to_json(&info.tags)?,
             &extents,
             blob,
-            &to_json(&info.facts)?
+            &to_json(&info.facts)?,
+            object.version,
+            object.ordinal,
+            seal
         ],
     )?;
     Ok(())
@@ -92,6 +103,7 @@ pub(crate) fn put(tx: &mut Tx<'_>, bucket: i64, object: &Object) -> Result<(), A
 
 /// Deletes an object.
 pub(crate) fn delete(tx: &mut Tx<'_>, bucket: i64, key: &str) -> Result<(), ApiError> {
+    damage::forget_object(tx, bucket, key)?;
     tx.execute(
         "DELETE FROM oss_object WHERE bucket = ?1 AND key = ?2",
         params![bucket, key.as_bytes()],
@@ -99,31 +111,48 @@ pub(crate) fn delete(tx: &mut Tx<'_>, bucket: i64, key: &str) -> Result<(), ApiE
     Ok(())
 }
 
-/// Changes an object's own ACL.
+/// Changes the own ACL of a version, whether it is the current one or behind it.
 pub(crate) fn set_acl(
     tx: &mut Tx<'_>,
     bucket: i64,
-    key: &str,
+    object: &Object,
     acl: Option<Acl>,
 ) -> Result<(), ApiError> {
-    tx.execute(
-        "UPDATE oss_object SET acl = ?3 WHERE bucket = ?1 AND key = ?2",
-        params![bucket, key.as_bytes(), acl.map_or("", Acl::as_str)],
-    )?;
-    Ok(())
+    set(tx, bucket, object, "acl", acl.map_or("", Acl::as_str))
 }
 
-/// Changes an object's tags.
+/// Changes the tags of a version, as [`set_acl`].
 pub(crate) fn set_tags(
     tx: &mut Tx<'_>,
     bucket: i64,
-    key: &str,
+    object: &Object,
     tags: &Tags,
 ) -> Result<(), ApiError> {
-    tx.execute(
-        "UPDATE oss_object SET tags = ?3 WHERE bucket = ?1 AND key = ?2",
-        params![bucket, key.as_bytes(), &to_json(tags)?],
+    set(tx, bucket, object, "tags", &to_json(tags)?)
+}
+
+fn set(
+    tx: &mut Tx<'_>,
+    bucket: i64,
+    object: &Object,
+    column: &'static str,
+    value: &str,
+) -> Result<(), ApiError> {
+    let key = object.info.key.as_bytes();
+    let current = tx.execute(
+        &format!(
+            "UPDATE oss_object SET {column} = ?3 WHERE bucket = ?1 AND key = ?2 AND ordinal = ?4"
+        ),
+        params![bucket, key, value, object.ordinal],
     )?;
+    if current == 0 {
+        tx.execute(
+            &format!(
+                "UPDATE oss_version SET {column} = ?3 WHERE bucket = ?1 AND key = ?2 AND age = ?4"
+            ),
+            params![bucket, key, value, -object.ordinal],
+        )?;
+    }
     Ok(())
 }
 

@@ -40,6 +40,8 @@ pub(crate) fn give_up(tx: &mut Tx<'_>, range: &Range, now: Time) -> Result<(), A
         start: word(range.start)?,
         len: word(range.len)?,
         crc64: 0,
+        // What is given up is never read.
+        seal: 0,
     };
     free::insert(tx, &Body::Inline(vec![extent]), now)
 }

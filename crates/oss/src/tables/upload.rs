@@ -3,7 +3,7 @@
 use base::{ApiError, Time};
 use store::{Row, Tx, params};
 
-use super::{damaged, from_json, int, key, md5, own_acl, storage_class, to_json};
+use super::{damage, damaged, from_json, int, key, md5, own_acl, storage_class, to_json};
 use crate::digest::{Algorithm, Checksum, Coverage};
 use crate::model::{Acl, Attributes, Facts, StorageClass, Tags};
 
@@ -160,6 +160,7 @@ const PART_COLUMNS: &str = "number, modified_at, size, md5, crc64, checksums, bl
 
 /// Stores a part in place of the one before.
 pub(crate) fn put_part(tx: &mut Tx<'_>, upload: &str, part: &Part) -> Result<(), ApiError> {
+    damage::forget_part(tx, upload, part.number)?;
     tx.execute(
         "INSERT INTO oss_part (upload, number, modified_at, size, md5, crc64, checksums, blob)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
@@ -206,6 +207,7 @@ pub(crate) fn parts(
 
 /// Deletes the rows of all parts.
 pub(crate) fn delete_parts(tx: &mut Tx<'_>, upload: &str) -> Result<(), ApiError> {
+    damage::forget_upload(tx, upload)?;
     tx.execute("DELETE FROM oss_part WHERE upload = ?1", params![upload])?;
     Ok(())
 }

@@ -365,7 +365,7 @@ impl World {
 
     /// Bytes that objects and parts have, by their rows.
     pub async fn live(&self) -> i64 {
-        self.number("SELECT CAST(COALESCE((SELECT SUM(size) FROM oss_object), 0) + COALESCE((SELECT SUM(size) FROM oss_part), 0) AS BIGINT)").await
+        self.number("SELECT CAST(COALESCE((SELECT SUM(size) FROM oss_object), 0) + COALESCE((SELECT SUM(size) FROM oss_version), 0) + COALESCE((SELECT SUM(size) FROM oss_part), 0) AS BIGINT)").await
     }
 }
 

@@ -405,7 +405,7 @@ fn what_is_not_served_is_said_to_be_so() {
         ask("PATCH", "/pemilu/k", Sign::S3).refused(405, "MethodNotAllowed");
         let sealed = server
             .ask("PUT", "/pemilu/k")
-            .header("x-amz-server-side-encryption", "AES256")
+            .header("x-amz-server-side-encryption", "aws:kms:dsse")
             .body("x");
         sealed.send(Sign::S3).refused(501, "NotImplemented");
     });
@@ -558,7 +558,8 @@ fn headers_in_the_query_of_a_signed_url_are_acted_upon_or_refused() {
         assert_eq!((read.status, read.text().as_str()), (200, "x"));
         let read = server.ask("GET", "/pemilu/q").send(Sign::S3);
         assert_eq!(read.header("x-amz-meta-tps"), Some("7"));
-        put("x-amz-server-side-encryption=AES256", Sign::S3).refused(501, "NotImplemented");
+        put("x-amz-server-side-encryption=aws%3Akms%3Adsse", Sign::S3)
+            .refused(501, "NotImplemented");
         put("x-amz-meta-a=1&x-amz-meta-a=2", Sign::S3).refused(400, "InvalidArgument");
         put("x-amz-meta-a=%0A", Sign::S3).refused(400, "InvalidArgument");
         for sign in [Sign::OssV1, Sign::OssV4] {
@@ -585,5 +586,87 @@ fn keys_that_are_all_refused_are_told_as_each_dialects_clients_look_for_it() {
         let told = ask(Sign::S3);
         assert_eq!((told.status, told.element("Code").as_str()), (200, "AccessDenied"), "{told:?}");
         assert_eq!(server.ask("GET", "/pemilu/a").send(Sign::OssV4).text(), "x");
+    });
+}
+
+#[test]
+fn what_is_sealed_is_told_in_each_dialect() {
+    const KEY: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+    check(|server| {
+        for (sign, name, id, kms) in [
+            (
+                Sign::S3,
+                "x-amz-server-side-encryption",
+                "x-amz-server-side-encryption-aws-kms-key-id",
+                "aws:kms",
+            ),
+            (
+                Sign::OssV4,
+                "x-oss-server-side-encryption",
+                "x-oss-server-side-encryption-key-id",
+                "KMS",
+            ),
+        ] {
+            for told in [None, Some("AES256")] {
+                let put = server.ask("PUT", "/pemilu/sealed").body("x");
+                let put = match told {
+                    Some(word) => put.header(name, word).send(sign),
+                    None => put.send(sign),
+                };
+                assert_eq!((put.status, put.header(name)), (200, Some("AES256")), "{put:?}");
+            }
+            let put =
+                server.ask("PUT", "/pemilu/named").header(name, kms).header(id, "k1").body("x");
+            assert_eq!(put.send(sign).header(id), Some("k1"));
+            for method in ["GET", "HEAD"] {
+                let read = server.ask(method, "/pemilu/named").send(sign);
+                assert_eq!((read.header(name), read.header(id)), (Some(kms), Some("k1")));
+            }
+            let put = server.ask("PUT", "/pemilu/k").header(name, "ROT13").body("x");
+            put.send(sign).refused(400, "InvalidArgument");
+        }
+        let md5 = wire_md5(KEY);
+        let with = |method: &'static str, md5: &str| {
+            server
+                .ask(method, "/pemilu/own")
+                .header("x-amz-server-side-encryption-customer-algorithm", "AES256")
+                .header("x-amz-server-side-encryption-customer-key", KEY)
+                .header("x-amz-server-side-encryption-customer-key-md5", md5)
+                .body(if method == "PUT" { "secret" } else { "" })
+                .send(Sign::S3)
+        };
+        with("PUT", "AAAAAAAAAAAAAAAAAAAAAA==").refused(400, "InvalidArgument");
+        let told = "x-amz-server-side-encryption-customer-key-md5";
+        assert_eq!(with("PUT", &md5).header(told), Some(md5.as_str()));
+        let read = with("GET", &md5);
+        assert_eq!((read.text().as_str(), read.header(told)), ("secret", Some(md5.as_str())));
+        server.ask("GET", "/pemilu/own").send(Sign::S3).refused(400, "InvalidRequest");
+    });
+}
+
+fn wire_md5(key: &str) -> String {
+    let mut md5 = wire::object::checksum::Md5::default();
+    md5.update(&base64::Engine::decode(&base64::prelude::BASE64_STANDARD, key).unwrap());
+    wire::object::checksum::base64(&md5.finish())
+}
+
+#[test]
+fn the_default_encryption_of_a_bucket_is_set_told_and_deleted() {
+    check(|server| {
+        let ask = |method, body: &str, sign| {
+            server.ask(method, "/pemilu?encryption").body(body).send(sign)
+        };
+        ask("GET", "", Sign::S3).refused(404, "ServerSideEncryptionConfigurationNotFoundError");
+        ask("GET", "", Sign::OssV4).refused(404, "NoSuchServerSideEncryptionRule");
+        let rule = "<ServerSideEncryptionRule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>KMS</SSEAlgorithm>\
+                    <KMSMasterKeyID>k2</KMSMasterKeyID></ApplyServerSideEncryptionByDefault></ServerSideEncryptionRule>";
+        assert_eq!(ask("PUT", rule, Sign::OssV4).status, 200);
+        assert!(ask("GET", "", Sign::OssV4).text().contains(rule));
+        assert!(ask("GET", "", Sign::S3).text().contains("<SSEAlgorithm>aws:kms</SSEAlgorithm>"));
+        let put = server.ask("PUT", "/pemilu/k").body("x").send(Sign::OssV4);
+        assert_eq!(put.header("x-oss-server-side-encryption-key-id"), Some("k2"));
+        ask("PUT", "<ServerSideEncryptionRule/>", Sign::OssV4).refused(400, "MalformedXML");
+        assert_eq!(ask("DELETE", "", Sign::S3).status, 204);
+        ask("GET", "", Sign::OssV4).refused(404, "NoSuchServerSideEncryptionRule");
     });
 }

@@ -225,12 +225,16 @@ fn deleting_removes_just_that_and_succeeds_on_nothing() {
             world.put(key, b"x").await;
         }
         let ctx = root(OWNER);
-        let key = |key: &str| DeleteKey { key: key.to_owned(), if_match: None };
+        let key = |key: &str| DeleteKey { key: key.to_owned(), version: None, if_match: None };
         assert!(world.oss.delete(&ctx, BUCKET, key("a")).await.unwrap().existed);
         assert!(!world.oss.delete(&ctx, BUCKET, key("a")).await.unwrap().existed);
         assert_eq!(world.get("a").await, Err("NoSuchKey".to_owned()));
         assert_eq!(keys(&world).await, ["a/b", "b", "c"]);
-        let wrong = DeleteKey { key: "b".to_owned(), if_match: Some(EtagMatch::parse("00")) };
+        let wrong = DeleteKey {
+            key: "b".to_owned(),
+            version: None,
+            if_match: Some(EtagMatch::parse("00")),
+        };
         let outcomes = world
             .oss
             .delete_many(&ctx, BUCKET, vec![key("a/b"), key("none"), wrong])

@@ -25,7 +25,13 @@ async fn act(world: &World, seed: u64) {
     let (ctx, key) = (root(OWNER), format!("{}", seed % 7));
     let body = noise(usize::try_from(seed % 5000).unwrap(), seed);
     match seed % 5 {
-        0 => drop(world.oss.delete(&ctx, BUCKET, DeleteKey { key, if_match: None }).await.unwrap()),
+        0 => drop(
+            world
+                .oss
+                .delete(&ctx, BUCKET, DeleteKey { key, version: None, if_match: None })
+                .await
+                .unwrap(),
+        ),
         1 => {
             let source =
                 oss::CopySource { bucket: BUCKET.to_owned(), key, ..oss::CopySource::default() };
@@ -138,7 +144,11 @@ fn every_change_left_one_audit_entry_with_what_and_where() {
         world.put("a", b"y").await;
         world
             .oss
-            .delete(&root(OWNER), BUCKET, DeleteKey { key: "a".to_owned(), if_match: None })
+            .delete(
+                &root(OWNER),
+                BUCKET,
+                DeleteKey { key: "a".to_owned(), version: None, if_match: None },
+            )
             .await
             .unwrap();
         assert_eq!(world.number("SELECT COUNT(*) FROM audit").await, before + 3);

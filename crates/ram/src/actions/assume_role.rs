@@ -200,7 +200,8 @@ fn trusts(
     let caller = cx.caller;
     let values =
         |key: &str| -> Vec<Cow<'_, str>> { authority::condition_values(caller, &ask, key) };
-    let facts = Facts { action: &action, resource: &resource, caller, values: &values };
+    let facts =
+        Facts { action: &action, resource: &resource, asker: caller.asker(), values: &values };
     Ok(evaluate([&trust], &facts) == Decision::Allow)
 }
 

@@ -120,3 +120,36 @@ pub fn find(name: &str) -> Option<&'static SystemPolicy> {
 pub fn document(name: &str) -> Option<Arc<Document>> {
     position(name).map(|at| Arc::clone(&PARSED[at]))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+    use ::policy::{Asker, Decision, Facts, Party, evaluate};
+    use base::AccountId;
+
+    use super::*;
+
+    #[test]
+    fn the_system_policies_are_sorted_and_parse() {
+        assert!(POLICIES.is_sorted_by_key(|policy| policy.name));
+        for policy in &POLICIES {
+            assert_eq!(find(policy.name).unwrap().document, policy.document);
+            let parsed = Document::parse(policy.document).unwrap();
+            assert_eq!(*document(policy.name).unwrap(), parsed);
+        }
+        assert!(find("Nothing").is_none());
+        let readonly = document("ReadOnlyAccess").unwrap();
+        let asker = Asker {
+            account: AccountId::new(1_000_000_000_000_001),
+            party: Party::User { id: "2", name: "a" },
+        };
+        let values = |_: &str| Vec::new();
+        let check = |action| {
+            let facts = Facts { action, resource: "acs:x:*:1:y", asker, values: &values };
+            evaluate([&*readonly], &facts)
+        };
+        assert_eq!(check("ecs:DescribeInstances"), Decision::Allow);
+        assert_eq!(check("oss:PutObject"), Decision::ImplicitDeny);
+    }
+}

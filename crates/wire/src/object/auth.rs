@@ -136,6 +136,8 @@ pub(super) enum Scheme {
     Sha1 { text: Vec<u8>, alternative: Option<Vec<u8>> },
     /// Base64 HMAC-SHA256 of this text.
     Sha256(Vec<u8>),
+    /// The key chain of V4 right over this text, as the policy of a form is signed.
+    V4Text { family: &'static Family, scope: Scope, text: Vec<u8> },
     /// The key chain of V4.
     V4 {
         family: &'static Family,
@@ -180,6 +182,10 @@ impl Signed {
                 let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
                 self.expect(BASE64.decode(signature).is_ok_and(|tag| matches(&key, text, &tag)))
             }
+            Scheme::V4Text { family, scope, text } => {
+                let tag = unhex(signature).unwrap_or_default();
+                self.expect(matches(&scope.key(family, secret), text, &tag))
+            }
             Scheme::V4 { family, moment, scope, canonical, alternative } => {
                 let key = scope.key(family, secret);
                 let tag = unhex(signature).unwrap_or_default();
@@ -218,9 +224,9 @@ impl Signed {
             .field(key_field, &self.key_id)
             .field("SignatureProvided", &self.proof.signature);
         match &self.proof.scheme {
-            Scheme::Sha1 { text: bytes, .. } | Scheme::Sha256(bytes) => {
-                refused.field("StringToSign", text(bytes))
-            }
+            Scheme::Sha1 { text: bytes, .. }
+            | Scheme::Sha256(bytes)
+            | Scheme::V4Text { text: bytes, .. } => refused.field("StringToSign", text(bytes)),
             Scheme::V4 { family, moment, scope, canonical, .. } => refused
                 .field("StringToSign", v4::string_to_sign(family, moment, scope, canonical))
                 .field("CanonicalRequest", text(canonical)),

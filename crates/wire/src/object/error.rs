@@ -43,6 +43,7 @@ codes! {
     INVALID_OBJECT_NAME "InvalidObjectName" 400 "The specified object is not valid.";
     INVALID_PART "InvalidPart" 400 "One or more of the specified parts could not be found or the specified entity tag might not have matched the part's entity tag.";
     INVALID_PART_ORDER "InvalidPartOrder" 400 "The list of parts was not in ascending order.";
+    INVALID_POLICY_DOCUMENT "InvalidPolicyDocument" 400 "The policy document is not valid.";
     INVALID_RANGE "InvalidRange" 416 "The requested range cannot be satisfied.";
     INVALID_REQUEST "InvalidRequest" 400 "The request is not valid.";
     INVALID_SECURITY_TOKEN "InvalidSecurityToken" 403 "The security token you provided is invalid.";
@@ -51,6 +52,8 @@ codes! {
     INVALID_TOKEN "InvalidToken" 400 "The provided token is malformed or otherwise not valid.";
     INVALID_URI "InvalidURI" 400 "Couldn't parse the specified URI.";
     KEY_TOO_LONG "KeyTooLongError" 400 "Your key is too long.";
+    MALFORMED_POLICY "MalformedPolicy" 400 "The policy is not valid.";
+    MALFORMED_POST "MalformedPOSTRequest" 400 "The body of your POST request is not well-formed multipart/form-data.";
     MALFORMED_TRAILER "MalformedTrailerError" 400 "The request contained trailing data that was not well-formed.";
     MALFORMED_XML "MalformedXML" 400 "The XML you provided was not well-formed or did not validate against our published schema.";
     METADATA_TOO_LARGE "MetadataTooLarge" 400 "Your metadata headers exceed the maximum allowed metadata size.";
@@ -68,6 +71,7 @@ codes! {
     NO_SUCH_VERSION "NoSuchVersion" 404 "The specified version does not exist.";
     NO_SUCH_WEBSITE "NoSuchWebsiteConfiguration" 404 "The website configuration does not exist.";
     OPERATION_ABORTED "OperationAborted" 409 "A conflicting operation is under way on this resource. Try again.";
+    POST_FIELDS_TOO_LONG "MaxPOSTPreDataLengthExceededError" 400 "The fields of your POST request before the file are too long.";
     PRECONDITION_FAILED "PreconditionFailed" 412 "At least one of the pre-conditions you specified did not hold.";
     QPS_LIMIT_EXCEEDED "QpsLimitExceeded" 503 "The request rate exceeds the limit.";
     QUOTA_EXCEEDED "QuotaExceeded" 403 "The quota of this account is used up.";

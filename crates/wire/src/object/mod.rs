@@ -21,6 +21,7 @@ mod canonical;
 pub mod checksum;
 pub mod chunked;
 pub mod error;
+pub mod form;
 pub mod oss_v1;
 pub mod oss_v2;
 pub mod oss_v4;

@@ -81,7 +81,7 @@ fn what_is_not_understood_is_refused() {
     );
     check(
         Dialect::Oss,
-        &[("x-oss-server-side-encryption", b"AES256")],
+        &[("x-oss-server-side-encryption", b"SM4")],
         expect![
             "NotImplemented: A header or query you provided requests a function that is not implemented."
         ],

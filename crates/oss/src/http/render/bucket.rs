@@ -5,7 +5,7 @@ use wire::object::Dialect;
 use wire::object::xml::Writer;
 
 use super::{Style, moment, owner};
-use crate::model::{Acl, Bucket, BucketStat};
+use crate::model::{Acl, Bucket, BucketStat, Encryption, Versioning};
 use crate::ops::BucketPage;
 
 /// Where clients reach the service, as documents tell it.
@@ -73,8 +73,19 @@ pub(in crate::http) fn bucket_info(place: &Place<'_>, bucket: &Bucket) -> Vec<u8
         .text("DataClass", bucket.class.as_str());
     owner(&mut xml, "Owner", bucket.owner);
     xml.open("AccessControlList").text("Grant", bucket.acl.as_str()).close();
-    xml.open("ServerSideEncryptionRule").text("SSEAlgorithm", "None").close();
+    let (algorithm, key_id) = match &bucket.settings.encryption {
+        None => ("None", None),
+        Some(Encryption::Kms(id)) => ("KMS", Some(id.as_str()).filter(|id| !id.is_empty())),
+        Some(Encryption::Aes256 | Encryption::Customer { .. }) => ("AES256", None),
+    };
+    xml.open("ServerSideEncryptionRule").text("SSEAlgorithm", algorithm);
+    xml.text_opt("KMSMasterKeyID", key_id).close();
     xml.text("AccessMonitor", "Disabled").text("TransferAcceleration", "Disabled");
+    match bucket.settings.versioning {
+        Versioning::Unversioned => {}
+        Versioning::Enabled => drop(xml.text("Versioning", "Enabled")),
+        Versioning::Suspended => drop(xml.text("Versioning", "Suspended")),
+    }
     xml.text("CrossRegionReplication", "Disabled").value("BlockPublicAccess", false);
     xml.finish()
 }
@@ -83,6 +94,7 @@ pub(in crate::http) fn bucket_info(place: &Place<'_>, bucket: &Bucket) -> Vec<u8
 pub(in crate::http) fn bucket_stat(stat: &BucketStat, now: Time) -> Vec<u8> {
     let mut xml = Writer::new();
     xml.open("BucketStat").value("Storage", stat.bytes).value("ObjectCount", stat.objects);
+    xml.value("DeleteMarkerCount", stat.markers);
     xml.value("MultipartUploadCount", stat.uploads).value("LiveChannelCount", 0);
     xml.value("LastModifiedTime", now.secs());
     xml.finish()
@@ -112,9 +124,15 @@ pub(in crate::http) fn regions(places: &[Place<'_>], wanted: &str) -> Vec<u8> {
     xml.finish()
 }
 
-/// A bucket without versioning.
-pub(in crate::http) fn versioning(style: Style) -> Vec<u8> {
-    style.root("VersioningConfiguration").finish()
+/// GetBucketVersioning: nothing is said of a bucket that never had versioning.
+pub(in crate::http) fn versioning(style: Style, versioning: Versioning) -> Vec<u8> {
+    let mut xml = style.root("VersioningConfiguration");
+    match versioning {
+        Versioning::Unversioned => {}
+        Versioning::Enabled => drop(xml.text("Status", "Enabled")),
+        Versioning::Suspended => drop(xml.text("Status", "Suspended")),
+    }
+    xml.finish()
 }
 
 /// A configuration that was never set and has a default.

@@ -7,7 +7,8 @@ use super::super::headers::class_name;
 use super::super::respond::{coverage_name, etag};
 use super::{Style, moment, owner};
 use crate::ops::{
-    ListPage, ListQuery, ListedObject, ListedPart, PartPage, UploadPage, UploadQuery,
+    ListPage, ListQuery, ListedObject, ListedPart, ListedVersion, PartPage, UploadPage,
+    UploadQuery, VersionPage, VersionQuery,
 };
 
 /// What a listing of objects was asked with.
@@ -58,13 +59,24 @@ pub(in crate::http) fn list_objects_v2(
 }
 
 fn head(xml: &mut Writer, style: Style, page: &ListPage, query: &ListQuery) {
-    xml.text("Name", &page.bucket.name).text("Prefix", &style.key(&query.prefix));
-    xml.value("MaxKeys", query.limit);
-    if style.is_oss() || !query.delimiter.is_empty() {
-        xml.text("Delimiter", &style.key(&query.delimiter));
+    let asked = (page.bucket.name.as_str(), query.prefix.as_str(), query.delimiter.as_str());
+    frame(xml, style, asked, query.limit, page.next.is_some());
+}
+
+fn frame(
+    xml: &mut Writer,
+    style: Style,
+    (bucket, prefix, delimiter): (&str, &str, &str),
+    limit: usize,
+    more: bool,
+) {
+    xml.text("Name", bucket).text("Prefix", &style.key(prefix));
+    xml.value("MaxKeys", limit);
+    if style.is_oss() || !delimiter.is_empty() {
+        xml.text("Delimiter", &style.key(delimiter));
     }
     style.encoding(xml);
-    xml.value("IsTruncated", page.next.is_some());
+    xml.value("IsTruncated", more);
 }
 
 fn entries(xml: &mut Writer, style: Style, asked: &Listed<'_>, page: &ListPage) {
@@ -95,23 +107,31 @@ fn prefixes(xml: &mut Writer, style: Style, prefixes: &[String]) {
     }
 }
 
-/// ListObjectVersions of a bucket without versioning: each object is its own `null` version.
+/// ListObjectVersions.
 pub(in crate::http) fn list_versions(
     style: Style,
-    query: &ListQuery,
-    version_marker: &str,
-    page: &ListPage,
+    query: &VersionQuery,
+    page: &VersionPage,
 ) -> Vec<u8> {
     let mut xml = style.root("ListVersionsResult");
-    head(&mut xml, style, page, query);
-    xml.text("KeyMarker", &style.key(&query.after)).text("VersionIdMarker", version_marker);
-    if let Some(next) = &page.next {
-        xml.text("NextKeyMarker", &style.key(next)).text("NextVersionIdMarker", "null");
+    let VersionQuery { prefix, delimiter, after_key, after_version, limit } = query;
+    frame(&mut xml, style, (&page.bucket.name, prefix, delimiter), *limit, page.next.is_some());
+    let after_version = after_version.map(|id| id.to_string()).unwrap_or_default();
+    xml.text("KeyMarker", &style.key(after_key)).text("VersionIdMarker", &after_version);
+    if let Some((key, version)) = &page.next {
+        let version = version.map(|id| id.to_string()).unwrap_or_default();
+        xml.text("NextKeyMarker", &style.key(key)).text("NextVersionIdMarker", &version);
     }
-    for object in &page.objects {
-        xml.open("Version");
-        entry(&mut xml, style, object);
-        xml.text("VersionId", "null").value("IsLatest", true);
+    for listed in &page.versions {
+        let ListedVersion { object, version, latest, marker } = listed;
+        if *marker {
+            xml.open("DeleteMarker").text("Key", &style.key(&object.key));
+            xml.text("LastModified", &moment(object.modified));
+        } else {
+            xml.open("Version");
+            entry(&mut xml, style, object);
+        }
+        xml.value("VersionId", version).value("IsLatest", latest);
         owner(&mut xml, "Owner", page.bucket.owner);
         xml.close();
     }

@@ -7,7 +7,7 @@ use wire::object::xml::Writer;
 use super::super::respond::{coverage, etag};
 use super::{Style, moment};
 use crate::digest::Checksum;
-use crate::model::{Etag, Stored};
+use crate::model::{Etag, Stored, VersionId};
 
 /// CopyObject.
 pub(in crate::http) fn copy(style: Style, stored: &Stored) -> Vec<u8> {
@@ -68,11 +68,21 @@ pub(in crate::http) fn complete(
     xml.finish()
 }
 
+/// PostObject, where the form asks for a document.
+pub(in crate::http) fn posted(location: &str, bucket: &str, key: &str, etag: &str) -> Vec<u8> {
+    let mut xml = Writer::new();
+    xml.open("PostResponse").text("Bucket", bucket).text("ETag", etag);
+    xml.text("Key", key).text("Location", location);
+    xml.finish()
+}
+
 /// What came of one key of a multi-object delete.
 #[derive(Debug)]
 pub(in crate::http) struct Outcome {
     pub(in crate::http) key: String,
     pub(in crate::http) version: Option<String>,
+    /// The delete marker that was made or deleted.
+    pub(in crate::http) marker: Option<VersionId>,
     pub(in crate::http) refused: Option<ApiError>,
 }
 
@@ -80,13 +90,16 @@ pub(in crate::http) struct Outcome {
 pub(in crate::http) fn deleted(style: Style, quiet: bool, outcomes: &[Outcome]) -> Vec<u8> {
     let mut xml = style.root("DeleteResult");
     style.encoding(&mut xml);
-    for Outcome { key, version, refused } in outcomes {
+    for Outcome { key, version, marker, refused } in outcomes {
         let Some(refused) = refused else {
             if !quiet {
                 xml.open("Deleted")
                     .text("Key", &style.key(key))
-                    .text_opt("VersionId", version.as_deref())
-                    .close();
+                    .text_opt("VersionId", version.as_deref());
+                if let Some(marker) = marker {
+                    xml.value("DeleteMarker", true).value("DeleteMarkerVersionId", marker);
+                }
+                xml.close();
             }
             continue;
         };

@@ -7,10 +7,10 @@ use wire::object::error;
 
 use super::*;
 use crate::digest::{Algorithm, Checksum, Coverage};
-use crate::model::{Acl, Bucket, BucketStat, Etag, Redundancy, StorageClass, Stored};
+use crate::model::{Acl, Bucket, BucketStat, Etag, Redundancy, StorageClass, Stored, VersionId};
 use crate::ops::{
-    BucketPage, ListPage, ListQuery, ListedObject, ListedPart, ListedUpload, PartPage, PartStored,
-    UploadPage, UploadQuery,
+    BucketPage, ListPage, ListQuery, ListedObject, ListedPart, ListedUpload, ListedVersion,
+    PartPage, PartStored, UploadPage, UploadQuery, VersionPage, VersionQuery,
 };
 
 const OSS: Style = Style::plain(Dialect::Oss);
@@ -62,6 +62,26 @@ fn page() -> ListPage {
         objects: vec![listed("a &+\u{fc}", 0)],
         prefixes: vec!["b/".to_owned()],
         next: Some("b/".to_owned()),
+    }
+}
+
+fn version_query() -> VersionQuery {
+    let (delimiter, after_key) = ("/".to_owned(), "A".to_owned());
+    VersionQuery { delimiter, after_key, limit: 3, ..VersionQuery::default() }
+}
+
+fn version_page() -> VersionPage {
+    let version = |number, marker| ListedVersion {
+        object: listed("a &+\u{fc}", 0),
+        version: VersionId::of(number),
+        latest: marker,
+        marker,
+    };
+    VersionPage {
+        bucket: a_bucket(),
+        versions: vec![version(0x65, true), version(0, false)],
+        prefixes: vec!["b/".to_owned()],
+        next: Some(("b/".to_owned(), None)),
     }
 }
 
@@ -144,38 +164,49 @@ fn a_listing_of_version_two_in_s3() {
 #[test]
 fn a_listing_of_versions() {
     check(
-        list_versions(OSS, &query(), "", &page()),
+        list_versions(OSS, &version_query(), &version_page()),
         expect![[r#"
-        <ListVersionsResult>
-        <Name>pemilu</Name>
-        <Prefix>
-        </Prefix>
-        <MaxKeys>2</MaxKeys>
-        <Delimiter>/</Delimiter>
-        <IsTruncated>true</IsTruncated>
-        <KeyMarker>A</KeyMarker>
-        <VersionIdMarker>
-        </VersionIdMarker>
-        <NextKeyMarker>b/</NextKeyMarker>
-        <NextVersionIdMarker>null</NextVersionIdMarker>
-        <Version>
-        <Key>a &amp;+ü</Key>
-        <LastModified>2026-01-02T03:04:05.000Z</LastModified>
-        <ETag>&quot;ABABABABABABABABABABABABABABABAB&quot;</ETag>
-        <Type>Normal</Type>
-        <Size>5</Size>
-        <StorageClass>IA</StorageClass>
-        <VersionId>null</VersionId>
-        <IsLatest>true</IsLatest>
-        <Owner>
-        <ID>1000000000000001</ID>
-        <DisplayName>1000000000000001</DisplayName>
-        </Owner>
-        </Version>
-        <CommonPrefixes>
-        <Prefix>b/</Prefix>
-        </CommonPrefixes>
-        </ListVersionsResult>"#]],
+            <ListVersionsResult>
+            <Name>pemilu</Name>
+            <Prefix>
+            </Prefix>
+            <MaxKeys>3</MaxKeys>
+            <Delimiter>/</Delimiter>
+            <IsTruncated>true</IsTruncated>
+            <KeyMarker>A</KeyMarker>
+            <VersionIdMarker>
+            </VersionIdMarker>
+            <NextKeyMarker>b/</NextKeyMarker>
+            <NextVersionIdMarker>
+            </NextVersionIdMarker>
+            <DeleteMarker>
+            <Key>a &amp;+ü</Key>
+            <LastModified>2026-01-02T03:04:05.000Z</LastModified>
+            <VersionId>0000000000000065</VersionId>
+            <IsLatest>true</IsLatest>
+            <Owner>
+            <ID>1000000000000001</ID>
+            <DisplayName>1000000000000001</DisplayName>
+            </Owner>
+            </DeleteMarker>
+            <Version>
+            <Key>a &amp;+ü</Key>
+            <LastModified>2026-01-02T03:04:05.000Z</LastModified>
+            <ETag>&quot;ABABABABABABABABABABABABABABABAB&quot;</ETag>
+            <Type>Normal</Type>
+            <Size>5</Size>
+            <StorageClass>IA</StorageClass>
+            <VersionId>null</VersionId>
+            <IsLatest>false</IsLatest>
+            <Owner>
+            <ID>1000000000000001</ID>
+            <DisplayName>1000000000000001</DisplayName>
+            </Owner>
+            </Version>
+            <CommonPrefixes>
+            <Prefix>b/</Prefix>
+            </CommonPrefixes>
+            </ListVersionsResult>"#]],
     );
 }
 
@@ -373,17 +404,19 @@ fn what_a_bucket_is() {
         </Bucket>
         </BucketInfo>"#]],
     );
-    let stat = BucketStat { objects: 2, uploads: 1, bytes: 30, part_bytes: 10 };
+    let stat =
+        BucketStat { objects: 2, uploads: 1, bytes: 30, part_bytes: 10, ..BucketStat::default() };
     check(
         bucket_stat(&stat, now()),
         expect![[r#"
-        <BucketStat>
-        <Storage>30</Storage>
-        <ObjectCount>2</ObjectCount>
-        <MultipartUploadCount>1</MultipartUploadCount>
-        <LiveChannelCount>0</LiveChannelCount>
-        <LastModifiedTime>1767323045</LastModifiedTime>
-        </BucketStat>"#]],
+            <BucketStat>
+            <Storage>30</Storage>
+            <ObjectCount>2</ObjectCount>
+            <DeleteMarkerCount>0</DeleteMarkerCount>
+            <MultipartUploadCount>1</MultipartUploadCount>
+            <LiveChannelCount>0</LiveChannelCount>
+            <LastModifiedTime>1767323045</LastModifiedTime>
+            </BucketStat>"#]],
     );
 }
 
@@ -526,6 +559,7 @@ fn what_writes_answer() {
             value: vec![0, 0, 0, 1],
             parts: 2,
         }],
+        encryption: None,
         version: None,
     };
     check(
@@ -562,7 +596,8 @@ fn what_writes_answer() {
 
 #[test]
 fn what_deleting_many_answers() {
-    let outcome = |key: &str, refused| Outcome { key: key.to_owned(), version: None, refused };
+    let outcome =
+        |key: &str, refused| Outcome { key: key.to_owned(), version: None, marker: None, refused };
     let outcomes =
         [outcome("gone", None), outcome("kept", Some(ApiError::new(&error::ACCESS_DENIED)))];
     check(

@@ -72,7 +72,7 @@ fn oss_requests_find_their_operation() {
             POST /b?cname&comp=token                 NotImplemented
             GET /b?lifecycle                         GetBucketConfiguration
             PUT /b?lifecycle                         NotImplemented
-            POST /b                                  NotImplemented
+            POST /b                                  PostObject
             GET /b/k?x-oss-process=style             NotImplemented
             HEAD /b/k?objectMeta                     GetObjectMeta
             POST /b/k?append&position=1              NotImplemented
@@ -117,7 +117,7 @@ fn s3_requests_find_their_operation() {
             GET /b?versions                          ListObjectVersions
             GET /b?bucketInfo                        ListObjects
             GET /b?object-lock                       GetBucketConfiguration
-            DELETE /b?policy                         DeleteBucketConfiguration
+            DELETE /b?policy                         DeleteBucketPolicy
             GET /b?metrics&id=1                      NotImplemented
             PATCH /b                                 MethodNotAllowed
             HEAD /b?acl                              NotImplemented
@@ -126,7 +126,7 @@ fn s3_requests_find_their_operation() {
             PUT /b/k?x-id=PutObject                  PutObject
             PUT /b/k?retention                       NotImplemented
             POST /b/k?select&select-type=2           NotImplemented
-            OPTIONS /b/k                             MethodNotAllowed
+            OPTIONS /b/k                             OptionObject
         "#]],
     );
 }

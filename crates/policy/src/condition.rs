@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use base::Time;
 
-use super::Malformed;
-use super::matcher::{self, glob};
+use crate::Malformed;
+use crate::matcher::{self, glob};
 
 /// What kind of values an operator compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +125,11 @@ impl Condition {
     /// The key it asks for.
     pub fn key(&self) -> &str {
         &self.key
+    }
+
+    /// The same condition on another key.
+    pub(crate) fn under(self, key: &str) -> Self {
+        Self { key: key.to_owned(), ..self }
     }
 
     /// The values as documents write them.
@@ -257,14 +262,14 @@ fn parse_date(text: &str) -> Option<Time> {
 
 /// A block of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Network {
+pub struct Network {
     address: IpAddr,
     prefix: u8,
 }
 
 impl Network {
     /// Reads `10.0.0.0/8`, `2001:db8::/32`, or one address.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text, None),
@@ -282,7 +287,7 @@ impl Network {
     }
 
     /// Whether an address is in the block. An IPv4 address in IPv6 clothes counts as IPv4.
-    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+    pub fn contains(&self, address: IpAddr) -> bool {
         let (one, other, width) = match (self.address, address.to_canonical()) {
             (IpAddr::V4(one), IpAddr::V4(other)) => {
                 (u128::from(one.to_bits()), u128::from(other.to_bits()), 32)

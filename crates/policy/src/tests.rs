@@ -4,26 +4,23 @@ use std::borrow::Cow;
 use std::cell::Cell;
 
 use base::AccountId;
-use engine::ports::Decision;
-use engine::{Caller, CallerKind};
 use proptest::prelude::*;
 
-use super::condition::{Condition, OPERATORS};
-use super::document::{DOCUMENT_MAX, Document};
-use super::matcher::{JOKER_SEGMENT_MAX, glob, glob_by, resource};
-use super::{Effect, Facts, evaluate, system};
+use crate::condition::{Condition, OPERATORS};
+use crate::document::{DOCUMENT_MAX, Document};
+use crate::matcher::{JOKER_SEGMENT_MAX, glob, glob_by, resource};
+use crate::{Asker, Decision, Effect, Facts, Party, evaluate};
 
 const ACCOUNT: AccountId = AccountId::new(1_000_000_000_000_001);
 
-fn user(name: &str) -> Caller {
-    let kind = CallerKind::User { id: "2".to_owned(), name: name.to_owned() };
-    Caller { account: ACCOUNT, kind, ..Caller::anonymous() }
+fn user(name: &str) -> Asker<'_> {
+    Asker { account: ACCOUNT, party: Party::User { id: "2", name } }
 }
 
 /// What `documents` say of one request whose condition values are `values`.
 fn ask(documents: &[&str], action: &str, arn: &str, values: &[(&str, &str)]) -> Decision {
     let documents: Vec<_> = documents.iter().map(|text| Document::parse(text).unwrap()).collect();
-    decide(&documents, action, arn, values, &user("alice"))
+    decide(&documents, action, arn, values, user("alice"))
 }
 
 fn decide(
@@ -31,13 +28,13 @@ fn decide(
     action: &str,
     arn: &str,
     values: &[(&str, &str)],
-    caller: &Caller,
+    asker: Asker<'_>,
 ) -> Decision {
     let lookup = |key: &str| {
         let same = values.iter().filter(|(name, _)| name.eq_ignore_ascii_case(key));
         same.map(|(_, value)| Cow::Owned((*value).to_owned())).collect()
     };
-    evaluate(documents, &Facts { action, resource: arn, caller, values: &lookup })
+    evaluate(documents, &Facts { action, resource: arn, asker, values: &lookup })
 }
 
 fn one(effect: &str, action: &str, arn: &str) -> String {
@@ -263,24 +260,22 @@ fn a_trust_policy_names_whom_it_trusts() {
         );
         Document::parse_trust(&text).map_err(|error| error.to_string())
     };
-    let trusts = |principal: &str, caller: &Caller| {
-        decide(&[trust(principal).unwrap()], "sts:AssumeRole", "acs:ram::9:role/x", &[], caller)
+    let trusts = |principal: &str, asker: Asker<'_>| {
+        decide(&[trust(principal).unwrap()], "sts:AssumeRole", "acs:ram::9:role/x", &[], asker)
             == Decision::Allow
     };
     let alice = user("alice");
-    let session =
-        CallerKind::AssumedRole { id: "3".into(), name: "ops".into(), session: "s".into() };
-    let ops = Caller { kind: session, ..alice.clone() };
-    assert!(trusts(r#"{"RAM":"acs:ram::1000000000000001:root"}"#, &alice));
+    let ops = Asker { party: Party::Role { id: "3", name: "ops" }, ..alice };
+    assert!(trusts(r#"{"RAM":"acs:ram::1000000000000001:root"}"#, alice));
     assert!(trusts(
         r#"{"RAM":["acs:ram::1000000000000001:user/bob","acs:ram::1000000000000001:user/alice"]}"#,
-        &alice
+        alice
     ));
-    assert!(trusts(r#"{"RAM":"acs:ram::1000000000000001:role/ops"}"#, &ops));
-    assert!(!trusts(r#"{"RAM":"acs:ram::1000000000000001:role/ops"}"#, &alice));
-    assert!(!trusts(r#"{"RAM":"acs:ram::1000000000000001:user/bob"}"#, &alice));
-    assert!(!trusts(r#"{"RAM":"acs:ram::2000000000000002:root"}"#, &alice));
-    assert!(!trusts(r#"{"Service":"ecs.aliyuncs.com"}"#, &alice));
+    assert!(trusts(r#"{"RAM":"acs:ram::1000000000000001:role/ops"}"#, ops));
+    assert!(!trusts(r#"{"RAM":"acs:ram::1000000000000001:role/ops"}"#, alice));
+    assert!(!trusts(r#"{"RAM":"acs:ram::1000000000000001:user/bob"}"#, alice));
+    assert!(!trusts(r#"{"RAM":"acs:ram::2000000000000002:root"}"#, alice));
+    assert!(!trusts(r#"{"Service":"ecs.aliyuncs.com"}"#, alice));
     for bad in [
         r#""*""#,
         r#"{"RAM":"*"}"#,
@@ -292,23 +287,6 @@ fn a_trust_policy_names_whom_it_trusts() {
         assert!(trust(bad).is_err(), "{bad}");
     }
     assert!(Document::parse_trust(&one("Allow", "*", "*")).is_err());
-}
-
-#[test]
-fn the_system_policies_are_sorted_and_parse() {
-    assert!(system::POLICIES.is_sorted_by_key(|policy| policy.name));
-    for policy in &system::POLICIES {
-        assert_eq!(system::find(policy.name).unwrap().document, policy.document);
-        assert_eq!(
-            *system::document(policy.name).unwrap(),
-            Document::parse(policy.document).unwrap()
-        );
-    }
-    assert!(system::find("Nothing").is_none());
-    let readonly = [(*system::document("ReadOnlyAccess").unwrap()).clone()];
-    let check = |action| decide(&readonly, action, "acs:x:*:1:y", &[], &user("a"));
-    assert_eq!(check("ecs:DescribeInstances"), Decision::Allow);
-    assert_eq!(check("oss:PutObject"), Decision::ImplicitDeny);
 }
 
 /// Wildcards by the book: exponential, and so only for short texts.
@@ -405,7 +383,7 @@ proptest! {
     ) {
         let document = Document::parse(&json_of(&rules)).unwrap();
         let (asked, arn, from) = (format!("s:{action}"), format!("acs:s:*:1:{name}"), format!("10.0.0.{ip}"));
-        let decision = decide(&[document], &asked, &arn, &[("acs:SourceIp", &from)], &user("alice"));
+        let decision = decide(&[document], &asked, &arn, &[("acs:SourceIp", &from)], user("alice"));
         prop_assert_eq!(decision, naive_decision(&rules, &action, &name, ip));
     }
 

@@ -1,7 +1,7 @@
 //! Wildcard matching of actions and resources. This runs for every request, some of them inside the
 //! one write transaction, on patterns and texts that clients choose: it takes linear time.
 
-use super::Malformed;
+use crate::Malformed;
 
 /// Characters that may stand between two `*` where a `?` is among them.
 ///
@@ -10,7 +10,7 @@ use super::Malformed;
 pub const JOKER_SEGMENT_MAX: usize = 64;
 
 /// Refuses a pattern that could not be matched in linear time.
-pub(super) fn check(pattern: &str) -> Result<(), Malformed> {
+pub(crate) fn check(pattern: &str) -> Result<(), Malformed> {
     let (_, middle, _) = parts(pattern).unwrap_or_default();
     let too_long =
         |segment: &str| segment.contains('?') && segment.chars().count() > JOKER_SEGMENT_MAX;
@@ -33,7 +33,7 @@ pub fn glob(pattern: &str, text: &str, fold: bool) -> bool {
 /// What stands before the first star and behind the last is held against the two ends of the text;
 /// what stands between stars is searched from left to right. The leftmost place is as good as any:
 /// it leaves the most for the rest.
-pub(super) fn glob_by(pattern: &str, text: &str, same: &impl Fn(char, char) -> bool) -> bool {
+pub(crate) fn glob_by(pattern: &str, text: &str, same: &impl Fn(char, char) -> bool) -> bool {
     let Some((first, middle, last)) = parts(pattern) else {
         return after_start(pattern, text, same).is_some_and(str::is_empty);
     };
@@ -151,16 +151,21 @@ pub fn resource(pattern: &str, arn: &str) -> bool {
 }
 
 /// The parts of an ARN.
-pub(crate) struct Parts<'a> {
-    pub(crate) scheme: &'a str,
-    pub(crate) service: &'a str,
-    pub(crate) region: &'a str,
-    pub(crate) account: &'a str,
-    pub(crate) relative: &'a str,
+pub struct Parts<'a> {
+    /// `acs`.
+    pub scheme: &'a str,
+    /// The product, as `oss`.
+    pub service: &'a str,
+    /// The region; empty or `*` where it stands in none.
+    pub region: &'a str,
+    /// The account that owns it.
+    pub account: &'a str,
+    /// Its name within the account, as `box/key`.
+    pub relative: &'a str,
 }
 
 /// Splits an ARN at its first four colons; the relative part may hold more of them.
-pub(crate) fn split(arn: &str) -> Option<Parts<'_>> {
+pub fn split(arn: &str) -> Option<Parts<'_>> {
     let mut parts = arn.splitn(5, ':');
     Some(Parts {
         scheme: parts.next()?,

@@ -6,9 +6,9 @@ use base::AccountId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::condition::Condition;
-use super::json::{Object, One, OneOrMany, Scalar};
-use super::matcher;
+use crate::condition::Condition;
+use crate::json::{Object, One, OneOrMany, Scalar};
+use crate::matcher;
 
 /// The longest document, in characters.
 pub const DOCUMENT_MAX: usize = 6144;
@@ -18,7 +18,7 @@ pub const DOCUMENT_MAX: usize = 6144;
 pub struct Malformed(String);
 
 impl Malformed {
-    pub(super) fn new(reason: impl Into<String>) -> Self {
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
         Self(reason.into())
     }
 }
@@ -87,7 +87,7 @@ impl Principal {
         })
     }
 
-    fn from_arn(arn: &str) -> Option<Self> {
+    pub(crate) fn from_arn(arn: &str) -> Option<Self> {
         let parts = matcher::split(arn)?;
         if parts.scheme != "acs" || parts.service != "ram" || !matches!(parts.region, "" | "*") {
             return None;
@@ -143,6 +143,9 @@ enum Kind {
 /// Condition keys of one operator, each with its values.
 type RawKeys = One<Object<OneOrMany<Scalar>>>;
 
+/// Conditions as documents write them: operators, each with its keys.
+pub(crate) type RawConditions = One<Object<RawKeys>>;
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct RawDocument {
@@ -159,7 +162,7 @@ struct RawStatement {
     resource: Option<OneOrMany<String>>,
     not_resource: Option<OneOrMany<String>>,
     principal: Option<One<Object<OneOrMany<String>>>>,
-    condition: Option<One<Object<RawKeys>>>,
+    condition: Option<RawConditions>,
 }
 
 impl Document {
@@ -236,19 +239,24 @@ fn statement(raw: RawStatement, kind: Kind) -> Result<Statement, Malformed> {
             (principals(given)?, None)
         }
     };
-    let mut conditions = Vec::new();
-    if let Some(One(Object(operators))) = raw.condition {
-        for (operator, One(Object(keys))) in operators {
-            for (key, OneOrMany(values)) in keys {
-                let values: Vec<String> = values.into_iter().map(|Scalar(value)| value).collect();
-                conditions.push(Condition::new(&operator, &key, &values)?);
-            }
-        }
-    }
+    let conditions = raw.condition.map_or_else(|| Ok(Vec::new()), conditions)?;
     Ok(Statement { effect: raw.effect, principals, actions, resources, conditions })
 }
 
-fn exactly_one(
+/// Reads the conditions of a statement.
+pub(crate) fn conditions(given: RawConditions) -> Result<Vec<Condition>, Malformed> {
+    let One(Object(operators)) = given;
+    let mut conditions = Vec::new();
+    for (operator, One(Object(keys))) in operators {
+        for (key, OneOrMany(values)) in keys {
+            let values: Vec<String> = values.into_iter().map(|Scalar(value)| value).collect();
+            conditions.push(Condition::new(&operator, &key, &values)?);
+        }
+    }
+    Ok(conditions)
+}
+
+pub(crate) fn exactly_one(
     name: &str,
     plain: Option<OneOrMany<String>>,
     not: Option<OneOrMany<String>>,
@@ -260,7 +268,7 @@ fn exactly_one(
     }
 }
 
-fn check_action(pattern: &str) -> Result<(), Malformed> {
+pub(crate) fn check_action(pattern: &str) -> Result<(), Malformed> {
     let named = pattern
         .split_once(':')
         .is_some_and(|(service, name)| !service.is_empty() && !name.is_empty());

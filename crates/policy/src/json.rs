@@ -10,7 +10,7 @@ use serde::de::{
 };
 
 /// One value or a list of them, never an empty list.
-pub(super) struct OneOrMany<T>(pub(super) Vec<T>);
+pub(crate) struct OneOrMany<T>(pub(crate) Vec<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -19,7 +19,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
 }
 
 /// One value that is not a list: serde would take a list for a struct, field by field.
-pub(super) struct One<T>(pub(super) T);
+pub(crate) struct One<T>(pub(crate) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for One<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -79,7 +79,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Visit<T> {
 }
 
 /// A text, a boolean or a whole number, as text.
-pub(super) struct Scalar(pub(super) String);
+pub(crate) struct Scalar(pub(crate) String);
 
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -114,7 +114,7 @@ impl Visitor<'_> for VisitScalar {
 }
 
 /// An object whose names are all different, in the order they came.
-pub(super) struct Object<V>(pub(super) Vec<(String, V)>);
+pub(crate) struct Object<V>(pub(crate) Vec<(String, V)>);
 
 impl<'de, V: Deserialize<'de>> Deserialize<'de> for Object<V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
