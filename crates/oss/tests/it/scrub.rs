@@ -13,15 +13,39 @@ use crate::mirror::{ZONED, get, home, mirror, put, segments, zoned};
 
 const MIB: usize = 1 << 20;
 
-/// Flips a bit of where the pattern is, in the one segment of the directory that has it.
-fn rot(dir: &Path, pattern: &[u8], offset: usize) {
-    let hit = segments(dir).into_iter().find_map(|(name, bytes)| {
-        let at = bytes.windows(16).position(|window| window == &pattern[..16])? + offset;
-        Some((name, at, bytes[at]))
-    });
-    let (name, at, byte) = hit.unwrap();
-    let file = OpenOptions::new().write(true).open(dir.join(name)).unwrap();
-    file.write_all_at(&[byte ^ 1], at as u64).unwrap();
+/// What a sealed extent has besides the bytes of the body.
+const SEAL: usize = 32;
+
+/// Segment, start and length of the extents of what the statement finds.
+async fn extents(world: &World, sql: String) -> Vec<(u32, u32, u32)> {
+    let packed = world
+        .cloud
+        .db
+        .read(move |tx| tx.query_opt(&sql, params![], |row| Ok(row.blob(0)?.to_vec())));
+    let packed: Result<Option<Vec<u8>>, store::Error> = packed.await;
+    let word = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().unwrap());
+    let extent = |row: &[u8]| (word(&row[..4]), word(&row[4..8]), word(&row[8..12]));
+    packed.unwrap().unwrap().chunks(20).map(extent).collect()
+}
+
+async fn of_object(world: &World, key: &str) -> Vec<(u32, u32, u32)> {
+    extents(world, format!("SELECT extents FROM oss_object WHERE key = CAST('{key}' AS BLOB)"))
+        .await
+}
+
+async fn of_part(world: &World, number: u32) -> Vec<(u32, u32, u32)> {
+    let sql = "SELECT extents FROM oss_extent, oss_part WHERE oss_extent.blob = oss_part.blob AND number = ";
+    extents(world, format!("{sql}{number}")).await
+}
+
+/// Flips a bit of an extent, in the copy that is in that directory.
+fn rot(dir: &Path, (segment, start, len): (u32, u32, u32), offset: u32) {
+    assert!(offset < len);
+    let file = dir.join(format!("{segment}.seg"));
+    let file = OpenOptions::new().read(true).write(true).open(file).unwrap();
+    let (mut byte, at) = ([0], u64::from(start + offset));
+    file.read_exact_at(&mut byte, at).unwrap();
+    file.write_all_at(&[byte[0] ^ 1], at).unwrap();
     file.sync_all().unwrap();
 }
 
@@ -60,7 +84,8 @@ fn a_scrub_reads_every_byte_of_every_copy() {
             let target = (BUCKET, "u", upload.as_str());
             world.oss.upload_part(&owner, target, options, body).await.unwrap();
         }
-        let bytes = 2 * 400_000 + 40 * 1000 + 70 * MIB as u64 + 20 * 2000;
+        let plain = 2 * 400_000 + 40 * 1000 + 70 * MIB + 20 * 2000;
+        let bytes = (plain + (2 + 40 + 70 + 20) * SEAL) as u64;
         assert_eq!(scrub(&world).await, ScrubReport { bytes, ..ScrubReport::default() });
         assert!(damaged(&world).await.is_empty());
         let metrics = world.cloud.metrics.render();
@@ -79,7 +104,7 @@ fn rot_in_either_copy_is_healed_from_the_other() {
             put(&world, "k", noise(3 * MIB, 1)).await;
             let hit = hit(world.dir.path());
             let before = segments(&hit);
-            rot(&hit, &noise(3 * MIB, 1), 2 * MIB + 17);
+            rot(&hit, of_object(&world, "k").await[2], 17);
             assert_ne!(segments(&hit), before);
             let report = scrub(&world).await;
             assert_eq!((report.damaged, report.mended, report.lost), (1, 1, 0));
@@ -97,8 +122,9 @@ fn rot_in_both_copies_is_lost_but_not_what_is_beside_it() {
     check(Limits::default(), |world| async move {
         zoned(&world).await;
         put(&world, "k", noise(3 * MIB, 1)).await;
-        rot(&home(world.dir.path()), &noise(3 * MIB, 1), MIB + 1);
-        rot(&mirror(world.dir.path()), &noise(3 * MIB, 1), MIB + 2);
+        let middle = of_object(&world, "k").await[1];
+        rot(&home(world.dir.path()), middle, 1);
+        rot(&mirror(world.dir.path()), middle, 2);
         let report = scrub(&world).await;
         assert_eq!((report.damaged, report.mended, report.lost), (2, 0, 1));
         assert_eq!(damaged(&world).await, [(ZONED.to_owned(), "k".to_owned(), false, 0)]);
@@ -113,7 +139,9 @@ fn rot_in_the_only_copy_is_named_until_the_object_goes_or_is_well() {
             world.put(key, &noise(5000, seed)).await;
         }
         let dir = home(world.dir.path());
-        (1..=3).for_each(|seed| rot(&dir, &noise(5000, seed), 4000));
+        for key in ["deleted", "healed", "overwritten"] {
+            rot(&dir, of_object(&world, key).await[0], 4000);
+        }
         let report = scrub(&world).await;
         assert_eq!((report.damaged, report.mended, report.lost), (3, 0, 3));
         assert_eq!(damaged(&world).await, ["deleted", "healed", "overwritten"].map(object));
@@ -129,7 +157,7 @@ fn rot_in_the_only_copy_is_named_until_the_object_goes_or_is_well() {
         assert_eq!(damaged(&world).await, ["healed", "overwritten"].map(object));
         world.put("overwritten", b"anew").await;
         assert_eq!(damaged(&world).await, [object("healed")]);
-        rot(&dir, &noise(5000, 2), 4000); // the bit flips back
+        rot(&dir, of_object(&world, "healed").await[0], 4000); // the bit flips back
         assert_eq!(scrub(&world).await.lost, 0);
         assert!(damaged(&world).await.is_empty());
         assert_eq!(world.get("healed").await.unwrap(), noise(5000, 2));
@@ -150,7 +178,8 @@ fn rot_in_a_part_is_named_until_the_part_or_the_upload_goes() {
         part(1, 1).await;
         part(2, 2).await;
         let dir = home(world.dir.path());
-        (1..=2).for_each(|seed| rot(&dir, &noise(9000, seed), 100));
+        rot(&dir, of_part(&world, 1).await[0], 100);
+        rot(&dir, of_part(&world, 2).await[0], 100);
         scrub(&world).await;
         let named = |part| (BUCKET.to_owned(), target.to_owned(), true, part);
         assert_eq!(damaged(&world).await, [named(1), named(2)]);
@@ -180,7 +209,7 @@ fn a_segment_that_is_missing_and_a_row_that_does_not_read_are_named() {
             .write(move |tx| tx.execute(sql, params![&b"short"[..], &b"row"[..]]).map(drop));
         spoil.await.unwrap();
         let report = scrub(&world).await;
-        assert_eq!((report.lost, report.rows, report.bytes), (1, 1, 5000));
+        assert_eq!((report.lost, report.rows, report.bytes), (1, 1, 5000 + SEAL as u64));
         assert_eq!(damaged(&world).await, ["missing", "row"].map(object));
     });
 }
