@@ -145,10 +145,11 @@ impl Upload<'_> {
         self.file.read_exact_at(&mut bytes, start).context("read the file")?;
         let crc = crc64(&bytes);
         // The ETag of a part is its MD5: one that is of other bytes is sent again.
-        if let Some(part) = self.known.get(&number) {
-            if part.size == bytes.len() as u64 && part.etag == md5_of(&bytes) {
-                return Ok(Done { part: part.clone(), crc });
-            }
+        if let Some(part) = self.known.get(&number)
+            && part.size == bytes.len() as u64
+            && part.etag == md5_of(&bytes)
+        {
+            return Ok(Done { part: part.clone(), crc });
         }
         Ok(Done { part: send_part(self.store, self.to, &self.upload, number, &bytes)?, crc })
     }

@@ -46,7 +46,7 @@ impl Storage {
                 Fetched::NotModified(info) => return Ok(not_modified(call, &info)),
                 Fetched::Found { info, range, body } => (info, range, body),
             };
-        let mut response = Response::new(respond::object_body(stream).await?);
+        let mut response = Response::new(respond::object_body(*stream).await?);
         let headers = response.headers_mut();
         respond::put_object(headers, call.dialect, &info);
         if range.is_none() {

@@ -47,7 +47,7 @@ pub enum Fetched {
         /// is satisfied (status 206).
         range: Option<(u64, u64)>,
         /// The bytes.
-        body: ObjectStream,
+        body: Box<ObjectStream>,
     },
     /// `If-None-Match` or `If-Modified-Since` say that the client has it (status 304).
     NotModified(ObjectInfo),
@@ -152,6 +152,7 @@ impl Oss {
         let pin = look_up.hold(&body);
         let opening = Opening::of(&info, &options.conditions);
         let body = ObjectStream::new(self.clone(), (body, opening), (from, len), pin, payer);
+        let body = Box::new(body);
         Ok(Fetched::Found { info, range, body })
     }
 

@@ -23,7 +23,7 @@ use crate::{Oss, error, tables};
 /// What is at a key, or is one version of it.
 pub(super) enum Found {
     /// An object.
-    Object(Object),
+    Object(Box<Object>),
     /// A delete marker.
     Marker(VersionId),
     /// Nothing.
@@ -42,7 +42,7 @@ impl Found {
         match self {
             Self::Object(mut object) => {
                 object.info.version = bucket.version_id(object.version);
-                Ok(object)
+                Ok(*object)
             }
             Self::Marker(id) if at.version.is_none() => marked(no_such_key(at.key), id),
             Self::Marker(id) => marked(ApiError::new(&wire::object::error::METHOD_NOT_ALLOWED), id),
@@ -84,7 +84,7 @@ pub(super) fn seek(cx: &mut Cx<'_>, bucket: &Bucket, at: At<'_>) -> Result<Found
     };
     Ok(match (behind, current) {
         (Some(Version { object, marker: true }), _) => Found::Marker(VersionId::of(object.version)),
-        (Some(Version { object, .. }), _) | (None, Some(object)) => Found::Object(object),
+        (Some(Version { object, .. }), _) | (None, Some(object)) => Found::Object(Box::new(object)),
         (None, None) => Found::Nothing,
     })
 }
