@@ -52,7 +52,7 @@ fn tags(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn tag_name(tag: &str) -> &str {
-    tag.split([' ', '\n', '\t']).next().unwrap_or_default().trim_end_matches(|c| c == '/')
+    tag.split([' ', '\n', '\t']).next().unwrap_or_default().trim_end_matches('/')
 }
 
 fn name(tag: &str) -> Result<String> {

@@ -21,6 +21,7 @@ fn mount(arguments: &[&str], at: &Path) {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "who runs it is to know that it tested nothing")]
 fn a_full_or_read_only_disk_refuses_writes_and_nothing_else() {
     if std::env::var_os(INSIDE).is_some() {
         return inside();
