@@ -97,12 +97,20 @@ impl Storage {
         let hoisted = headers::hoisted(&head, dialect, &query)?;
         let told = Head { headers: hoisted.as_ref().unwrap_or(head.headers), ..head };
         let copies = told.headers.contains_key(headers::names(dialect).copy_source);
-        let operation = route::parse(dialect, head.method, asked.scope(), &query, copies)?;
+        let operation = route::parse(dialect, head.method, asked.scope(), &query, copies);
+        let operation = match operation {
+            Ok(operation) => operation,
+            // Whose key is wrong is told that, whatever was asked for.
+            Err(refused) => {
+                self.authenticate(&head, dialect, &asked, None).await?;
+                return Err(refused);
+            }
+        };
         frame.operation = operation.name();
         if operation == Operation::PostObject {
             return Box::pin(self.post_object(&head, frame, &asked, connection)).await;
         }
-        let identity = self.authenticate(&head, dialect, &asked, operation).await?;
+        let identity = self.authenticate(&head, dialect, &asked, Some(operation)).await?;
         let payload = Payload::new(connection, identity.payload, identity.chunk_key);
         let ctx = RequestCtx { caller: identity.caller, request: frame.request.clone() };
         // The signature was made of the headers as sent; the operation sees also those of the query.

@@ -161,6 +161,7 @@ impl Storage {
         };
         let options = CopyOptions {
             attributes,
+            keeps_type: call.is_oss(),
             tags,
             storage_class: headers::storage_class(&call.head, dialect)?,
             acl: headers::object_acl(&call.head, dialect)?,

@@ -7,6 +7,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use base::{ApiError, RequestId, Time};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use engine::RequestInfo;
 use engine::server::refusal::MARK;
@@ -173,7 +175,13 @@ pub(super) fn put_digests(
 ) {
     put(headers, "etag", &etag(tag, dialect));
     match dialect {
-        Dialect::Oss => drop(headers.insert("x-oss-hash-crc64ecma", HeaderValue::from(crc64))),
+        Dialect::Oss => {
+            headers.insert("x-oss-hash-crc64ecma", HeaderValue::from(crc64));
+            // The tag of parts is not the MD5 of a body.
+            if tag.parts == 0 {
+                put(headers, "content-md5", &BASE64_STANDARD.encode(tag.md5));
+            }
+        }
         Dialect::S3 => put_checksums(headers, sums),
     }
 }

@@ -55,6 +55,8 @@ pub struct CopySource {
 pub struct CopyOptions {
     /// Headers and user metadata.
     pub attributes: Directive<Attributes>,
+    /// Whether other attributes without a content type leave the source's (OSS).
+    pub keeps_type: bool,
     /// Tags.
     pub tags: Directive<Tags>,
     /// Its class; the bucket's where not told.
@@ -70,6 +72,17 @@ pub struct CopyOptions {
 }
 
 impl CopyOptions {
+    /// What the copy of an object with these attributes has.
+    fn attributes(&self, source: Attributes) -> Attributes {
+        let Directive::Replace(mut attributes) = self.attributes.clone() else { return source };
+        let name = "content-type";
+        if self.keeps_type && attributes.header(name).is_none() {
+            let kept = source.header(name).map(|value| (name.to_owned(), value.to_owned()));
+            attributes.headers.extend(kept);
+        }
+        attributes
+    }
+
     fn gives(&self) -> Gives {
         let tags = matches!(&self.tags, Directive::Replace(tags) if !tags.is_empty());
         Gives { acl: self.acl.is_some(), tags }
@@ -136,11 +149,12 @@ impl Oss {
 }
 
 fn put_options(options: CopyOptions, source: &ObjectInfo) -> PutOptions {
+    let attributes = options.attributes(source.attributes.clone());
     let mut compute = options.compute;
     compute.extend(source.attributes.checksums.iter().map(|checksum| checksum.algorithm));
     let crc64 = Some(source.crc64);
     PutOptions {
-        attributes: options.attributes.or(source.attributes.clone()),
+        attributes,
         storage_class: options.storage_class,
         acl: options.acl,
         tags: options.tags.or(source.tags.clone()),
@@ -173,7 +187,7 @@ impl Restate {
         check_write(&options.conditions, key, Some(&object.info))?;
         let info = &mut object.info;
         let checksums = std::mem::take(&mut info.attributes.checksums);
-        info.attributes = options.attributes.clone().or(std::mem::take(&mut info.attributes));
+        info.attributes = options.attributes(std::mem::take(&mut info.attributes));
         info.attributes.checksums = checksums;
         info.tags = options.tags.clone().or(std::mem::take(&mut info.tags));
         info.storage_class = options.storage_class.unwrap_or(bucket.storage_class);
