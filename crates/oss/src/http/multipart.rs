@@ -47,6 +47,7 @@ impl Storage {
             tags: options.tags,
             checksum,
             encryption: options.encryption,
+            lock: options.lock,
         };
         let managed = match &options.encryption {
             Some(Wanted::Managed(encryption)) => Some(encryption.clone()),

@@ -225,15 +225,15 @@ fn deleting_removes_just_that_and_succeeds_on_nothing() {
             world.put(key, b"x").await;
         }
         let ctx = root(OWNER);
-        let key = |key: &str| DeleteKey { key: key.to_owned(), version: None, if_match: None };
+        let key = |key: &str| DeleteKey { key: key.to_owned(), ..DeleteKey::default() };
         assert!(world.oss.delete(&ctx, BUCKET, key("a")).await.unwrap().existed);
         assert!(!world.oss.delete(&ctx, BUCKET, key("a")).await.unwrap().existed);
         assert_eq!(world.get("a").await, Err("NoSuchKey".to_owned()));
         assert_eq!(keys(&world).await, ["a/b", "b", "c"]);
         let wrong = DeleteKey {
             key: "b".to_owned(),
-            version: None,
             if_match: Some(EtagMatch::parse("00")),
+            ..DeleteKey::default()
         };
         let outcomes = world
             .oss

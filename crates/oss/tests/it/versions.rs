@@ -274,7 +274,7 @@ fn a_bucket_goes_only_when_its_last_version_did() {
         let ctx = root(OWNER);
         world.oss.set_bucket_versioning(&ctx, BUCKET, Versioning::Enabled).await.unwrap();
         let first = world.put("k", b"1").await.version;
-        let key = |version| DeleteKey { key: "k".to_owned(), version, if_match: None };
+        let key = |version| DeleteKey { key: "k".to_owned(), version, ..DeleteKey::default() };
         let marker = world.oss.delete(&ctx, BUCKET, key(None)).await.unwrap().version;
         for version in [first, marker] {
             let refused = world.oss.delete_bucket(&ctx, BUCKET, false).await.unwrap_err();
