@@ -376,10 +376,10 @@ pub struct Settings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
     /// That its versions can be locked, each on its own.
-    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object_lock: Option<ObjectLock>,
     /// The retention of everything in it, also one whose time to be locked ran out; see `worm_at`.
-    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worm: Option<Worm>,
 }
 
@@ -464,7 +464,7 @@ pub struct Facts {
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
     /// What keeps it from being deleted or replaced.
-    #[serde(rename = "l", default, skip_serializing_if = "is_default")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub lock: Lock,
 }
 
