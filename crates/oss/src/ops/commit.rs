@@ -134,7 +134,11 @@ impl Commit {
             acl: self.acl,
             attributes: self.attributes.clone(),
             tags: self.tags.clone(),
-            facts: Facts { encryption: Some(self.encryption.clone()), lock: self.lock },
+            facts: Facts {
+                encryption: Some(self.encryption.clone()),
+                lock: self.lock,
+                ..Facts::default()
+            },
             version: None,
         };
         let object = Object { info, body, ordinal: 0, version: 0 };

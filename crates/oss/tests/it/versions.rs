@@ -354,7 +354,8 @@ fn both_dialects_tell_versions_and_delete_markers() {
             assert!(copied.header(&id).is_some());
             assert_eq!(server.ask("GET", "/pemilu/k").send(sign).text(), "1");
             enable(server, sign, "Suspended");
-            assert_eq!(put("3").header(&id), Some("null"));
+            let told = if sign == Sign::S3 { None } else { Some("null") };
+            assert_eq!(put("3").header(&id), told);
             assert_eq!(ask("GET", "null").text(), "3");
         });
     }
