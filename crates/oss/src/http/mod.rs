@@ -13,6 +13,7 @@
 //! | `encryption.rs` | headers and documents of encryption at rest |
 //! | `form.rs` | uploads by HTML form |
 //! | `referer.rs` | from which pages objects may be fetched |
+//! | `retention.rs` | headers and requests of object lock and WORM |
 //! | `body.rs` | bodies on their way in |
 //! | `headers.rs` `conditions.rs` | request headers in the engine's words, and what both dialects call them |
 //! | `render.rs` | XML |
@@ -38,6 +39,7 @@ mod policy;
 mod referer;
 mod render;
 mod respond;
+mod retention;
 mod route;
 mod service;
 mod version;
@@ -146,6 +148,17 @@ impl Storage {
             Op::GetBucketPolicyStatus => self.bucket_policy_status(call).await,
             Op::PutBucketPolicy => self.put_bucket_policy(call, payload).await,
             Op::DeleteBucketPolicy => self.delete_bucket_policy(call).await,
+            Op::GetObjectLock => self.object_lock(call).await,
+            Op::PutObjectLock => self.put_object_lock(call, payload).await,
+            Op::GetBucketWorm => self.bucket_worm(call).await,
+            Op::InitiateBucketWorm => self.initiate_worm(call, payload).await,
+            Op::CompleteBucketWorm => self.complete_worm(call).await,
+            Op::ExtendBucketWorm => self.extend_worm(call, payload).await,
+            Op::AbortBucketWorm => self.abort_worm(call).await,
+            Op::GetObjectRetention => self.object_retention(call).await,
+            Op::PutObjectRetention => self.put_object_retention(call, payload).await,
+            Op::GetObjectLegalHold => self.legal_hold(call).await,
+            Op::PutObjectLegalHold => self.put_legal_hold(call, payload).await,
             Op::ListCname => self.list_cname(call).await,
             Op::PutCname => self.put_cname(call, payload).await,
             Op::DeleteCname => self.delete_cname(call, payload).await,

@@ -25,6 +25,7 @@ use wire::object::{Dialect, error};
 
 use super::encryption::put_encryption;
 use super::headers::{class_name, names};
+use super::retention::put_lock;
 use crate::digest::{Checksum, Coverage};
 use crate::model::{Etag, ObjectInfo, StorageClass};
 use crate::ops::{DELETE_MARKER, ObjectStream};
@@ -226,6 +227,7 @@ pub(super) fn put_object(headers: &mut HeaderMap, dialect: Dialect, info: &Objec
     }
     put_state(headers, dialect, info);
     put_encryption(headers, dialect, info.facts.encryption.as_ref());
+    put_lock(headers, dialect, info.facts.lock);
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     if !info.tags.is_empty() {
         headers.insert(names.tagging_count, HeaderValue::from(info.tags.len()));

@@ -8,13 +8,15 @@ use super::commit::{Commit, receive};
 use super::encryption::resolve;
 use super::object::{Opened, check_write, is_fresh};
 use super::stream::{ObjectStream, Opening};
-use super::{PUT_BYTES_MAX, RequestCtx, check_key, decide, find_bucket, meta, no_such_key};
+use super::{
+    PUT_BYTES_MAX, RequestCtx, check_key, decide, find_bucket, meta, no_such_key, retention,
+};
 use crate::access::{Gives, require_write};
 use crate::digest::Algorithm;
 use crate::meter::PUTS;
 use crate::model::{
-    Acl, Attributes, Encryption, Expected, ObjectInfo, PutOptions, ReadConditions, StorageClass,
-    Stored, Tags, VersionId, Wanted, WriteConditions,
+    Acl, Attributes, Encryption, Expected, Lock, ObjectInfo, PutOptions, ReadConditions,
+    StorageClass, Stored, Tags, VersionId, Wanted, WriteConditions,
 };
 use crate::{Oss, error, tables};
 
@@ -69,6 +71,8 @@ pub struct CopyOptions {
     pub compute: Vec<Algorithm>,
     /// What it is to be sealed as; the bucket's default where not told.
     pub encryption: Option<Wanted>,
+    /// What is to keep it; never what keeps the source.
+    pub lock: Lock,
 }
 
 impl CopyOptions {
@@ -85,7 +89,7 @@ impl CopyOptions {
 
     fn gives(&self) -> Gives {
         let tags = matches!(&self.tags, Directive::Replace(tags) if !tags.is_empty());
-        Gives { acl: self.acl.is_some(), tags }
+        Gives { acl: self.acl.is_some(), tags, lock: self.lock }
     }
 
     /// Whether a copy onto itself can leave the bytes as they are sealed.
@@ -161,6 +165,7 @@ fn put_options(options: CopyOptions, source: &ObjectInfo) -> PutOptions {
         conditions: options.conditions,
         expected: Expected { length: Some(source.size), crc64, compute, ..Expected::default() },
         encryption: options.encryption,
+        lock: options.lock,
     }
 }
 
@@ -185,6 +190,8 @@ impl Restate {
             return Err(ApiError::new(&error::PRECONDITION_FAILED));
         }
         check_write(&options.conditions, key, Some(&object.info))?;
+        // It becomes another with the same bytes.
+        retention::check(cx, &bucket, &object.info, false)?;
         let info = &mut object.info;
         let checksums = std::mem::take(&mut info.attributes.checksums);
         info.attributes = options.attributes(std::mem::take(&mut info.attributes));
