@@ -14,6 +14,7 @@ mod http_cors;
 mod http_form;
 mod http_places;
 mod http_referer;
+mod lifecycle;
 mod listing;
 mod mirror;
 mod multipart;
