@@ -12,6 +12,7 @@ mod http_bodies;
 mod http_client;
 mod http_cors;
 mod http_form;
+mod http_lifecycle;
 mod http_places;
 mod http_referer;
 mod lifecycle;
