@@ -159,7 +159,9 @@ fn after(since: Time, days: u32, day_seconds: i64) -> Time {
     if day_seconds != DAY_SECONDS {
         return Time::from_secs(due);
     }
-    Time::from_secs(due.saturating_add(DAY_SECONDS - 1).div_euclid(DAY_SECONDS).saturating_mul(DAY_SECONDS))
+    Time::from_secs(
+        due.saturating_add(DAY_SECONDS - 1).div_euclid(DAY_SECONDS).saturating_mul(DAY_SECONDS),
+    )
 }
 
 impl When {
@@ -217,12 +219,13 @@ impl Lifecycle {
         now: Time,
         day_seconds: i64,
     ) -> Option<(Action, &Rule)> {
-        if let Some(rule) = self.fitting(subject).find(|rule| rule.ends(subject, now, day_seconds)) {
+        if let Some(rule) = self.fitting(subject).find(|rule| rule.ends(subject, now, day_seconds))
+        {
             return Some((Action::End, rule));
         }
-        let moves = self.fitting(subject).filter_map(|rule| {
-            rule.class(subject, now, day_seconds).map(|class| (class, rule))
-        });
+        let moves = self
+            .fitting(subject)
+            .filter_map(|rule| rule.class(subject, now, day_seconds).map(|class| (class, rule)));
         let coldest = moves.max_by_key(|(class, _)| *class);
         if let Some((class, rule)) = coldest.filter(|(class, _)| *class > subject.class) {
             return Some((Action::Move(class), rule));
@@ -273,9 +276,9 @@ impl Rule {
     fn class(&self, subject: &Subject<'_>, now: Time, day_seconds: i64) -> Option<StorageClass> {
         let due = |transition: &&Transition| {
             let big = transition.small_too != Some(false) || subject.size >= SMALL_BYTES;
-            big && transition.since(subject).is_some_and(|since| {
-                transition.when.is_due(since, now, day_seconds)
-            })
+            big && transition
+                .since(subject)
+                .is_some_and(|since| transition.when.is_due(since, now, day_seconds))
         };
         self.transitions(subject.place).iter().filter(due).map(|transition| transition.class).max()
     }

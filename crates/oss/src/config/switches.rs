@@ -209,7 +209,8 @@ mod tests {
             let body = format!("<HttpsConfiguration><TLS>{inside}</TLS></HttpsConfiguration>");
             Https::parse(body.as_bytes(), Dialect::Oss).map(|https| https.versions)
         };
-        let twice = "<Enable>true</Enable><TLSVersion>TLSv1.2</TLSVersion><TLSVersion>TLSv1.2</TLSVersion>";
+        let twice =
+            "<Enable>true</Enable><TLSVersion>TLSv1.2</TLSVersion><TLSVersion>TLSv1.2</TLSVersion>";
         assert_eq!(parse(twice).unwrap(), ["TLSv1.2"]);
         assert!(parse("<Enable>false</Enable>").unwrap().is_empty());
         for wrong in ["<Enable>true</Enable>", "<Enable>true</Enable><TLSVersion>a</TLSVersion>"] {

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use base::{ApiError, Time};
-use http::header::HeaderMap;
 use http::StatusCode;
+use http::header::HeaderMap;
 use wire::object::body::SMALL_BYTES_MAX;
 use wire::object::xml::{self, Element};
 use wire::object::{Dialect, error};
@@ -57,12 +57,12 @@ impl Storage {
         let Wanted { days, priority } =
             wanted(&call.read(payload, SMALL_BYTES_MAX).await?, call.dialect)?;
         if call.is_oss() && priority.is_some() {
-            let (Ok(info) | Err(info)) = self
-                .oss
-                .head(&call.ctx, &call.bucket, call.at()?, &Default::default())
-                .await?;
+            let (Ok(info) | Err(info)) =
+                self.oss.head(&call.ctx, &call.bucket, call.at()?, &Default::default()).await?;
             if info.storage_class == StorageClass::Archive {
-                return Err(malformed("Objects of class Archive are restored without JobParameters."));
+                return Err(malformed(
+                    "Objects of class Archive are restored without JobParameters.",
+                ));
             }
         }
         let done = self.oss.restore(&call.ctx, &call.bucket, call.at()?, days).await?;
@@ -86,9 +86,7 @@ pub(super) fn restored(restored: &Restored, now: Time) -> Option<String> {
         return Some("ongoing-request=\"true\"".to_owned());
     }
     let until = Time::from_secs(restored.until).http();
-    restored
-        .is_readable(now)
-        .then(|| format!("ongoing-request=\"false\", expiry-date=\"{until}\""))
+    restored.is_readable(now).then(|| format!("ongoing-request=\"false\", expiry-date=\"{until}\""))
 }
 
 /// Tells when a lifecycle will end an object.

@@ -54,9 +54,8 @@ impl Oss {
         let today = self.0.pace.day_of(self.0.cloud.clock.now());
         for batch in self.0.accesses.take().chunks(BATCH) {
             let batch = batch.to_vec();
-            let write = move |tx: &mut Tx<'_>| {
-                batch.iter().try_for_each(|read| note(tx, read, today))
-            };
+            let write =
+                move |tx: &mut Tx<'_>| batch.iter().try_for_each(|read| note(tx, read, today));
             if let Err(error) = self.0.cloud.db.write(write).await {
                 tracing::error!(?error, "write when objects were read");
             }

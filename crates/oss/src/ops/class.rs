@@ -34,8 +34,7 @@ pub(super) fn check_readable(
     info: &ObjectInfo,
     now: Time,
 ) -> Result<(), ApiError> {
-    let direct =
-        bucket.settings.archive_direct_read && info.storage_class == StorageClass::Archive;
+    let direct = bucket.settings.archive_direct_read && info.storage_class == StorageClass::Archive;
     let restored = info.facts.restored.is_some_and(|restored| restored.is_readable(now));
     if !info.storage_class.is_archived() || direct || restored {
         return Ok(());

@@ -6,8 +6,8 @@ use base::ApiError;
 use engine::Cx;
 use engine::places::{self, Placement};
 
-use super::object::check_write;
 use super::lifecycle::expiry;
+use super::object::check_write;
 use super::version::supersede;
 use super::{Origin, Source, decide, find_bucket, home};
 use crate::access::{Gives, require_write};

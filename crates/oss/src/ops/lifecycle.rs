@@ -55,7 +55,8 @@ impl Pace {
 
     /// Seconds from the end of a round to the next.
     fn rest(self) -> u64 {
-        let seconds = if self.day_seconds == DAY_SECONDS { DAY_SECONDS } else { self.day_seconds / 5 };
+        let seconds =
+            if self.day_seconds == DAY_SECONDS { DAY_SECONDS } else { self.day_seconds / 5 };
         seconds.max(1).cast_unsigned()
     }
 }
@@ -289,13 +290,14 @@ impl Oss {
         loop {
             let (due_, now, from) = (due.clone(), self.0.cloud.clock.now(), after.clone());
             let look = move |tx: &mut Tx<'_>| {
-                let Some((bucket, rules)) = ruled(tx, &due_)? else { return Ok((Vec::new(), None)) };
+                let Some((bucket, rules)) = ruled(tx, &due_)? else {
+                    return Ok((Vec::new(), None));
+                };
                 let after = (from.0.as_bytes(), from.1.as_str());
                 let uploads = tables::upload::list(tx, bucket.id, b"", after, PAGE_MAX)?;
                 let last = uploads.last().map(|last| (last.key.clone(), last.id.clone()));
-                let due = |upload: &Upload| {
-                    rules.action(&upload_subject(upload), now, day).is_some()
-                };
+                let due =
+                    |upload: &Upload| rules.action(&upload_subject(upload), now, day).is_some();
                 let targets = uploads.into_iter().filter(due);
                 let targets = targets.map(|Upload { key, id, .. }| Target::Upload { key, id });
                 Ok::<_, ApiError>((targets.collect::<Vec<_>>(), last))

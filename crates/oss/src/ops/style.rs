@@ -155,12 +155,7 @@ fn read(cx: &mut Cx<'_>, bucket: &Bucket) -> Result<Styles, ApiError> {
     )
 }
 
-fn write(
-    cx: &mut Cx<'_>,
-    bucket: &Bucket,
-    styles: &Styles,
-    name: &str,
-) -> Result<(), ApiError> {
+fn write(cx: &mut Cx<'_>, bucket: &Bucket, styles: &Styles, name: &str) -> Result<(), ApiError> {
     cx.audit_account(bucket.owner);
     cx.audit_resource(bucket.arn());
     cx.audit_detail("style", name);

@@ -178,8 +178,7 @@ fn discard(cx: &mut Cx<'_>, bucket: &Bucket, version: &Version) -> Result<Change
     let now = cx.now;
     tables::free::insert(cx.tx(), &version.object.body, now)?;
     let size = -bytes(version.object.info.size, 0);
-    let mut change =
-        Change { versions: -1, bytes: size, version_bytes: size, ..Change::default() };
+    let mut change = Change { versions: -1, bytes: size, version_bytes: size, ..Change::default() };
     change.tier(&version.object.info.facts, -1);
     Ok(change)
 }

@@ -41,7 +41,8 @@ async fn check_sums(world: &World) {
     assert_eq!(i64::try_from(stat.bytes).unwrap(), world.live().await);
     let levels = "SELECT CAST(SUM(quantity) AS BIGINT) FROM usage_level WHERE meter LIKE 'oss.storage%' ESCAPE '!'";
     assert_eq!(world.number(levels).await, world.live().await);
-    let standard = "SELECT CAST(SUM(quantity) AS BIGINT) FROM usage_level WHERE meter = 'oss.storage'";
+    let standard =
+        "SELECT CAST(SUM(quantity) AS BIGINT) FROM usage_level WHERE meter = 'oss.storage'";
     let rows = "SELECT CAST(COALESCE((SELECT SUM(size) FROM oss_object WHERE storage_class = 'Standard'), 0)
                 + COALESCE((SELECT SUM(size) FROM oss_version WHERE storage_class = 'Standard'), 0)
                 + COALESCE((SELECT SUM(size) FROM oss_part), 0) AS BIGINT)";
@@ -68,7 +69,8 @@ fn what_is_old_goes_and_the_log_says_that_the_cloud_did_it() {
         for key in ["old/a", "old/b", "kept/a"] {
             world.put(key, &noise(700, 1)).await;
         }
-        rules(&world, json!([rule("old/", json!({ "expiration": { "When": { "Days": 2 } } }))])).await;
+        rules(&world, json!([rule("old/", json!({ "expiration": { "When": { "Days": 2 } } }))]))
+            .await;
         let told = world.oss.head(&root(OWNER), BUCKET, "old/a", &Default::default()).await;
         let told = told.unwrap().unwrap().facts.expires.unwrap();
         assert_eq!(told.rule, "old/");
@@ -86,7 +88,10 @@ fn what_is_old_goes_and_the_log_says_that_the_cloud_did_it() {
         assert_eq!(world.number(audited).await, 2);
         let leaves = world.leaves().await;
         let gone = leaves.iter().filter(|(action, _, _)| action == "DeleteObject");
-        assert!(gone.clone().all(|(_, _, facts)| facts["placed"][0]["objects"] == -1), "{leaves:?}");
+        assert!(
+            gone.clone().all(|(_, _, facts)| facts["placed"][0]["objects"] == -1),
+            "{leaves:?}"
+        );
         assert_eq!(gone.count(), 2);
     });
 }
@@ -130,7 +135,8 @@ fn uploads_that_nobody_completes_are_given_up() {
 #[test]
 fn a_class_is_metered_from_the_commit_that_gives_it() {
     check(Limits::default(), |world| async move {
-        let cold = PutOptions { storage_class: Some(StorageClass::Archive), ..PutOptions::default() };
+        let cold =
+            PutOptions { storage_class: Some(StorageClass::Archive), ..PutOptions::default() };
         world.put_as(&root(OWNER), "cold", &noise(300, 1), cold).await.unwrap();
         world.put("warm", &noise(1000, 2)).await;
         let actions = json!({ "transitions": [
@@ -167,14 +173,17 @@ fn a_class_is_metered_from_the_commit_that_gives_it() {
 fn a_copy_onto_itself_changes_the_class_and_what_is_metered() {
     check(Limits::default(), |world| async move {
         world.put("a", &noise(900, 1)).await;
-        let source = CopySource { bucket: BUCKET.to_owned(), key: "a".to_owned(), ..CopySource::default() };
-        for class in [StorageClass::InfrequentAccess, StorageClass::Standard, StorageClass::Archive] {
+        let source =
+            CopySource { bucket: BUCKET.to_owned(), key: "a".to_owned(), ..CopySource::default() };
+        for class in [StorageClass::InfrequentAccess, StorageClass::Standard, StorageClass::Archive]
+        {
             let options = CopyOptions { storage_class: Some(class), ..CopyOptions::default() };
             world.oss.copy(&root(OWNER), source.clone(), BUCKET, "a", options).await.unwrap();
             check_sums(&world).await;
         }
         assert_eq!(code_of(&world, "a").await.as_deref(), Some("InvalidObjectState"));
-        let copied = world.oss.copy(&root(OWNER), source, BUCKET, "b", CopyOptions::default()).await;
+        let copied =
+            world.oss.copy(&root(OWNER), source, BUCKET, "b", CopyOptions::default()).await;
         assert_eq!(copied.unwrap_err().code(), "InvalidObjectState");
     });
 }
@@ -183,7 +192,8 @@ fn a_copy_onto_itself_changes_the_class_and_what_is_metered() {
 fn an_archived_object_is_read_once_it_is_restored_and_while_it_is() {
     check(Limits::default(), |world| async move {
         let ctx = root(OWNER);
-        let cold = PutOptions { storage_class: Some(StorageClass::Archive), ..PutOptions::default() };
+        let cold =
+            PutOptions { storage_class: Some(StorageClass::Archive), ..PutOptions::default() };
         world.put_as(&ctx, "a", b"frozen", cold).await.unwrap();
         world.put("warm", b"warm").await;
         let restore = async |key: &str, days| {
@@ -263,7 +273,8 @@ async fn many(world: &World, count: u64) {
     for at in 0..count {
         let (oss, ctx) = (world.oss.clone(), root(OWNER));
         puts.spawn(async move {
-            let key = format!("{}/{at:05}", ["end", "move", "stay"][usize::try_from(at % 3).unwrap()]);
+            let key =
+                format!("{}/{at:05}", ["end", "move", "stay"][usize::try_from(at % 3).unwrap()]);
             let body = Whole::new(noise(100, at));
             oss.put(&ctx, BUCKET, &key, PutOptions::default(), body).await.unwrap();
         });
@@ -305,8 +316,12 @@ fn a_round_that_is_broken_off_loses_and_doubles_nothing() {
         assert_eq!(world.number(cold).await, third);
         for action in ["DeleteObject", "TransitionObject"] {
             let sql: &'static str = match action {
-                "DeleteObject" => "SELECT COUNT(*) FROM audit WHERE action = 'DeleteObject' AND outcome = 'OK'",
-                _ => "SELECT COUNT(*) FROM audit WHERE action = 'TransitionObject' AND outcome = 'OK'",
+                "DeleteObject" => {
+                    "SELECT COUNT(*) FROM audit WHERE action = 'DeleteObject' AND outcome = 'OK'"
+                }
+                _ => {
+                    "SELECT COUNT(*) FROM audit WHERE action = 'TransitionObject' AND outcome = 'OK'"
+                }
             };
             assert_eq!(world.number(sql).await, third, "{action}: each once");
         }

@@ -71,7 +71,8 @@ fn the_status_is_one_of_two_words() {
 
 #[test]
 fn s3_wants_midnights_and_a_filter() {
-    let date = |date: &str| rule(Dialect::S3, &format!("<Expiration><Date>{date}</Date></Expiration>"));
+    let date =
+        |date: &str| rule(Dialect::S3, &format!("<Expiration><Date>{date}</Date></Expiration>"));
     assert!(date("2017-09-27T00:00:00Z").is_ok());
     assert!(date("2017-09-27").is_ok());
     assert_eq!(date("1970-08-22T19:15:01Z").unwrap_err().code(), "InvalidArgument");
@@ -161,8 +162,8 @@ fn any_class() -> impl Strategy<Value = StorageClass> {
 
 fn any_filter() -> impl Strategy<Value = Filter> {
     let tag = prop::sample::select(vec!["t", "u"]).prop_map(|tag| (tag.to_owned(), "1".to_owned()));
-    let not = ("[ab]{1,2}", prop::option::of(tag.clone()))
-        .prop_map(|(prefix, tag)| Not { prefix, tag });
+    let not =
+        ("[ab]{1,2}", prop::option::of(tag.clone())).prop_map(|(prefix, tag)| Not { prefix, tag });
     (
         "[ab]{0,2}",
         prop::collection::vec(tag, 0..2),

@@ -35,7 +35,8 @@ pub(super) fn parse(body: &[u8], dialect: Dialect) -> Result<Lifecycle, ApiError
     let mut ids: Vec<&str> = rules.iter().map(|rule| rule.id.as_str()).collect();
     ids.sort_unstable();
     if ids.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err(error::INVALID_ARGUMENT.error("Rule ID must be unique. Found same ID for more than one rule."));
+        return Err(error::INVALID_ARGUMENT
+            .error("Rule ID must be unique. Found same ID for more than one rule."));
     }
     Ok(Lifecycle { rules })
 }
@@ -107,7 +108,8 @@ impl Reader {
                 "Found mixed 'Date' and 'Days' based Expiration and Transition actions in a lifecycle rule.",
             ));
         }
-        let noncurrent = rule.noncurrent.filter(|it| it.keep.is_none()).map(|it| When::Days(it.days));
+        let noncurrent =
+            rule.noncurrent.filter(|it| it.keep.is_none()).map(|it| When::Days(it.days));
         check_order(&rule.transitions, end)?;
         check_order(&rule.noncurrent_transitions, noncurrent)
     }
@@ -151,7 +153,10 @@ impl Reader {
         }
         match said.as_slice() {
             [when] => Ok(*when),
-            _ => Err(malformed(format!("Exactly one of {days} and a date must be in {}.", element.name))),
+            _ => Err(malformed(format!(
+                "Exactly one of {days} and a date must be in {}.",
+                element.name
+            ))),
         }
     }
 
@@ -172,9 +177,12 @@ impl Reader {
             Dialect::Oss => StorageClass::parse(name),
             Dialect::S3 => StorageClass::parse_s3(name),
         };
-        let class = class.ok_or_else(|| malformed("The StorageClass of a transition is not known."))?;
+        let class =
+            class.ok_or_else(|| malformed("The StorageClass of a transition is not known."))?;
         if class == StorageClass::Standard {
-            return Err(error::INVALID_ARGUMENT.error("Objects cannot be moved to this storage class."));
+            return Err(
+                error::INVALID_ARGUMENT.error("Objects cannot be moved to this storage class.")
+            );
         }
         let days_min = u32::from(self.is_oss());
         let when = if days == "Days" {
@@ -210,7 +218,9 @@ fn check_order(transitions: &[Transition], end: Option<When>) -> Result<(), ApiE
         if let (When::Days(days), Some(When::Days(end))) = (one.when, end)
             && days >= end
         {
-            return refused("'Days' in the Expiration action must be greater than 'Days' in the Transition action.");
+            return refused(
+                "'Days' in the Expiration action must be greater than 'Days' in the Transition action.",
+            );
         }
     }
     Ok(())
@@ -219,15 +229,19 @@ fn check_order(transitions: &[Transition], end: Option<When>) -> Result<(), ApiE
 fn is_before(one: When, other: When) -> bool {
     match (one, other) {
         (When::Days(one), When::Days(other)) => one < other,
-        (When::Date(one) | When::CreatedBefore(one), When::Date(other) | When::CreatedBefore(other)) => {
-            one != other
-        }
+        (
+            When::Date(one) | When::CreatedBefore(one),
+            When::Date(other) | When::CreatedBefore(other),
+        ) => one != other,
         _ => true,
     }
 }
 
 /// Errors: `MalformedXML` where there is more than one.
-fn one<'e, 'a>(element: &'e Element<'a>, name: &'e str) -> Result<Option<&'e Element<'a>>, ApiError> {
+fn one<'e, 'a>(
+    element: &'e Element<'a>,
+    name: &'e str,
+) -> Result<Option<&'e Element<'a>>, ApiError> {
     let mut all = element.all(name);
     match (all.next(), all.next()) {
         (_, Some(_)) => Err(malformed(format!("There is more than one {name} in a rule."))),
@@ -236,9 +250,13 @@ fn one<'e, 'a>(element: &'e Element<'a>, name: &'e str) -> Result<Option<&'e Ele
 }
 
 fn number_of_days(word: &str, name: &str, days_min: u32) -> Result<u32, ApiError> {
-    let days = word.parse::<i64>().map_err(|_| malformed(format!("The element {name} is not a number.")))?;
+    let days = word
+        .parse::<i64>()
+        .map_err(|_| malformed(format!("The element {name} is not a number.")))?;
     let days = u32::try_from(days).ok().filter(|days| (days_min..=DAYS_MAX).contains(days));
-    days.ok_or_else(|| error::INVALID_ARGUMENT.error(format!("'{name}' must be at least {days_min}.")))
+    days.ok_or_else(|| {
+        error::INVALID_ARGUMENT.error(format!("'{name}' must be at least {days_min}."))
+    })
 }
 
 fn noncurrent(element: &Element<'_>) -> Result<Noncurrent, ApiError> {
@@ -284,9 +302,8 @@ fn s3_filter(inner: &Element<'_>) -> Result<Filter, ApiError> {
 
 fn check_sizes(filter: Filter) -> Result<Filter, ApiError> {
     match (filter.larger, filter.smaller) {
-        (Some(larger), Some(smaller)) if larger >= smaller => {
-            Err(error::INVALID_REQUEST.error("'ObjectSizeLessThan' has to be a value greater than 'ObjectSizeGreaterThan'."))
-        }
+        (Some(larger), Some(smaller)) if larger >= smaller => Err(error::INVALID_REQUEST
+            .error("'ObjectSizeLessThan' has to be a value greater than 'ObjectSizeGreaterThan'.")),
         _ => Ok(filter),
     }
 }
@@ -325,7 +342,9 @@ pub(super) fn render(lifecycle: &Lifecycle, dialect: Dialect) -> Vec<u8> {
         }
         xml.text("Status", if rule.enabled { "Enabled" } else { "Disabled" });
         match rule.expiration {
-            Some(Expiration::When(when)) => tell_when(&mut xml, "Expiration", ("Days", dialect), when),
+            Some(Expiration::When(when)) => {
+                tell_when(&mut xml, "Expiration", ("Days", dialect), when)
+            }
             Some(Expiration::Marker(marker)) => {
                 xml.open("Expiration").value("ExpiredObjectDeleteMarker", marker).close();
             }
