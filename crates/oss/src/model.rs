@@ -298,6 +298,17 @@ pub struct Stored {
     pub expires: Option<Expiry>,
 }
 
+/// What an object must be to be deleted; nothing in particular where nothing is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Matching {
+    /// One of these entity tags.
+    pub etag: Option<EtagMatch>,
+    /// Last modified in that second.
+    pub modified: Option<Time>,
+    /// So many bytes long.
+    pub size: Option<u64>,
+}
+
 /// An object but for its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectInfo {
@@ -493,6 +504,9 @@ pub struct Facts {
     /// How its bytes are sealed; not told where they were stored in clear, before there were keys.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
+    /// The multipart upload that it came of.
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<String>,
     /// Of its bytes so many are metered in another class than [`StorageClass::Standard`]. Kept with the object,
     /// so that what was counted is what is taken off, whatever its class says by then.
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
@@ -546,7 +560,10 @@ pub struct Expiry {
 /// How an object's bytes are sealed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Encryption {
-    /// Under the key of the account that owns the bucket.
+    /// Under the key of the account that owns the bucket, as nobody asked for anything else.
+    #[serde(rename = "D")]
+    Account,
+    /// The same, asked for.
     #[serde(rename = "A")]
     Aes256,
     /// Under a key that is made of the account's for this name; empty for the account's default.

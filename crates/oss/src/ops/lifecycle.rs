@@ -445,7 +445,7 @@ fn act(
 /// Deletes what a client would delete: the key where it is current, else the one version.
 fn end(cx: &mut Cx<'_>, bucket: &Bucket, line: &Line, place: Place) -> Result<(), ApiError> {
     let version = (place != Place::Current).then(|| VersionId::of(line.version));
-    let key = DeleteKey { key: line.key.clone(), version, if_match: None };
+    let key = DeleteKey { key: line.key.clone(), version, ..DeleteKey::default() };
     let current = tables::object::find(cx.tx(), bucket.id, &line.key)?;
     cx.audit_resource(bucket.object_arn(&line.key));
     let removed = remove(cx, bucket, &key, current)?;
