@@ -77,6 +77,8 @@ pub struct Oss {
     pub hosts: Vec<String>,
     /// What bucket listings tell clients as the endpoint [default: http:// and the bound address].
     pub endpoint: Option<String>,
+    /// Networks, as `10.20.0.0/16`, that callbacks of uploads may reach besides public addresses.
+    pub callback_networks: Vec<String>,
 }
 
 /// The public log.

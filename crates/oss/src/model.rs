@@ -301,10 +301,23 @@ pub struct ObjectInfo {
 }
 
 impl ObjectInfo {
-    /// `Normal` or `Multipart`, as `x-oss-object-type` tells it.
+    /// `Normal`, `Multipart`, `Appendable` or `Symlink`, as `x-oss-object-type` tells it.
     pub fn object_type(&self) -> &'static str {
-        if self.etag.parts == 0 { "Normal" } else { "Multipart" }
+        object_type(self.facts.kind.number(), &self.etag)
     }
+}
+
+/// A part that an object was uploaded in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectPart {
+    /// Its number.
+    pub number: u32,
+    /// Its first byte in the object.
+    pub start: u64,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The checksums that it was uploaded with.
+    pub checksums: Vec<Checksum>,
 }
 
 /// A byte range as asked for (RFC 9110, section 14.1.2); one range only.
@@ -452,6 +465,45 @@ pub struct Facts {
     /// How its bytes are sealed; not told where they were stored in clear, before there were keys.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
+    /// What kind of object it is.
+    #[serde(rename = "k", default, skip_serializing_if = "is_default")]
+    pub kind: Kind,
+}
+
+/// What kind of object something is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// Bytes that came at once or in parts.
+    #[default]
+    #[serde(rename = "O")]
+    Ordinary,
+    /// Bytes that more can be appended to.
+    #[serde(rename = "A")]
+    Appendable,
+    /// A link to the object of that key in the same bucket; it has no bytes of its own.
+    #[serde(rename = "L")]
+    Symlink(String),
+}
+
+impl Kind {
+    /// The number that listings read.
+    pub(crate) const fn number(&self) -> i64 {
+        match self {
+            Self::Ordinary => 0,
+            Self::Appendable => 1,
+            Self::Symlink(_) => 2,
+        }
+    }
+}
+
+/// What OSS calls the kind of that number, of an object with such an entity tag.
+pub(crate) const fn object_type(kind: i64, etag: &Etag) -> &'static str {
+    match (kind, etag.parts) {
+        (1, _) => "Appendable",
+        (2, _) => "Symlink",
+        (_, 0) => "Normal",
+        _ => "Multipart",
+    }
 }
 
 /// How an object's bytes are sealed.

@@ -80,6 +80,7 @@ operations! {
     ListCname PutCname DeleteCname ListLiveChannel
     ListObjects ListObjectsV2 ListObjectVersions DeleteMultipleObjects
     GetObject HeadObject GetObjectMeta PutObject CopyObject DeleteObject
+    AppendObject PutSymlink GetSymlink GetObjectAttributes ProcessObject
     GetObjectAcl PutObjectAcl GetObjectTagging PutObjectTagging DeleteObjectTagging
     InitiateMultipartUpload UploadPart UploadPartCopy CompleteMultipartUpload AbortMultipartUpload
     ListParts ListMultipartUploads PostObject OptionObject
@@ -118,7 +119,6 @@ const OF_OSS: &[&str] = &[
     "asyncFetch",
     "bucketArchiveDirectRead",
     "bucketInfo",
-    "callback",
     "cname",
     "httpsConfig",
     "live",
@@ -282,6 +282,13 @@ fn of_object(
         ("PUT", None) if copies => Op::CopyObject,
         ("PUT", None) => Op::PutObject,
         ("DELETE", None) => Op::DeleteObject,
+        ("POST", Some("append")) => Op::AppendObject,
+        ("PUT", Some("symlink")) => Op::PutSymlink,
+        ("GET", Some("symlink")) => Op::GetSymlink,
+        ("GET", Some("attributes")) => Op::GetObjectAttributes,
+        ("GET", Some("partNumber" | "x-oss-process")) => Op::GetObject,
+        ("HEAD", Some("partNumber")) => Op::HeadObject,
+        ("POST", Some("x-oss-process")) => Op::ProcessObject,
         ("GET", Some("acl")) => Op::GetObjectAcl,
         ("PUT", Some("acl")) => Op::PutObjectAcl,
         ("GET", Some("tagging")) => Op::GetObjectTagging,

@@ -4,6 +4,8 @@
 //! which it authorizes again, checks its conditions, and leaves its audit entry and its usage. None
 //! of this knows in which dialect it was asked.
 
+mod append;
+mod attributes;
 mod bucket;
 mod commit;
 mod copy;
@@ -17,6 +19,7 @@ mod policy;
 mod read;
 mod source;
 mod stream;
+mod symlink;
 mod version;
 mod versions_list;
 
@@ -25,6 +28,9 @@ use engine::Cx;
 use engine::places::{self, Placement};
 use terms::clauses::DataClass;
 
+pub use append::APPENDABLE_BYTES_MAX;
+pub(crate) use append::NEXT_POSITION;
+pub use attributes::part_of;
 pub(crate) use bucket::require_to_read;
 pub use bucket::{BucketPage, BucketView, CreateBucket, Created, ListBuckets};
 pub use copy::{CopyOptions, CopySource, Directive};

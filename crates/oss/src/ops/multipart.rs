@@ -419,7 +419,7 @@ fn new_upload(
         acl: options.acl,
         attributes: options.attributes.clone(),
         tags: options.tags.clone(),
-        facts: Facts { encryption: Some(encryption) },
+        facts: Facts { encryption: Some(encryption), ..Facts::default() },
         checksum: options.checksum,
     })
 }
@@ -526,6 +526,7 @@ fn complete(
     let mut start = 0;
     for part in &chosen {
         tables::extent::move_rows(cx.tx(), part.blob, blob, start)?;
+        tables::attributes::insert(cx.tx(), blob, part.number, &part.checksums)?;
         start += part.size;
     }
     rest.iter().try_for_each(|part| free(cx, part))?;

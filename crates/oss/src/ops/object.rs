@@ -10,6 +10,7 @@ use super::commit::{Commit, apply_removal, receive};
 use super::encryption::{check_customer, resolve};
 use super::read::Seen;
 use super::stream::{ObjectStream, Opening};
+use super::symlink::follow;
 use super::version::{remove, seek};
 use super::{
     CopySource, Deleted, Origin, PAGE_MAX, PUT_BYTES_MAX, RequestCtx, Source, check_key, decide,
@@ -184,7 +185,10 @@ impl Oss {
         let meta = of_version(at.version, meta::GET_OBJECT, meta::GET_OBJECT_VERSION);
         let (name, key, version) = (bucket.to_owned(), at.key.to_owned(), at.version);
         let find = move |cx: &mut Cx<'_>| {
-            find_object(cx, &name, At { key: &key, version }, Need::Read, true)
+            let at = At { key: &key, version };
+            let (bucket, object) = find_object(cx, &name, at, Need::Read, true)?;
+            let object = follow(cx, &bucket, object)?;
+            Ok((bucket, object))
         };
         self.read(ctx, (meta, GETS), bucket, find).await
     }
@@ -257,7 +261,7 @@ impl Oss {
     ) -> Result<ObjectInfo, ApiError> {
         let at = at.into();
         let meta = of_version(at.version, meta::GET_OBJECT_ACL, meta::GET_OBJECT_VERSION_ACL);
-        self.describe(ctx, meta, bucket, at).await
+        self.describe(ctx, meta, bucket, at, Need::Own).await
     }
 
     /// An object's tags (in [`ObjectInfo::tags`]).
@@ -273,21 +277,22 @@ impl Oss {
         let at = at.into();
         let meta =
             of_version(at.version, meta::GET_OBJECT_TAGGING, meta::GET_OBJECT_VERSION_TAGGING);
-        self.describe(ctx, meta, bucket, at).await
+        self.describe(ctx, meta, bucket, at, Need::Own).await
     }
 
-    async fn describe(
+    /// What is known about an object itself, not about what it links to.
+    pub(super) async fn describe(
         &self,
         ctx: &RequestCtx,
         meta: Meta,
         bucket: &str,
         at: At<'_>,
+        need: Need,
     ) -> Result<ObjectInfo, ApiError> {
         check_key(at.key)?;
         let (name, key, version) = (bucket.to_owned(), at.key.to_owned(), at.version);
-        let find = move |cx: &mut Cx<'_>| {
-            find_object(cx, &name, At { key: &key, version }, Need::Own, true)
-        };
+        let find =
+            move |cx: &mut Cx<'_>| find_object(cx, &name, At { key: &key, version }, need, true);
         Ok(self.read(ctx, (meta, GETS), bucket, find).await?.found.info)
     }
 
@@ -370,12 +375,12 @@ pub(super) fn admission(session: &Session) -> Arc<Session> {
 }
 
 /// The permission for a key, or that for one version of it.
-fn of_version(version: Option<VersionId>, plain: Meta, of_one: Meta) -> Meta {
+pub(super) fn of_version(version: Option<VersionId>, plain: Meta, of_one: Meta) -> Meta {
     if version.is_some() { of_one } else { plain }
 }
 
 /// Finds an object and requires the operation's own permission on it; `reads` where a privilege will do.
-fn find_object(
+pub(super) fn find_object(
     cx: &mut Cx<'_>,
     bucket: &str,
     at: At<'_>,
