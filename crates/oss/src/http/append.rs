@@ -16,6 +16,10 @@ pub(super) const NEXT_POSITION: &str = "x-oss-next-append-position";
 
 impl Storage {
     pub(super) async fn append_object(&self, call: &Call<'_>, payload: Payload) -> Answer {
+        headers::check_understood(call.head.headers, call.dialect)?;
+        if call.query.has("callback") {
+            return Err(ApiError::new(&error::NOT_IMPLEMENTED).field("Header", "callback"));
+        }
         let position = position(call)?;
         let (upload, expected) =
             payload.open(call, headers::expected(&call.head, call.dialect)?)?;

@@ -6,6 +6,7 @@ use engine::Cx;
 use super::RequestCtx;
 use super::meta;
 use super::object::is_fresh;
+use super::symlink::follow;
 use crate::access::Need;
 use crate::blob::Body;
 use crate::meter::GETS;
@@ -33,6 +34,7 @@ impl Oss {
         let find = move |cx: &mut Cx<'_>| {
             let at = At { key: &key, version };
             let (bucket, object) = super::object::find_object(cx, &name, at, Need::Read, true)?;
+            let object = follow(cx, &bucket, object)?;
             let parts = parts(cx, &object)?;
             Ok((bucket, (object.info, parts)))
         };

@@ -73,10 +73,10 @@ fn oss_requests_find_their_operation() {
             GET /b?lifecycle                         GetBucketConfiguration
             PUT /b?lifecycle                         NotImplemented
             POST /b                                  PostObject
-            GET /b/k?x-oss-process=style             NotImplemented
+            GET /b/k?x-oss-process=style             GetObject
             HEAD /b/k?objectMeta                     GetObjectMeta
-            POST /b/k?append&position=1              NotImplemented
-            PUT /b/k?symlink                         NotImplemented
+            POST /b/k?append&position=1              AppendObject
+            PUT /b/k?symlink                         PutSymlink
             PUT /b/k?partNumber=1&uploadId=U         UploadPart
             PUT /b/k?uploadId=U                      InvalidArgument
             PUT /b/k?partNumber=1                    NotImplemented
@@ -121,7 +121,7 @@ fn s3_requests_find_their_operation() {
             GET /b?metrics&id=1                      NotImplemented
             PATCH /b                                 MethodNotAllowed
             HEAD /b?acl                              NotImplemented
-            GET /b/k?attributes                      NotImplemented
+            GET /b/k?attributes                      GetObjectAttributes
             PUT /b/k?tagging                         PutObjectTagging
             PUT /b/k?x-id=PutObject                  PutObject
             PUT /b/k?retention                       NotImplemented
