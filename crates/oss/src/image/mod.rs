@@ -95,7 +95,7 @@ fn run(bytes: &[u8], plan: &Plan) -> Result<Rendered, ApiError> {
         Wish::Info => return info(bytes),
         Wish::Image(steps) => steps,
     };
-    let oriented = steps.iter().any(|step| *step == Step::AutoOrient);
+    let oriented = steps.contains(&Step::AutoOrient);
     let Source { mut image, format } = decode(bytes, oriented)?;
     let (mut target, mut quality) = (format, None);
     for step in steps {
