@@ -82,6 +82,8 @@ pub struct Oss {
     pub lifecycle_day_seconds: u32,
     /// How long restoring an archived object takes, seconds.
     pub restore_seconds: u32,
+    /// Networks, as `10.20.0.0/16`, that callbacks of uploads may reach besides public addresses.
+    pub callback_networks: Vec<String>,
 }
 
 impl Default for Oss {
@@ -91,6 +93,7 @@ impl Default for Oss {
             endpoint: None,
             lifecycle_day_seconds: 86_400,
             restore_seconds: 60,
+            callback_networks: Vec::new(),
         }
     }
 }

@@ -183,7 +183,8 @@ impl Running {
         if let Some(storage) = storage {
             let bound = SocketAddr::new(config.listen, config.port_base + roles::OSS);
             let endpoint = config.oss.endpoint.clone().unwrap_or_else(|| format!("http://{bound}"));
-            let skin = oss::http::Config { hosts: oss_hosts(config), endpoint };
+            let callback_networks = callback_networks(config)?;
+            let skin = oss::http::Config { hosts: oss_hosts(config), endpoint, callback_networks };
             let skin = oss::http::Storage::new(storage.clone(), skin);
             addresses.oss = self.open(config, "oss", roles::OSS, Some(tls), skin, stop).await?;
         }
@@ -292,6 +293,13 @@ fn oss_hosts(config: &Config) -> Vec<String> {
         "localhost".to_owned(),
     ];
     config.oss.hosts.iter().cloned().chain(standing).collect()
+}
+
+/// What callbacks may reach besides public addresses.
+fn callback_networks(config: &Config) -> anyhow::Result<Vec<oss::Network>> {
+    let read = |text: &String| text.parse().map_err(anyhow::Error::msg);
+    let networks: anyhow::Result<_> = config.oss.callback_networks.iter().map(read).collect();
+    networks.context("read oss.callback_networks")
 }
 
 /// The signals that ask for an orderly stop.

@@ -11,6 +11,8 @@
 //! | `blob` | bytes: append-only segments, group sync, verified reads, giving space back | know buckets or keys |
 //! | `tables` | rows: every statement of this crate | decide |
 //! | [`http`] | both dialects, as thin skins over [`ops`] | decide |
+//! | `image` | processing of images, within bounds | read or store them |
+//! | `outbound` | requests of our own to addresses that clients name | know what for |
 //! | [`meter`] | the usage of reads | the usage of writes, which is in their commits |
 //!
 //! # How a write goes
@@ -44,9 +46,11 @@ pub(crate) mod config;
 pub mod digest;
 pub mod error;
 pub mod http;
+mod image;
 pub mod meter;
 mod model;
 mod ops;
+mod outbound;
 pub(crate) mod tables;
 
 use std::collections::BTreeMap;
@@ -61,6 +65,7 @@ pub use blob::{Limits, Space};
 pub use digest::{Algorithm, Checksum, Coverage};
 pub use model::*;
 pub use ops::*;
+pub use outbound::Network;
 
 /// The tables of object storage.
 pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
@@ -74,6 +79,7 @@ pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
         include_str!("../schema/0006.sql"),
         include_str!("../schema/0007.sql"),
         include_str!("../schema/0010.sql"),
+        include_str!("../schema/0011.sql"),
     ],
 };
 

@@ -12,6 +12,7 @@ use super::Storage;
 use super::body::{Connection, Upload};
 use super::headers;
 use super::route::{Query, Scope};
+use super::traffic::Pace;
 use crate::model::{Expected, RequestCtx};
 use crate::tables;
 
@@ -151,7 +152,8 @@ impl Payload {
         let number = |text: &str| text.parse::<u64>().map_err(|_| bad_length(name));
         expected.length = call.head.header(name).map(number).transpose()?;
         let promised = if framed { headers::promised(&call.head) } else { Vec::new() };
-        let upload = Upload::new(self.connection, self.kind, expected.length, self.key, promised)?;
+        let upload = Upload::new(self.connection, self.kind, expected.length, self.key, promised)?
+            .paced(Pace::asked(call)?);
         Ok((upload, expected))
     }
 }

@@ -16,6 +16,9 @@
 //! | `form.rs` | uploads by HTML form |
 //! | `referer.rs` | from which pages objects may be fetched |
 //! | `retention.rs` | headers and requests of object lock and WORM |
+//! | `append.rs` `symlink.rs` `attributes.rs` `process.rs` | what is done with objects of other kinds, parts and images |
+//! | `callback.rs` | what clients ask to be posted to their servers |
+//! | `traffic.rs` | how fast a body may pass |
 //! | `body.rs` | bodies on their way in |
 //! | `headers.rs` `conditions.rs` | request headers in the engine's words, and what both dialects call them |
 //! | `render.rs` | XML |
@@ -23,10 +26,13 @@
 //!
 //! Not here: what an operation does, who may, and any SQL but that of host names.
 
+mod append;
+mod attributes;
 mod auth;
 mod body;
 mod bucket;
 mod call;
+mod callback;
 mod class;
 mod cname;
 mod conditions;
@@ -39,6 +45,7 @@ mod listing;
 mod multipart;
 mod object;
 mod policy;
+mod process;
 mod referer;
 mod render;
 mod respond;
@@ -46,6 +53,8 @@ mod retention;
 mod route;
 mod service;
 mod style;
+mod symlink;
+mod traffic;
 mod version;
 
 use std::time::Instant;
@@ -66,6 +75,7 @@ use self::respond::Frame;
 use self::route::{Operation, Query};
 use crate::Oss;
 use crate::model::RequestCtx;
+use crate::outbound::{Network, Outbound};
 
 /// What the skins tell clients about where they are.
 #[derive(Clone, Debug)]
@@ -75,18 +85,22 @@ pub struct Config {
     /// Where clients reach the service, with scheme; listings of buckets tell it verbatim, and some
     /// clients go on with it.
     pub endpoint: String,
+    /// What callbacks may reach besides public addresses.
+    pub callback_networks: Vec<Network>,
 }
 
 /// Object storage over HTTP, in both dialects.
 pub struct Storage {
     oss: Oss,
     config: Config,
+    outbound: Outbound,
 }
 
 impl Storage {
     /// The skins over this engine.
     pub fn new(oss: Oss, config: Config) -> Self {
-        Self { oss, config }
+        let outbound = Outbound::new(config.callback_networks.clone());
+        Self { oss, config, outbound }
     }
 
     /// One request, from head to answer.
@@ -180,6 +194,11 @@ impl Storage {
             Op::HeadObject => self.head_object(call).await,
             Op::GetObjectMeta => self.object_meta(call).await,
             Op::PutObject => Box::pin(self.put_object(call, payload)).await,
+            Op::AppendObject => Box::pin(self.append_object(call, payload)).await,
+            Op::PutSymlink => self.put_symlink(call).await,
+            Op::GetSymlink => self.get_symlink(call).await,
+            Op::GetObjectAttributes => self.object_attributes(call).await,
+            Op::ProcessObject => Box::pin(self.process_object(call, payload)).await,
             Op::CopyObject => Box::pin(self.copy_object(call)).await,
             Op::DeleteObject => self.delete_object(call).await,
             Op::GetObjectAcl => self.object_acl(call).await,

@@ -27,8 +27,8 @@ use super::encryption::put_encryption;
 use super::headers::{class_name, names};
 use super::retention::put_lock;
 use crate::digest::{Checksum, Coverage};
-use crate::model::{Etag, ObjectInfo, StorageClass};
-use crate::ops::{DELETE_MARKER, ObjectStream};
+use crate::model::{Etag, Kind, ObjectInfo, StorageClass};
+use crate::ops::{DELETE_MARKER, NEXT_POSITION, ObjectStream};
 
 /// What surrounds an answer: known as soon as the head has been read, whatever comes of the request.
 pub(super) struct Frame<'a> {
@@ -64,6 +64,7 @@ impl<'a> Frame<'a> {
             put(&mut headers, "x-oss-ec", &error::ec(&code, body.status));
         }
         put_marker(&mut headers, self.dialect, refused);
+        put_position(&mut headers, refused);
         let bodiless = self.is_head || body.status == 304;
         if self.is_head {
             // Without this the door would take the bare head for a refusal of the HTTP library's.
@@ -133,6 +134,13 @@ fn put_marker(headers: &mut HeaderMap, dialect: Dialect, refused: &ApiError) {
     }
 }
 
+/// Tells where an append must begin, of one that began elsewhere.
+fn put_position(headers: &mut HeaderMap, refused: &ApiError) {
+    if let Some((_, at)) = refused.fields().iter().find(|(name, _)| *name == NEXT_POSITION) {
+        put(headers, super::append::NEXT_POSITION, at);
+    }
+}
+
 /// Sets a header, if the value can be one.
 pub(super) fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
@@ -144,6 +152,11 @@ fn with(status: StatusCode, bytes: impl Into<Bytes>) -> Response<Body> {
     let mut response = Response::new(full(bytes));
     *response.status_mut() = status;
     response
+}
+
+/// An answer with these bytes, whose type the caller adds.
+pub(super) fn whole(bytes: impl Into<Bytes>) -> Response<Body> {
+    with(StatusCode::OK, bytes)
 }
 
 /// An answer without a body.
@@ -236,6 +249,9 @@ pub(super) fn put_object(headers: &mut HeaderMap, dialect: Dialect, info: &Objec
         Dialect::Oss => {
             headers.insert("x-oss-object-type", HeaderValue::from_static(info.object_type()));
             headers.insert("x-oss-hash-crc64ecma", HeaderValue::from(info.crc64));
+            if info.facts.kind == Kind::Appendable {
+                headers.insert(super::append::NEXT_POSITION, HeaderValue::from(info.size));
+            }
         }
         Dialect::S3 if info.storage_class == StorageClass::Standard => return,
         Dialect::S3 => {}

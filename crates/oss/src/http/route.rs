@@ -83,6 +83,7 @@ operations! {
     ListObjects ListObjectsV2 ListObjectVersions DeleteMultipleObjects
     GetObject HeadObject GetObjectMeta PutObject CopyObject DeleteObject
     GetObjectRetention PutObjectRetention GetObjectLegalHold PutObjectLegalHold
+    AppendObject PutSymlink GetSymlink GetObjectAttributes ProcessObject
     GetObjectAcl PutObjectAcl GetObjectTagging PutObjectTagging DeleteObjectTagging
     InitiateMultipartUpload UploadPart UploadPartCopy CompleteMultipartUpload AbortMultipartUpload
     ListParts ListMultipartUploads PostObject OptionObject
@@ -300,8 +301,16 @@ fn of_object(
         ("HEAD", None) => Op::HeadObject,
         ("GET" | "HEAD", Some("objectMeta")) => Op::GetObjectMeta,
         ("PUT", None) if copies => Op::CopyObject,
-        ("PUT", None) => Op::PutObject,
+        ("PUT", Some("callback")) if copies => return Ok(None),
+        ("PUT", None | Some("callback")) => Op::PutObject,
         ("DELETE", None) => Op::DeleteObject,
+        ("POST", Some("append")) => Op::AppendObject,
+        ("PUT", Some("symlink")) => Op::PutSymlink,
+        ("GET", Some("symlink")) => Op::GetSymlink,
+        ("GET", Some("attributes")) => Op::GetObjectAttributes,
+        ("GET", Some("partNumber" | "x-oss-process")) => Op::GetObject,
+        ("HEAD", Some("partNumber")) => Op::HeadObject,
+        ("POST", Some("x-oss-process")) => Op::ProcessObject,
         ("GET", Some("acl")) => Op::GetObjectAcl,
         ("PUT", Some("acl")) => Op::PutObjectAcl,
         ("GET", Some("tagging")) => Op::GetObjectTagging,

@@ -15,11 +15,12 @@ use tokio::task::JoinSet;
 use super::accesses::last_access;
 use super::class::reclassify;
 use super::commit::{apply_removal, level_bytes};
+use super::retention::may_remove;
 use super::version::remove;
 use super::{DeleteKey, PAGE_MAX, meta};
 use crate::config::lifecycle::{Action, DAY_SECONDS, Lifecycle, Place, Rule, Subject};
 use crate::config::{Config, restore};
-use crate::model::{Bucket, Expiry, ObjectInfo, Settings, StorageClass, VersionId};
+use crate::model::{Bucket, Expiry, ObjectInfo, Settings, StorageClass, VersionId, Versioning};
 use crate::tables::lifecycle::{Due, Line};
 use crate::tables::object::Object;
 use crate::tables::upload::Upload;
@@ -340,8 +341,10 @@ impl Oss {
         let now = cloud.clock.now();
         let look = move |tx: &mut Tx<'_>| {
             let Some((bucket, rules)) = ruled(tx, &due_)? else { return Ok(None) };
-            let seen = see(tx, &bucket, &target_)?;
-            Ok::<_, ApiError>(seen.and_then(|seen| Some(seen.action(&bucket, &rules, now, day)?.0)))
+            let Some(seen) = see(tx, &bucket, &target_)? else { return Ok(None) };
+            let action = seen.action(&bucket, &rules, now, day).map(|(action, _)| action);
+            let kept = action == Some(Action::End) && is_kept(tx, &bucket, &seen, now)?;
+            Ok::<_, ApiError>(action.filter(|_| !kept))
         };
         let Some(action) = cloud.db.read(look).await? else { return Ok(None) };
         let meta = match (action, &target) {
@@ -352,8 +355,12 @@ impl Oss {
         let due = due.clone();
         let act = move |cx: &mut Cx<'_>| act(cx, (&due, &target), action, day);
         match cloud.write(self.system(meta), act).await {
-            // It was changed in between; the next round looks again.
-            Err(changed) if changed.is(&error::OPERATION_ABORTED) => Ok(None),
+            // It was changed, or locked, in between; the next round looks again.
+            Err(other)
+                if other.is(&error::OPERATION_ABORTED) || other.is(&error::FILE_IMMUTABLE) =>
+            {
+                Ok(None)
+            }
             done => done.map(|()| Some(action)),
         }
     }
@@ -420,6 +427,28 @@ fn see(tx: &mut Tx<'_>, bucket: &Bucket, target: &Target) -> Result<Option<Seen>
     Ok(Some(Seen::Version(line, place)))
 }
 
+/// Whether a version must stay for now, whatever the rules say. Asked before anything is tried, so that
+/// no refusal is recorded in each round.
+fn is_kept(tx: &mut Tx<'_>, bucket: &Bucket, seen: &Seen, now: Time) -> Result<bool, ApiError> {
+    let Settings { object_lock, worm, versioning, .. } = &bucket.settings;
+    let Seen::Version(line, place) = seen else { return Ok(false) };
+    // What is hidden by a delete marker is still there.
+    let hides = *place == Place::Current && *versioning == Versioning::Enabled;
+    if line.marker || hides || (object_lock.is_none() && worm.is_none()) {
+        return Ok(false);
+    }
+    let object = find_line(tx, bucket, line)?;
+    Ok(object.is_some_and(|object| !may_remove(bucket, &object.info, now)))
+}
+
+fn find_line(tx: &mut Tx<'_>, bucket: &Bucket, line: &Line) -> Result<Option<Object>, ApiError> {
+    if line.current {
+        tables::object::find(tx, bucket.id, &line.key)
+    } else {
+        Ok(tables::version::of_age(tx, bucket.id, &line.key, line.age)?.map(|it| it.object))
+    }
+}
+
 /// Does one action, if the rules still say so.
 fn act(
     cx: &mut Cx<'_>,
@@ -466,12 +495,8 @@ fn reclass(
     line: &Line,
     class: StorageClass,
 ) -> Result<(), ApiError> {
-    let found = if line.current {
-        tables::object::find(cx.tx(), bucket.id, &line.key)?
-    } else {
-        tables::version::of_age(cx.tx(), bucket.id, &line.key, line.age)?.map(|it| it.object)
-    };
-    let mut object: Object = found.ok_or_else(|| ApiError::new(&error::OPERATION_ABORTED))?;
+    let found = find_line(cx.tx(), bucket, line)?;
+    let mut object = found.ok_or_else(|| ApiError::new(&error::OPERATION_ABORTED))?;
     let before = object.info.storage_class;
     let change = reclassify(&mut object.info, class);
     tables::object::set_class(cx.tx(), bucket.id, &object, class)?;

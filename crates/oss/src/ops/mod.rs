@@ -5,6 +5,8 @@
 //! of this knows in which dialect it was asked.
 
 mod accesses;
+mod append;
+mod attributes;
 mod bucket;
 mod class;
 mod commit;
@@ -23,6 +25,7 @@ pub(crate) mod retention;
 mod source;
 mod stream;
 mod style;
+mod symlink;
 mod version;
 mod versions_list;
 
@@ -32,6 +35,9 @@ use engine::places::{self, Placement};
 use terms::clauses::DataClass;
 
 pub(crate) use accesses::Accesses;
+pub use append::APPENDABLE_BYTES_MAX;
+pub(crate) use append::NEXT_POSITION;
+pub use attributes::part_of;
 pub(crate) use bucket::require_to_read;
 pub use bucket::{BucketPage, BucketView, CreateBucket, Created, ListBuckets};
 pub use copy::{CopyOptions, CopySource, Directive};

@@ -12,6 +12,7 @@ use super::encryption::{check_customer, resolve};
 use super::lifecycle::tell;
 use super::read::Seen;
 use super::stream::{ObjectStream, Opening};
+use super::symlink::follow;
 use super::version::{remove, seek, stays};
 use super::{
     CopySource, Deleted, Origin, PAGE_MAX, PUT_BYTES_MAX, RequestCtx, Source, check_key, decide,
@@ -196,8 +197,9 @@ impl Oss {
         let meta = of_version(at.version, meta::GET_OBJECT, meta::GET_OBJECT_VERSION);
         let (name, key, version) = (bucket.to_owned(), at.key.to_owned(), at.version);
         let find = move |cx: &mut Cx<'_>| {
-            let (bucket, mut object) =
-                find_object(cx, &name, At { key: &key, version }, Need::Read, true)?;
+            let at = At { key: &key, version };
+            let (bucket, object) = find_object(cx, &name, at, Need::Read, true)?;
+            let mut object = follow(cx, &bucket, object)?;
             tell(cx, &bucket, &mut object.info, version.is_none())?;
             Ok((bucket, object))
         };
@@ -272,7 +274,7 @@ impl Oss {
     ) -> Result<ObjectInfo, ApiError> {
         let at = at.into();
         let meta = of_version(at.version, meta::GET_OBJECT_ACL, meta::GET_OBJECT_VERSION_ACL);
-        self.describe(ctx, meta, bucket, at).await
+        self.describe(ctx, meta, bucket, at, Need::Own).await
     }
 
     /// An object's tags (in [`ObjectInfo::tags`]).
@@ -288,21 +290,22 @@ impl Oss {
         let at = at.into();
         let meta =
             of_version(at.version, meta::GET_OBJECT_TAGGING, meta::GET_OBJECT_VERSION_TAGGING);
-        self.describe(ctx, meta, bucket, at).await
+        self.describe(ctx, meta, bucket, at, Need::Own).await
     }
 
-    async fn describe(
+    /// What is known about an object itself, not about what it links to.
+    pub(super) async fn describe(
         &self,
         ctx: &RequestCtx,
         meta: Meta,
         bucket: &str,
         at: At<'_>,
+        need: Need,
     ) -> Result<ObjectInfo, ApiError> {
         check_key(at.key)?;
         let (name, key, version) = (bucket.to_owned(), at.key.to_owned(), at.version);
-        let find = move |cx: &mut Cx<'_>| {
-            find_object(cx, &name, At { key: &key, version }, Need::Own, true)
-        };
+        let find =
+            move |cx: &mut Cx<'_>| find_object(cx, &name, At { key: &key, version }, need, true);
         Ok(self.read(ctx, (meta, GETS), bucket, find).await?.found.info)
     }
 

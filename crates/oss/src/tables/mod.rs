@@ -1,5 +1,7 @@
 //! Rows: every SQL statement of object storage, one function each. They decide nothing.
 
+pub(crate) mod append;
+pub(crate) mod attributes;
 pub(crate) mod bucket;
 pub(crate) mod cname;
 pub(crate) mod damage;

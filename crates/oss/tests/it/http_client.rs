@@ -89,8 +89,14 @@ impl Server {
                 Door::bind("127.0.0.1:0".parse().unwrap(), None, Limits::default()).await.unwrap();
             let address = door.address().unwrap();
             let hosts = ["oss.localhost", "localhost"].map(str::to_owned).to_vec();
-            let storage =
-                Storage::new(oss, Config { hosts, endpoint: "http://oss.example".to_owned() });
+            let storage = Storage::new(
+                oss,
+                Config {
+                    hosts,
+                    endpoint: "http://oss.example".to_owned(),
+                    callback_networks: vec!["127.0.0.1".parse().expect("it is an address")],
+                },
+            );
             tokio::spawn(door.serve(Arc::new(storage), stop));
             address
         });

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
+mod append;
 mod bucket_policy;
 mod concurrency;
 mod copies;
@@ -9,9 +10,11 @@ mod diskfull;
 mod harness;
 mod http;
 mod http_bodies;
+mod http_callback;
 mod http_client;
 mod http_cors;
 mod http_form;
+mod http_kinds;
 mod http_lifecycle;
 mod http_places;
 mod http_referer;
@@ -27,5 +30,6 @@ mod retention;
 mod scrub;
 mod sealed;
 mod space;
+mod symlinks;
 mod usage;
 mod versions;
