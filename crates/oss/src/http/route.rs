@@ -2,7 +2,7 @@
 //! else its parameters say is read by the operation itself.
 //!
 //! The sub-resources of both protocols are closed lists. One that is known and not served is
-//! `NotImplemented`, so that no client takes a listing for the configuration it asked for; any other
+//! `NotImplemented` (once it is known who asks), so that no client takes a listing for the configuration it asked for; any other
 //! parameter is ignored, as both protocols do it.
 
 use base::ApiError;
@@ -22,6 +22,10 @@ impl Query {
     /// The first value of that name; empty where it has none.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
@@ -54,6 +58,8 @@ macro_rules! operations {
             GetConfiguration(&'static Configuration),
             PutConfiguration(&'static Configuration),
             DeleteConfiguration(&'static Configuration),
+            /// A sub-resource that is known and not served.
+            Unserved(&'static str),
         }
 
         impl Operation {
@@ -64,6 +70,7 @@ macro_rules! operations {
                     Self::GetConfiguration(_) => "GetBucketConfiguration",
                     Self::PutConfiguration(_) => "PutBucketConfiguration",
                     Self::DeleteConfiguration(_) => "DeleteBucketConfiguration",
+                    Self::Unserved(_) => "NotImplemented",
                 }
             }
         }
@@ -77,7 +84,8 @@ operations! {
     GetBucketAcl PutBucketAcl GetBucketTagging PutBucketTagging DeleteBucketTagging
     GetBucketEncryption PutBucketEncryption DeleteBucketEncryption
     GetBucketPolicy PutBucketPolicy DeleteBucketPolicy GetBucketPolicyStatus
-    ListCname PutCname DeleteCname ListLiveChannel
+    ListCname PutCname DeleteCname ListLiveChannel PutBucketLogging PutBucketNotification
+    GetBucketInventory PutBucketInventory DeleteBucketInventory
     ListObjects ListObjectsV2 ListObjectVersions DeleteMultipleObjects
     GetObject HeadObject GetObjectMeta PutObject CopyObject DeleteObject
     GetObjectAcl PutObjectAcl GetObjectTagging PutObjectTagging DeleteObjectTagging
@@ -185,7 +193,7 @@ fn sub_resource(dialect: Dialect, query: &Query) -> Option<&'static str> {
 
 /// Finds the operation. `copies` is true where the request names a source to copy from.
 ///
-/// Errors: `NotImplemented`, `MethodNotAllowed`, `InvalidArgument`.
+/// Errors: `MethodNotAllowed`, `InvalidArgument`.
 pub(super) fn parse(
     dialect: Dialect,
     method: &str,
@@ -201,15 +209,11 @@ pub(super) fn parse(
         Scope::Bucket => of_bucket(dialect, method, sub, query),
         Scope::Object => of_object(method, sub, query, copies)?,
     };
-    found.ok_or_else(|| refusal(method, sub))
-}
-
-fn refusal(method: &str, sub: Option<&str>) -> ApiError {
     let known = matches!(method, "GET" | "HEAD" | "PUT" | "POST" | "DELETE");
-    match sub {
-        Some(sub) if known => ApiError::new(&error::NOT_IMPLEMENTED).field("Header", sub),
-        _ => ApiError::new(&error::METHOD_NOT_ALLOWED).field("Method", method),
-    }
+    let unserved = sub.filter(|_| known).map(Operation::Unserved);
+    found
+        .or(unserved)
+        .ok_or_else(|| ApiError::new(&error::METHOD_NOT_ALLOWED).field("Method", method))
 }
 
 fn of_service(method: &str, sub: Option<&'static str>) -> Option<Operation> {
@@ -258,6 +262,21 @@ fn of_bucket(
         ("GET", Some("cname")) if !query.has("comp") => Op::ListCname,
         ("POST", Some("cname")) if query.get("comp") == Some("add") => Op::PutCname,
         ("POST", Some("cname")) if query.get("comp") == Some("delete") => Op::DeleteCname,
+        ("PUT", Some("logging")) => Op::PutBucketLogging,
+        ("PUT", Some("notification")) => Op::PutBucketNotification,
+        ("GET", Some("inventory")) => Op::GetBucketInventory,
+        ("PUT", Some("inventory")) => Op::PutBucketInventory,
+        ("DELETE", Some("inventory")) => Op::DeleteBucketInventory,
+        // Without an id: all that there are.
+        ("GET", Some("analytics")) if !query.has("id") => {
+            Op::GetConfiguration(&configuration::NO_ANALYTICS)
+        }
+        ("GET", Some("metrics")) if !query.has("id") => {
+            Op::GetConfiguration(&configuration::NO_METRICS)
+        }
+        ("GET", Some("intelligent-tiering")) if !query.has("id") => {
+            Op::GetConfiguration(&configuration::NO_TIERING)
+        }
         ("GET", Some(name)) => Op::GetConfiguration(configuration::find(dialect, name)?),
         ("PUT", Some(name)) => {
             let kind = configuration::find(dialect, name)?;

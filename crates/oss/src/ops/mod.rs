@@ -9,12 +9,15 @@ mod commit;
 mod copy;
 mod document;
 mod encryption;
+mod inventory;
 mod list;
+mod logging;
 mod meta;
 mod multipart;
 mod object;
 mod policy;
 mod read;
+mod report;
 mod source;
 mod stream;
 mod version;
@@ -30,6 +33,7 @@ pub use bucket::{BucketPage, BucketView, CreateBucket, Created, ListBuckets};
 pub use copy::{CopyOptions, CopySource, Directive};
 pub use document::Document;
 pub(crate) use encryption::Keys;
+pub(crate) use inventory::NO_INVENTORY;
 pub use list::{ListPage, ListQuery, ListedObject, ListedUpload, UploadPage, UploadQuery};
 pub use multipart::{
     CompleteOptions, CompleteParts, InitiateOptions, ListedPart, NamedPart, PartOptions, PartPage,

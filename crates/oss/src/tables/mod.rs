@@ -1,10 +1,12 @@
 //! Rows: every SQL statement of object storage, one function each. They decide nothing.
 
+pub(crate) mod access_log;
 pub(crate) mod bucket;
 pub(crate) mod cname;
 pub(crate) mod damage;
 pub(crate) mod extent;
 pub(crate) mod free;
+pub(crate) mod inventory;
 pub(crate) mod key;
 pub(crate) mod object;
 pub(crate) mod space;
