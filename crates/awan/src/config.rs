@@ -69,7 +69,7 @@ pub struct Store {
 }
 
 /// Object storage.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Oss {
     /// Host names below which a bucket is a label, as `oss.example.id`. `localhost`, `oss.localhost`,
@@ -77,6 +77,10 @@ pub struct Oss {
     pub hosts: Vec<String>,
     /// What bucket listings tell clients as the endpoint [default: http:// and the bound address].
     pub endpoint: Option<String>,
+    /// Access records of buckets are delivered when the oldest has waited so many seconds.
+    pub log_seconds: u64,
+    /// How many seconds a day is to inventories of buckets, which are written daily or weekly. For tests.
+    pub inventory_day_seconds: u64,
 }
 
 /// The public log.
@@ -161,6 +165,12 @@ impl Default for Log {
     }
 }
 
+impl Default for Oss {
+    fn default() -> Self {
+        Self { hosts: Vec::new(), endpoint: None, log_seconds: 3600, inventory_day_seconds: 86_400 }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self { requests_per_second: 1000, connections_max: 4096, drain_seconds: 20 }
@@ -196,6 +206,10 @@ impl Config {
         );
         self.check_data_centres()?;
         self.provider.check()?;
+        ensure!(
+            self.oss.log_seconds > 0 && self.oss.inventory_day_seconds > 0,
+            "oss.log_seconds and oss.inventory_day_seconds must be more than 0"
+        );
         let highest = u16::MAX - roles::HIGHEST_DOOR;
         ensure!(
             self.port_base <= highest,

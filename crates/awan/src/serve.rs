@@ -85,9 +85,14 @@ fn start_log(json: bool) {
     }
 }
 
-async fn open_storage(joined: &Joined) -> anyhow::Result<oss::Oss> {
+async fn open_storage(config: &Config, joined: &Joined) -> anyhow::Result<oss::Oss> {
     let cloud = Arc::clone(&joined.cloud);
-    let open = tokio::task::spawn_blocking(move || oss::Oss::open(cloud)).await?;
+    let limits = oss::Limits {
+        log_interval: Duration::from_secs(config.oss.log_seconds),
+        inventory_day: Duration::from_secs(config.oss.inventory_day_seconds),
+        ..oss::Limits::default()
+    };
+    let open = tokio::task::spawn_blocking(move || oss::Oss::open_with(cloud, limits)).await?;
     open.context("open the object storage")
 }
 
@@ -117,7 +122,7 @@ async fn serve(config: &Config, dir: &Path, roles: &[Role]) -> anyhow::Result<()
         .collect();
     let tls = Tls::open(&make_tls_dir(dir)?, &names, &hosts, Arc::clone(&joined.cloud.clock))?;
     let storage =
-        if roles.contains(&Role::Oss) { Some(open_storage(&joined).await?) } else { None };
+        if roles.contains(&Role::Oss) { Some(open_storage(config, &joined).await?) } else { None };
     let mut running =
         Running { doors: JoinSet::new(), tasks: JoinSet::new(), endpoints: BTreeMap::new() };
     running.bind(config, roles, &joined, storage.as_ref(), &tls, dir, &doors_stop).await?;

@@ -1,6 +1,7 @@
 //! What a request to a logged bucket is recorded as, and the documents of access logging. Where records go
 //! is the matter of `ops::logging`.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use base::Time;
@@ -67,7 +68,7 @@ impl Storage {
             access_key,
             request_id: &id.short(),
             host_id: &id.to_string(),
-            operation: frame.operation,
+            operation: &operation(frame.operation, head.query),
             method: head.method,
             target: &target(head),
             status: response.status().as_u16(),
@@ -98,6 +99,14 @@ fn whole(headers: &HeaderMap) -> Option<u64> {
     let text = |name| headers.get(name)?.to_str().ok();
     let ranged = text(CONTENT_RANGE).and_then(|range| range.rsplit_once('/')).map(|(_, size)| size);
     ranged.or_else(|| text(CONTENT_LENGTH))?.parse().ok()
+}
+
+/// What OSS calls the operation: that on a configuration, by which one it is.
+fn operation<'a>(name: &'a str, query: &str) -> Cow<'a, str> {
+    let Some(verb) = name.strip_suffix("BucketConfiguration") else { return Cow::Borrowed(name) };
+    let sub = query.split(['&', '=']).next().unwrap_or_default();
+    let (first, rest) = sub.split_at_checked(1).unwrap_or_default();
+    Cow::Owned(format!("{verb}Bucket{}{rest}", first.to_ascii_uppercase()))
 }
 
 /// How a request was signed, as S3's records tell it.
@@ -151,7 +160,7 @@ mod tests {
     use http::HeaderMap;
     use wire::Head;
 
-    use super::{own_fields, signed, target};
+    use super::{operation, own_fields, signed, target};
     use crate::config::logging::Fields;
 
     fn head<'a>(query: &'a str, headers: &'a HeaderMap) -> Head<'a> {
@@ -176,6 +185,14 @@ mod tests {
             )]);
             assert_eq!(signed(&head("", &headers)), ("AuthHeader", version));
         }
+    }
+
+    #[test]
+    fn an_operation_on_a_configuration_is_told_by_which() {
+        assert_eq!(operation("GetBucketConfiguration", "logging"), "GetBucketLogging");
+        assert_eq!(operation("PutBucketConfiguration", "cors=&x=1"), "PutBucketCors");
+        assert_eq!(operation("DeleteBucketConfiguration", "ü"), "DeleteBucket");
+        assert_eq!(operation("GetObject", "logging"), "GetObject");
     }
 
     #[test]
