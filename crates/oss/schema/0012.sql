@@ -26,3 +26,6 @@ CREATE TABLE oss_inventory (
     PRIMARY KEY (bucket, id)
 )/*rowless*/;
 CREATE INDEX oss_inventory_due ON oss_inventory (due_at);
+
+-- Which buckets have a document of some kind.
+CREATE INDEX oss_bucket_document_of_name ON oss_bucket_document (name, bucket);

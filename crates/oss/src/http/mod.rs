@@ -132,6 +132,7 @@ impl Storage {
         // The signature was made of the headers as sent; the operation sees also those of the query.
         let Asked { bucket, key, hosted, .. } = asked;
         let call = Call { head: told, dialect, query, bucket, key, hosted, ctx };
+        self.check_owner(&call).await?;
         self.check_referer(&call).await?;
         self.run(operation, &call, payload).await
     }

@@ -9,7 +9,7 @@ use base::{ApiError, Code};
 use engine::Caller;
 use engine::server::refusal::MARK;
 use engine::server::{Body, full};
-use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
 use http::{Response, StatusCode};
 use wire::Head;
 use wire::object::{Dialect, error};
@@ -45,8 +45,11 @@ impl Storage {
     /// Answers on a website's host name. Never fails: a refusal is a page too.
     pub(super) async fn website(&self, head: &Head<'_>, frame: &Frame<'_>, asked: Asked) -> Answer {
         let ctx = RequestCtx { caller: Caller::anonymous(), request: frame.request.clone() };
+        // Nobody looks at it here, and so nothing may be let by because it is there.
+        let mut headers = head.headers.clone();
+        headers.remove(AUTHORIZATION);
         let call = Call {
-            head: *head,
+            head: Head { headers: &headers, ..*head },
             dialect: Dialect::S3,
             query: Query::default(),
             bucket: asked.bucket,
@@ -123,6 +126,7 @@ impl Storage {
             hosted: call.hosted,
             ctx: call.ctx.clone(),
         };
+        self.check_referer(&call).await?;
         match call.head.method {
             "HEAD" => self.head_object(&call).await,
             _ => self.get_object(&call).await,

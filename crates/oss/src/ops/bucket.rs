@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use base::ApiError;
+use base::{AccountId, ApiError};
 use engine::places;
 use engine::ports::Decision;
 use engine::{Cx, Meta};
@@ -172,7 +172,9 @@ impl Oss {
             cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
             Ok(())
         };
-        self.0.cloud.write(ctx.session(meta::DELETE_BUCKET), delete).await
+        self.0.cloud.write(ctx.session(meta::DELETE_BUCKET), delete).await?;
+        // Whoever makes a bucket of that name next is not recorded for this one's owner.
+        self.find_logged().await
     }
 
     /// The caller's account's buckets.
@@ -195,6 +197,21 @@ impl Oss {
         buckets.truncate(limit);
         let next = buckets.last().filter(|_| more).map(|last| last.name.clone());
         Ok(BucketPage { buckets, next })
+    }
+
+    /// Who owns a bucket.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`.
+    pub(crate) async fn owner(&self, name: &str) -> Result<AccountId, ApiError> {
+        let name = name.to_owned();
+        let found = self.0.cloud.db.read(move |tx| {
+            let found = tables::bucket::find(tx, &name)?;
+            found.ok_or_else(|| {
+                ApiError::new(&error::NO_SUCH_BUCKET).field("BucketName", name.as_str())
+            })
+        });
+        Ok(found.await?.owner)
     }
 
     /// A bucket.

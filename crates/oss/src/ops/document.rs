@@ -134,6 +134,10 @@ impl Oss {
             cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
             Ok(())
         };
-        self.0.cloud.write(ctx.session(meta), set).await
+        self.0.cloud.write(ctx.session(meta), set).await?;
+        match which {
+            Document::Logging | Document::LogFields => self.find_logged().await,
+            _ => Ok(()),
+        }
     }
 }

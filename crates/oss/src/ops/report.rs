@@ -46,6 +46,10 @@ impl Oss {
         let mut written = 0;
         loop {
             let now = cloud.clock.now();
+            let look = move |tx: &mut Tx<'_>| Ok::<_, ApiError>(tables::inventory::due(tx, now)?);
+            if cloud.db.read(look).await?.is_none() {
+                return Ok(written);
+            }
             let find = move |tx: &mut Tx<'_>| {
                 let Some(due) = tables::inventory::due(tx, now)? else { return Ok(None) };
                 let bucket = tables::bucket::find(tx, &due.bucket)?;
@@ -335,7 +339,7 @@ fn csv(bucket: &Bucket, inventory: &Inventory, line: &Line, latest: bool) -> Str
         (Field::EncryptionStatus, Form::S3) => {
             let status = match &line.facts.encryption {
                 None => "NOT-SSE",
-                Some(Encryption::Aes256) => "SSE-S3",
+                Some(Encryption::Account | Encryption::Aes256) => "SSE-S3",
                 Some(Encryption::Kms(_)) => "SSE-KMS",
                 Some(Encryption::Customer { .. }) => "SSE-C",
             };
