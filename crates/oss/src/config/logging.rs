@@ -259,9 +259,9 @@ mod tests {
         };
         assert_eq!(key(&s3("").unwrap()), "a/1970-01-04-01-02-03-U");
         let by_delivery = partitioned("DeliveryTime").unwrap();
-        assert_eq!(key(&by_delivery), "a/1/r/b/1970/01/04/1970-01-04-01-02-03-U");
+        assert_eq!(key(&by_delivery), "a/0000000000000001/r/b/1970/01/04/1970-01-04-01-02-03-U");
         let by_event = partitioned("EventTime").unwrap();
-        assert_eq!(key(&by_event), "a/1/r/b/1970/01/03/1970-01-03-00-00-00-U");
+        assert_eq!(key(&by_event), "a/0000000000000001/r/b/1970/01/03/1970-01-03-00-00-00-U");
         assert!(partitioned("kaboom").unwrap_err().is(&error::MALFORMED_XML));
         let mut oss = s3("").unwrap();
         oss.0.as_mut().unwrap().names = Names::Oss;

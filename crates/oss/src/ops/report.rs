@@ -46,7 +46,7 @@ impl Oss {
         let mut written = 0;
         loop {
             let now = cloud.clock.now();
-            let look = move |tx: &mut Tx<'_>| Ok::<_, ApiError>(tables::inventory::due(tx, now)?);
+            let look = move |tx: &mut Tx<'_>| tables::inventory::due(tx, now);
             if cloud.db.read(look).await?.is_none() {
                 return Ok(written);
             }
