@@ -81,6 +81,24 @@ pub struct Oss {
     pub log_seconds: u64,
     /// How many seconds a day is to inventories of buckets, which are written daily or weekly. For tests.
     pub inventory_day_seconds: u64,
+    /// How long a day of lifecycles and restores is, seconds. Other than 86,400 for tests only: things are then
+    /// deleted sooner than their owners said.
+    pub lifecycle_day_seconds: u32,
+    /// How long restoring an archived object takes, seconds.
+    pub restore_seconds: u32,
+}
+
+impl Default for Oss {
+    fn default() -> Self {
+        Self {
+            hosts: Vec::new(),
+            endpoint: None,
+            lifecycle_day_seconds: 86_400,
+            restore_seconds: 60,
+            log_seconds: 3600,
+            inventory_day_seconds: 86_400,
+        }
+    }
 }
 
 /// The public log.
@@ -162,12 +180,6 @@ impl Default for Provider {
 impl Default for Log {
     fn default() -> Self {
         Self { origin: "awan.local/log".to_owned(), policy: None }
-    }
-}
-
-impl Default for Oss {
-    fn default() -> Self {
-        Self { hosts: Vec::new(), endpoint: None, log_seconds: 3600, inventory_day_seconds: 86_400 }
     }
 }
 

@@ -92,7 +92,12 @@ async fn open_storage(config: &Config, joined: &Joined) -> anyhow::Result<oss::O
         inventory_day: Duration::from_secs(config.oss.inventory_day_seconds),
         ..oss::Limits::default()
     };
-    let open = tokio::task::spawn_blocking(move || oss::Oss::open_with(cloud, limits)).await?;
+    let pace = oss::Pace {
+        day_seconds: config.oss.lifecycle_day_seconds.max(1).into(),
+        restore_seconds: config.oss.restore_seconds.into(),
+    };
+    let open = move || oss::Oss::open_at(cloud, limits, pace);
+    let open = tokio::task::spawn_blocking(open).await?;
     open.context("open the object storage")
 }
 

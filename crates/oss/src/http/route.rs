@@ -2,7 +2,7 @@
 //! else its parameters say is read by the operation itself.
 //!
 //! The sub-resources of both protocols are closed lists. One that is known and not served is
-//! `NotImplemented` (once it is known who asks), so that no client takes a listing for the configuration it asked for; any other
+//! `NotImplemented`, so that no client takes a listing for the configuration it asked for; any other
 //! parameter is ignored, as both protocols do it.
 
 use base::ApiError;
@@ -58,8 +58,6 @@ macro_rules! operations {
             GetConfiguration(&'static Configuration),
             PutConfiguration(&'static Configuration),
             DeleteConfiguration(&'static Configuration),
-            /// A sub-resource that is known and not served.
-            Unserved(&'static str),
         }
 
         impl Operation {
@@ -70,7 +68,6 @@ macro_rules! operations {
                     Self::GetConfiguration(_) => "GetBucketConfiguration",
                     Self::PutConfiguration(_) => "PutBucketConfiguration",
                     Self::DeleteConfiguration(_) => "DeleteBucketConfiguration",
-                    Self::Unserved(_) => "NotImplemented",
                 }
             }
         }
@@ -84,13 +81,17 @@ operations! {
     GetBucketAcl PutBucketAcl GetBucketTagging PutBucketTagging DeleteBucketTagging
     GetBucketEncryption PutBucketEncryption DeleteBucketEncryption
     GetBucketPolicy PutBucketPolicy DeleteBucketPolicy GetBucketPolicyStatus
+    GetObjectLock PutObjectLock
+    GetBucketWorm InitiateBucketWorm CompleteBucketWorm ExtendBucketWorm AbortBucketWorm
     ListCname PutCname DeleteCname ListLiveChannel PutBucketLogging PutBucketNotification
     GetBucketInventory PutBucketInventory DeleteBucketInventory
     ListObjects ListObjectsV2 ListObjectVersions DeleteMultipleObjects
     GetObject HeadObject GetObjectMeta PutObject CopyObject DeleteObject
+    GetObjectRetention PutObjectRetention GetObjectLegalHold PutObjectLegalHold
     GetObjectAcl PutObjectAcl GetObjectTagging PutObjectTagging DeleteObjectTagging
     InitiateMultipartUpload UploadPart UploadPartCopy CompleteMultipartUpload AbortMultipartUpload
     ListParts ListMultipartUploads PostObject OptionObject
+    RestoreObject CleanRestoredObject GetStyle ListStyle PutStyle DeleteStyle
 }
 
 /// Sub-resources that both protocols know.
@@ -110,6 +111,7 @@ const SHARED: &[&str] = &[
     "replication",
     "requestPayment",
     "restore",
+    "retention",
     "tagging",
     "uploadId",
     "uploads",
@@ -127,11 +129,14 @@ const OF_OSS: &[&str] = &[
     "bucketArchiveDirectRead",
     "bucketInfo",
     "callback",
+    "cleanRestoredObject",
     "cname",
     "httpsConfig",
+    "legalHold",
     "live",
     "metaQuery",
     "objectMeta",
+    "objectWorm",
     "position",
     "processConfiguration",
     "qos",
@@ -174,7 +179,6 @@ const OF_S3: &[&str] = &[
     "object-lock",
     "ownershipControls",
     "renameObject",
-    "retention",
     "select",
     "session",
     "torrent",
@@ -188,12 +192,14 @@ fn sub_resource(dialect: Dialect, query: &Query) -> Option<&'static str> {
         Dialect::S3 => OF_S3,
     };
     let known = |name: &str| SHARED.iter().chain(own).copied().find(|known| *known == name);
-    if query.has("uploadId") { Some("uploadId") } else { query.names().find_map(known) }
+    // The names beside it are parameters, in whatever order they come.
+    let told = ["uploadId", "style"].into_iter().find(|name| query.has(name)).and_then(known);
+    told.or_else(|| query.names().find_map(known))
 }
 
 /// Finds the operation. `copies` is true where the request names a source to copy from.
 ///
-/// Errors: `MethodNotAllowed`, `InvalidArgument`.
+/// Errors: `NotImplemented`, `MethodNotAllowed`, `InvalidArgument`.
 pub(super) fn parse(
     dialect: Dialect,
     method: &str,
@@ -209,11 +215,15 @@ pub(super) fn parse(
         Scope::Bucket => of_bucket(dialect, method, sub, query),
         Scope::Object => of_object(method, sub, query, copies)?,
     };
+    found.ok_or_else(|| refusal(method, sub))
+}
+
+fn refusal(method: &str, sub: Option<&str>) -> ApiError {
     let known = matches!(method, "GET" | "HEAD" | "PUT" | "POST" | "DELETE");
-    let unserved = sub.filter(|_| known).map(Operation::Unserved);
-    found
-        .or(unserved)
-        .ok_or_else(|| ApiError::new(&error::METHOD_NOT_ALLOWED).field("Method", method))
+    match sub {
+        Some(sub) if known => ApiError::new(&error::NOT_IMPLEMENTED).field("Header", sub),
+        _ => ApiError::new(&error::METHOD_NOT_ALLOWED).field("Method", method),
+    }
 }
 
 fn of_service(method: &str, sub: Option<&'static str>) -> Option<Operation> {
@@ -259,6 +269,17 @@ fn of_bucket(
         ("PUT", Some("policy")) => Op::PutBucketPolicy,
         ("DELETE", Some("policy")) => Op::DeleteBucketPolicy,
         ("GET", Some("policyStatus")) => Op::GetBucketPolicyStatus,
+        ("GET", Some("object-lock" | "objectWorm")) => Op::GetObjectLock,
+        ("PUT", Some("object-lock" | "objectWorm")) => Op::PutObjectLock,
+        ("GET", Some("worm")) => Op::GetBucketWorm,
+        ("POST", Some("worm")) => Op::InitiateBucketWorm,
+        ("POST", Some("wormExtend" | "wormId")) if query.has("wormExtend") => Op::ExtendBucketWorm,
+        ("POST", Some("wormId")) => Op::CompleteBucketWorm,
+        ("DELETE", Some("worm")) => Op::AbortBucketWorm,
+        ("GET", Some("style")) if query.has("styleName") => Op::GetStyle,
+        ("GET", Some("style")) => Op::ListStyle,
+        ("PUT", Some("style")) => Op::PutStyle,
+        ("DELETE", Some("style")) => Op::DeleteStyle,
         ("GET", Some("cname")) if !query.has("comp") => Op::ListCname,
         ("POST", Some("cname")) if query.get("comp") == Some("add") => Op::PutCname,
         ("POST", Some("cname")) if query.get("comp") == Some("delete") => Op::DeleteCname,
@@ -306,6 +327,10 @@ fn of_object(
         ("GET", Some("tagging")) => Op::GetObjectTagging,
         ("PUT", Some("tagging")) => Op::PutObjectTagging,
         ("DELETE", Some("tagging")) => Op::DeleteObjectTagging,
+        ("GET", Some("retention")) => Op::GetObjectRetention,
+        ("PUT", Some("retention")) => Op::PutObjectRetention,
+        ("GET", Some("legal-hold" | "legalHold")) => Op::GetObjectLegalHold,
+        ("PUT", Some("legal-hold" | "legalHold")) => Op::PutObjectLegalHold,
         ("POST", Some("uploads")) => Op::InitiateMultipartUpload,
         ("PUT", Some("uploadId")) if !query.has("partNumber") => {
             return Err(error::INVALID_ARGUMENT.error("The parameter partNumber is missing."));
@@ -315,6 +340,8 @@ fn of_object(
         ("POST", Some("uploadId")) => Op::CompleteMultipartUpload,
         ("DELETE", Some("uploadId")) => Op::AbortMultipartUpload,
         ("GET", Some("uploadId")) => Op::ListParts,
+        ("POST", Some("restore")) => Op::RestoreObject,
+        ("POST", Some("cleanRestoredObject")) => Op::CleanRestoredObject,
         _ => return Ok(None),
     }))
 }
