@@ -57,7 +57,7 @@ fn plain(extents: &[Extent]) -> u64 {
 pub(crate) fn restate(tx: &mut Tx<'_>, bucket: i64, object: &Object) -> Result<(), ApiError> {
     let info = &object.info;
     tx.execute(
-        "UPDATE oss_object SET size = ?3, md5 = ?4, crc64 = ?5, modified_at = ?6, attributes = ?7
+        "UPDATE oss_object SET size = ?3, md5 = ?4, crc64 = ?5, modified_at = ?6, attributes = ?7, facts = ?8
          WHERE bucket = ?1 AND key = ?2",
         params![
             bucket,
@@ -66,7 +66,8 @@ pub(crate) fn restate(tx: &mut Tx<'_>, bucket: i64, object: &Object) -> Result<(
             &info.etag.md5,
             info.crc64.cast_signed(),
             info.modified,
-            &to_json(&info.attributes)?
+            &to_json(&info.attributes)?,
+            &to_json(&info.facts)?
         ],
     )?;
     Ok(())
