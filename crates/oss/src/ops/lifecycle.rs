@@ -15,7 +15,6 @@ use tokio::task::JoinSet;
 use super::accesses::last_access;
 use super::class::reclassify;
 use super::commit::{apply_removal, level_bytes};
-use super::retention::may_remove;
 use super::version::remove;
 use super::{DeleteKey, PAGE_MAX, meta};
 use crate::config::lifecycle::{Action, DAY_SECONDS, Lifecycle, Place, Rule, Subject};
@@ -341,10 +340,8 @@ impl Oss {
         let now = cloud.clock.now();
         let look = move |tx: &mut Tx<'_>| {
             let Some((bucket, rules)) = ruled(tx, &due_)? else { return Ok(None) };
-            let Some(seen) = see(tx, &bucket, &target_)? else { return Ok(None) };
-            let action = seen.action(&bucket, &rules, now, day).map(|(action, _)| action);
-            let kept = action == Some(Action::End) && is_kept(tx, &bucket, &seen, now)?;
-            Ok::<_, ApiError>(action.filter(|_| !kept))
+            let seen = see(tx, &bucket, &target_)?;
+            Ok::<_, ApiError>(seen.and_then(|seen| Some(seen.action(&bucket, &rules, now, day)?.0)))
         };
         let Some(action) = cloud.db.read(look).await? else { return Ok(None) };
         let meta = match (action, &target) {
@@ -425,20 +422,6 @@ fn see(tx: &mut Tx<'_>, bucket: &Bucket, target: &Target) -> Result<Option<Seen>
         Place::Noncurrent { since: line.superseded, newer, marker: line.marker }
     };
     Ok(Some(Seen::Version(line, place)))
-}
-
-/// Whether a version must stay for now, whatever the rules say. Asked before anything is tried, so that
-/// no refusal is recorded in each round.
-fn is_kept(tx: &mut Tx<'_>, bucket: &Bucket, seen: &Seen, now: Time) -> Result<bool, ApiError> {
-    let Settings { object_lock, worm, versioning, .. } = &bucket.settings;
-    let Seen::Version(line, place) = seen else { return Ok(false) };
-    // What is hidden by a delete marker is still there.
-    let hides = *place == Place::Current && *versioning == Versioning::Enabled;
-    if line.marker || hides || (object_lock.is_none() && worm.is_none()) {
-        return Ok(false);
-    }
-    let object = find_line(tx, bucket, line)?;
-    Ok(object.is_some_and(|object| !may_remove(bucket, &object.info, now)))
 }
 
 fn find_line(tx: &mut Tx<'_>, bucket: &Bucket, line: &Line) -> Result<Option<Object>, ApiError> {
