@@ -15,11 +15,12 @@ use tokio::task::JoinSet;
 use super::accesses::last_access;
 use super::class::reclassify;
 use super::commit::{apply_removal, level_bytes};
+use super::retention::may_remove;
 use super::version::remove;
 use super::{DeleteKey, PAGE_MAX, meta};
 use crate::config::lifecycle::{Action, DAY_SECONDS, Lifecycle, Place, Rule, Subject};
 use crate::config::{Config, restore};
-use crate::model::{Bucket, Expiry, ObjectInfo, Settings, StorageClass, VersionId};
+use crate::model::{Bucket, Expiry, ObjectInfo, Settings, StorageClass, VersionId, Versioning};
 use crate::tables::lifecycle::{Due, Line};
 use crate::tables::object::Object;
 use crate::tables::upload::Upload;
@@ -340,7 +341,7 @@ impl Oss {
         let now = cloud.clock.now();
         let look = move |tx: &mut Tx<'_>| {
             let Some((bucket, rules)) = ruled(tx, &due_)? else { return Ok(None) };
-            let seen = see(tx, &bucket, &target_)?;
+            let seen = see(tx, &bucket, &target_, now)?;
             Ok::<_, ApiError>(seen.and_then(|seen| Some(seen.action(&bucket, &rules, now, day)?.0)))
         };
         let Some(action) = cloud.db.read(look).await? else { return Ok(None) };
@@ -352,8 +353,12 @@ impl Oss {
         let due = due.clone();
         let act = move |cx: &mut Cx<'_>| act(cx, (&due, &target), action, day);
         match cloud.write(self.system(meta), act).await {
-            // It was changed in between; the next round looks again.
-            Err(changed) if changed.is(&error::OPERATION_ABORTED) => Ok(None),
+            // It was changed in between, or what must go with it is kept; the next round looks again.
+            Err(changed)
+                if changed.is(&error::OPERATION_ABORTED) || changed.is(&error::FILE_IMMUTABLE) =>
+            {
+                Ok(None)
+            }
             done => done.map(|()| Some(action)),
         }
     }
@@ -374,7 +379,8 @@ fn ruled(tx: &mut Tx<'_>, due: &Due) -> Result<Option<(Bucket, Lifecycle)>, ApiE
 
 /// What is at a target by now.
 enum Seen {
-    Version(Line, Place),
+    /// A version, where it stands, and whether its retention keeps it from what the rules would end.
+    Version(Line, Place, bool),
     Upload(Upload),
 }
 
@@ -387,14 +393,21 @@ impl Seen {
         day_seconds: i64,
     ) -> Option<(Action, &'r Rule)> {
         let subject = match self {
-            Self::Version(line, place) => line.subject(&bucket.settings, *place),
+            Self::Version(line, place, _) => line.subject(&bucket.settings, *place),
             Self::Upload(upload) => upload_subject(upload),
         };
-        rules.action(&subject, now, day_seconds)
+        let kept = matches!(self, Self::Version(_, _, true));
+        let action = rules.action(&subject, now, day_seconds);
+        action.filter(|(action, _)| *action != Action::End || !kept)
     }
 }
 
-fn see(tx: &mut Tx<'_>, bucket: &Bucket, target: &Target) -> Result<Option<Seen>, ApiError> {
+fn see(
+    tx: &mut Tx<'_>,
+    bucket: &Bucket,
+    target: &Target,
+    now: Time,
+) -> Result<Option<Seen>, ApiError> {
     let (key, age) = match target {
         Target::Upload { key, id } => {
             return Ok(tables::upload::find(tx, bucket.id, key, id)?.map(Seen::Upload));
@@ -407,7 +420,8 @@ fn see(tx: &mut Tx<'_>, bucket: &Bucket, target: &Target) -> Result<Option<Seen>
         return Ok(None);
     };
     let newer = tables::lifecycle::count_newer(tx, bucket.id, key, age)?;
-    let visible = tables::object::find(tx, bucket.id, key)?.is_some();
+    let current = tables::object::find(tx, bucket.id, key)?;
+    let visible = current.is_some();
     let place = if line.current {
         Place::Current
     } else if !visible && newer == 0 {
@@ -417,7 +431,16 @@ fn see(tx: &mut Tx<'_>, bucket: &Bucket, target: &Target) -> Result<Option<Seen>
         let newer = if visible { newer } else { newer - 1 };
         Place::Noncurrent { since: line.superseded, newer, marker: line.marker }
     };
-    Ok(Some(Seen::Version(line, place)))
+    let object = if line.current {
+        // Where versions are kept it only goes behind a delete marker.
+        current.filter(|_| bucket.settings.versioning != Versioning::Enabled)
+    } else {
+        tables::version::of_age(tx, bucket.id, key, age)?
+            .filter(|version| !version.marker)
+            .map(|version| version.object)
+    };
+    let kept = object.is_some_and(|object| !may_remove(bucket, &object.info, now));
+    Ok(Some(Seen::Version(line, place, kept)))
 }
 
 /// Does one action, if the rules still say so.
@@ -430,15 +453,15 @@ fn act(
     let changed = || ApiError::new(&error::OPERATION_ABORTED);
     let now = cx.now;
     let (bucket, rules) = ruled(cx.tx(), due)?.ok_or_else(changed)?;
-    let seen = see(cx.tx(), &bucket, target)?.ok_or_else(changed)?;
+    let seen = see(cx.tx(), &bucket, target, now)?.ok_or_else(changed)?;
     let found = seen.action(&bucket, &rules, now, day_seconds);
     let (action, rule) = found.filter(|(action, _)| *action == wanted).ok_or_else(changed)?;
     cx.audit_account(bucket.owner);
     cx.audit_detail("lifecycle", rule.id.as_str());
     match (seen, action) {
         (Seen::Upload(upload), _) => super::multipart::abort(cx, &bucket, &upload),
-        (Seen::Version(line, place), Action::End) => end(cx, &bucket, &line, place),
-        (Seen::Version(line, _), Action::Move(class)) => reclass(cx, &bucket, &line, class),
+        (Seen::Version(line, place, _), Action::End) => end(cx, &bucket, &line, place),
+        (Seen::Version(line, ..), Action::Move(class)) => reclass(cx, &bucket, &line, class),
     }
 }
 
