@@ -7,6 +7,7 @@
 //! | `model` | the words: what goes in and comes out of an operation | know SQL or bytes |
 //! | [`digest`] | the checksums of a body | decide which are wanted |
 //! | [`access`] | who may: policies, then ACLs, then the owner's agreement | parse policies |
+//! | [`acl`] | what access control lists say, and what else of a bucket decides about them | ask them |
 //! | `config` | what configurations of a bucket say that are acted upon, and their XML | store them |
 //! | `blob` | bytes: append-only segments, group sync, verified reads, giving space back | know buckets or keys |
 //! | `tables` | rows: every statement of this crate | decide |
@@ -39,6 +40,7 @@
 //! - `oss_bucket_stat` and the usage level change in the commit that changes the rows they sum.
 
 pub mod access;
+pub mod acl;
 pub(crate) mod blob;
 pub(crate) mod config;
 pub mod digest;
@@ -73,6 +75,7 @@ pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
         include_str!("../schema/0005.sql"),
         include_str!("../schema/0006.sql"),
         include_str!("../schema/0007.sql"),
+        include_str!("../schema/0009.sql"),
     ],
 };
 

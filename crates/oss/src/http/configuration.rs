@@ -137,8 +137,6 @@ static NO_S3_REPLICATION: Code = missing("ReplicationConfigurationNotFoundError"
 static NO_INVENTORY: Code = missing("NoSuchInventory");
 static NO_CONFIGURATION: Code = missing("NoSuchConfiguration");
 static NO_OBJECT_LOCK: Code = missing("ObjectLockConfigurationNotFoundError");
-static NO_OWNERSHIP: Code = missing("OwnershipControlsNotFoundError");
-static NO_ACCESS_BLOCK: Code = missing("NoSuchPublicAccessBlockConfiguration");
 static NO_WORM: Code = missing("NoSuchWORMConfiguration");
 
 const fn kind(
@@ -184,8 +182,6 @@ static ALL: &[Configuration] = &[
     ),
     kind("notification", None, None, default("NotificationConfiguration", &[])),
     kind("object-lock", None, None, error(&NO_OBJECT_LOCK)),
-    kind("ownershipControls", None, None, error(&NO_OWNERSHIP)),
-    kind("publicAccessBlock", None, NOT_BLOCKED, error(&NO_ACCESS_BLOCK)),
     kind(
         "referer",
         Some(Document::Referer),
@@ -193,7 +189,6 @@ static ALL: &[Configuration] = &[
         None,
     ),
     kind("replication", None, error(&NO_OSS_REPLICATION), error(&NO_S3_REPLICATION)),
-    kind("requestPayment", Some(Document::RequestPayment), OWNER_PAYS, OWNER_PAYS),
     kind(
         "transferAcceleration",
         Some(Document::TransferAcceleration),
@@ -208,8 +203,3 @@ static ALL: &[Configuration] = &[
     ),
     kind("worm", None, error(&NO_WORM), None),
 ];
-
-const OWNER_PAYS: Option<Unset> =
-    default("RequestPaymentConfiguration", &[("Payer", "BucketOwner")]);
-const NOT_BLOCKED: Option<Unset> =
-    default("PublicAccessBlockConfiguration", &[("BlockPublicAccess", "false")]);

@@ -8,9 +8,9 @@ use wire::object::checksum::{Algorithm, parse_content_md5};
 use wire::object::{Dialect, error};
 
 use super::route::Query;
-use super::{conditions, encryption};
+use super::{acl, conditions, encryption};
 use crate::digest::Checksum;
-use crate::model::{Acl, Attributes, Expected, PutOptions, StorageClass, Tags};
+use crate::model::{Attributes, Expected, PutOptions, StorageClass, Tags};
 
 /// Our own, in both protocols: the class of data that a bucket is for.
 pub(super) const DATA_CLASS: &str = "x-awan-data-class";
@@ -99,11 +99,6 @@ static S3: Names = Names {
     tagging_directive: "x-amz-tagging-directive",
     refused: &[
         "x-amz-bucket-object-lock-enabled",
-        "x-amz-grant-full-control",
-        "x-amz-grant-read",
-        "x-amz-grant-read-acp",
-        "x-amz-grant-write",
-        "x-amz-grant-write-acp",
         "x-amz-object-lock-legal-hold",
         "x-amz-object-lock-mode",
         "x-amz-object-lock-retain-until-date",
@@ -281,10 +276,12 @@ pub(super) fn put_options(
     expected: Expected,
 ) -> Result<PutOptions, ApiError> {
     check_understood(head.headers, dialect)?;
+    let list = acl::of_object(head, dialect)?;
     Ok(PutOptions {
         attributes: attributes(head, dialect)?,
         storage_class: storage_class(head, dialect)?,
-        acl: object_acl(head, dialect)?,
+        acl: list.acl,
+        grants: list.grants,
         tags: tags(head, dialect)?,
         conditions: conditions::of_write(head, dialect)?,
         expected,
@@ -333,37 +330,7 @@ pub(super) const fn class_name(class: StorageClass, dialect: Dialect) -> &'stati
     }
 }
 
-/// The ACL that a new bucket's headers name.
-///
-/// Errors: `InvalidArgument`.
-pub(super) fn bucket_acl(head: &Head<'_>, dialect: Dialect) -> Result<Option<Acl>, ApiError> {
-    let Some(word) = head.header(names(dialect).bucket_acl) else { return Ok(None) };
-    Acl::parse(word).map(Some).ok_or_else(|| bad_acl(word))
-}
-
-/// The ACL that a new object's headers name; `None` where the bucket's applies.
-///
-/// Errors: `InvalidArgument`.
-pub(super) fn object_acl(head: &Head<'_>, dialect: Dialect) -> Result<Option<Acl>, ApiError> {
-    head.header(names(dialect).object_acl).map_or(Ok(None), |word| parse_object_acl(word, dialect))
-}
-
-/// Reads a canned ACL of an object.
-///
-/// Errors: `InvalidArgument`; `NotImplemented` for those of S3 that name groups we do not have.
-pub(super) fn parse_object_acl(word: &str, dialect: Dialect) -> Result<Option<Acl>, ApiError> {
-    match (dialect, word) {
-        (Dialect::Oss, "default") => Ok(None),
-        // Here the owner of a bucket owns its objects, so these two ask for what is so anyway.
-        (Dialect::S3, "bucket-owner-read" | "bucket-owner-full-control") => Ok(None),
-        (Dialect::S3, "authenticated-read" | "aws-exec-read") => {
-            Err(ApiError::new(&error::NOT_IMPLEMENTED))
-        }
-        (_, word) => Acl::parse(word).map(Some).ok_or_else(|| bad_acl(word)),
-    }
-}
-
-fn bad_acl(word: &str) -> ApiError {
+pub(super) fn bad_acl(word: &str) -> ApiError {
     error::INVALID_ARGUMENT.error("The ACL is not valid.").field("ArgumentValue", word)
 }
 
@@ -377,6 +344,16 @@ pub(super) const BUCKET_TAGS_MAX: usize = 50;
 pub(super) fn tags(head: &Head<'_>, dialect: Dialect) -> Result<Tags, ApiError> {
     let tags = head.header(names(dialect).tagging).map(wire::query::parse).unwrap_or_default();
     check_tags(tags, OBJECT_TAGS_MAX)
+}
+
+/// Tags as the header has them.
+pub(super) fn tags_header(tags: &[(String, String)]) -> String {
+    let pairs = tags.iter().map(|(key, value)| {
+        [base::text::percent_encode(key), base::text::percent_encode(value)].join("=")
+    });
+    let text = pairs.collect::<Vec<_>>().join("&");
+    debug_assert_eq!(wire::query::parse(&text), tags, "the header is read back so");
+    text
 }
 
 /// Checks the form of tags: keys of 1 to 128 characters, each once; values of up to 256.

@@ -9,6 +9,8 @@
 //! | `auth.rs` | who asks |
 //! | `service.rs` `bucket.rs` `listing.rs` `object.rs` `multipart.rs` `cname.rs` `policy.rs` `version.rs` | the operations, one function each |
 //! | `configuration.rs` | reading and setting configurations of a bucket |
+//! | `acl.rs` | access control lists |
+//! | `control.rs` | whose objects are, what is kept from being public, who pays; what policies ask of a request |
 //! | `cors.rs` | requests from pages of other origins |
 //! | `encryption.rs` | headers and documents of encryption at rest |
 //! | `form.rs` | uploads by HTML form |
@@ -20,6 +22,7 @@
 //!
 //! Not here: what an operation does, who may, and any SQL but that of host names.
 
+mod acl;
 mod auth;
 mod body;
 mod bucket;
@@ -27,6 +30,7 @@ mod call;
 mod cname;
 mod conditions;
 mod configuration;
+mod control;
 mod cors;
 mod encryption;
 mod form;
@@ -104,11 +108,15 @@ impl Storage {
         }
         let identity = self.authenticate(&head, dialect, &asked, operation).await?;
         let payload = Payload::new(connection, identity.payload, identity.chunk_key);
-        let ctx = RequestCtx { caller: identity.caller, request: frame.request.clone() };
+        let mut request = frame.request.clone();
+        request.told = control::told(&told, dialect, &query);
+        let ctx = RequestCtx { caller: identity.caller, request };
         // The signature was made of the headers as sent; the operation sees also those of the query.
         let call = Call { head: told, dialect, query, bucket: asked.bucket, key: asked.key, ctx };
         self.check_referer(&call).await?;
-        self.run(operation, &call, payload).await
+        let mut response = self.run(operation, &call, payload).await?;
+        self.put_charged(&call, &mut response).await?;
+        Ok(response)
     }
 
     async fn run(&self, operation: Operation, call: &Call<'_>, payload: Payload) -> Answer {
@@ -137,6 +145,17 @@ impl Storage {
             Op::GetBucketPolicyStatus => self.bucket_policy_status(call).await,
             Op::PutBucketPolicy => self.put_bucket_policy(call, payload).await,
             Op::DeleteBucketPolicy => self.delete_bucket_policy(call).await,
+            Op::GetBucketOwnershipControls => self.bucket_ownership(call).await,
+            Op::PutBucketOwnershipControls => self.put_bucket_ownership(call, payload).await,
+            Op::DeleteBucketOwnershipControls => self.delete_bucket_ownership(call).await,
+            Op::GetBucketPublicAccessBlock => self.bucket_block(call).await,
+            Op::PutBucketPublicAccessBlock => self.put_bucket_block(call, payload).await,
+            Op::DeleteBucketPublicAccessBlock => self.delete_bucket_block(call).await,
+            Op::GetPublicAccessBlock => self.account_block(call).await,
+            Op::PutPublicAccessBlock => self.put_account_block(call, payload).await,
+            Op::DeletePublicAccessBlock => self.delete_account_block(call).await,
+            Op::GetBucketRequestPayment => self.request_payment(call).await,
+            Op::PutBucketRequestPayment => self.put_request_payment(call, payload).await,
             Op::ListCname => self.list_cname(call).await,
             Op::PutCname => self.put_cname(call, payload).await,
             Op::DeleteCname => self.delete_cname(call, payload).await,

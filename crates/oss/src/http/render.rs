@@ -15,7 +15,7 @@ use wire::object::xml::Writer;
 use crate::config::S3_NAMESPACE;
 
 pub(super) use bucket::{
-    ALL_USERS, Place, acl, bucket_info, bucket_stat, cnames, default_configuration, list_buckets,
+    ALL_USERS, AUTHENTICATED_USERS, LOG_DELIVERY, Place, acl, bucket_info, bucket_stat, cnames, default_configuration, list_buckets,
     live_channels, location, regions, tagging, versioning,
 };
 pub(super) use listing::{

@@ -77,6 +77,10 @@ operations! {
     GetBucketAcl PutBucketAcl GetBucketTagging PutBucketTagging DeleteBucketTagging
     GetBucketEncryption PutBucketEncryption DeleteBucketEncryption
     GetBucketPolicy PutBucketPolicy DeleteBucketPolicy GetBucketPolicyStatus
+    GetBucketOwnershipControls PutBucketOwnershipControls DeleteBucketOwnershipControls
+    GetBucketPublicAccessBlock PutBucketPublicAccessBlock DeleteBucketPublicAccessBlock
+    GetPublicAccessBlock PutPublicAccessBlock DeletePublicAccessBlock
+    GetBucketRequestPayment PutBucketRequestPayment
     ListCname PutCname DeleteCname ListLiveChannel
     ListObjects ListObjectsV2 ListObjectVersions DeleteMultipleObjects
     GetObject HeadObject GetObjectMeta PutObject CopyObject DeleteObject
@@ -197,7 +201,7 @@ pub(super) fn parse(
     let found = match scope {
         // A browser asks before the request itself, whose parameters stand here too.
         Scope::Bucket | Scope::Object if method == "OPTIONS" => Some(Operation::OptionObject),
-        Scope::Service => of_service(method, sub),
+        Scope::Service => of_service(dialect, method, sub),
         Scope::Bucket => of_bucket(dialect, method, sub, query),
         Scope::Object => of_object(method, sub, query, copies)?,
     };
@@ -212,7 +216,15 @@ fn refusal(method: &str, sub: Option<&str>) -> ApiError {
     }
 }
 
-fn of_service(method: &str, sub: Option<&'static str>) -> Option<Operation> {
+fn of_service(dialect: Dialect, method: &str, sub: Option<&'static str>) -> Option<Operation> {
+    if (dialect, sub) == (Dialect::Oss, Some("publicAccessBlock")) {
+        return match method {
+            "GET" => Some(Operation::GetPublicAccessBlock),
+            "PUT" => Some(Operation::PutPublicAccessBlock),
+            "DELETE" => Some(Operation::DeletePublicAccessBlock),
+            _ => None,
+        };
+    }
     match (method, sub) {
         ("GET", None) => Some(Operation::ListBuckets),
         ("GET", Some("regions")) => Some(Operation::DescribeRegions),
@@ -255,6 +267,14 @@ fn of_bucket(
         ("PUT", Some("policy")) => Op::PutBucketPolicy,
         ("DELETE", Some("policy")) => Op::DeleteBucketPolicy,
         ("GET", Some("policyStatus")) => Op::GetBucketPolicyStatus,
+        ("GET", Some("ownershipControls")) => Op::GetBucketOwnershipControls,
+        ("PUT", Some("ownershipControls")) => Op::PutBucketOwnershipControls,
+        ("DELETE", Some("ownershipControls")) => Op::DeleteBucketOwnershipControls,
+        ("GET", Some("publicAccessBlock")) => Op::GetBucketPublicAccessBlock,
+        ("PUT", Some("publicAccessBlock")) => Op::PutBucketPublicAccessBlock,
+        ("DELETE", Some("publicAccessBlock")) => Op::DeleteBucketPublicAccessBlock,
+        ("GET", Some("requestPayment")) => Op::GetBucketRequestPayment,
+        ("PUT", Some("requestPayment")) => Op::PutBucketRequestPayment,
         ("GET", Some("cname")) if !query.has("comp") => Op::ListCname,
         ("POST", Some("cname")) if query.get("comp") == Some("add") => Op::PutCname,
         ("POST", Some("cname")) if query.get("comp") == Some("delete") => Op::DeleteCname,

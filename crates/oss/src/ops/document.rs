@@ -50,8 +50,6 @@ documents! {
     Logging "logging" "GetBucketLogging" "PutBucketLogging" "DeleteBucketLogging";
     /// Which referers may.
     Referer "referer" "GetBucketReferer" "PutBucketReferer" "PutBucketReferer";
-    /// Who pays for requests.
-    RequestPayment "requestPayment" "GetBucketRequestPayment" "PutBucketRequestPayment" "PutBucketRequestPayment";
     /// Tags of the bucket.
     Tagging "tagging" "GetBucketTagging" "PutBucketTagging" "DeleteBucketTagging";
     /// Whether transfer is accelerated.

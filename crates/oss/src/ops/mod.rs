@@ -4,8 +4,10 @@
 //! which it authorizes again, checks its conditions, and leaves its audit entry and its usage. None
 //! of this knows in which dialect it was asked.
 
+mod acl;
 mod bucket;
 mod commit;
+mod control;
 mod copy;
 mod document;
 mod encryption;
@@ -36,7 +38,6 @@ pub use multipart::{
     PartStored,
 };
 pub use object::{DeleteKey, Fetched, GetOptions};
-pub use policy::PolicyView;
 pub use source::{Source, Whole};
 pub use stream::ObjectStream;
 pub(crate) use version::DELETE_MARKER;

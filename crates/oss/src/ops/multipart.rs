@@ -18,7 +18,8 @@ use super::{
     CopySource, OBJECT_BYTES_MAX, Origin, PAGE_MAX, PART_NUMBER_MAX, PUT_BYTES_MAX, RequestCtx,
     Source, check_key, decide, find_bucket, home, meta,
 };
-use crate::access::{Ask, Gives, Need, require, require_write};
+use crate::access::{Ask, Gives, Need, payer, require, require_write, writer};
+use crate::acl::{AccessList, Grant};
 use crate::blob::{Body, BodyKey, Written};
 use crate::digest::{Algorithm, Checksum, Coverage};
 use crate::meter::{LISTS, PUTS, STORAGE};
@@ -40,6 +41,8 @@ pub struct InitiateOptions {
     pub storage_class: Option<StorageClass>,
     /// Its own ACL.
     pub acl: Option<Acl>,
+    /// The grants of its own ACL, where no canned word says them.
+    pub grants: Option<Vec<Grant>>,
     /// Its tags.
     pub tags: Tags,
     /// A checksum to make of the whole; of each part, too.
@@ -160,7 +163,7 @@ impl Target {
     /// Finds it, for a caller who has the operation's permission.
     fn find(&self, cx: &mut Cx<'_>) -> Result<(Bucket, Upload), ApiError> {
         let bucket = find_bucket(cx, &self.bucket)?;
-        require_write(cx, &bucket, &self.key, Gives::default())?;
+        require_write(cx, &bucket, &self.key, &Gives::default())?;
         let upload = self.upload(cx, &bucket)?;
         Ok((bucket, upload))
     }
@@ -169,9 +172,9 @@ impl Target {
     fn find_to_read(&self, cx: &mut Cx<'_>) -> Result<(Bucket, Upload), ApiError> {
         let bucket = find_bucket(cx, &self.bucket)?;
         let current = tables::object::find(cx.tx(), bucket.id, &self.key)?;
-        let acl = current.and_then(|object| object.info.acl);
+        let info = current.as_ref().map(|object| &object.info);
         let action = cx.meta.permission();
-        require(cx, &bucket, Ask::new(&action, Need::Write).on(&self.key).acl(acl).reading())?;
+        require(cx, &bucket, Ask::new(&action, Need::Write).on(&self.key).object(info).reading())?;
         let upload = self.upload(cx, &bucket)?;
         Ok((bucket, upload))
     }
@@ -205,9 +208,10 @@ impl Oss {
         let (name, key) = (bucket.to_owned(), key.to_owned());
         let begin = move |cx: &mut Cx<'_>| {
             let bucket = find_bucket(cx, &name)?;
-            let gives = Gives { acl: options.acl.is_some(), tags: !options.tags.is_empty() };
-            require_write(cx, &bucket, &key, gives)?;
-            let upload = new_upload(cx, &bucket, &key, &options)?;
+            let list = AccessList { acl: options.acl, grants: options.grants.clone() };
+            let gives = Gives { list, tags: !options.tags.is_empty() };
+            require_write(cx, &bucket, &key, &gives)?;
+            let upload = new_upload(cx, &bucket, &key, (&options, gives.list))?;
             tables::upload::insert(cx.tx(), bucket.id, &upload)?;
             note(cx, &bucket, &upload, Change { uploads: 1, ..Change::default() })?;
             Ok(upload.id)
@@ -404,11 +408,12 @@ fn new_upload(
     cx: &mut Cx<'_>,
     bucket: &Bucket,
     key: &str,
-    options: &InitiateOptions,
+    (options, list): (&InitiateOptions, AccessList),
 ) -> Result<Upload, ApiError> {
     let placement = decide(cx, bucket)?;
     places::state(cx, &placement, "parts", 0);
     let encryption = resolve(options.encryption.as_ref(), &bucket.settings, &*cx.cloud.rng);
+    let (owner, AccessList { acl, grants }) = bucket.newborn(writer(cx), list);
     let random = base::text::hex_upper(&cx.rng().bytes::<8>());
     Ok(Upload {
         id: format!("{:016X}{random}", cx.now.micros()),
@@ -416,10 +421,11 @@ fn new_upload(
         created: cx.now,
         storage_class: options.storage_class.unwrap_or(bucket.storage_class),
         site: home(&placement).to_owned(),
-        acl: options.acl,
+        acl,
         attributes: options.attributes.clone(),
         tags: options.tags.clone(),
-        facts: Facts { encryption: Some(encryption) },
+        facts: Facts { encryption: Some(encryption), grants },
+        owner,
         checksum: options.checksum,
     })
 }
@@ -428,7 +434,7 @@ fn new_upload(
 fn note(cx: &mut Cx<'_>, bucket: &Bucket, upload: &Upload, change: Change) -> Result<(), ApiError> {
     tables::bucket::change(cx.tx(), bucket.id, change)?;
     let arn = bucket.arn();
-    cx.count(bucket.owner, &arn, PUTS, 1);
+    cx.count(payer(cx, bucket), &arn, PUTS, 1);
     cx.level(bucket.owner, &arn, STORAGE, change.bytes);
     cx.audit_account(bucket.owner);
     cx.audit_resource(bucket.object_arn(&upload.key));
@@ -541,7 +547,7 @@ fn complete(
         crc64: whole.crc64,
         modified: cx.now,
         storage_class: upload.storage_class,
-        owner: bucket.owner,
+        owner: if upload.owner.number() == 0 { bucket.owner } else { upload.owner },
         site: upload.site,
         acl: upload.acl,
         attributes,

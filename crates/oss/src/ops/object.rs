@@ -15,11 +15,12 @@ use super::{
     CopySource, Deleted, Origin, PAGE_MAX, PUT_BYTES_MAX, RequestCtx, Source, check_key, decide,
     find_bucket, meta, no_such_key,
 };
-use crate::access::{Ask, Gives, Need, require, require_write};
+use crate::access::{Ask, Gives, Need, payer, require, require_write};
+use crate::acl::AccessList;
 use crate::blob::Body;
 use crate::meter::{GETS, PUTS};
 use crate::model::{
-    Acl, At, Bucket, EtagMatch, ObjectInfo, PutOptions, RangeSpec, ReadConditions, Stored, Tags,
+    At, Bucket, EtagMatch, ObjectInfo, PutOptions, RangeSpec, ReadConditions, Stored, Tags,
     VersionId, Wanted, WriteConditions,
 };
 use crate::tables::bucket::Change;
@@ -83,7 +84,8 @@ impl Oss {
     ) -> Result<Stored, ApiError> {
         check_key(key)?;
         let session = ctx.session(meta::PUT_OBJECT);
-        let gives = Gives { acl: options.acl.is_some(), tags: !options.tags.is_empty() };
+        let list = AccessList { acl: options.acl, grants: options.grants.clone() };
+        let gives = Gives { list, tags: !options.tags.is_empty() };
         let (placement, home) =
             self.admit(&session, bucket, key, gives, &options.conditions).await?;
         let wanted = options.encryption.as_ref();
@@ -113,7 +115,7 @@ impl Oss {
             .cloud
             .read(admission(session), move |cx| {
                 let bucket = find_bucket(cx, &bucket)?;
-                let current = require_write(cx, &bucket, &key, gives)?;
+                let current = require_write(cx, &bucket, &key, &gives)?;
                 check_write(&conditions, &key, current.as_ref().map(|object| &object.info))?;
                 Ok((decide(cx, &bucket)?, bucket))
             })
@@ -216,7 +218,7 @@ impl Oss {
                 cx.audit_detail("version", version.to_string());
             }
             apply_removal(cx, &bucket, removed.change)?;
-            cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
+            cx.count(payer(cx, &bucket), &bucket.arn(), PUTS, 1);
             Ok(removed.deleted)
         };
         self.0.cloud.write(ctx.session(meta), delete).await
@@ -245,25 +247,10 @@ impl Oss {
             .await
     }
 
-    /// An object's own ACL; `None` where the bucket's applies. Also the owner's account.
-    ///
-    /// # Errors
-    /// `NoSuchBucket`, `NoSuchKey`, `AccessDenied`.
-    pub async fn object_acl(
-        &self,
-        ctx: &RequestCtx,
-        bucket: &str,
-        at: impl Into<At<'_>>,
-    ) -> Result<ObjectInfo, ApiError> {
-        let at = at.into();
-        let meta = of_version(at.version, meta::GET_OBJECT_ACL, meta::GET_OBJECT_VERSION_ACL);
-        self.describe(ctx, meta, bucket, at).await
-    }
-
     /// An object's tags (in [`ObjectInfo::tags`]).
     ///
     /// # Errors
-    /// As [`Self::object_acl`].
+    /// `NoSuchBucket`, `NoSuchKey`, `AccessDenied`.
     pub async fn object_tags(
         &self,
         ctx: &RequestCtx,
@@ -273,48 +260,30 @@ impl Oss {
         let at = at.into();
         let meta =
             of_version(at.version, meta::GET_OBJECT_TAGGING, meta::GET_OBJECT_VERSION_TAGGING);
-        self.describe(ctx, meta, bucket, at).await
+        Ok(self.describe(ctx, (meta, Need::Own), bucket, at).await?.1)
     }
 
-    async fn describe(
+    /// What is known about an object, for whoever may know it.
+    pub(super) async fn describe(
         &self,
         ctx: &RequestCtx,
-        meta: Meta,
+        (meta, need): (Meta, Need),
         bucket: &str,
         at: At<'_>,
-    ) -> Result<ObjectInfo, ApiError> {
+    ) -> Result<(Bucket, ObjectInfo), ApiError> {
         check_key(at.key)?;
         let (name, key, version) = (bucket.to_owned(), at.key.to_owned(), at.version);
         let find = move |cx: &mut Cx<'_>| {
-            find_object(cx, &name, At { key: &key, version }, Need::Own, true)
+            find_object(cx, &name, At { key: &key, version }, need, true)
         };
-        Ok(self.read(ctx, (meta, GETS), bucket, find).await?.found.info)
-    }
-
-    /// Gives an object an ACL of its own, or (`None`) that of its bucket.
-    ///
-    /// # Errors
-    /// As [`Self::object_acl`].
-    pub async fn set_object_acl(
-        &self,
-        ctx: &RequestCtx,
-        bucket: &str,
-        at: impl Into<At<'_>>,
-        acl: Option<Acl>,
-    ) -> Result<(), ApiError> {
-        let at = at.into();
-        let meta = of_version(at.version, meta::PUT_OBJECT_ACL, meta::PUT_OBJECT_VERSION_ACL);
-        let change = move |cx: &mut Cx<'_>, bucket: &Bucket, object: &Object| {
-            cx.audit_detail("acl", acl.map_or("default", Acl::as_str));
-            tables::object::set_acl(cx.tx(), bucket.id, object, acl)
-        };
-        self.change(ctx, meta, bucket, at, change).await
+        let seen = self.read(ctx, (meta, GETS), bucket, find).await?;
+        Ok((seen.bucket, seen.found.info))
     }
 
     /// Replaces an object's tags; none at all deletes them. The skins check their form.
     ///
     /// # Errors
-    /// As [`Self::object_acl`].
+    /// As [`Self::object_tags`].
     pub async fn set_object_tags(
         &self,
         ctx: &RequestCtx,
@@ -333,14 +302,14 @@ impl Oss {
             cx.audit_detail("tags", tags.len().to_string());
             tables::object::set_tags(cx.tx(), bucket.id, object, &tags)
         };
-        self.change(ctx, meta, bucket, at, change).await
+        self.change(ctx, (meta, Need::Own), bucket, at, change).await
     }
 
     /// Changes something about an object that is there.
-    async fn change(
+    pub(super) async fn change(
         &self,
         ctx: &RequestCtx,
-        meta: Meta,
+        (meta, need): (Meta, Need),
         bucket: &str,
         at: At<'_>,
         change: impl Fn(&mut Cx<'_>, &Bucket, &Object) -> Result<(), ApiError> + Send + 'static,
@@ -349,14 +318,14 @@ impl Oss {
         let (name, key, version) = (bucket.to_owned(), at.key.to_owned(), at.version);
         let run = move |cx: &mut Cx<'_>| {
             let at = At { key: &key, version };
-            let (bucket, object) = find_object(cx, &name, at, Need::Own, false)?;
+            let (bucket, object) = find_object(cx, &name, at, need, false)?;
             if let Some(version) = version {
                 cx.audit_detail("version", version.to_string());
             }
             cx.audit_account(bucket.owner);
             cx.audit_resource(bucket.object_arn(&key));
             change(cx, &bucket, &object)?;
-            cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
+            cx.count(payer(cx, &bucket), &bucket.arn(), PUTS, 1);
             Ok(())
         };
         self.0.cloud.write(ctx.session(meta), run).await
@@ -370,7 +339,7 @@ pub(super) fn admission(session: &Session) -> Arc<Session> {
 }
 
 /// The permission for a key, or that for one version of it.
-fn of_version(version: Option<VersionId>, plain: Meta, of_one: Meta) -> Meta {
+pub(super) fn of_version(version: Option<VersionId>, plain: Meta, of_one: Meta) -> Meta {
     if version.is_some() { of_one } else { plain }
 }
 
@@ -385,7 +354,7 @@ fn find_object(
     let bucket = find_bucket(cx, bucket)?;
     let found = seek(cx, &bucket, at)?;
     let action = cx.meta.permission();
-    require(cx, &bucket, Ask { reads, ..Ask::new(&action, need).on(at.key).acl(found.acl()) })?;
+    require(cx, &bucket, Ask { reads, ..Ask::new(&action, need).on(at.key).object(found.info()) })?;
     let object = found.object(&bucket, at)?;
     Ok((bucket, object))
 }
@@ -397,11 +366,11 @@ fn require_delete(
     key: &DeleteKey,
 ) -> Result<Option<Object>, ApiError> {
     if key.version.is_none() {
-        return require_write(cx, bucket, &key.key, Gives::default());
+        return require_write(cx, bucket, &key.key, &Gives::default());
     }
-    let acl = seek(cx, bucket, At { key: &key.key, version: key.version })?.acl();
+    let found = seek(cx, bucket, At { key: &key.key, version: key.version })?;
     // Also within a deletion of many, which is an operation of one name.
-    let ask = Ask::new("oss:DeleteObjectVersion", Need::Write).on(&key.key).acl(acl);
+    let ask = Ask::new("oss:DeleteObjectVersion", Need::Write).on(&key.key).object(found.info());
     require(cx, bucket, ask)?;
     tables::object::find(cx.tx(), bucket.id, &key.key)
 }
@@ -444,7 +413,7 @@ fn delete_all(cx: &mut Cx<'_>, bucket: &str, keys: &[DeleteKey]) -> Result<Delet
     }
     cx.audit_detail("keys", serde_json::to_string(&removed).unwrap_or_default());
     apply_removal(cx, &bucket, total)?;
-    cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
+    cx.count(payer(cx, &bucket), &bucket.arn(), PUTS, 1);
     Ok(outcomes)
 }
 

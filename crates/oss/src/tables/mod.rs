@@ -1,5 +1,6 @@
 //! Rows: every SQL statement of object storage, one function each. They decide nothing.
 
+pub(crate) mod account;
 pub(crate) mod bucket;
 pub(crate) mod cname;
 pub(crate) mod damage;

@@ -456,7 +456,7 @@ fn where_buckets_are() {
 #[test]
 fn acls() {
     check(
-        acl(OSS, ACCOUNT, None),
+        acl(OSS, ACCOUNT, "default", &[]),
         expect![[r#"
         <AccessControlPolicy>
         <Owner>
@@ -469,7 +469,7 @@ fn acls() {
         </AccessControlPolicy>"#]],
     );
     check(
-        acl(S3, ACCOUNT, Some(Acl::PublicRead)),
+        acl(S3, ACCOUNT, "public-read", &Acl::PublicRead.grants(ACCOUNT, ACCOUNT)),
         expect![[r#"
         <AccessControlPolicy xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
         <Owner>
