@@ -101,8 +101,7 @@ fn compiled(bucket: &Bucket, text: &str) -> Result<Rc<BucketPolicy>, Malformed> 
         if kept.len() >= KEPT_MAX {
             kept.clear();
         }
-        let read =
-            Read { owner: bucket.owner, text: text.to_owned(), policy: Rc::clone(&policy) };
+        let read = Read { owner: bucket.owner, text: text.to_owned(), policy: Rc::clone(&policy) };
         kept.insert(bucket.name.clone(), read);
         Ok(policy)
     })

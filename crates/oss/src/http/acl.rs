@@ -54,9 +54,9 @@ impl Storage {
     }
 
     pub(super) async fn object_acl(&self, call: &Call<'_>) -> Answer {
-        let (bucket, info) =
-            self.oss.object_access(&call.ctx, &call.bucket, call.at()?).await?;
-        let word = info.acl.map_or("default", |acl| acl.plain().as_str());
+        let (bucket, info) = self.oss.object_access(&call.ctx, &call.bucket, call.at()?).await?;
+        let own = info.acl.filter(|_| !bucket.is_enforced());
+        let word = own.map_or("default", |acl| acl.plain().as_str());
         let (owner, grants) = (bucket.owner_of(&info), bucket.grants_of(&info));
         let mut response = xml(render::acl(Style::plain(call.dialect), owner, word, &grants));
         call.put_version(response.headers_mut(), info.version);
@@ -118,9 +118,7 @@ fn group(uri: &str) -> Result<Grantee, ApiError> {
         ALL_USERS => Ok(Grantee::Everybody),
         AUTHENTICATED_USERS => Ok(Grantee::Authenticated),
         LOG_DELIVERY => Ok(Grantee::LogDelivery),
-        _ => {
-            Err(error::INVALID_ARGUMENT.error("Invalid group uri").field("ArgumentValue", uri))
-        }
+        _ => Err(error::INVALID_ARGUMENT.error("Invalid group uri").field("ArgumentValue", uri)),
     }
 }
 
@@ -128,8 +126,7 @@ fn group(uri: &str) -> Result<Grantee, ApiError> {
 ///
 /// Errors: `InvalidArgument`; `InvalidRequest` for both a word and grants.
 pub(super) fn of_bucket(head: &Head<'_>, dialect: Dialect) -> Result<AccessList, ApiError> {
-    let of_objects =
-        |acl: &Acl| matches!(acl, Acl::BucketOwnerRead | Acl::BucketOwnerFullControl);
+    let of_objects = |acl: &Acl| matches!(acl, Acl::BucketOwnerRead | Acl::BucketOwnerFullControl);
     let word = head.header(names(dialect).bucket_acl).map(|word| {
         Acl::parse(word)
             .filter(|acl| (dialect == Dialect::S3 || acl.plain() == *acl) && !of_objects(acl))
@@ -163,11 +160,7 @@ pub(super) fn object_word(word: &str, dialect: Dialect) -> Result<Option<Acl>, A
     }
 }
 
-fn given(
-    head: &Head<'_>,
-    dialect: Dialect,
-    word: Option<Acl>,
-) -> Result<AccessList, ApiError> {
+fn given(head: &Head<'_>, dialect: Dialect, word: Option<Acl>) -> Result<AccessList, ApiError> {
     let mut grants = Vec::new();
     for (header, permission) in GRANTS.into_iter().filter(|_| dialect == Dialect::S3) {
         let Some(value) = head.header(header) else { continue };
@@ -232,10 +225,7 @@ mod tests {
             Grant { to: to(1_000_000_000_000_002), permission: all },
             Grant { to: to(1_000_000_000_000_003), permission: all },
         ];
-        assert_eq!(
-            list.unwrap(),
-            AccessList { acl: Some(Acl::PublicRead), grants: Some(grants) }
-        );
+        assert_eq!(list.unwrap(), AccessList { acl: Some(Acl::PublicRead), grants: Some(grants) });
     }
 
     #[test]

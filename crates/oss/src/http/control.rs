@@ -57,8 +57,7 @@ pub(super) fn told(
     };
     let mut told = Vec::new();
     for (name, value) in head.headers {
-        let Some(name) = name.as_str().strip_prefix(prefix).filter(|name| !name.is_empty())
-        else {
+        let Some(name) = name.as_str().strip_prefix(prefix).filter(|name| !name.is_empty()) else {
             continue;
         };
         let known = TOLD.iter().find(|(oss, s3, _)| match dialect {

@@ -79,8 +79,7 @@ impl Oss {
         list: impl Into<AccessList>,
     ) -> Result<(), ApiError> {
         let (at, list) = (at.into(), list.into());
-        let meta: Meta =
-            of_version(at.version, meta::PUT_OBJECT_ACL, meta::PUT_OBJECT_VERSION_ACL);
+        let meta: Meta = of_version(at.version, meta::PUT_OBJECT_ACL, meta::PUT_OBJECT_VERSION_ACL);
         let change = move |cx: &mut Cx<'_>, bucket: &Bucket, object: &Object| {
             bucket.check_supported(&list)?;
             let action = cx.meta.permission();

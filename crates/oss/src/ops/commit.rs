@@ -15,8 +15,8 @@ use crate::blob::{Blobs, BodyKey, Written};
 use crate::digest::Digests;
 use crate::meter::{PUTS, STORAGE};
 use crate::model::{
-    Attributes, Bucket, Encryption, Etag, Expected, Facts, ObjectInfo, PutOptions,
-    StorageClass, Stored, Tags, WriteConditions,
+    Attributes, Bucket, Encryption, Etag, Expected, Facts, ObjectInfo, PutOptions, StorageClass,
+    Stored, Tags, WriteConditions,
 };
 use crate::tables::bucket::Change;
 use crate::tables::object::Object;

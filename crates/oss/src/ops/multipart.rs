@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use base::{ApiError, Time};
+use base::{AccountId, ApiError, Time};
 use engine::places::{self, Placement};
 use engine::{Cx, Session};
 use wire::object::checksum::{Md5, crc64_combine};
@@ -132,6 +132,8 @@ pub struct ListedPart {
 pub struct PartPage {
     /// The bucket.
     pub bucket: Bucket,
+    /// Whose the object will be.
+    pub owner: AccountId,
     /// The class that the object will have.
     pub storage_class: StorageClass,
     /// The checksum that will be made of the whole.
@@ -389,7 +391,9 @@ impl Oss {
             .into_iter()
             .map(|part| ListedPart { number: part.number, part: stored(part) })
             .collect();
+        let owner = owner_of(&bucket, &upload);
         Ok(PartPage {
+            owner: if bucket.is_enforced() { bucket.owner } else { owner },
             bucket,
             storage_class: upload.storage_class,
             checksum: upload.checksum,
@@ -402,6 +406,11 @@ impl Oss {
 fn stored(part: Part) -> PartStored {
     let Part { modified, size, md5, crc64, checksums, .. } = part;
     PartStored { etag: Etag { md5, parts: 0 }, crc64, size, modified, checksums }
+}
+
+/// Whose an upload's object is to be. One that began before there were owners is the bucket's owner's.
+fn owner_of(bucket: &Bucket, upload: &Upload) -> AccountId {
+    if upload.owner.number() == 0 { bucket.owner } else { upload.owner }
 }
 
 fn new_upload(
@@ -538,6 +547,7 @@ fn complete(
     tables::upload::delete_parts(cx.tx(), &upload.id)?;
     tables::upload::delete(cx.tx(), &upload.id)?;
     cx.audit_detail("upload", upload.id.as_str());
+    let owner = owner_of(&bucket, &upload);
     let mut attributes = upload.attributes;
     attributes.checksums = whole.checksums;
     let info = ObjectInfo {
@@ -547,7 +557,7 @@ fn complete(
         crc64: whole.crc64,
         modified: cx.now,
         storage_class: upload.storage_class,
-        owner: if upload.owner.number() == 0 { bucket.owner } else { upload.owner },
+        owner,
         site: upload.site,
         acl: upload.acl,
         attributes,

@@ -273,9 +273,8 @@ impl Oss {
     ) -> Result<(Bucket, ObjectInfo), ApiError> {
         check_key(at.key)?;
         let (name, key, version) = (bucket.to_owned(), at.key.to_owned(), at.version);
-        let find = move |cx: &mut Cx<'_>| {
-            find_object(cx, &name, At { key: &key, version }, need, true)
-        };
+        let find =
+            move |cx: &mut Cx<'_>| find_object(cx, &name, At { key: &key, version }, need, true);
         let seen = self.read(ctx, (meta, GETS), bucket, find).await?;
         Ok((seen.bucket, seen.found.info))
     }

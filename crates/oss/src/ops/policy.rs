@@ -44,11 +44,7 @@ impl Oss {
     ///
     /// # Errors
     /// `NoSuchBucket`, `NoSuchBucketPolicy`, `AccessDenied`.
-    pub async fn bucket_policy(
-        &self,
-        ctx: &RequestCtx,
-        name: &str,
-    ) -> Result<String, ApiError> {
+    pub async fn bucket_policy(&self, ctx: &RequestCtx, name: &str) -> Result<String, ApiError> {
         let asked = name.to_owned();
         let find = move |cx: &mut Cx<'_>| {
             let bucket = find_bucket(cx, &asked)?;

@@ -7,10 +7,7 @@ use super::from_json;
 use crate::acl::AccessBlock;
 
 /// What an account keeps from being public; `None` where it never said.
-pub(crate) fn block(
-    tx: &mut Tx<'_>,
-    account: AccountId,
-) -> Result<Option<AccessBlock>, ApiError> {
+pub(crate) fn block(tx: &mut Tx<'_>, account: AccountId) -> Result<Option<AccessBlock>, ApiError> {
     let kept: Option<String> = tx.query_opt(
         "SELECT block FROM oss_account WHERE account = ?1",
         params![account],

@@ -6,8 +6,8 @@ use base::ApiError;
 use store::{Row, Tx, params};
 
 use super::{damage, from_json, int, key, md5, own_acl, storage_class, to_json};
-use crate::blob::{Body, extent};
 use crate::acl::AccessList;
+use crate::blob::{Body, extent};
 use crate::model::{Acl, Etag, Facts, ObjectInfo, Tags};
 
 /// An object with where its body is.

@@ -87,7 +87,8 @@ pub(in crate::http) fn bucket_info(place: &Place<'_>, bucket: &Bucket) -> Vec<u8
         Versioning::Enabled => drop(xml.text("Versioning", "Enabled")),
         Versioning::Suspended => drop(xml.text("Versioning", "Suspended")),
     }
-    xml.text("CrossRegionReplication", "Disabled").value("BlockPublicAccess", bucket.settings.block == Some(AccessBlock::ALL));
+    xml.text("CrossRegionReplication", "Disabled")
+        .value("BlockPublicAccess", bucket.settings.block == Some(AccessBlock::ALL));
     xml.finish()
 }
 

@@ -264,6 +264,7 @@ fn a_listing_of_parts() {
     let part = PartStored { etag: tag(0), crc64: 7, size: 5, modified: now(), checksums };
     let parts = PartPage {
         bucket: a_bucket(),
+        owner: ACCOUNT,
         storage_class: StorageClass::Standard,
         checksum: Some((Algorithm::Crc32, Coverage::Composite)),
         parts: vec![ListedPart { number: 3, part }],
@@ -478,17 +479,17 @@ fn acls() {
         </Owner>
         <AccessControlList>
         <Grant>
+        <Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="Group">
+        <URI>http://acs.amazonaws.com/groups/global/AllUsers</URI>
+        </Grantee>
+        <Permission>READ</Permission>
+        </Grant>
+        <Grant>
         <Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser">
         <ID>1000000000000001</ID>
         <DisplayName>1000000000000001</DisplayName>
         </Grantee>
         <Permission>FULL_CONTROL</Permission>
-        </Grant>
-        <Grant>
-        <Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="Group">
-        <URI>http://acs.amazonaws.com/groups/global/AllUsers</URI>
-        </Grantee>
-        <Permission>READ</Permission>
         </Grant>
         </AccessControlList>
         </AccessControlPolicy>"#]],
