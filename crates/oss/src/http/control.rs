@@ -5,12 +5,12 @@ use base::ApiError;
 use engine::server::Body;
 use http::{Response, StatusCode};
 use wire::Head;
-use wire::object::Dialect;
 use wire::object::body::SMALL_BYTES_MAX;
+use wire::object::{Dialect, error};
 
 use super::call::{Call, Payload};
 use super::respond::{empty, put, xml};
-use super::route::Query;
+use super::route::{Operation, Query};
 use super::{Answer, Storage};
 use crate::access::{GIVEN_TAGS, PAYER};
 use crate::acl::AccessBlock;
@@ -84,6 +84,33 @@ fn plain_source(value: &str) -> String {
 }
 
 impl Storage {
+    /// The operations of this module.
+    ///
+    /// Errors: theirs; `MethodNotAllowed` for others.
+    pub(super) async fn control(
+        &self,
+        operation: Operation,
+        call: &Call<'_>,
+        payload: Payload,
+    ) -> Answer {
+        use Operation as Op;
+        match operation {
+            Op::GetBucketOwnershipControls => self.bucket_ownership(call).await,
+            Op::PutBucketOwnershipControls => self.put_bucket_ownership(call, payload).await,
+            Op::DeleteBucketOwnershipControls => self.delete_bucket_ownership(call).await,
+            Op::GetBucketPublicAccessBlock => self.bucket_block(call).await,
+            Op::PutBucketPublicAccessBlock => self.put_bucket_block(call, payload).await,
+            Op::DeleteBucketPublicAccessBlock => self.delete_bucket_block(call).await,
+            Op::GetPublicAccessBlock => self.account_block(call).await,
+            Op::PutPublicAccessBlock => self.put_account_block(call, payload).await,
+            Op::DeletePublicAccessBlock => self.delete_account_block(call).await,
+            Op::GetBucketRequestPayment => self.request_payment(call).await,
+            Op::PutBucketRequestPayment => self.put_request_payment(call, payload).await,
+            // A form is answered before: who asks stands in its body.
+            _ => Err(ApiError::new(&error::METHOD_NOT_ALLOWED)),
+        }
+    }
+
     /// Tells who offered to pay that it did.
     ///
     /// Errors: those of the database.

@@ -145,17 +145,6 @@ impl Storage {
             Op::GetBucketPolicyStatus => self.bucket_policy_status(call).await,
             Op::PutBucketPolicy => self.put_bucket_policy(call, payload).await,
             Op::DeleteBucketPolicy => self.delete_bucket_policy(call).await,
-            Op::GetBucketOwnershipControls => self.bucket_ownership(call).await,
-            Op::PutBucketOwnershipControls => self.put_bucket_ownership(call, payload).await,
-            Op::DeleteBucketOwnershipControls => self.delete_bucket_ownership(call).await,
-            Op::GetBucketPublicAccessBlock => self.bucket_block(call).await,
-            Op::PutBucketPublicAccessBlock => self.put_bucket_block(call, payload).await,
-            Op::DeleteBucketPublicAccessBlock => self.delete_bucket_block(call).await,
-            Op::GetPublicAccessBlock => self.account_block(call).await,
-            Op::PutPublicAccessBlock => self.put_account_block(call, payload).await,
-            Op::DeletePublicAccessBlock => self.delete_account_block(call).await,
-            Op::GetBucketRequestPayment => self.request_payment(call).await,
-            Op::PutBucketRequestPayment => self.put_request_payment(call, payload).await,
             Op::ListCname => self.list_cname(call).await,
             Op::PutCname => self.put_cname(call, payload).await,
             Op::DeleteCname => self.delete_cname(call, payload).await,
@@ -184,10 +173,9 @@ impl Storage {
             Op::UploadPart => Box::pin(self.upload_part(call, payload)).await,
             Op::UploadPartCopy => Box::pin(self.upload_part_copy(call)).await,
             Op::CompleteMultipartUpload => self.complete_upload(call, payload).await,
-            // Answered before: who asks stands in its body.
-            Op::PostObject => Err(ApiError::new(&error::METHOD_NOT_ALLOWED)),
             Op::AbortMultipartUpload => self.abort_upload(call).await,
             Op::OptionObject => self.preflight(call).await,
+            other => self.control(other, call, payload).await,
         }
     }
 }

@@ -9,6 +9,7 @@ mod copies;
 mod diskfull;
 mod harness;
 mod http;
+mod http_access;
 mod http_bodies;
 mod http_client;
 mod http_cors;
