@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use base::ApiError;
+use base::{AccountId, ApiError};
 use engine::places;
 use engine::ports::Decision;
 use engine::{Cx, Meta};
@@ -206,6 +206,21 @@ impl Oss {
         Ok(BucketPage { buckets, next })
     }
 
+    /// Who owns a bucket.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`.
+    pub(crate) async fn owner(&self, name: &str) -> Result<AccountId, ApiError> {
+        let name = name.to_owned();
+        let found = self.0.cloud.db.read(move |tx| {
+            let found = tables::bucket::find(tx, &name)?;
+            found.ok_or_else(|| {
+                ApiError::new(&error::NO_SUCH_BUCKET).field("BucketName", name.as_str())
+            })
+        });
+        Ok(found.await?.owner)
+    }
+
     /// A bucket.
     ///
     /// # Errors
@@ -316,11 +331,14 @@ fn existing(
     if !options.repeatable || differs(cx, &bucket, options) {
         return taken(&error::BUCKET_ALREADY_OWNED);
     }
-    if let Some(acl) = options.acl.filter(|acl| *acl != bucket.acl) {
+    let list = AccessList { acl: options.acl, grants: options.grants.clone() };
+    let list = list.plainest(bucket.owner);
+    if list.is_given() && list != bucket.list() {
         // Else who may make buckets could open those that are there.
         require(cx, &bucket, Ask::new("oss:PutBucketAcl", Need::Own))?;
-        change_bucket_acl(cx, &bucket, AccessList::from(acl))?;
-        bucket.acl = acl;
+        change_bucket_acl(cx, &bucket, list.clone())?;
+        bucket.acl = list.acl.unwrap_or_default();
+        bucket.settings.grants = list.grants;
     }
     cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
     Ok(bucket)

@@ -133,7 +133,7 @@ impl Commit {
             acl,
             attributes: self.attributes.clone(),
             tags: self.tags.clone(),
-            facts: Facts { encryption: Some(self.encryption.clone()), grants },
+            facts: Facts { encryption: Some(self.encryption.clone()), grants, ..Facts::default() },
             version: None,
         };
         let object = Object { info, body, ordinal: 0, version: 0 };

@@ -20,7 +20,7 @@ use crate::acl::AccessList;
 use crate::blob::Body;
 use crate::meter::{GETS, PUTS};
 use crate::model::{
-    At, Bucket, EtagMatch, ObjectInfo, PutOptions, RangeSpec, ReadConditions, Stored, Tags,
+    At, Bucket, Matching, ObjectInfo, PutOptions, RangeSpec, ReadConditions, Stored, Tags,
     VersionId, Wanted, WriteConditions,
 };
 use crate::tables::bucket::Change;
@@ -62,8 +62,8 @@ pub struct DeleteKey {
     /// One version or delete marker of it, for good; without one the key, of which versions stay where the
     /// bucket keeps them.
     pub version: Option<VersionId>,
-    /// Delete only this.
-    pub if_match: Option<EtagMatch>,
+    /// Delete only what is so.
+    pub matching: Matching,
 }
 
 impl Oss {

@@ -139,7 +139,7 @@ fn what_others_write_is_theirs_as_the_bucket_says() {
         assert_eq!(owned().await, Err(DENIED.to_owned()), "it went to the bucket's owner");
         put(&world, &anybody(), "k", None).await.unwrap();
         assert!(reads(&owner).await, "what nobody signed is the bucket's owner's");
-        let key = DeleteKey { key: "k".to_owned(), version: None, if_match: None };
+        let key = DeleteKey { key: "k".to_owned(), ..DeleteKey::default() };
         put(&world, &other, "k", None).await.unwrap();
         world.oss.delete(&owner, BUCKET, key).await.unwrap();
     });
