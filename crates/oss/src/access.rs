@@ -23,7 +23,7 @@ pub(crate) use policies::{GIVEN_TAGS, compile};
 
 use self::policies::with_bucket_policy;
 use crate::acl::{AccessBlock, AccessList, Grantee, Permission};
-use crate::model::{Bucket, ObjectInfo};
+use crate::model::{Bucket, Lock, ObjectInfo};
 use crate::tables;
 use crate::tables::object::Object;
 
@@ -134,6 +134,8 @@ pub(crate) struct Gives {
     pub(crate) list: AccessList,
     /// Tags: `oss:PutObjectTagging`.
     pub(crate) tags: bool,
+    /// What keeps it: `oss:PutObjectRetention`, `oss:PutObjectLegalHold`.
+    pub(crate) lock: Lock,
 }
 
 /// Requires that the caller may write or delete the object of that key with the operation's own
@@ -162,6 +164,12 @@ pub(crate) fn require_write(
     }
     if gives.tags {
         require(cx, bucket, Ask::new("oss:PutObjectTagging", Need::Own).on(key))?;
+    }
+    if gives.lock.retention.is_some() {
+        require(cx, bucket, Ask::new("oss:PutObjectRetention", Need::Own).on(key))?;
+    }
+    if gives.lock.legal_hold.is_some() {
+        require(cx, bucket, Ask::new("oss:PutObjectLegalHold", Need::Own).on(key))?;
     }
     Ok(current)
 }
