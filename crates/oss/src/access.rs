@@ -9,7 +9,7 @@
 //! reads: what is `private` in a `public-read-write` bucket is neither overwritten nor deleted by others,
 //! and what is `public-read-write` in a private bucket is. In one with those of S3 ([`crate::acl`]) the
 //! bucket's says who writes, and the object's who reads; its owner is the account that wrote it, and the
-//! bucket's owner may nothing of it but delete it, where neither its ACL nor a policy says otherwise.
+//! bucket's owner may neither read it nor say who may, where its ACL does not let it.
 
 mod policies;
 
@@ -100,10 +100,11 @@ impl<'a> Ask<'a> {
         self
     }
 
-    /// Whose it is: writing is the bucket's matter, everything else the object's.
+    /// Whose it is: to read an object and to say who may is its owner's matter. All else is the bucket's: to
+    /// write and delete, but also to tag, or to lock what its owner then must keep and pay for.
     fn owner(&self, bucket: &Bucket) -> AccountId {
-        self.owner.unwrap_or_else(|| match self.object {
-            Some(object) if self.need != Need::Write => bucket.owner_of(object),
+        self.owner.unwrap_or_else(|| match (self.object, self.need) {
+            (Some(object), Need::Read | Need::ReadAcl | Need::WriteAcl) => bucket.owner_of(object),
             _ => bucket.owner,
         })
     }

@@ -84,7 +84,7 @@ fn plain_source(value: &str) -> String {
 }
 
 impl Storage {
-    /// The operations of this module.
+    /// The operations that are about who may, and at whose cost.
     ///
     /// Errors: theirs; `MethodNotAllowed` for others.
     pub(super) async fn control(
@@ -95,6 +95,14 @@ impl Storage {
     ) -> Answer {
         use Operation as Op;
         match operation {
+            Op::GetBucketAcl => self.bucket_acl(call).await,
+            Op::PutBucketAcl => self.put_bucket_acl(call, payload).await,
+            Op::GetBucketPolicy => self.bucket_policy(call).await,
+            Op::GetBucketPolicyStatus => self.bucket_policy_status(call).await,
+            Op::PutBucketPolicy => self.put_bucket_policy(call, payload).await,
+            Op::DeleteBucketPolicy => self.delete_bucket_policy(call).await,
+            Op::GetObjectAcl => self.object_acl(call).await,
+            Op::PutObjectAcl => self.put_object_acl(call, payload).await,
             Op::GetBucketOwnershipControls => self.bucket_ownership(call).await,
             Op::PutBucketOwnershipControls => self.put_bucket_ownership(call, payload).await,
             Op::DeleteBucketOwnershipControls => self.delete_bucket_ownership(call).await,

@@ -126,6 +126,10 @@ fn what_others_write_is_theirs_as_the_bucket_says() {
         put(&world, &other, "k", None).await.unwrap();
         assert_eq!(owned().await, Ok(STRANGER));
         assert!(reads(&other).await && !reads(&owner).await);
+        let tags = || vec![("a".to_owned(), "b".to_owned())];
+        let tagged = world.oss.set_object_tags(&other, BUCKET, "k", tags()).await;
+        assert_eq!(tagged.map_err(code), Err(DENIED.to_owned()), "tags are the bucket's matter");
+        world.oss.set_object_tags(&owner, BUCKET, "k", tags()).await.unwrap();
         put(&world, &other, "k", Some(Acl::BucketOwnerRead)).await.unwrap();
         assert!(reads(&owner).await, "the writer let it");
         let denied = world.oss.object_acl(&owner, BUCKET, "k").await.unwrap_err();
