@@ -8,6 +8,7 @@
 //! | [`digest`] | the checksums of a body | decide which are wanted |
 //! | [`access`] | who may: policies, then ACLs, then the owner's agreement | parse policies |
 //! | `access_log` | what a request to a logged bucket is recorded as | deliver records |
+//! | [`acl`] | what access control lists say, and what else of a bucket decides about them | ask them |
 //! | `config` | what configurations of a bucket say that are acted upon, and their XML | store them |
 //! | `blob` | bytes: append-only segments, group sync, verified reads, giving space back | know buckets or keys |
 //! | `tables` | rows: every statement of this crate | decide |
@@ -43,6 +44,7 @@
 
 pub mod access;
 pub(crate) mod access_log;
+pub mod acl;
 pub(crate) mod blob;
 pub(crate) mod config;
 pub mod digest;
@@ -80,6 +82,7 @@ pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
         include_str!("../schema/0005.sql"),
         include_str!("../schema/0006.sql"),
         include_str!("../schema/0007.sql"),
+        include_str!("../schema/0009.sql"),
         include_str!("../schema/0010.sql"),
         include_str!("../schema/0011.sql"),
         include_str!("../schema/0012.sql"),

@@ -38,7 +38,7 @@ const SHARDS: usize = 8;
 
 type Key = (AccountId, Arc<str>, &'static str);
 
-/// Whose usage: a bucket's owner and the bucket's ARN, cheap to copy.
+/// Whose usage of which bucket (by its ARN), cheap to copy.
 #[derive(Clone, Debug)]
 pub(crate) struct Payer {
     account: AccountId,
@@ -46,8 +46,8 @@ pub(crate) struct Payer {
 }
 
 impl Payer {
-    pub(crate) fn of(bucket: &Bucket) -> Self {
-        Self { account: bucket.owner, arn: bucket.arn().into() }
+    pub(crate) fn new(account: AccountId, bucket: &Bucket) -> Self {
+        Self { account, arn: bucket.arn().into() }
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use terms::clauses::DataClass;
 
 pub use self::retention::*;
+use crate::acl::{AccessBlock, Grant, Ownership};
 use crate::digest::{Algorithm, Checksum};
 
 /// Who asks, and from where. A dialect makes one for each request once the signature is checked
@@ -43,23 +44,43 @@ pub enum Acl {
     PublicRead,
     /// Anybody may read and write.
     PublicReadWrite,
+    /// Whoever signed may read. This and those that follow are words of S3 alone.
+    AuthenticatedRead,
+    /// The bucket's owner may read the object.
+    BucketOwnerRead,
+    /// The bucket's owner may do all with the object.
+    BucketOwnerFullControl,
+    /// What writes access logs may put them into the bucket.
+    LogDeliveryWrite,
 }
 
 impl Acl {
-    /// `private`, `public-read`, `public-read-write`: the same words in both dialects.
+    const ALL: [Self; 7] = [
+        Self::Private,
+        Self::PublicRead,
+        Self::PublicReadWrite,
+        Self::AuthenticatedRead,
+        Self::BucketOwnerRead,
+        Self::BucketOwnerFullControl,
+        Self::LogDeliveryWrite,
+    ];
+
+    /// `private`, `public-read`, `public-read-write`: the same words in both dialects; and those of S3.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Private => "private",
             Self::PublicRead => "public-read",
             Self::PublicReadWrite => "public-read-write",
+            Self::AuthenticatedRead => "authenticated-read",
+            Self::BucketOwnerRead => "bucket-owner-read",
+            Self::BucketOwnerFullControl => "bucket-owner-full-control",
+            Self::LogDeliveryWrite => "log-delivery-write",
         }
     }
 
     /// Reads what [`Self::as_str`] writes.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Private, Self::PublicRead, Self::PublicReadWrite]
-            .into_iter()
-            .find(|acl| acl.as_str() == text)
+        Self::ALL.into_iter().find(|acl| acl.as_str() == text)
     }
 }
 
@@ -270,6 +291,8 @@ pub struct PutOptions {
     pub storage_class: Option<StorageClass>,
     /// Its own ACL; that of the bucket applies where not told.
     pub acl: Option<Acl>,
+    /// The grants of its own ACL, where no canned word says them.
+    pub grants: Option<Vec<Grant>>,
     /// Its tags.
     pub tags: Tags,
     /// Conditions, checked in the commit.
@@ -329,7 +352,7 @@ pub struct ObjectInfo {
     pub modified: Time,
     /// Its class.
     pub storage_class: StorageClass,
-    /// Its owner: the bucket's.
+    /// Its owner: the bucket's, or by the rules of S3 the account that wrote it.
     pub owner: AccountId,
     /// The first of the data centres where its bytes are.
     pub site: String,
@@ -428,6 +451,21 @@ pub struct Settings {
     /// The bucket's policy, as it was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
+    /// Whether ACLs and owners of objects follow the rules of S3 (see [`crate::acl`]).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub s3: bool,
+    /// Its ACL, where no canned word says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grants: Option<Vec<Grant>>,
+    /// Whose the objects are that others write, where somebody said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ownership: Option<Ownership>,
+    /// What is kept from being public, where somebody said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<AccessBlock>,
+    /// Whether who asks pays for requests and egress.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub requester_pays: bool,
     /// That its versions can be locked, each on its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object_lock: Option<ObjectLock>,
@@ -528,6 +566,9 @@ pub struct Facts {
     /// How its bytes are sealed; not told where they were stored in clear, before there were keys.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
+    /// Its own ACL, where no canned word says it.
+    #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
+    pub grants: Option<Vec<Grant>>,
     /// What keeps it from being deleted or replaced.
     #[serde(default, skip_serializing_if = "is_default")]
     pub lock: Lock,

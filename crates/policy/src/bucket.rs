@@ -360,7 +360,7 @@ fn condition(given: Condition, form: Form) -> Result<Condition, Malformed> {
         let reason = format!("buckets' policies have no condition key `{}`", given.key());
         Malformed::new(reason)
     })?;
-    Ok(given.under(known))
+    Ok(given.under(&known))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //!
 //! Not here: who may set one (`ops::document`), and requests and answers (`http`).
 
+pub(crate) mod control;
 pub(crate) mod cors;
 pub(crate) mod inventory;
 pub(crate) mod lifecycle;

@@ -153,8 +153,6 @@ static NO_S3_REPLICATION: Code = missing("ReplicationConfigurationNotFoundError"
 static NO_CONFIGURATION: Code = missing("NoSuchConfiguration");
 static NO_LOG_FIELDS: Code = missing("NoSuchUserDefinedLogFieldsConfig");
 static NO_META_QUERY: Code = missing("MetaQueryNotExist");
-static NO_OWNERSHIP: Code = missing("OwnershipControlsNotFoundError");
-static NO_ACCESS_BLOCK: Code = missing("NoSuchPublicAccessBlockConfiguration");
 
 const fn kind(
     name: &'static str,
@@ -244,8 +242,6 @@ static ALL: &[Configuration] = &[
         None,
         default("NotificationConfiguration", &[]),
     ),
-    kind("ownershipControls", None, None, error(&NO_OWNERSHIP)),
-    kind("publicAccessBlock", None, NOT_BLOCKED, error(&NO_ACCESS_BLOCK)),
     kind(
         "referer",
         Some(Document::Referer),
@@ -253,7 +249,6 @@ static ALL: &[Configuration] = &[
         None,
     ),
     kind("replication", None, error(&NO_OSS_REPLICATION), error(&NO_S3_REPLICATION)),
-    kind("requestPayment", Some(Document::RequestPayment), OWNER_PAYS, OWNER_PAYS),
     kind(
         "transferAcceleration",
         Some(Document::TransferAcceleration),
@@ -267,8 +262,3 @@ static ALL: &[Configuration] = &[
         error(&error::NO_SUCH_WEBSITE),
     ),
 ];
-
-const OWNER_PAYS: Option<Unset> =
-    default("RequestPaymentConfiguration", &[("Payer", "BucketOwner")]);
-const NOT_BLOCKED: Option<Unset> =
-    default("PublicAccessBlockConfiguration", &[("BlockPublicAccess", "false")]);

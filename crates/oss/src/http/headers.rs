@@ -9,9 +9,9 @@ use wire::object::{Dialect, error};
 
 use super::route::Query;
 use super::website::{REDIRECT, check_redirect};
-use super::{conditions, encryption, retention};
+use super::{acl, conditions, encryption, retention};
 use crate::digest::Checksum;
-use crate::model::{Acl, Attributes, Expected, PutOptions, StorageClass, Tags};
+use crate::model::{Attributes, Expected, PutOptions, StorageClass, Tags};
 
 /// Our own, in both protocols: the class of data that a bucket is for.
 pub(super) const DATA_CLASS: &str = "x-awan-data-class";
@@ -93,14 +93,7 @@ static S3: Names = Names {
     ],
     metadata_directive: "x-amz-metadata-directive",
     tagging_directive: "x-amz-tagging-directive",
-    refused: &[
-        "x-amz-grant-full-control",
-        "x-amz-grant-read",
-        "x-amz-grant-read-acp",
-        "x-amz-grant-write",
-        "x-amz-grant-write-acp",
-        "x-amz-write-offset-bytes",
-    ],
+    refused: &["x-amz-write-offset-bytes"],
     content_type: "binary/octet-stream",
     meta_bytes_max: 2 << 10,
 };
@@ -282,10 +275,12 @@ pub(super) fn put_options(
     expected: Expected,
 ) -> Result<PutOptions, ApiError> {
     check_understood(head.headers, dialect)?;
+    let list = acl::of_object(head, dialect)?;
     Ok(PutOptions {
         attributes: attributes(head, dialect)?,
         storage_class: storage_class(head, dialect)?,
-        acl: object_acl(head, dialect)?,
+        acl: list.acl,
+        grants: list.grants,
         tags: tags(head, dialect)?,
         conditions: conditions::of_write(head, dialect)?,
         expected,
@@ -320,37 +315,7 @@ pub(super) const fn class_name(class: StorageClass, dialect: Dialect) -> &'stati
     }
 }
 
-/// The ACL that a new bucket's headers name.
-///
-/// Errors: `InvalidArgument`.
-pub(super) fn bucket_acl(head: &Head<'_>, dialect: Dialect) -> Result<Option<Acl>, ApiError> {
-    let Some(word) = head.header(names(dialect).bucket_acl) else { return Ok(None) };
-    Acl::parse(word).map(Some).ok_or_else(|| bad_acl(word))
-}
-
-/// The ACL that a new object's headers name; `None` where the bucket's applies.
-///
-/// Errors: `InvalidArgument`.
-pub(super) fn object_acl(head: &Head<'_>, dialect: Dialect) -> Result<Option<Acl>, ApiError> {
-    head.header(names(dialect).object_acl).map_or(Ok(None), |word| parse_object_acl(word, dialect))
-}
-
-/// Reads a canned ACL of an object.
-///
-/// Errors: `InvalidArgument`; `NotImplemented` for those of S3 that name groups we do not have.
-pub(super) fn parse_object_acl(word: &str, dialect: Dialect) -> Result<Option<Acl>, ApiError> {
-    match (dialect, word) {
-        (Dialect::Oss, "default") => Ok(None),
-        // Here the owner of a bucket owns its objects, so these two ask for what is so anyway.
-        (Dialect::S3, "bucket-owner-read" | "bucket-owner-full-control") => Ok(None),
-        (Dialect::S3, "authenticated-read" | "aws-exec-read") => {
-            Err(ApiError::new(&error::NOT_IMPLEMENTED))
-        }
-        (_, word) => Acl::parse(word).map(Some).ok_or_else(|| bad_acl(word)),
-    }
-}
-
-fn bad_acl(word: &str) -> ApiError {
+pub(super) fn bad_acl(word: &str) -> ApiError {
     error::INVALID_ARGUMENT.error("The ACL is not valid.").field("ArgumentValue", word)
 }
 
@@ -366,6 +331,16 @@ pub(super) fn tags(head: &Head<'_>, dialect: Dialect) -> Result<Tags, ApiError> 
     // A query has no order.
     tags.sort();
     check_tags(tags, OBJECT_TAGS_MAX)
+}
+
+/// Tags as the header has them.
+pub(super) fn tags_header(tags: &[(String, String)]) -> String {
+    let pairs = tags.iter().map(|(key, value)| {
+        [base::text::percent_encode(key), base::text::percent_encode(value)].join("=")
+    });
+    let text = pairs.collect::<Vec<_>>().join("&");
+    debug_assert_eq!(wire::query::parse(&text), tags, "the header is read back so");
+    text
 }
 
 /// Checks the form of tags: keys of 1 to 128 characters, each once; values of up to 256.

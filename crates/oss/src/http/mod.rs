@@ -12,6 +12,8 @@
 //! | `class.rs` | restoring what is archived; headers of lifecycles |
 //! | `style.rs` | styles of images, kept and told |
 //! | `configuration.rs` | reading and setting configurations of a bucket |
+//! | `acl.rs` | access control lists |
+//! | `control.rs` | whose objects are, what is kept from being public, who pays; what policies ask of a request |
 //! | `cors.rs` | requests from pages of other origins |
 //! | `encryption.rs` | headers and documents of encryption at rest |
 //! | `form.rs` | uploads by HTML form |
@@ -30,6 +32,7 @@
 //! Not here: what an operation does, who may, and any SQL but that of host names.
 
 mod access;
+mod acl;
 mod append;
 mod attributes;
 mod auth;
@@ -41,6 +44,7 @@ mod class;
 mod cname;
 mod conditions;
 mod configuration;
+mod control;
 mod cors;
 mod encryption;
 mod form;
@@ -156,13 +160,17 @@ impl Storage {
             frame.requester = Some((caller.account, caller.key_id.clone()));
         }
         let payload = Payload::new(connection, identity.payload, identity.chunk_key);
-        let ctx = RequestCtx { caller: identity.caller, request: frame.request.clone() };
+        let mut request = frame.request.clone();
+        request.told = control::told(&told, dialect, &query);
+        let ctx = RequestCtx { caller: identity.caller, request };
         // The signature was made of the headers as sent; the operation sees also those of the query.
         let Asked { bucket, key, hosted, .. } = asked;
         let call = Call { head: told, dialect, query, bucket, key, hosted, ctx };
         self.check_owner(&call).await?;
         self.check_referer(&call).await?;
-        self.run(operation, &call, payload).await
+        let mut response = self.run(operation, &call, payload).await?;
+        self.put_charged(&call, &mut response).await?;
+        Ok(response)
     }
 
     async fn run(&self, operation: Operation, call: &Call<'_>, payload: Payload) -> Answer {
@@ -179,18 +187,12 @@ impl Storage {
             Op::GetBucketLocation => self.bucket_location(call).await,
             Op::GetBucketVersioning => self.bucket_versioning(call).await,
             Op::PutBucketVersioning => self.put_bucket_versioning(call, payload).await,
-            Op::GetBucketAcl => self.bucket_acl(call).await,
-            Op::PutBucketAcl => self.put_bucket_acl(call, payload).await,
             Op::GetBucketTagging => self.bucket_tagging(call).await,
             Op::PutBucketTagging => self.put_bucket_tagging(call, payload).await,
             Op::DeleteBucketTagging => self.delete_bucket_tagging(call).await,
             Op::GetBucketEncryption => self.bucket_encryption(call).await,
             Op::PutBucketEncryption => self.put_bucket_encryption(call, payload).await,
             Op::DeleteBucketEncryption => self.delete_bucket_encryption(call).await,
-            Op::GetBucketPolicy => self.bucket_policy(call).await,
-            Op::GetBucketPolicyStatus => self.bucket_policy_status(call).await,
-            Op::PutBucketPolicy => self.put_bucket_policy(call, payload).await,
-            Op::DeleteBucketPolicy => self.delete_bucket_policy(call).await,
             Op::GetObjectLock => self.object_lock(call).await,
             Op::PutObjectLock => self.put_object_lock(call, payload).await,
             Op::GetBucketWorm => self.bucket_worm(call).await,
@@ -230,8 +232,6 @@ impl Storage {
             Op::ProcessObject => Box::pin(self.process_object(call, payload)).await,
             Op::CopyObject => Box::pin(self.copy_object(call)).await,
             Op::DeleteObject => self.delete_object(call).await,
-            Op::GetObjectAcl => self.object_acl(call).await,
-            Op::PutObjectAcl => self.put_object_acl(call, payload).await,
             Op::GetObjectTagging => self.object_tagging(call).await,
             Op::PutObjectTagging => self.put_object_tagging(call, payload).await,
             Op::DeleteObjectTagging => self.delete_object_tagging(call).await,
@@ -239,8 +239,6 @@ impl Storage {
             Op::UploadPart => Box::pin(self.upload_part(call, payload)).await,
             Op::UploadPartCopy => Box::pin(self.upload_part_copy(call)).await,
             Op::CompleteMultipartUpload => self.complete_upload(call, payload).await,
-            // Answered before: who asks stands in its body.
-            Op::PostObject => Err(ApiError::new(&error::METHOD_NOT_ALLOWED)),
             Op::AbortMultipartUpload => self.abort_upload(call).await,
             Op::OptionObject => self.preflight(call).await,
             Op::RestoreObject => self.restore_object(call, payload).await,
@@ -249,6 +247,7 @@ impl Storage {
             Op::ListStyle => self.styles(call).await,
             Op::PutStyle => self.put_style(call, payload).await,
             Op::DeleteStyle => self.delete_style(call).await,
+            other => self.control(other, call, payload).await,
         }
     }
 }

@@ -45,6 +45,7 @@ impl Storage {
             attributes: options.attributes,
             storage_class: options.storage_class,
             acl: options.acl,
+            grants: options.grants,
             tags: options.tags,
             checksum,
             encryption: options.encryption,

@@ -8,14 +8,14 @@ use wire::object::body::{self, DELETE_BYTES_MAX, SMALL_BYTES_MAX};
 use wire::object::{Dialect, address, error};
 
 use super::attributes::OnePart;
-use super::bucket::granted;
 use super::call::{Call, Payload};
 use super::callback::Callback;
 use super::conditions;
 use super::headers::{self, OBJECT_TAGS_MAX, names};
 use super::render::{self, Outcome, Style};
 use super::respond::{self, empty, xml};
-use super::{Answer, Storage, class, encryption, process, retention, traffic, version};
+use super::{Answer, Storage, acl, class, encryption, process, retention, traffic, version};
+use crate::access::GIVEN_TAGS;
 use crate::model::{ObjectInfo, ReadConditions, Stored};
 use crate::ops::{CopyOptions, CopySource, DeleteKey, Directive, Fetched, GetOptions};
 
@@ -191,12 +191,14 @@ impl Storage {
             true => Directive::Replace(headers::tags(&call.head, dialect)?),
             false => Directive::Copy,
         };
+        let list = acl::of_object(&call.head, dialect)?;
         let options = CopyOptions {
             attributes,
             keeps_type: call.is_oss(),
             tags,
             storage_class: headers::storage_class(&call.head, dialect)?,
-            acl: headers::object_acl(&call.head, dialect)?,
+            acl: list.acl,
+            grants: list.grants,
             conditions: conditions::of_write(&call.head, dialect)?,
             compute: headers::wanted_checksum(&call.head)?.into_iter().collect(),
             encryption: encryption::wanted(&call.head, dialect)?,
@@ -222,24 +224,6 @@ impl Storage {
         Ok(response)
     }
 
-    pub(super) async fn object_acl(&self, call: &Call<'_>) -> Answer {
-        let info = self.oss.object_acl(&call.ctx, &call.bucket, call.at()?).await?;
-        let mut response = xml(render::acl(Style::plain(call.dialect), info.owner, info.acl));
-        call.put_version(response.headers_mut(), info.version);
-        Ok(response)
-    }
-
-    pub(super) async fn put_object_acl(&self, call: &Call<'_>, payload: Payload) -> Answer {
-        headers::check_understood(call.head.headers, call.dialect)?;
-        let acl = if call.head.headers.contains_key(names(call.dialect).object_acl) {
-            headers::object_acl(&call.head, call.dialect)?
-        } else {
-            Some(granted(call, payload).await?)
-        };
-        self.oss.set_object_acl(&call.ctx, &call.bucket, call.at()?, acl).await?;
-        Ok(empty(StatusCode::OK))
-    }
-
     pub(super) async fn object_tagging(&self, call: &Call<'_>) -> Answer {
         let info = self.oss.object_tags(&call.ctx, &call.bucket, call.at()?).await?;
         let mut response = xml(render::tagging(Style::plain(call.dialect), &info.tags));
@@ -250,7 +234,9 @@ impl Storage {
     pub(super) async fn put_object_tagging(&self, call: &Call<'_>, payload: Payload) -> Answer {
         let tags = body::tagging(&call.read(payload, SMALL_BYTES_MAX).await?)?;
         let tags = headers::check_tags(tags, OBJECT_TAGS_MAX)?;
-        self.oss.set_object_tags(&call.ctx, &call.bucket, call.at()?, tags).await?;
+        let mut ctx = call.ctx.clone();
+        ctx.request.told.push((GIVEN_TAGS, headers::tags_header(&tags)));
+        self.oss.set_object_tags(&ctx, &call.bucket, call.at()?, tags).await?;
         Ok(empty(StatusCode::OK))
     }
 

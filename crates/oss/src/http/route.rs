@@ -81,6 +81,10 @@ operations! {
     GetBucketAcl PutBucketAcl GetBucketTagging PutBucketTagging DeleteBucketTagging
     GetBucketEncryption PutBucketEncryption DeleteBucketEncryption
     GetBucketPolicy PutBucketPolicy DeleteBucketPolicy GetBucketPolicyStatus
+    GetBucketOwnershipControls PutBucketOwnershipControls DeleteBucketOwnershipControls
+    GetBucketPublicAccessBlock PutBucketPublicAccessBlock DeleteBucketPublicAccessBlock
+    GetPublicAccessBlock PutPublicAccessBlock DeletePublicAccessBlock
+    GetBucketRequestPayment PutBucketRequestPayment
     GetObjectLock PutObjectLock
     GetBucketWorm InitiateBucketWorm CompleteBucketWorm ExtendBucketWorm AbortBucketWorm
     ListCname PutCname DeleteCname ListLiveChannel PutBucketLogging PutBucketNotification
@@ -212,7 +216,7 @@ pub(super) fn parse(
     let found = match scope {
         // A browser asks before the request itself, whose parameters stand here too.
         Scope::Bucket | Scope::Object if method == "OPTIONS" => Some(Operation::OptionObject),
-        Scope::Service => of_service(method, sub),
+        Scope::Service => of_service(dialect, method, sub),
         Scope::Bucket => of_bucket(dialect, method, sub, query),
         Scope::Object => of_object(method, sub, query, copies)?,
     };
@@ -227,7 +231,15 @@ fn refusal(method: &str, sub: Option<&str>) -> ApiError {
     }
 }
 
-fn of_service(method: &str, sub: Option<&'static str>) -> Option<Operation> {
+fn of_service(dialect: Dialect, method: &str, sub: Option<&'static str>) -> Option<Operation> {
+    if (dialect, sub) == (Dialect::Oss, Some("publicAccessBlock")) {
+        return match method {
+            "GET" => Some(Operation::GetPublicAccessBlock),
+            "PUT" => Some(Operation::PutPublicAccessBlock),
+            "DELETE" => Some(Operation::DeletePublicAccessBlock),
+            _ => None,
+        };
+    }
     match (method, sub) {
         ("GET", None) => Some(Operation::ListBuckets),
         ("GET", Some("regions")) => Some(Operation::DescribeRegions),
@@ -270,6 +282,14 @@ fn of_bucket(
         ("PUT", Some("policy")) => Op::PutBucketPolicy,
         ("DELETE", Some("policy")) => Op::DeleteBucketPolicy,
         ("GET", Some("policyStatus")) => Op::GetBucketPolicyStatus,
+        ("GET", Some("ownershipControls")) => Op::GetBucketOwnershipControls,
+        ("PUT", Some("ownershipControls")) => Op::PutBucketOwnershipControls,
+        ("DELETE", Some("ownershipControls")) => Op::DeleteBucketOwnershipControls,
+        ("GET", Some("publicAccessBlock")) => Op::GetBucketPublicAccessBlock,
+        ("PUT", Some("publicAccessBlock")) => Op::PutBucketPublicAccessBlock,
+        ("DELETE", Some("publicAccessBlock")) => Op::DeleteBucketPublicAccessBlock,
+        ("GET", Some("requestPayment")) => Op::GetBucketRequestPayment,
+        ("PUT", Some("requestPayment")) => Op::PutBucketRequestPayment,
         ("GET", Some("object-lock" | "objectWorm")) => Op::GetObjectLock,
         ("PUT", Some("object-lock" | "objectWorm")) => Op::PutObjectLock,
         ("GET", Some("worm")) => Op::GetBucketWorm,

@@ -16,7 +16,8 @@ use super::encryption::resolve;
 use super::lifecycle::expiry;
 use super::object::{admission, check_write};
 use super::{RequestCtx, Source, check_key, decide, find_bucket, meta, retention};
-use crate::access::{Gives, require_write};
+use crate::access::{Gives, payer, require_write};
+use crate::acl::AccessList;
 use crate::blob::{Body, Written};
 use crate::meter::PUTS;
 use crate::model::{Bucket, Encryption, Kind, PutOptions, Stored, Wanted};
@@ -92,10 +93,11 @@ impl Oss {
         let (bucket, key, conditions) =
             (bucket.to_owned(), key.to_owned(), options.conditions.clone());
         let tags = !options.tags.is_empty();
-        let gives = Gives { acl: options.acl.is_some(), tags, lock: options.lock };
+        let list = AccessList { acl: options.acl, grants: options.grants.clone() };
+        let gives = Gives { list, tags, lock: options.lock };
         let admit = move |cx: &mut Cx<'_>| {
             let bucket = find_bucket(cx, &bucket)?;
-            let current = require_write(cx, &bucket, &key, gives)?;
+            let current = require_write(cx, &bucket, &key, &gives)?;
             let sealed = match check_position(current.as_ref(), position)? {
                 Some(object) => {
                     retention::check(cx, &bucket, &object.info, false)?;
@@ -151,7 +153,7 @@ struct Append {
 impl Append {
     fn run(&self, cx: &mut Cx<'_>) -> Result<Stored, ApiError> {
         let bucket = find_bucket(cx, &self.bucket)?;
-        let current = require_write(cx, &bucket, &self.key, Gives::default())?;
+        let current = require_write(cx, &bucket, &self.key, &Gives::default())?;
         let aborted = || ApiError::new(&error::OPERATION_ABORTED);
         if decide(cx, &bucket)? != self.placement {
             return Err(aborted());
@@ -191,7 +193,7 @@ impl Append {
         change: Change,
     ) -> Result<Stored, ApiError> {
         let (arn, info) = (bucket.arn(), object.info);
-        cx.count(bucket.owner, &arn, PUTS, 1);
+        cx.count(payer(cx, bucket), &arn, PUTS, 1);
         level_bytes(cx, bucket, &change);
         cx.audit_account(bucket.owner);
         cx.audit_resource(bucket.object_arn(&self.key));

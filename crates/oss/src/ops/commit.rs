@@ -11,12 +11,13 @@ use super::lifecycle::expiry;
 use super::object::check_write;
 use super::version::supersede;
 use super::{Origin, Source, decide, find_bucket, home, retention};
-use crate::access::{Gives, require_write};
+use crate::access::{Gives, payer, require_write, writer};
+use crate::acl::AccessList;
 use crate::blob::{Blobs, Body, BodyKey, Written};
 use crate::digest::Digests;
 use crate::meter::{PUTS, STORAGE, TIERS};
 use crate::model::{
-    Acl, Attributes, Bucket, Encryption, Etag, Expected, Facts, Kind, ObjectInfo, PutOptions,
+    Attributes, Bucket, Encryption, Etag, Expected, Facts, Kind, ObjectInfo, PutOptions,
     StorageClass, Stored, Tags, WriteConditions,
 };
 use crate::tables::bucket::Change;
@@ -67,7 +68,7 @@ pub(super) struct Commit {
     key: String,
     attributes: Attributes,
     storage_class: Option<StorageClass>,
-    acl: Option<Acl>,
+    list: AccessList,
     tags: Tags,
     conditions: WriteConditions,
     written: Written,
@@ -91,7 +92,7 @@ impl Commit {
             key: key.to_owned(),
             attributes,
             storage_class: options.storage_class,
-            acl: options.acl,
+            list: AccessList { acl: options.acl, grants: options.grants },
             tags: options.tags,
             conditions: options.conditions,
             written,
@@ -115,8 +116,8 @@ impl Commit {
     pub(super) fn run(&self, cx: &mut Cx<'_>) -> Result<Stored, ApiError> {
         let bucket = find_bucket(cx, &self.bucket)?;
         let (tags, lock) = (!self.tags.is_empty(), self.facts.lock);
-        let gives = Gives { acl: self.acl.is_some(), tags, lock };
-        let current = require_write(cx, &bucket, &self.key, gives)?;
+        let gives = Gives { list: self.list.clone(), tags, lock };
+        let current = require_write(cx, &bucket, &self.key, &gives)?;
         // By the agreement of now: it may have been amended while the body came.
         if decide(cx, &bucket)? != self.placement {
             // The bucket was made anew while the body came: the bytes are where nobody decided.
@@ -134,6 +135,7 @@ impl Commit {
             tables::extent::store(cx.tx(), extents, digested.size)?
         };
         self.written.settle(cx.tx())?;
+        let (owner, AccessList { acl, grants }) = bucket.newborn(writer(cx), gives.list);
         let info = ObjectInfo {
             key: self.key.clone(),
             size: digested.size,
@@ -141,12 +143,12 @@ impl Commit {
             crc64: digested.crc64,
             modified: cx.now,
             storage_class: self.storage_class.unwrap_or(bucket.storage_class),
-            owner: bucket.owner,
+            owner,
             site: home(&self.placement).to_owned(),
-            acl: self.acl,
+            acl,
             attributes: self.attributes.clone(),
             tags: self.tags.clone(),
-            facts: self.facts.clone(),
+            facts: Facts { grants, ..self.facts.clone() },
             version: None,
         };
         let object = Object { info, body, ordinal: 0, version: 0 };
@@ -180,7 +182,7 @@ pub(super) fn replace(
     change.add(also);
     tables::bucket::change(cx.tx(), bucket.id, change)?;
     let (arn, info) = (bucket.arn(), &object.info);
-    cx.count(bucket.owner, &arn, PUTS, 1);
+    cx.count(payer(cx, bucket), &arn, PUTS, 1);
     level_bytes(cx, bucket, &change);
     cx.audit_account(bucket.owner);
     cx.audit_resource(bucket.object_arn(&info.key));

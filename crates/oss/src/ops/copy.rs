@@ -13,7 +13,8 @@ use super::stream::{ObjectStream, Opening};
 use super::{
     PUT_BYTES_MAX, RequestCtx, check_key, decide, find_bucket, meta, no_such_key, retention,
 };
-use crate::access::{Gives, require_write};
+use crate::access::{Gives, payer, require_write, writer};
+use crate::acl::{AccessList, Grant};
 use crate::digest::Algorithm;
 use crate::meter::PUTS;
 use crate::model::{
@@ -67,6 +68,8 @@ pub struct CopyOptions {
     pub storage_class: Option<StorageClass>,
     /// Its own ACL; never the source's.
     pub acl: Option<Acl>,
+    /// The grants of its own ACL, where no canned word says them.
+    pub grants: Option<Vec<Grant>>,
     /// Conditions on the target.
     pub conditions: WriteConditions,
     /// Checksums to make besides those that the source has.
@@ -91,7 +94,8 @@ impl CopyOptions {
 
     fn gives(&self) -> Gives {
         let tags = matches!(&self.tags, Directive::Replace(tags) if !tags.is_empty());
-        Gives { acl: self.acl.is_some(), tags, lock: self.lock }
+        let list = AccessList { acl: self.acl, grants: self.grants.clone() };
+        Gives { list, tags, lock: self.lock }
     }
 
     /// Whether a copy onto itself can leave the bytes as they are sealed.
@@ -169,6 +173,7 @@ fn put_options(options: CopyOptions, source: &ObjectInfo) -> PutOptions {
         attributes,
         storage_class: options.storage_class,
         acl: options.acl,
+        grants: options.grants,
         tags: options.tags.or(source.tags.clone()),
         conditions: options.conditions,
         expected: Expected { length: Some(source.size), crc64, compute, ..Expected::default() },
@@ -187,7 +192,8 @@ impl Restate {
     fn run(&self, cx: &mut Cx<'_>) -> Result<Stored, ApiError> {
         let Self { source: CopySource { bucket, key, conditions, .. }, options } = self;
         let bucket = find_bucket(cx, bucket)?;
-        let current = require_write(cx, &bucket, key, options.gives())?;
+        let gives = options.gives();
+        let current = require_write(cx, &bucket, key, &gives)?;
         if bucket.is_versioned() {
             // It was not when this began.
             return Err(ApiError::new(&error::OPERATION_ABORTED));
@@ -207,13 +213,16 @@ impl Restate {
         info.tags = options.tags.clone().or(std::mem::take(&mut info.tags));
         let class = options.storage_class.unwrap_or(bucket.storage_class);
         let change = reclassify(info, class);
-        info.acl = options.acl;
+        let (owner, list) = bucket.newborn(writer(cx), gives.list);
+        info.owner = owner;
+        info.acl = list.acl;
+        info.facts.grants = list.grants;
         info.modified = cx.now;
         tables::object::put(cx.tx(), bucket.id, &object)?;
         level_bytes(cx, &bucket, &change);
         let expires = expiry(cx, &bucket, &object.info)?;
         let info = object.info;
-        cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
+        cx.count(payer(cx, &bucket), &bucket.arn(), PUTS, 1);
         cx.audit_account(bucket.owner);
         cx.audit_resource(bucket.object_arn(key));
         cx.audit_detail("size", info.size.to_string());

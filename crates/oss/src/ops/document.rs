@@ -54,8 +54,6 @@ documents! {
     Notification "notification" "GetBucketNotification" "PutBucketNotification" "PutBucketNotification";
     /// Which referers may.
     Referer "referer" "GetBucketReferer" "PutBucketReferer" "PutBucketReferer";
-    /// Who pays for requests.
-    RequestPayment "requestPayment" "GetBucketRequestPayment" "PutBucketRequestPayment" "PutBucketRequestPayment";
     /// Whether archived objects are read without being restored.
     ArchiveDirectRead "bucketArchiveDirectRead" "GetBucketArchiveDirectRead" "PutBucketArchiveDirectRead" "PutBucketArchiveDirectRead";
     /// Whether it is noted when objects were read.

@@ -20,7 +20,7 @@ use super::version::{remove, stays};
 use super::{DeleteKey, PAGE_MAX, meta};
 use crate::config::lifecycle::{Action, DAY_SECONDS, Lifecycle, Place, Rule, Subject};
 use crate::config::{Config, restore};
-use crate::model::{Bucket, Expiry, ObjectInfo, Settings, StorageClass, VersionId, Versioning};
+use crate::model::{Bucket, Expiry, ObjectInfo, Settings, StorageClass, VersionId};
 use crate::tables::lifecycle::{Due, Line};
 use crate::tables::object::Object;
 use crate::tables::upload::Upload;

@@ -255,8 +255,7 @@ fn check_target(
         if target.settings.encryption.is_some() {
             return refuse("The target bucket has a default encryption.");
         }
-        let payer = tables::bucket::document(tx, target.id, Document::RequestPayment.name())?;
-        if payer.is_some_and(|payer| payer.contains("Requester")) {
+        if target.settings.requester_pays {
             return refuse("Requesters pay for the target bucket.");
         }
     }

@@ -57,6 +57,18 @@ pub(super) const PUT_OBJECT_VERSION_ACL: Meta = write("PutObjectVersionAcl");
 pub(super) const PUT_OBJECT_VERSION_TAGGING: Meta = write("PutObjectVersionTagging");
 pub(super) const DELETE_OBJECT_VERSION_TAGGING: Meta = write("DeleteObjectVersionTagging");
 
+pub(super) const GET_BUCKET_OWNERSHIP: Meta = read("GetBucketOwnershipControls");
+pub(super) const PUT_BUCKET_OWNERSHIP: Meta = write("PutBucketOwnershipControls");
+pub(super) const DELETE_BUCKET_OWNERSHIP: Meta = write("DeleteBucketOwnershipControls");
+pub(super) const GET_BUCKET_BLOCK: Meta = read("GetBucketPublicAccessBlock");
+pub(super) const PUT_BUCKET_BLOCK: Meta = write("PutBucketPublicAccessBlock");
+pub(super) const DELETE_BUCKET_BLOCK: Meta = write("DeleteBucketPublicAccessBlock");
+pub(super) const GET_ACCOUNT_BLOCK: Meta = read("GetPublicAccessBlock");
+pub(super) const PUT_ACCOUNT_BLOCK: Meta = write("PutPublicAccessBlock");
+pub(super) const DELETE_ACCOUNT_BLOCK: Meta = write("DeletePublicAccessBlock");
+pub(super) const GET_BUCKET_PAYMENT: Meta = read("GetBucketRequestPayment");
+pub(super) const PUT_BUCKET_PAYMENT: Meta = write("PutBucketRequestPayment");
+
 /// A read of a bucket's document.
 pub(super) const fn get_document(name: &'static str) -> Meta {
     read(name)

@@ -5,11 +5,13 @@
 //! of this knows in which dialect it was asked.
 
 mod accesses;
+mod acl;
 mod append;
 mod attributes;
 mod bucket;
 mod class;
 mod commit;
+mod control;
 mod copy;
 mod document;
 mod encryption;
@@ -54,7 +56,6 @@ pub use multipart::{
     PartStored,
 };
 pub use object::{DeleteKey, Fetched, GetOptions};
-pub use policy::PolicyView;
 pub use restore::Restoring;
 pub use retention::LockView;
 pub use source::{Source, Whole};

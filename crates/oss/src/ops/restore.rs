@@ -7,6 +7,7 @@ use engine::{Cx, Meta};
 
 use super::object::of_version;
 use super::{RequestCtx, meta};
+use crate::access::Need;
 use crate::model::{At, Bucket, Restored, StorageClass};
 use crate::tables::object::Object;
 use crate::{Oss, error, tables};
@@ -44,7 +45,7 @@ impl Oss {
         let at = at.into();
         let meta = of_version(at.version, meta::RESTORE_OBJECT, meta::RESTORE_OBJECT_VERSION);
         let pace = self.0.pace;
-        self.change(ctx, meta, bucket, at, move |cx, bucket, object| {
+        self.change(ctx, (meta, Need::Own), bucket, at, move |cx, bucket, object| {
             let now = cx.now.secs();
             if !object.info.storage_class.is_archived() {
                 return Err(ApiError::new(&error::OPERATION_NOT_SUPPORTED)
@@ -76,7 +77,7 @@ impl Oss {
         at: impl Into<At<'_>>,
     ) -> Result<(), ApiError> {
         const META: Meta = meta::put_document("CleanRestoredObject");
-        self.change(ctx, META, bucket, at.into(), |cx, bucket, object| {
+        self.change(ctx, (META, Need::Own), bucket, at.into(), |cx, bucket, object| {
             match object.info.facts.restored {
                 Some(restored) if restored.is_ongoing(cx.now) => {
                     Err(ApiError::new(&error::ARCHIVE_RESTORE_NOT_FINISHED))

@@ -522,7 +522,7 @@ impl Oss {
             let facts = Facts { lock, ..object.info.facts.clone() };
             tables::object::set_facts(cx.tx(), bucket.id, object, &facts)
         };
-        self.change(ctx, view.put(), bucket, at, change).await
+        self.change(ctx, (view.put(), Need::Own), bucket, at, change).await
     }
 }
 

@@ -11,6 +11,7 @@ use super::encryption::resolve;
 use super::version::{Found, seek};
 use super::{RequestCtx, Whole, check_key, meta};
 use crate::access::{Ask, Gives, Need, require};
+use crate::acl::AccessList;
 use crate::model::{At, Bucket, Kind, ObjectInfo, PutOptions, Stored};
 use crate::tables::object::Object;
 use crate::{Oss, error};
@@ -31,7 +32,8 @@ impl Oss {
         check_key(target)?;
         let session = ctx.session(meta::PUT_OBJECT);
         let tags = !options.tags.is_empty();
-        let gives = Gives { acl: options.acl.is_some(), tags, lock: options.lock };
+        let list = AccessList { acl: options.acl, grants: options.grants.clone() };
+        let gives = Gives { list, tags, lock: options.lock };
         let (placement, home) =
             self.admit(&session, bucket, key, gives, &options.conditions).await?;
         let encryption = resolve(None, &home.settings, &*self.0.cloud.rng);
@@ -53,7 +55,8 @@ impl Oss {
         bucket: &str,
         at: impl Into<At<'_>>,
     ) -> Result<(ObjectInfo, String), ApiError> {
-        let info = self.describe(ctx, meta::GET_OBJECT, bucket, at.into(), Need::Read).await?;
+        let read = (meta::GET_OBJECT, Need::Read);
+        let (_, info) = self.describe(ctx, read, bucket, at.into()).await?;
         match &info.facts.kind {
             Kind::Symlink(target) => {
                 let target = target.clone();
@@ -79,7 +82,8 @@ pub(super) fn follow(
     // The leaf about a privilege states one access. Whoever read the link by it asks for the target itself.
     let reads = !cx.is_public("access");
     let action = cx.meta.permission();
-    require(cx, bucket, Ask { reads, ..Ask::new(&action, Need::Read).on(key).acl(found.acl()) })?;
+    let ask = Ask { reads, ..Ask::new(&action, Need::Read) };
+    require(cx, bucket, ask.on(key).object(found.info()))?;
     let Found::Object(target) = found else {
         return Err(ApiError::new(&error::SYMLINK_TARGET_NOT_EXIST).field("Key", key.as_str()));
     };

@@ -59,10 +59,10 @@ impl Found {
         }
     }
 
-    /// The object's own ACL.
-    pub(super) fn acl(&self) -> Option<crate::Acl> {
+    /// What is known of the object.
+    pub(super) fn info(&self) -> Option<&ObjectInfo> {
         match self {
-            Self::Object(object) => object.info.acl,
+            Self::Object(object) => Some(&object.info),
             Self::Marker(_) | Self::Nothing => None,
         }
     }

@@ -125,10 +125,15 @@ pub(crate) fn sites_of_data(tx: &mut Tx<'_>) -> Result<Vec<Vec<String>>, ApiErro
     rows.into_iter().map(|bucket| Ok(bucket?.sites)).collect()
 }
 
-/// Changes a bucket's ACL.
-pub(crate) fn set_acl(tx: &mut Tx<'_>, bucket: i64, acl: Acl) -> Result<(), ApiError> {
+/// Changes a bucket's ACL: the canned word, and the settings with its grants.
+pub(crate) fn set_acl(
+    tx: &mut Tx<'_>,
+    bucket: i64,
+    acl: Acl,
+    settings: &Settings,
+) -> Result<(), ApiError> {
     tx.execute("UPDATE oss_bucket SET acl = ?2 WHERE id = ?1", params![bucket, acl.as_str()])?;
-    Ok(())
+    set_settings(tx, bucket, settings)
 }
 
 /// Changes what the requests to a bucket obey.

@@ -1,6 +1,7 @@
 //! Rows: every SQL statement of object storage, one function each. They decide nothing.
 
 pub(crate) mod access_log;
+pub(crate) mod account;
 pub(crate) mod append;
 pub(crate) mod attributes;
 pub(crate) mod bucket;

@@ -6,6 +6,7 @@ use base::ApiError;
 use store::{Row, Tx, params};
 
 use super::{damage, from_json, int, key, md5, own_acl, storage_class, to_json};
+use crate::acl::AccessList;
 use crate::blob::{Body, extent};
 use crate::model::{Acl, Etag, Facts, ObjectInfo, StorageClass, Tags};
 
@@ -117,9 +118,14 @@ pub(crate) fn set_acl(
     tx: &mut Tx<'_>,
     bucket: i64,
     object: &Object,
-    acl: Option<Acl>,
+    list: AccessList,
 ) -> Result<(), ApiError> {
-    set(tx, bucket, object, "acl", acl.map_or("", Acl::as_str))
+    set(tx, bucket, object, "acl", list.acl.map_or("", Acl::as_str))?;
+    if list.grants == object.info.facts.grants {
+        return Ok(());
+    }
+    let facts = Facts { grants: list.grants, ..object.info.facts.clone() };
+    set(tx, bucket, object, "facts", &to_json(&facts)?)
 }
 
 /// Changes the tags of a version, as [`set_acl`].

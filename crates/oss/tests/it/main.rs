@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
+mod acl;
 mod append;
 mod bucket_policy;
 mod concurrency;
@@ -9,6 +10,7 @@ mod copies;
 mod diskfull;
 mod harness;
 mod http;
+mod http_access;
 mod http_bodies;
 mod http_callback;
 mod http_client;

@@ -191,7 +191,7 @@ pub(in crate::http) fn list_parts(
         .value("MaxParts", limit);
     style.encoding(&mut xml);
     xml.value("IsTruncated", page.next.is_some());
-    owners(&mut xml, style, page.bucket.owner);
+    owners(&mut xml, style, page.owner);
     if let Some((algorithm, covers)) = page.checksum.filter(|_| !style.is_oss()) {
         xml.text("ChecksumAlgorithm", algorithm.name());
         xml.text("ChecksumType", coverage_name(covers));
