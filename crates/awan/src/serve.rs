@@ -87,11 +87,16 @@ fn start_log(json: bool) {
 
 async fn open_storage(config: &Config, joined: &Joined) -> anyhow::Result<oss::Oss> {
     let cloud = Arc::clone(&joined.cloud);
+    let limits = oss::Limits {
+        log_interval: Duration::from_secs(config.oss.log_seconds),
+        inventory_day: Duration::from_secs(config.oss.inventory_day_seconds),
+        ..oss::Limits::default()
+    };
     let pace = oss::Pace {
         day_seconds: config.oss.lifecycle_day_seconds.max(1).into(),
         restore_seconds: config.oss.restore_seconds.into(),
     };
-    let open = move || oss::Oss::open_at(cloud, oss::Limits::default(), pace);
+    let open = move || oss::Oss::open_at(cloud, limits, pace);
     let open = tokio::task::spawn_blocking(open).await?;
     open.context("open the object storage")
 }
@@ -183,7 +188,8 @@ impl Running {
         if let Some(storage) = storage {
             let bound = SocketAddr::new(config.listen, config.port_base + roles::OSS);
             let endpoint = config.oss.endpoint.clone().unwrap_or_else(|| format!("http://{bound}"));
-            let skin = oss::http::Config { hosts: oss_hosts(config), endpoint };
+            let callback_networks = callback_networks(config)?;
+            let skin = oss::http::Config { hosts: oss_hosts(config), endpoint, callback_networks };
             let skin = oss::http::Storage::new(storage.clone(), skin);
             addresses.oss = self.open(config, "oss", roles::OSS, Some(tls), skin, stop).await?;
         }
@@ -292,6 +298,13 @@ fn oss_hosts(config: &Config) -> Vec<String> {
         "localhost".to_owned(),
     ];
     config.oss.hosts.iter().cloned().chain(standing).collect()
+}
+
+/// What callbacks may reach besides public addresses.
+fn callback_networks(config: &Config) -> anyhow::Result<Vec<oss::Network>> {
+    let read = |text: &String| text.parse().map_err(anyhow::Error::msg);
+    let networks: anyhow::Result<_> = config.oss.callback_networks.iter().map(read).collect();
+    networks.context("read oss.callback_networks")
 }
 
 /// The signals that ask for an orderly stop.

@@ -369,10 +369,23 @@ pub struct ObjectInfo {
 }
 
 impl ObjectInfo {
-    /// `Normal` or `Multipart`, as `x-oss-object-type` tells it.
+    /// `Normal`, `Multipart`, `Appendable` or `Symlink`, as `x-oss-object-type` tells it.
     pub fn object_type(&self) -> &'static str {
-        if self.etag.parts == 0 { "Normal" } else { "Multipart" }
+        object_type(self.facts.kind.number(), &self.etag)
     }
+}
+
+/// A part that an object was uploaded in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectPart {
+    /// Its number.
+    pub number: u32,
+    /// Its first byte in the object.
+    pub start: u64,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The checksums that it was uploaded with.
+    pub checksums: Vec<Checksum>,
 }
 
 /// A byte range as asked for (RFC 9110, section 14.1.2); one range only.
@@ -562,6 +575,9 @@ pub struct Facts {
     /// The multipart upload that it came of.
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<String>,
+    /// What kind of object it is.
+    #[serde(rename = "k", default, skip_serializing_if = "is_default")]
+    pub kind: Kind,
     /// Of its bytes so many are metered in another class than [`StorageClass::Standard`]. Kept with the object,
     /// so that what was counted is what is taken off, whatever its class says by then.
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
@@ -610,6 +626,42 @@ pub struct Expiry {
     pub at: Time,
     /// The rule that says so.
     pub rule: String,
+}
+
+/// What kind of object something is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// Bytes that came at once or in parts.
+    #[default]
+    #[serde(rename = "O")]
+    Ordinary,
+    /// Bytes that more can be appended to.
+    #[serde(rename = "A")]
+    Appendable,
+    /// A link to the object of that key in the same bucket; it has no bytes of its own.
+    #[serde(rename = "L")]
+    Symlink(String),
+}
+
+impl Kind {
+    /// The number that listings read.
+    pub(crate) const fn number(&self) -> i64 {
+        match self {
+            Self::Ordinary => 0,
+            Self::Appendable => 1,
+            Self::Symlink(_) => 2,
+        }
+    }
+}
+
+/// What OSS calls the kind of that number, of an object with such an entity tag.
+pub(crate) const fn object_type(kind: i64, etag: &Etag) -> &'static str {
+    match (kind, etag.parts) {
+        (1, _) => "Appendable",
+        (2, _) => "Symlink",
+        (_, 0) => "Normal",
+        _ => "Multipart",
+    }
 }
 
 /// How an object's bytes are sealed.

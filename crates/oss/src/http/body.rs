@@ -13,6 +13,7 @@ use wire::object::checksum::crc64;
 use wire::object::chunked::{ChunkKey, Decoder};
 use wire::object::error;
 
+use super::traffic::Pace;
 use crate::digest::{Algorithm, Checksum, Digests};
 use crate::model::Expected;
 use crate::ops::Source;
@@ -75,6 +76,7 @@ pub(super) struct Upload {
     decoded: Vec<Bytes>,
     /// What must stand in the trailing headers.
     promised: Vec<Algorithm>,
+    pace: Option<Pace>,
 }
 
 impl Upload {
@@ -90,7 +92,12 @@ impl Upload {
         promised: Vec<Algorithm>,
     ) -> Result<Self, ApiError> {
         let decoder = Decoder::new(payload, decoded_length, key.map(|key| *key))?.map(Box::new);
-        Ok(Self { connection, decoder, decoded: Vec::new(), promised })
+        Ok(Self { connection, decoder, decoded: Vec::new(), promised, pace: None })
+    }
+
+    /// Taken no faster than that.
+    pub(super) fn paced(self, pace: Option<Pace>) -> Self {
+        Self { pace, ..self }
     }
 
     /// Reads all of a small body and compares it with what was promised.
@@ -126,6 +133,9 @@ impl Source for Upload {
                 return Ok(Some(bytes));
             }
             let Some(bytes) = self.connection.next().await? else { return Ok(None) };
+            if let Some(pace) = &mut self.pace {
+                pace.pass(bytes.len()).await;
+            }
             let Some(decoder) = &mut self.decoder else { return Ok(Some(bytes)) };
             decoder.feed(bytes, &mut self.decoded)?;
             self.decoded.reverse();

@@ -19,6 +19,7 @@ use wire::object::{Dialect, address, body, error};
 
 use super::body::Connection;
 use super::call::Asked;
+use super::callback::{Callback, Told};
 use super::headers::{self, names};
 use super::respond::{self, Frame, empty, xml};
 use super::route::Query;
@@ -74,6 +75,10 @@ impl Storage {
             }
             None => Sizes::ANY,
         };
+        let callback = match dialect {
+            Dialect::Oss => Callback::of_form(&fields)?,
+            Dialect::S3 => None,
+        };
         let told = headers_of(&fields, &file, dialect)?;
         let told = Head { headers: &told, ..*head };
         let options = headers::put_options(&told, dialect, headers::expected(&told, dialect)?)?;
@@ -81,8 +86,19 @@ impl Storage {
         request.told = control::told(&told, dialect, &Query::default());
         let ctx = RequestCtx { caller, request };
         let file = File { field: file, sizes, taken: 0 };
+        let content_type = options.attributes.header("content-type").unwrap_or_default().to_owned();
         let stored = self.oss.put(&ctx, &asked.bucket, &key, options, file).await?;
-        self.posted(&fields, dialect, (&asked.bucket, &key), &stored)
+        let answer = self.posted(&fields, dialect, (&asked.bucket, &key), &stored)?;
+        let Some(callback) = callback else { return Ok(answer) };
+        let told = Told {
+            ctx: &ctx,
+            bucket: &asked.bucket,
+            key: &key,
+            content_type: &content_type,
+            operation: "PostObject",
+            stored: &stored,
+        };
+        self.call_back(&callback, &told, answer).await
     }
 
     /// Who signed the form, in any region of this cloud; nobody where it has no policy.
@@ -232,8 +248,7 @@ async fn before_the_file(
 
 /// The headers that a PUT of the same object would have had.
 ///
-/// Errors: `InvalidArgument` for a field that cannot be a header; `NotImplemented` for a callback;
-/// `MalformedXML` for tags.
+/// Errors: `InvalidArgument` for a field that cannot be a header; `MalformedXML` for tags.
 fn headers_of(fields: &Fields, file: &Field<'_>, dialect: Dialect) -> Result<HeaderMap, ApiError> {
     let mut headers = HeaderMap::new();
     let mut put = |name: &str, value: &str| {
@@ -254,9 +269,6 @@ fn headers_of(fields: &Fields, file: &Field<'_>, dialect: Dialect) -> Result<Hea
     }
     for (name, value) in fields.iter() {
         match name {
-            "callback" if dialect == Dialect::Oss => {
-                return Err(ApiError::new(&error::NOT_IMPLEMENTED).field("Header", name));
-            }
             "acl" => put(names(dialect).object_acl, value)?,
             "tagging" if dialect == Dialect::S3 => {
                 let tags = body::tagging(value.as_bytes())?;

@@ -8,6 +8,7 @@ use wire::object::checksum::{Algorithm, parse_content_md5};
 use wire::object::{Dialect, error};
 
 use super::route::Query;
+use super::website::{REDIRECT, check_redirect};
 use super::{acl, conditions, encryption, retention};
 use crate::digest::Checksum;
 use crate::model::{Attributes, Expected, PutOptions, StorageClass, Tags};
@@ -92,7 +93,7 @@ static S3: Names = Names {
     ],
     metadata_directive: "x-amz-metadata-directive",
     tagging_directive: "x-amz-tagging-directive",
-    refused: &["x-amz-website-redirect-location", "x-amz-write-offset-bytes"],
+    refused: &["x-amz-write-offset-bytes"],
     content_type: "binary/octet-stream",
     meta_bytes_max: 2 << 10,
 };
@@ -124,6 +125,8 @@ fn is_harmless(name: &str, dialect: Dialect) -> bool {
                 | "x-oss-credential"
                 | "x-oss-date"
                 | "x-oss-expires"
+                | "x-oss-async-process"
+                | "x-oss-process"
                 | "x-oss-request-payer"
                 | "x-oss-security-token"
                 | "x-oss-signature"
@@ -144,10 +147,9 @@ fn is_harmless(name: &str, dialect: Dialect) -> bool {
     }
 }
 
-/// The headers with those that stand in the query: the SDKs of S3 put `x-amz-` headers into a signed
-/// URL, so that whoever uses it need not send them. `None` where there are none. OSS knows no such
-/// thing: there a parameter like `x-oss-ac-source-ip` narrows the URL, and is refused rather than
-/// ignored.
+/// The headers with those that stand in the query: clients put `x-amz-` and `x-oss-` headers into a signed
+/// URL, so that whoever uses it need not send them. `None` where there are none. One that the signature does
+/// not cover is refused, and so is a parameter of OSS like `x-oss-ac-source-ip`, which narrows the URL.
 ///
 /// Errors: `NotImplemented`; `InvalidArgument` for a parameter that is no header or says something
 /// else than the header of that name.
@@ -166,9 +168,13 @@ pub(super) fn hoisted(
         if !name.starts_with(prefix) || is_harmless(&name, dialect) {
             continue;
         }
-        // Version 2 signs a parameter only where it is lower case.
-        let signed = name == sent || query.has("X-Amz-Signature");
-        if dialect == Dialect::Oss || !signed {
+        let signed = match dialect {
+            // Versions 2 and 4 sign every parameter, version 1 only those of its list.
+            Dialect::Oss => query.has("x-oss-signature-version") && !name.starts_with("x-oss-ac-"),
+            // Version 2 signs a parameter only where it is lower case.
+            Dialect::S3 => name == sent || query.has("X-Amz-Signature"),
+        };
+        if !signed {
             return Err(ApiError::new(&error::NOT_IMPLEMENTED).field("Header", sent));
         }
         let refused = |()| {
@@ -212,6 +218,11 @@ pub(super) fn attributes(head: &Head<'_>, dialect: Dialect) -> Result<Attributes
         if !value.is_empty() {
             attributes.headers.push((name.to_owned(), value));
         }
+    }
+    if let Some(value) = head.headers.get(REDIRECT).filter(|_| dialect == Dialect::S3) {
+        let value = text(REDIRECT, value)?;
+        check_redirect(value)?;
+        attributes.headers.push((REDIRECT.to_owned(), value.to_owned()));
     }
     let names = names(dialect);
     let mut bytes = 0;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base::ApiError;
 use engine::Cx;
 use engine::places::{self, Placement};
+use wire::object::checksum::Md5;
 
 use super::lifecycle::expiry;
 use super::object::check_write;
@@ -12,11 +13,11 @@ use super::version::supersede;
 use super::{Origin, Source, decide, find_bucket, home, retention};
 use crate::access::{Gives, payer, require_write, writer};
 use crate::acl::AccessList;
-use crate::blob::{Blobs, BodyKey, Written};
+use crate::blob::{Blobs, Body, BodyKey, Written};
 use crate::digest::Digests;
 use crate::meter::{PUTS, STORAGE, TIERS};
 use crate::model::{
-    Attributes, Bucket, Encryption, Etag, Expected, Facts, Lock, ObjectInfo, PutOptions,
+    Attributes, Bucket, Encryption, Etag, Expected, Facts, Kind, ObjectInfo, PutOptions,
     StorageClass, Stored, Tags, WriteConditions,
 };
 use crate::tables::bucket::Change;
@@ -73,8 +74,7 @@ pub(super) struct Commit {
     written: Written,
     placement: Placement,
     origin: Option<Origin>,
-    encryption: Encryption,
-    lock: Lock,
+    facts: Facts,
 }
 
 impl Commit {
@@ -98,9 +98,14 @@ impl Commit {
             written,
             placement,
             origin: None,
-            encryption,
-            lock: options.lock,
+            facts: Facts { encryption: Some(encryption), lock: options.lock, ..Facts::default() },
         }
+    }
+
+    /// An object of that kind.
+    pub(super) fn of_kind(mut self, kind: Kind) -> Self {
+        self.facts.kind = kind;
+        self
     }
 
     /// Of what was copied from there.
@@ -110,7 +115,7 @@ impl Commit {
 
     pub(super) fn run(&self, cx: &mut Cx<'_>) -> Result<Stored, ApiError> {
         let bucket = find_bucket(cx, &self.bucket)?;
-        let (tags, lock) = (!self.tags.is_empty(), self.lock);
+        let (tags, lock) = (!self.tags.is_empty(), self.facts.lock);
         let gives = Gives { list: self.list.clone(), tags, lock };
         let current = require_write(cx, &bucket, &self.key, &gives)?;
         // By the agreement of now: it may have been amended while the body came.
@@ -122,13 +127,19 @@ impl Commit {
             origin.decide(cx, &self.placement)?;
         }
         let digested = &self.written.digested;
-        let body = tables::extent::store(cx.tx(), &self.written.extents, digested.size)?;
+        let extents = &self.written.extents;
+        let body = if self.facts.kind == Kind::Appendable {
+            // In rows of its own, to which others are added.
+            Body::Blob(tables::extent::insert_rows(cx.tx(), extents, digested.size, 0)?)
+        } else {
+            tables::extent::store(cx.tx(), extents, digested.size)?
+        };
         self.written.settle(cx.tx())?;
         let (owner, AccessList { acl, grants }) = bucket.newborn(writer(cx), gives.list);
         let info = ObjectInfo {
             key: self.key.clone(),
             size: digested.size,
-            etag: Etag { md5: digested.md5, parts: 0 },
+            etag: Etag { md5: tag_of(&self.facts.kind, digested.md5), parts: 0 },
             crc64: digested.crc64,
             modified: cx.now,
             storage_class: self.storage_class.unwrap_or(bucket.storage_class),
@@ -137,18 +148,21 @@ impl Commit {
             acl,
             attributes: self.attributes.clone(),
             tags: self.tags.clone(),
-            facts: Facts {
-                encryption: Some(self.encryption.clone()),
-                lock: self.lock,
-                grants,
-                ..Facts::default()
-            },
+            facts: Facts { grants, ..self.facts.clone() },
             version: None,
         };
         let object = Object { info, body, ordinal: 0, version: 0 };
         let also = Change::default();
         replace(cx, (&bucket, &self.placement), current, &self.conditions, object, also)
     }
+}
+
+/// The entity tag of an object of that kind: a link changes with its target.
+fn tag_of(kind: &Kind, body: [u8; 16]) -> [u8; 16] {
+    let Kind::Symlink(target) = kind else { return body };
+    let mut digest = Md5::default();
+    digest.update(target.as_bytes());
+    digest.finish()
 }
 
 /// Makes `object` the current one of its key in place of `current`: conditions, rows, sums, usage, audit.

@@ -18,7 +18,7 @@ use crate::acl::{AccessList, Grant};
 use crate::digest::Algorithm;
 use crate::meter::PUTS;
 use crate::model::{
-    Acl, Attributes, Encryption, Expected, Lock, ObjectInfo, PutOptions, ReadConditions,
+    Acl, Attributes, Encryption, Expected, Kind, Lock, ObjectInfo, PutOptions, ReadConditions,
     StorageClass, Stored, Tags, VersionId, Wanted, WriteConditions,
 };
 use crate::{Oss, error, tables};
@@ -144,6 +144,11 @@ impl Oss {
         let opening = Opening::of(&info, &source.conditions);
         let body = ObjectStream::new(self.clone(), (body, opening), (0, info.size), pin, None);
         let options = put_options(options, &info);
+        // A link is copied as what it is; what was appended to is then an object like any other.
+        let kind = match &info.facts.kind {
+            Kind::Symlink(target) => Kind::Symlink(target.clone()),
+            Kind::Ordinary | Kind::Appendable => Kind::Ordinary,
+        };
         let wanted = options.encryption.as_ref();
         let encryption = resolve(wanted, &home.settings, &*self.0.cloud.rng);
         let customer = wanted.and_then(Wanted::customer);
@@ -152,6 +157,7 @@ impl Oss {
         let written =
             receive(&self.0.blobs, sealed, &options.expected, PUT_BYTES_MAX, body).await?;
         let commit = Commit::of_put(bucket, key, options, written, (placement, encryption))
+            .of_kind(kind)
             .copied_from(origin);
         let stored = self.0.cloud.write(session, move |cx| commit.run(cx)).await?;
         Ok((stored, info))

@@ -6,6 +6,8 @@
 
 mod accesses;
 mod acl;
+mod append;
+mod attributes;
 mod bucket;
 mod class;
 mod commit;
@@ -13,18 +15,22 @@ mod control;
 mod copy;
 mod document;
 mod encryption;
+mod inventory;
 mod lifecycle;
 mod list;
+mod logging;
 mod meta;
 mod multipart;
 mod object;
 mod policy;
 mod read;
+mod report;
 mod restore;
 pub(crate) mod retention;
 mod source;
 mod stream;
 mod style;
+mod symlink;
 mod version;
 mod versions_list;
 
@@ -34,11 +40,15 @@ use engine::places::{self, Placement};
 use terms::clauses::DataClass;
 
 pub(crate) use accesses::Accesses;
+pub use append::APPENDABLE_BYTES_MAX;
+pub(crate) use append::NEXT_POSITION;
+pub use attributes::part_of;
 pub(crate) use bucket::require_to_read;
 pub use bucket::{BucketPage, BucketView, CreateBucket, Created, ListBuckets};
 pub use copy::{CopyOptions, CopySource, Directive};
 pub use document::Document;
 pub(crate) use encryption::Keys;
+pub(crate) use inventory::NO_INVENTORY;
 pub use lifecycle::{LifecycleReport, Pace};
 pub use list::{ListPage, ListQuery, ListedObject, ListedUpload, UploadPage, UploadQuery};
 pub use multipart::{

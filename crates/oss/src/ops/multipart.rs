@@ -562,6 +562,7 @@ fn complete(
     let mut start = 0;
     for part in &chosen {
         tables::extent::move_rows(cx.tx(), part.blob, blob, start)?;
+        tables::attributes::insert(cx.tx(), blob, part.number, &part.checksums)?;
         start += part.size;
     }
     rest.iter().try_for_each(|part| free(cx, part))?;

@@ -12,6 +12,7 @@ use super::encryption::{check_customer, resolve};
 use super::lifecycle::tell;
 use super::read::Seen;
 use super::stream::{ObjectStream, Opening};
+use super::symlink::follow;
 use super::version::{remove, seek, stays};
 use super::{
     CopySource, Deleted, Origin, PAGE_MAX, PUT_BYTES_MAX, RequestCtx, Source, check_key, decide,
@@ -198,8 +199,9 @@ impl Oss {
         let meta = of_version(at.version, meta::GET_OBJECT, meta::GET_OBJECT_VERSION);
         let (name, key, version) = (bucket.to_owned(), at.key.to_owned(), at.version);
         let find = move |cx: &mut Cx<'_>| {
-            let (bucket, mut object) =
-                find_object(cx, &name, At { key: &key, version }, Need::Read, true)?;
+            let at = At { key: &key, version };
+            let (bucket, object) = find_object(cx, &name, at, Need::Read, true)?;
+            let mut object = follow(cx, &bucket, object)?;
             tell(cx, &bucket, &mut object.info, version.is_none())?;
             Ok((bucket, object))
         };

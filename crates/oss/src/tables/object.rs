@@ -69,14 +69,14 @@ pub(crate) fn put(tx: &mut Tx<'_>, bucket: i64, object: &Object) -> Result<(), A
     };
     tx.execute(
         "INSERT INTO oss_object (bucket, key, version, modified_at, size, md5, parts, crc64, storage_class, owner, site,
-                                 acl, attributes, tags, extents, blob, facts, ordinal, seal)
-         VALUES (?1, ?2, ?17, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?18, ?19)
+                                 acl, attributes, tags, extents, blob, facts, ordinal, seal, kind)
+         VALUES (?1, ?2, ?17, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?18, ?19, ?20)
          ON CONFLICT (bucket, key) DO UPDATE SET version = excluded.version, modified_at = excluded.modified_at, size = excluded.size,
              md5 = excluded.md5, parts = excluded.parts, crc64 = excluded.crc64,
              storage_class = excluded.storage_class, owner = excluded.owner, site = excluded.site,
              acl = excluded.acl, attributes = excluded.attributes, tags = excluded.tags,
              extents = excluded.extents, blob = excluded.blob, facts = excluded.facts,
-             ordinal = excluded.ordinal, seal = excluded.seal",
+             ordinal = excluded.ordinal, seal = excluded.seal, kind = excluded.kind",
         params![
             bucket,
             info.key.as_bytes(),
@@ -96,7 +96,8 @@ pub(crate) fn put(tx: &mut Tx<'_>, bucket: i64, object: &Object) -> Result<(), A
             &to_json(&info.facts)?,
             object.version,
             object.ordinal,
-            seal
+            seal,
+            info.facts.kind.number()
         ],
     )?;
     Ok(())
@@ -193,7 +194,7 @@ pub(crate) fn any(tx: &mut Tx<'_>, bucket: i64) -> Result<bool, ApiError> {
 }
 
 /// One line of a listing.
-pub(crate) const LISTED: &str = "key, modified_at, size, md5, parts, storage_class";
+pub(crate) const LISTED: &str = "key, modified_at, size, md5, parts, storage_class, kind";
 
 /// Shows the objects with keys from `from` (inclusive) to `until` (exclusive; `None` is without end),
 /// in order, until `each` breaks off or `limit` is reached. The columns are [`LISTED`].

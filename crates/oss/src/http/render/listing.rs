@@ -95,7 +95,7 @@ fn entry(xml: &mut Writer, style: Style, object: &ListedObject) {
     xml.text("Key", &style.key(&object.key)).text("LastModified", &moment(object.modified));
     xml.text("ETag", &etag(&object.etag, style.dialect));
     if style.is_oss() {
-        xml.text("Type", if object.etag.parts == 0 { "Normal" } else { "Multipart" });
+        xml.text("Type", object.object_type());
     }
     xml.value("Size", object.size)
         .text("StorageClass", class_name(object.storage_class, style.dialect));

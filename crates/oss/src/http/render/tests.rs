@@ -53,7 +53,14 @@ fn check(document: Vec<u8>, expect: Expect) {
 
 fn listed(key: &str, parts: u32) -> ListedObject {
     let storage_class = StorageClass::InfrequentAccess;
-    ListedObject { key: key.to_owned(), size: 5, etag: tag(parts), modified: now(), storage_class }
+    ListedObject {
+        key: key.to_owned(),
+        size: 5,
+        etag: tag(parts),
+        modified: now(),
+        storage_class,
+        kind: 0,
+    }
 }
 
 fn page() -> ListPage {
