@@ -69,7 +69,7 @@ pub struct Store {
 }
 
 /// Object storage.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Oss {
     /// Host names below which a bucket is a label, as `oss.example.id`. `localhost`, `oss.localhost`,
@@ -79,6 +79,23 @@ pub struct Oss {
     pub endpoint: Option<String>,
     /// Networks, as `10.20.0.0/16`, that callbacks of uploads may reach besides public addresses.
     pub callback_networks: Vec<String>,
+    /// How long a day of lifecycles and restores is, seconds. Other than 86,400 for tests only: things are then
+    /// deleted sooner than their owners said.
+    pub lifecycle_day_seconds: u32,
+    /// How long restoring an archived object takes, seconds.
+    pub restore_seconds: u32,
+}
+
+impl Default for Oss {
+    fn default() -> Self {
+        Self {
+            hosts: Vec::new(),
+            endpoint: None,
+            callback_networks: Vec::new(),
+            lifecycle_day_seconds: 86_400,
+            restore_seconds: 60,
+        }
+    }
 }
 
 /// The public log.

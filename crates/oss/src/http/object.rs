@@ -15,7 +15,7 @@ use super::conditions;
 use super::headers::{self, OBJECT_TAGS_MAX, names};
 use super::render::{self, Outcome, Style};
 use super::respond::{self, empty, xml};
-use super::{Answer, Storage, encryption, process, traffic, version};
+use super::{Answer, Storage, class, encryption, process, retention, traffic, version};
 use crate::model::{ObjectInfo, ReadConditions, Stored};
 use crate::ops::{CopyOptions, CopySource, DeleteKey, Directive, Fetched, GetOptions};
 
@@ -34,6 +34,7 @@ impl Storage {
         let stored = self.oss.put(&call.ctx, &call.bucket, &call.key, options, upload).await?;
         let mut response = empty(StatusCode::OK);
         put_stored(response.headers_mut(), call.dialect, &stored);
+        class::put_expiry(response.headers_mut(), call.dialect, stored.expires.as_ref());
         call.put_written(response.headers_mut(), stored.version);
         let Some((callback, _)) = callback else { return Ok(response) };
         let told = call.told("PutObject", &content_type, &stored);
@@ -64,6 +65,7 @@ impl Storage {
         let mut response = Response::new(respond::object_body(*stream).await?);
         let headers = response.headers_mut();
         respond::put_object(headers, call.dialect, &info);
+        class::put_life(headers, call.dialect, &info.facts, self.oss.cloud().clock.now());
         if range.is_none() {
             put_wanted_checksums(headers, call, &info);
         }
@@ -94,6 +96,7 @@ impl Storage {
         let mut response = empty(StatusCode::OK);
         let headers = response.headers_mut();
         respond::put_object(headers, call.dialect, &info);
+        class::put_life(headers, call.dialect, &info.facts, self.oss.cloud().clock.now());
         put_wanted_checksums(headers, call, &info);
         if let Some(part) = &part {
             part.check(&info)?;
@@ -112,6 +115,7 @@ impl Storage {
         let mut response = empty(StatusCode::OK);
         let headers = response.headers_mut();
         respond::put_state(headers, call.dialect, &info);
+        class::put_last_access(headers, call.dialect, &info.facts);
         headers.insert("x-oss-hash-crc64ecma", HeaderValue::from(info.crc64));
         if call.head.method == "HEAD" {
             respond::put_length(headers, info.size);
@@ -121,7 +125,9 @@ impl Storage {
 
     pub(super) async fn delete_object(&self, call: &Call<'_>) -> Answer {
         let matching = conditions::of_delete(&call.head, call.dialect)?;
-        let key = DeleteKey { key: call.key.clone(), version: call.version()?, matching };
+        let bypass_governance = retention::bypass(&call.head, call.dialect);
+        let (key, version) = (call.key.clone(), call.version()?);
+        let key = DeleteKey { key, version, matching, bypass_governance };
         let deleted = self.oss.delete(&call.ctx, &call.bucket, key).await?;
         let mut response = empty(StatusCode::NO_CONTENT);
         call.put_deleted(response.headers_mut(), &deleted);
@@ -131,6 +137,7 @@ impl Storage {
     pub(super) async fn delete_objects(&self, call: &Call<'_>, payload: Payload) -> Answer {
         let style = Style { dialect: call.dialect, encoded: call.url_encoded()? };
         let wanted = body::delete(&call.read(payload, DELETE_BYTES_MAX).await?)?;
+        let bypass_governance = retention::bypass(&call.head, call.dialect);
         let mut keys = Vec::with_capacity(wanted.objects.len());
         let mut outcomes = Vec::with_capacity(wanted.objects.len());
         for object in wanted.objects {
@@ -138,7 +145,8 @@ impl Storage {
             let body::DeleteObject { key, version_id, .. } = object;
             let read = read.and_then(|matching| {
                 let version = version::parse(version_id.as_deref(), "VersionId")?;
-                Ok(DeleteKey { key: key.clone(), version, matching })
+                let key = key.clone();
+                Ok(DeleteKey { key, version, matching, bypass_governance })
             });
             let refused = read.as_ref().err().cloned();
             keys.extend(read);
@@ -149,7 +157,7 @@ impl Storage {
         } else {
             match self.oss.delete_many(&call.ctx, &call.bucket, keys.clone()).await {
                 // Clients of S3 look for it at each key, also where all are refused.
-                Err(refused) if !call.is_oss() && refused.is(&error::ACCESS_DENIED) => {
+                Err(refused) if !call.is_oss() && is_denial(&refused) => {
                     keys.into_iter().map(|key| (key.key, Err(refused.clone()))).collect()
                 }
                 done => done?,
@@ -185,12 +193,14 @@ impl Storage {
         };
         let options = CopyOptions {
             attributes,
+            keeps_type: call.is_oss(),
             tags,
             storage_class: headers::storage_class(&call.head, dialect)?,
             acl: headers::object_acl(&call.head, dialect)?,
             conditions: conditions::of_write(&call.head, dialect)?,
             compute: headers::wanted_checksum(&call.head)?.into_iter().collect(),
             encryption: encryption::wanted(&call.head, dialect)?,
+            lock: retention::lock(&call.head, dialect)?,
         };
         if !call.is_oss() && is_idle(call, &source, &options) {
             return Err(error::INVALID_REQUEST.error(
@@ -248,6 +258,11 @@ impl Storage {
         self.oss.set_object_tags(&call.ctx, &call.bucket, call.at()?, Vec::new()).await?;
         Ok(empty(StatusCode::NO_CONTENT))
     }
+}
+
+/// What S3 tells as `AccessDenied`.
+fn is_denial(refused: &ApiError) -> bool {
+    refused.is(&error::ACCESS_DENIED) || refused.is(&error::FILE_IMMUTABLE)
 }
 
 pub(super) fn put_stored(headers: &mut HeaderMap, dialect: Dialect, stored: &Stored) {

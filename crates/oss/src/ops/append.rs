@@ -10,13 +10,15 @@ use engine::{Cx, Session};
 use std::sync::Arc;
 use wire::object::checksum::{Md5, crc64_combine};
 
-use super::commit::{Commit, receive};
+use super::class::tier_of;
+use super::commit::{Commit, level_bytes, receive};
 use super::encryption::resolve;
+use super::lifecycle::expiry;
 use super::object::{admission, check_write};
-use super::{RequestCtx, Source, check_key, decide, find_bucket, meta};
+use super::{RequestCtx, Source, check_key, decide, find_bucket, meta, retention};
 use crate::access::{Gives, require_write};
 use crate::blob::{Body, Written};
-use crate::meter::{PUTS, STORAGE};
+use crate::meter::PUTS;
 use crate::model::{Bucket, Encryption, Kind, PutOptions, Stored, Wanted};
 use crate::tables::bucket::{Change, bytes};
 use crate::tables::object::Object;
@@ -89,7 +91,8 @@ impl Oss {
     ) -> Result<Admitted, ApiError> {
         let (bucket, key, conditions) =
             (bucket.to_owned(), key.to_owned(), options.conditions.clone());
-        let gives = Gives { acl: options.acl.is_some(), tags: !options.tags.is_empty() };
+        let (tags, lock) = (!options.tags.is_empty(), options.lock);
+        let gives = Gives { acl: options.acl.is_some(), tags, lock };
         let admit = move |cx: &mut Cx<'_>| {
             let bucket = find_bucket(cx, &bucket)?;
             let current = require_write(cx, &bucket, &key, gives)?;
@@ -157,6 +160,8 @@ impl Append {
         if object.info.facts.encryption.as_ref() != Some(&self.encryption) {
             return Err(aborted());
         }
+        // What is kept as it is does not grow either.
+        retention::check(cx, &bucket, &object.info, false)?;
         let digested = &self.written.digested;
         tables::append::extend_body(cx.tx(), blob, self.position, &self.written.extents)?;
         self.written.settle(cx.tx())?;
@@ -167,17 +172,26 @@ impl Append {
         info.modified = cx.now;
         // They were of what was there before.
         info.attributes.checksums.clear();
+        let mut change = Change { bytes: bytes(digested.size, 0), ..Change::default() };
+        change.tier(&info.facts, -1);
+        info.facts.tier = tier_of(info);
+        change.tier(&info.facts, 1);
         tables::append::restate(cx.tx(), bucket.id, &object)?;
-        let change = Change { bytes: bytes(digested.size, 0), ..Change::default() };
         tables::bucket::change(cx.tx(), bucket.id, change)?;
-        Ok(self.told(cx, &bucket, object, change))
+        self.told(cx, &bucket, object, change)
     }
 
     /// Usage, audit, and the answer.
-    fn told(&self, cx: &mut Cx<'_>, bucket: &Bucket, object: Object, change: Change) -> Stored {
+    fn told(
+        &self,
+        cx: &mut Cx<'_>,
+        bucket: &Bucket,
+        object: Object,
+        change: Change,
+    ) -> Result<Stored, ApiError> {
         let (arn, info) = (bucket.arn(), object.info);
         cx.count(bucket.owner, &arn, PUTS, 1);
-        cx.level(bucket.owner, &arn, STORAGE, change.bytes);
+        level_bytes(cx, bucket, &change);
         cx.audit_account(bucket.owner);
         cx.audit_resource(bucket.object_arn(&self.key));
         cx.audit_detail("position", self.position.to_string());
@@ -185,7 +199,8 @@ impl Append {
         cx.audit_detail("crc64", info.crc64.to_string());
         cx.audit_detail("site", info.site.clone());
         places::state(cx, &self.placement, "objects", 0);
-        Stored {
+        let expires = expiry(cx, bucket, &info)?;
+        Ok(Stored {
             etag: info.etag,
             crc64: info.crc64,
             size: info.size,
@@ -193,7 +208,8 @@ impl Append {
             checksums: Vec::new(),
             version: bucket.version_id(object.version),
             encryption: info.facts.encryption,
-        }
+            expires,
+        })
     }
 }
 

@@ -9,22 +9,22 @@ use engine::places::{self, Placement};
 use engine::{Cx, Session};
 use wire::object::checksum::{Md5, crc64_combine};
 
-use super::commit::{receive, replace};
+use super::commit::{level_bytes, receive, replace};
 use super::encryption::resolve;
 use super::object::admission;
 use super::read::Seen;
 use super::stream::{ObjectStream, Opening};
 use super::{
     CopySource, OBJECT_BYTES_MAX, Origin, PAGE_MAX, PART_NUMBER_MAX, PUT_BYTES_MAX, RequestCtx,
-    Source, check_key, decide, find_bucket, home, meta,
+    Source, check_key, decide, find_bucket, home, meta, retention,
 };
 use crate::access::{Ask, Gives, Need, require, require_write};
 use crate::blob::{Body, BodyKey, Written};
 use crate::digest::{Algorithm, Checksum, Coverage};
-use crate::meter::{LISTS, PUTS, STORAGE};
+use crate::meter::{LISTS, PUTS};
 use crate::model::{
-    Acl, Attributes, Bucket, CustomerKey, Encryption, Etag, Expected, Facts, ObjectInfo, RangeSpec,
-    StorageClass, Stored, Tags, Wanted, WriteConditions,
+    Acl, Attributes, Bucket, CustomerKey, Encryption, Etag, Expected, Facts, Lock, ObjectInfo,
+    RangeSpec, StorageClass, Stored, Tags, Wanted, WriteConditions,
 };
 use crate::tables::bucket::{Change, bytes};
 use crate::tables::object::Object;
@@ -46,6 +46,8 @@ pub struct InitiateOptions {
     pub checksum: Option<(Algorithm, Coverage)>,
     /// What it is to be sealed as; the bucket's default where not told.
     pub encryption: Option<Wanted>,
+    /// What is to keep it; its retention is the bucket's default where not told.
+    pub lock: Lock,
 }
 
 /// What is known of a part before it comes.
@@ -209,8 +211,10 @@ impl Oss {
         let (name, key) = (bucket.to_owned(), key.to_owned());
         let begin = move |cx: &mut Cx<'_>| {
             let bucket = find_bucket(cx, &name)?;
-            let gives = Gives { acl: options.acl.is_some(), tags: !options.tags.is_empty() };
+            let (tags, lock) = (!options.tags.is_empty(), options.lock);
+            let gives = Gives { acl: options.acl.is_some(), tags, lock };
             require_write(cx, &bucket, &key, gives)?;
+            retention::check_wanted(&bucket, lock, cx.now)?;
             let upload = new_upload(cx, &bucket, &key, &options)?;
             tables::upload::insert(cx.tx(), bucket.id, &upload)?;
             note(cx, &bucket, &upload, Change { uploads: 1, ..Change::default() })?;
@@ -426,7 +430,7 @@ fn new_upload(
         acl: options.acl,
         attributes: options.attributes.clone(),
         tags: options.tags.clone(),
-        facts: Facts { encryption: Some(encryption), ..Facts::default() },
+        facts: Facts { encryption: Some(encryption), lock: options.lock, ..Facts::default() },
         checksum: options.checksum,
     })
 }
@@ -436,7 +440,7 @@ fn note(cx: &mut Cx<'_>, bucket: &Bucket, upload: &Upload, change: Change) -> Re
     tables::bucket::change(cx.tx(), bucket.id, change)?;
     let arn = bucket.arn();
     cx.count(bucket.owner, &arn, PUTS, 1);
-    cx.level(bucket.owner, &arn, STORAGE, change.bytes);
+    level_bytes(cx, bucket, &change);
     cx.audit_account(bucket.owner);
     cx.audit_resource(bucket.object_arn(&upload.key));
     cx.audit_detail("upload", upload.id.as_str());
@@ -489,7 +493,7 @@ fn commit_part(
 }
 
 /// Ends an upload without an object.
-fn abort(cx: &mut Cx<'_>, bucket: &Bucket, upload: &Upload) -> Result<(), ApiError> {
+pub(super) fn abort(cx: &mut Cx<'_>, bucket: &Bucket, upload: &Upload) -> Result<(), ApiError> {
     let parts = tables::upload::parts(cx.tx(), &upload.id, 0, PART_NUMBER_MAX as usize)?;
     let total: u64 = parts.iter().map(|part| part.size).sum();
     parts.iter().try_for_each(|part| free(cx, part))?;
@@ -585,6 +589,7 @@ fn completed(target: &Target, parts: &CompleteParts, current: Option<Object>) ->
         checksums: info.attributes.checksums,
         version: info.version,
         encryption: info.facts.encryption,
+        expires: None,
     })
 }
 

@@ -30,7 +30,8 @@ impl Oss {
         check_key(key)?;
         check_key(target)?;
         let session = ctx.session(meta::PUT_OBJECT);
-        let gives = Gives { acl: options.acl.is_some(), tags: !options.tags.is_empty() };
+        let (tags, lock) = (!options.tags.is_empty(), options.lock);
+        let gives = Gives { acl: options.acl.is_some(), tags, lock };
         let (placement, home) =
             self.admit(&session, bucket, key, gives, &options.conditions).await?;
         let encryption = resolve(None, &home.settings, &*self.0.cloud.rng);
@@ -91,6 +92,9 @@ pub(super) fn follow(
     info.etag = target.etag;
     info.crc64 = target.crc64;
     info.modified = info.modified.max(target.modified);
+    // Whether its bytes can be read now.
+    info.storage_class = target.storage_class;
+    info.facts.restored = target.facts.restored;
     info.attributes.checksums = target.attributes.checksums;
     info.facts.encryption = target.facts.encryption;
     link.body = body;

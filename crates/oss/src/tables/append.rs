@@ -53,11 +53,11 @@ fn plain(extents: &[Extent]) -> u64 {
     extents.iter().map(|extent| u64::from(extent.plain_len())).sum()
 }
 
-/// States what an object is now that bytes were appended to it: size, digests, time. Its body keeps its place.
+/// States what an object is now that bytes were appended to it: size, digests, time, and how it is metered. Its body keeps its place.
 pub(crate) fn restate(tx: &mut Tx<'_>, bucket: i64, object: &Object) -> Result<(), ApiError> {
     let info = &object.info;
     tx.execute(
-        "UPDATE oss_object SET size = ?3, md5 = ?4, crc64 = ?5, modified_at = ?6, attributes = ?7
+        "UPDATE oss_object SET size = ?3, md5 = ?4, crc64 = ?5, modified_at = ?6, attributes = ?7, facts = ?8
          WHERE bucket = ?1 AND key = ?2",
         params![
             bucket,
@@ -66,7 +66,8 @@ pub(crate) fn restate(tx: &mut Tx<'_>, bucket: i64, object: &Object) -> Result<(
             &info.etag.md5,
             info.crc64.cast_signed(),
             info.modified,
-            &to_json(&info.attributes)?
+            &to_json(&info.attributes)?,
+            &to_json(&info.facts)?
         ],
     )?;
     Ok(())

@@ -574,6 +574,7 @@ fn what_writes_answer() {
             parts: 2,
         }],
         encryption: None,
+        expires: None,
         version: None,
     };
     check(
