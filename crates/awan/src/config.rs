@@ -77,13 +77,17 @@ pub struct Oss {
     pub hosts: Vec<String>,
     /// What bucket listings tell clients as the endpoint [default: http:// and the bound address].
     pub endpoint: Option<String>,
-    /// Networks, as `10.20.0.0/16`, that callbacks of uploads may reach besides public addresses.
-    pub callback_networks: Vec<String>,
+    /// Access records of buckets are delivered when the oldest has waited so many seconds.
+    pub log_seconds: u64,
+    /// How many seconds a day is to inventories of buckets, which are written daily or weekly. For tests.
+    pub inventory_day_seconds: u64,
     /// How long a day of lifecycles and restores is, seconds. Other than 86,400 for tests only: things are then
     /// deleted sooner than their owners said.
     pub lifecycle_day_seconds: u32,
     /// How long restoring an archived object takes, seconds.
     pub restore_seconds: u32,
+    /// Networks, as `10.20.0.0/16`, that callbacks of uploads may reach besides public addresses.
+    pub callback_networks: Vec<String>,
 }
 
 impl Default for Oss {
@@ -91,9 +95,11 @@ impl Default for Oss {
         Self {
             hosts: Vec::new(),
             endpoint: None,
-            callback_networks: Vec::new(),
             lifecycle_day_seconds: 86_400,
             restore_seconds: 60,
+            callback_networks: Vec::new(),
+            log_seconds: 3600,
+            inventory_day_seconds: 86_400,
         }
     }
 }
@@ -215,6 +221,10 @@ impl Config {
         );
         self.check_data_centres()?;
         self.provider.check()?;
+        ensure!(
+            self.oss.log_seconds > 0 && self.oss.inventory_day_seconds > 0,
+            "oss.log_seconds and oss.inventory_day_seconds must be more than 0"
+        );
         let highest = u16::MAX - roles::HIGHEST_DOOR;
         ensure!(
             self.port_base <= highest,

@@ -87,11 +87,16 @@ fn start_log(json: bool) {
 
 async fn open_storage(config: &Config, joined: &Joined) -> anyhow::Result<oss::Oss> {
     let cloud = Arc::clone(&joined.cloud);
+    let limits = oss::Limits {
+        log_interval: Duration::from_secs(config.oss.log_seconds),
+        inventory_day: Duration::from_secs(config.oss.inventory_day_seconds),
+        ..oss::Limits::default()
+    };
     let pace = oss::Pace {
         day_seconds: config.oss.lifecycle_day_seconds.max(1).into(),
         restore_seconds: config.oss.restore_seconds.into(),
     };
-    let open = move || oss::Oss::open_at(cloud, oss::Limits::default(), pace);
+    let open = move || oss::Oss::open_at(cloud, limits, pace);
     let open = tokio::task::spawn_blocking(open).await?;
     open.context("open the object storage")
 }

@@ -12,11 +12,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use base::{ApiError, Time};
+use base::{AccountId, ApiError, Time};
 use engine::ports::Decision;
 use engine::{CallerKind, Cx, Kind, RequestInfo};
 use policy::bucket::{BucketPolicy, Home, Says};
-use policy::{Facts, Malformed};
+use policy::{Asker, Facts, Malformed, Party};
 
 use crate::model::{Acl, Bucket, Lock};
 use crate::tables;
@@ -159,7 +159,9 @@ pub fn require(cx: &mut Cx<'_>, bucket: &Bucket, ask: Ask<'_>) -> Result<(), Api
     if !allowed {
         return Err(cx.denial(ask.action, &resource, decision));
     }
-    let guest = !cx.caller.is_anonymous() && cx.caller.account != bucket.owner;
+    // What the cloud itself does, it does for the bucket's owner.
+    let nobody = cx.caller.is_anonymous() || cx.caller.kind == CallerKind::System;
+    let guest = !nobody && cx.caller.account != bucket.owner;
     if guest && !ask.reads {
         cx.require_agreement(cx.caller.account)?;
     }
@@ -208,6 +210,34 @@ fn with_bucket_policy(
         Says::Allows if caller.session_policy.is_none() => Ok(Decision::Allow),
         Says::Allows | Says::AllowsAccount => Ok(own),
     }
+}
+
+/// Whether the bucket's policy lets a service of the cloud put an object for another bucket: its owner and
+/// its name.
+///
+/// # Errors
+/// Where the stored policy does not read.
+pub(crate) fn service_may_put(
+    bucket: &Bucket,
+    service: &str,
+    (account, source): (AccountId, &str),
+    key: &str,
+    now: Time,
+) -> Result<bool, ApiError> {
+    let Some(text) = &bucket.settings.policy else { return Ok(false) };
+    let policy = compile(bucket, text)
+        .map_err(|reason| ApiError::internal(format!("a stored bucket policy: {reason}")))?;
+    let values = |key: &str| match key {
+        "acs:CurrentTime" => vec![Cow::Owned(now.iso())],
+        "acs:SecureTransport" => vec![Cow::Borrowed("true")],
+        "acs:SourceAccount" => vec![Cow::Owned(account.to_string())],
+        "acs:SourceArn" => vec![Cow::Owned(format!("arn:aws:s3:::{source}"))],
+        _ => Vec::new(),
+    };
+    let resource = bucket.object_arn(key);
+    let asker = Asker { account: AccountId::new(0), party: Party::Service(service) };
+    let facts = Facts { action: "oss:PutObject", resource: &resource, asker, values: &values };
+    Ok(policy.says(&facts) == Says::Allows)
 }
 
 /// A policy as the one of this bucket.

@@ -7,6 +7,7 @@
 //! | `model` | the words: what goes in and comes out of an operation | know SQL or bytes |
 //! | [`digest`] | the checksums of a body | decide which are wanted |
 //! | [`access`] | who may: policies, then ACLs, then the owner's agreement | parse policies |
+//! | `access_log` | what a request to a logged bucket is recorded as | deliver records |
 //! | `config` | what configurations of a bucket say that are acted upon, and their XML | store them |
 //! | `blob` | bytes: append-only segments, group sync, verified reads, giving space back | know buckets or keys |
 //! | `tables` | rows: every statement of this crate | decide |
@@ -41,6 +42,7 @@
 //! - `oss_bucket_stat` and the usage level change in the commit that changes the rows they sum.
 
 pub mod access;
+pub(crate) mod access_log;
 pub(crate) mod blob;
 pub(crate) mod config;
 pub mod digest;
@@ -80,6 +82,7 @@ pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
         include_str!("../schema/0007.sql"),
         include_str!("../schema/0010.sql"),
         include_str!("../schema/0011.sql"),
+        include_str!("../schema/0012.sql"),
     ],
 };
 
@@ -111,6 +114,7 @@ pub(crate) struct Inner {
     pub(crate) cloud: Arc<Cloud>,
     pub(crate) blobs: Arc<blob::Blobs>,
     pub(crate) reads: Arc<meter::ReadMeter>,
+    pub(crate) access_log: access_log::AccessLog,
     pub(crate) keys: ops::Keys,
     pub(crate) accesses: ops::Accesses,
     pub(crate) pace: Pace,
@@ -148,8 +152,17 @@ impl Oss {
         let blobs = blob::Blobs::open(db, doors, &cloud.data_dir.join("oss"), home, limits)?;
         let reads = Arc::new(meter::ReadMeter::default());
         let (keys, scrubbed) = (ops::Keys::default(), tokio::sync::Mutex::default());
-        let accesses = ops::Accesses::default();
-        Ok(Self(Arc::new(Inner { cloud, blobs, reads, keys, accesses, pace, scrubbed })))
+        let (access_log, accesses) = (access_log::AccessLog::default(), ops::Accesses::default());
+        Ok(Self(Arc::new(Inner {
+            cloud,
+            blobs,
+            reads,
+            access_log,
+            keys,
+            accesses,
+            pace,
+            scrubbed,
+        })))
     }
 
     /// What the whole program shares.
@@ -166,6 +179,7 @@ impl Oss {
             // Nothing is lost where it ends in between: the next one begins anew.
             () = self.scrub_daily() => {}
             () = self.live() => {}
+            () = self.keep_records() => {}
         }
     }
 
@@ -180,6 +194,7 @@ impl Oss {
             };
             self.flush_reads().await;
             self.flush_accesses().await;
+            self.flush_access_log().await;
             if ended {
                 return; // what is left to give back, the next start gives back
             }
@@ -216,6 +231,22 @@ impl Oss {
     /// Where the database or a disk refuses.
     pub async fn repair(&self) -> Result<usize, ApiError> {
         self.0.blobs.repair().await
+    }
+
+    /// Delivers access records and writes reports when they are due, looking every second.
+    async fn keep_records(&self) {
+        loop {
+            if let Err(error) = self.find_logged().await {
+                tracing::error!(?error, "find out which buckets are logged");
+            }
+            if let Err(error) = self.deliver_access_logs().await {
+                tracing::error!(?error, "deliver access records");
+            }
+            if let Err(error) = self.write_due_inventories().await {
+                tracing::error!(?error, "write inventories");
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
     }
 
     /// Scrubs for ever, unless the limits say that nobody does.

@@ -1,5 +1,7 @@
 //! What S3 calls the permissions and condition keys of object storage.
 
+use crate::document::RawConditions;
+use crate::json::{Object, One};
 use crate::matcher::glob;
 
 /// S3's permissions and those that each stands for. S3 has fewer: who may set a configuration may also
@@ -27,6 +29,7 @@ static ACTIONS: &[(&str, &[&str])] = &[
     ("s3:GetBucketVersioning", &["oss:GetBucketVersioning"]),
     ("s3:GetBucketWebsite", &["oss:GetBucketWebsite"]),
     ("s3:GetEncryptionConfiguration", &["oss:GetBucketEncryption"]),
+    ("s3:GetInventoryConfiguration", &["oss:GetBucketInventory", "oss:ListBucketInventory"]),
     ("s3:GetLifecycleConfiguration", &["oss:GetBucketLifecycle"]),
     ("s3:GetObject", &["oss:GetObject"]),
     ("s3:GetObjectAcl", &["oss:GetObjectAcl"]),
@@ -55,6 +58,7 @@ static ACTIONS: &[(&str, &[&str])] = &[
     ("s3:PutBucketVersioning", &["oss:PutBucketVersioning"]),
     ("s3:PutBucketWebsite", &["oss:PutBucketWebsite"]),
     ("s3:PutEncryptionConfiguration", &["oss:PutBucketEncryption", "oss:DeleteBucketEncryption"]),
+    ("s3:PutInventoryConfiguration", &["oss:PutBucketInventory", "oss:DeleteBucketInventory"]),
     ("s3:PutLifecycleConfiguration", &["oss:PutBucketLifecycle", "oss:DeleteBucketLifecycle"]),
     ("s3:PutObject", &["oss:PutObject"]),
     ("s3:PutObjectAcl", &["oss:PutObjectAcl"]),
@@ -78,6 +82,9 @@ pub(crate) fn expand(pattern: &str) -> Vec<String> {
 static KEYS: &[(&str, &str)] = &[
     ("acs:CurrentTime", "aws:CurrentTime"),
     ("acs:SecureTransport", "aws:SecureTransport"),
+    // What a service acts for: the account, and the resource by the name that S3 gives it.
+    ("acs:SourceAccount", "aws:SourceAccount"),
+    ("acs:SourceArn", "aws:SourceArn"),
     ("acs:SourceIp", "aws:SourceIp"),
     ("acs:UserAgent", "aws:UserAgent"),
     ("oss:Delimiter", "s3:delimiter"),
@@ -91,4 +98,25 @@ pub(crate) fn key(name: &str) -> Option<&'static str> {
         .iter()
         .find(|(oss, s3)| oss.eq_ignore_ascii_case(name) || s3.eq_ignore_ascii_case(name));
     found.map(|(oss, _)| *oss)
+}
+
+/// S3's operators for names of resources, which are the language's for text: theirs compare part by part, and
+/// no part of a bucket's name has a colon.
+static OPERATORS: &[(&str, &str)] = &[
+    ("ArnEquals", "StringLike"),
+    ("ArnLike", "StringLike"),
+    ("ArnNotEquals", "StringNotLike"),
+    ("ArnNotLike", "StringNotLike"),
+];
+
+/// Conditions with the language's own operators in the place of those that only S3 has.
+pub(crate) fn operators(given: RawConditions, is_s3: bool) -> RawConditions {
+    let One(Object(mut operators)) = given;
+    for (operator, _) in operators.iter_mut().filter(|_| is_s3) {
+        let found = OPERATORS.iter().find(|(name, _)| operator == name);
+        if let Some((_, ours)) = found {
+            *operator = (*ours).to_owned();
+        }
+    }
+    One(Object(operators))
 }

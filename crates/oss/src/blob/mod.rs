@@ -29,6 +29,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use base::{ApiError, Clock, Rng};
 use store::Db;
@@ -65,6 +66,10 @@ pub struct Limits {
     pub files_max: usize,
     /// The scrub reads so many bytes a second; 0: there is none but when it is asked for.
     pub scrub_bytes_per_second: u64,
+    /// Access records are delivered when the oldest has waited so long.
+    pub log_interval: Duration,
+    /// What a day is to inventories; shorter than one in tests.
+    pub inventory_day: Duration,
 }
 
 impl Default for Limits {
@@ -75,6 +80,8 @@ impl Default for Limits {
             buffered_bytes_max: 32 << 20,
             files_max: 512,
             scrub_bytes_per_second: 20 << 20,
+            log_interval: Duration::from_secs(3600),
+            inventory_day: Duration::from_secs(86_400),
         }
     }
 }

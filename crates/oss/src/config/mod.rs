@@ -4,10 +4,13 @@
 //! Not here: who may set one (`ops::document`), and requests and answers (`http`).
 
 pub(crate) mod cors;
+pub(crate) mod inventory;
 pub(crate) mod lifecycle;
+pub(crate) mod logging;
 pub(crate) mod referer;
 pub(crate) mod retention;
 pub(crate) mod switches;
+pub(crate) mod website;
 
 use base::{ApiError, Time};
 use serde::Serialize;
@@ -38,7 +41,10 @@ pub(crate) const fn is_served(document: Document) -> bool {
     matches!(
         document,
         Document::Cors
+            | Document::LogFields
+            | Document::Logging
             | Document::Referer
+            | Document::Website
             | Document::Lifecycle
             | Document::AccessMonitor
             | Document::ArchiveDirectRead
@@ -58,7 +64,9 @@ pub(crate) fn accept(
 ) -> Result<String, ApiError> {
     match document {
         Document::Cors => keep::<cors::Cors>(body, dialect),
+        Document::LogFields => keep::<logging::Fields>(body, dialect),
         Document::Referer => keep::<referer::Referer>(body, dialect),
+        Document::Website => keep::<website::Website>(body, dialect),
         Document::Lifecycle => keep::<lifecycle::Lifecycle>(body, dialect),
         Document::AccessMonitor => keep::<switches::AccessMonitor>(body, dialect),
         Document::ArchiveDirectRead => keep::<switches::ArchiveDirectRead>(body, dialect),
@@ -75,7 +83,10 @@ pub(crate) fn accept(
 pub(crate) fn tell(document: Document, kept: &str, dialect: Dialect) -> Result<Vec<u8>, ApiError> {
     match document {
         Document::Cors => Ok(restore::<cors::Cors>(kept)?.render(dialect)),
+        Document::LogFields => Ok(restore::<logging::Fields>(kept)?.render(dialect)),
+        Document::Logging => Ok(restore::<logging::Status>(kept)?.render(dialect)),
         Document::Referer => Ok(restore::<referer::Referer>(kept)?.render(dialect)),
+        Document::Website => Ok(restore::<website::Website>(kept)?.render(dialect)),
         Document::Lifecycle => Ok(restore::<lifecycle::Lifecycle>(kept)?.render(dialect)),
         Document::AccessMonitor => Ok(restore::<switches::AccessMonitor>(kept)?.render(dialect)),
         Document::ArchiveDirectRead => {
@@ -128,12 +139,12 @@ fn keep<T: Config>(body: &[u8], dialect: Dialect) -> Result<String, ApiError> {
 /// A configuration from the form that is kept.
 ///
 /// Errors: where it is damaged.
-pub(crate) fn restore<T: Config>(kept: &str) -> Result<T, ApiError> {
+pub(crate) fn restore<T: DeserializeOwned>(kept: &str) -> Result<T, ApiError> {
     serde_json::from_str(kept).map_err(ApiError::internal)
 }
 
 /// A document with its root open.
-fn root(name: &'static str, dialect: Dialect) -> Writer {
+pub(crate) fn root(name: &'static str, dialect: Dialect) -> Writer {
     let mut xml = Writer::new();
     match dialect {
         Dialect::Oss => xml.open(name),

@@ -92,6 +92,18 @@ impl Storage {
         Ok(empty(StatusCode::OK))
     }
 
+    /// Nobody is notified of anything here: only that is taken.
+    pub(super) async fn put_notification(&self, call: &Call<'_>, payload: Payload) -> Answer {
+        let body = call.read(payload, SMALL_BYTES_MAX).await?;
+        let wanted = wire::object::xml::read(&body, "NotificationConfiguration", SMALL_BYTES_MAX)?;
+        if !wanted.children.is_empty() {
+            return Err(ApiError::new(&error::NOT_IMPLEMENTED).field("Header", "notification"));
+        }
+        let document = Document::Notification;
+        self.oss.set_bucket_config(&call.ctx, &call.bucket, document, None).await?;
+        Ok(empty(StatusCode::OK))
+    }
+
     /// Deleting what is not there is a success.
     pub(super) async fn delete_configuration(
         &self,
@@ -138,8 +150,9 @@ const fn missing(name: &'static str) -> Code {
 static NO_LIFECYCLE: Code = missing("NoSuchLifecycle");
 static NO_OSS_REPLICATION: Code = missing("NoSuchReplicationConfiguration");
 static NO_S3_REPLICATION: Code = missing("ReplicationConfigurationNotFoundError");
-static NO_INVENTORY: Code = missing("NoSuchInventory");
 static NO_CONFIGURATION: Code = missing("NoSuchConfiguration");
+static NO_LOG_FIELDS: Code = missing("NoSuchUserDefinedLogFieldsConfig");
+static NO_META_QUERY: Code = missing("MetaQueryNotExist");
 static NO_OWNERSHIP: Code = missing("OwnershipControlsNotFoundError");
 static NO_ACCESS_BLOCK: Code = missing("NoSuchPublicAccessBlockConfiguration");
 
@@ -161,6 +174,22 @@ const fn default(
     children: &'static [(&'static str, &'static str)],
 ) -> Option<Unset> {
     Some(Unset::Default(root, children))
+}
+
+/// Lists of what S3 has more than one of, and nobody has any of here.
+pub(super) static NO_ANALYTICS: Configuration =
+    kind("analytics", None, None, none_of("ListBucketAnalyticsConfigurationResult"));
+pub(super) static NO_METRICS: Configuration =
+    kind("metrics", None, None, none_of("ListMetricsConfigurationsResult"));
+pub(super) static NO_TIERING: Configuration = kind(
+    "intelligent-tiering",
+    None,
+    None,
+    none_of("ListBucketIntelligentTieringConfigurationsOutput"),
+);
+
+const fn none_of(root: &'static str) -> Option<Unset> {
+    default(root, &[("IsTruncated", "false")])
 }
 
 static ALL: &[Configuration] = &[
@@ -190,7 +219,13 @@ static ALL: &[Configuration] = &[
         None,
     ),
     kind("cors", Some(Document::Cors), error(&error::NO_SUCH_CORS), error(&error::NO_SUCH_CORS)),
-    kind("inventory", None, error(&NO_INVENTORY), error(&NO_CONFIGURATION)),
+    kind("analytics", None, None, error(&NO_CONFIGURATION)),
+    kind("intelligent-tiering", None, None, error(&NO_CONFIGURATION)),
+    kind("metaQuery", None, error(&NO_META_QUERY), None),
+    kind("metrics", None, None, error(&NO_CONFIGURATION)),
+    kind("replicationLocation", None, default("ReplicationLocation", &[]), None),
+    kind("replicationProgress", None, error(&NO_OSS_REPLICATION), None),
+    kind("userDefinedLogFieldsConfig", Some(Document::LogFields), error(&NO_LOG_FIELDS), None),
     kind(
         "lifecycle",
         Some(Document::Lifecycle),
@@ -203,7 +238,12 @@ static ALL: &[Configuration] = &[
         default("BucketLoggingStatus", &[]),
         default("BucketLoggingStatus", &[]),
     ),
-    kind("notification", None, None, default("NotificationConfiguration", &[])),
+    kind(
+        "notification",
+        Some(Document::Notification),
+        None,
+        default("NotificationConfiguration", &[]),
+    ),
     kind("ownershipControls", None, None, error(&NO_OWNERSHIP)),
     kind("publicAccessBlock", None, NOT_BLOCKED, error(&NO_ACCESS_BLOCK)),
     kind(

@@ -8,6 +8,7 @@ use wire::object::checksum::{Algorithm, parse_content_md5};
 use wire::object::{Dialect, error};
 
 use super::route::Query;
+use super::website::{REDIRECT, check_redirect};
 use super::{conditions, encryption, retention};
 use crate::digest::Checksum;
 use crate::model::{Acl, Attributes, Expected, PutOptions, StorageClass, Tags};
@@ -98,7 +99,6 @@ static S3: Names = Names {
         "x-amz-grant-read-acp",
         "x-amz-grant-write",
         "x-amz-grant-write-acp",
-        "x-amz-website-redirect-location",
         "x-amz-write-offset-bytes",
     ],
     content_type: "binary/octet-stream",
@@ -225,6 +225,11 @@ pub(super) fn attributes(head: &Head<'_>, dialect: Dialect) -> Result<Attributes
         if !value.is_empty() {
             attributes.headers.push((name.to_owned(), value));
         }
+    }
+    if let Some(value) = head.headers.get(REDIRECT).filter(|_| dialect == Dialect::S3) {
+        let value = text(REDIRECT, value)?;
+        check_redirect(value)?;
+        attributes.headers.push((REDIRECT.to_owned(), value.to_owned()));
     }
     let names = names(dialect);
     let mut bytes = 0;

@@ -4,6 +4,7 @@
 //!
 //! | file | owns |
 //! |---|---|
+//! | `access.rs` | the records of access logging |
 //! | `call.rs` | one request as the operations see it; where it points (path, host, CNAME) |
 //! | `route.rs` | method and sub-resource to operation |
 //! | `auth.rs` | who asks |
@@ -14,18 +15,21 @@
 //! | `cors.rs` | requests from pages of other origins |
 //! | `encryption.rs` | headers and documents of encryption at rest |
 //! | `form.rs` | uploads by HTML form |
+//! | `inventory.rs` | inventories |
 //! | `referer.rs` | from which pages objects may be fetched |
+//! | `retention.rs` | headers and requests of object lock and WORM |
 //! | `append.rs` `symlink.rs` `attributes.rs` `process.rs` | what is done with objects of other kinds, parts and images |
 //! | `callback.rs` | what clients ask to be posted to their servers |
 //! | `traffic.rs` | how fast a body may pass |
-//! | `retention.rs` | headers and requests of object lock and WORM |
 //! | `body.rs` | bodies on their way in |
 //! | `headers.rs` `conditions.rs` | request headers in the engine's words, and what both dialects call them |
 //! | `render.rs` | XML |
 //! | `respond.rs` | status and headers of answers |
+//! | `website.rs` | buckets as websites |
 //!
 //! Not here: what an operation does, who may, and any SQL but that of host names.
 
+mod access;
 mod append;
 mod attributes;
 mod auth;
@@ -41,6 +45,7 @@ mod cors;
 mod encryption;
 mod form;
 mod headers;
+mod inventory;
 mod listing;
 mod multipart;
 mod object;
@@ -56,6 +61,7 @@ mod style;
 mod symlink;
 mod traffic;
 mod version;
+mod website;
 
 use std::time::Instant;
 
@@ -70,7 +76,7 @@ use wire::Head;
 use wire::object::{Dialect, error};
 
 use self::body::Connection;
-use self::call::{Call, Payload};
+use self::call::{Asked, Call, Payload};
 use self::respond::Frame;
 use self::route::{Operation, Query};
 use crate::Oss;
@@ -94,13 +100,19 @@ pub struct Storage {
     oss: Oss,
     config: Config,
     outbound: Outbound,
+    /// Host names below which a label is a bucket's website.
+    sites: Vec<String>,
 }
 
 impl Storage {
     /// The skins over this engine.
     pub fn new(oss: Oss, config: Config) -> Self {
         let outbound = Outbound::new(config.callback_networks.clone());
-        Self { oss, config, outbound }
+        let region = &oss.cloud().region.id;
+        let names =
+            |host: &String| [format!("s3-website.{host}"), format!("s3-website-{region}.{host}")];
+        let sites = config.hosts.iter().flat_map(names).collect();
+        Self { oss, config, outbound, sites }
     }
 
     /// One request, from head to answer.
@@ -113,6 +125,14 @@ impl Storage {
         let dialect = frame.dialect;
         let asked = self.locate(&head, dialect).await?;
         frame.bucket.clone_from(&asked.bucket);
+        frame.logged = self.oss.logged(&asked.bucket);
+        if frame.logged.is_some() {
+            frame.key.clone_from(&asked.key);
+        }
+        if asked.website {
+            (frame.dialect, frame.operation) = (Dialect::S3, "Website");
+            return self.website(&head, frame, asked).await;
+        }
         let query = Query::parse(head.query);
         let hoisted = headers::hoisted(&head, dialect, &query)?;
         let told = Head { headers: hoisted.as_ref().unwrap_or(head.headers), ..head };
@@ -131,10 +151,15 @@ impl Storage {
             return Box::pin(self.post_object(&head, frame, &asked, connection)).await;
         }
         let identity = self.authenticate(&head, dialect, &asked, Some(operation)).await?;
+        let caller = &identity.caller;
+        if frame.logged.is_some() && !caller.is_anonymous() {
+            frame.requester = Some((caller.account, caller.key_id.clone()));
+        }
         let payload = Payload::new(connection, identity.payload, identity.chunk_key);
         let ctx = RequestCtx { caller: identity.caller, request: frame.request.clone() };
         // The signature was made of the headers as sent; the operation sees also those of the query.
-        let call = Call { head: told, dialect, query, bucket: asked.bucket, key: asked.key, ctx };
+        let Asked { bucket, key, hosted, .. } = asked;
+        let call = Call { head: told, dialect, query, bucket, key, hosted, ctx };
         self.check_owner(&call).await?;
         self.check_referer(&call).await?;
         self.run(operation, &call, payload).await
@@ -180,18 +205,22 @@ impl Storage {
             Op::ListCname => self.list_cname(call).await,
             Op::PutCname => self.put_cname(call, payload).await,
             Op::DeleteCname => self.delete_cname(call, payload).await,
+            Op::PutBucketLogging => self.put_bucket_logging(call, payload).await,
+            Op::PutBucketNotification => self.put_notification(call, payload).await,
+            Op::GetBucketInventory => self.inventory(call).await,
+            Op::PutBucketInventory => self.put_inventory(call, payload).await,
+            Op::DeleteBucketInventory => self.delete_inventory(call).await,
             Op::ListLiveChannel => self.list_live_channels(call).await,
             Op::GetConfiguration(kind) => self.configuration(call, kind).await,
             Op::PutConfiguration(kind) => self.put_configuration(call, kind, payload).await,
             Op::DeleteConfiguration(kind) => self.delete_configuration(call, kind).await,
-            Op::ListObjects => self.list_objects(call).await,
+            Op::ListObjects => self.list_or_page(call).await,
             Op::ListObjectsV2 => self.list_objects_v2(call).await,
             Op::ListObjectVersions => self.list_versions(call).await,
             Op::ListMultipartUploads => self.list_uploads(call).await,
             Op::ListParts => self.list_parts(call).await,
             Op::DeleteMultipleObjects => self.delete_objects(call, payload).await,
-            Op::GetObject => self.get_object(call).await,
-            Op::HeadObject => self.head_object(call).await,
+            Op::GetObject | Op::HeadObject => self.object_or_page(call).await,
             Op::GetObjectMeta => self.object_meta(call).await,
             Op::PutObject => Box::pin(self.put_object(call, payload)).await,
             Op::AppendObject => Box::pin(self.append_object(call, payload)).await,
@@ -255,7 +284,11 @@ impl Handler for Storage {
         self.share(&head, frame.dialect, &frame.bucket, response.headers_mut()).await;
         let took = started.elapsed();
         cloud.metrics.observe("oss", frame.operation, &code, took);
-        frame.complete(response, took)
+        let response = frame.complete(response, took);
+        if let Some(source) = &frame.logged {
+            self.record(source, &head, &frame, (&code, took), &response);
+        }
+        response
     }
 
     fn refuse(&self, status: u16) -> (&'static str, Vec<u8>) {

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use base::{ApiError, RequestId, Time};
+use base::{AccountId, ApiError, RequestId, Time};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
@@ -26,6 +27,7 @@ use wire::object::{Dialect, error};
 use super::encryption::put_encryption;
 use super::headers::{class_name, names};
 use super::retention::put_lock;
+use crate::access_log::Source;
 use crate::digest::{Checksum, Coverage};
 use crate::model::{Etag, Kind, ObjectInfo, StorageClass};
 use crate::ops::{DELETE_MARKER, NEXT_POSITION, ObjectStream};
@@ -38,6 +40,11 @@ pub(super) struct Frame<'a> {
     pub(super) operation: &'static str,
     /// The bucket that is asked; empty until it is known, and for requests to the service.
     pub(super) bucket: String,
+    /// What is recorded of the request, where its bucket is logged. Only then are the next two told.
+    pub(super) logged: Option<Arc<Source>>,
+    pub(super) key: String,
+    /// Who signed: the account and the access key.
+    pub(super) requester: Option<(AccountId, String)>,
     path: &'a str,
     is_head: bool,
 }
@@ -46,7 +53,17 @@ impl<'a> Frame<'a> {
     pub(super) fn new(request: &'a RequestInfo, head: &Head<'a>) -> Self {
         let dialect = wire::object::detect(head);
         let is_head = head.method == "HEAD";
-        Self { dialect, request, operation: "", bucket: String::new(), path: head.path, is_head }
+        Self {
+            dialect,
+            request,
+            operation: "",
+            bucket: String::new(),
+            logged: None,
+            key: String::new(),
+            requester: None,
+            path: head.path,
+            is_head,
+        }
     }
 
     /// The answer to a request that was refused, and the code that it tells.

@@ -24,6 +24,10 @@ impl Query {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
@@ -79,11 +83,12 @@ operations! {
     GetBucketPolicy PutBucketPolicy DeleteBucketPolicy GetBucketPolicyStatus
     GetObjectLock PutObjectLock
     GetBucketWorm InitiateBucketWorm CompleteBucketWorm ExtendBucketWorm AbortBucketWorm
-    ListCname PutCname DeleteCname ListLiveChannel
+    ListCname PutCname DeleteCname ListLiveChannel PutBucketLogging PutBucketNotification
+    GetBucketInventory PutBucketInventory DeleteBucketInventory
     ListObjects ListObjectsV2 ListObjectVersions DeleteMultipleObjects
     GetObject HeadObject GetObjectMeta PutObject CopyObject DeleteObject
-    AppendObject PutSymlink GetSymlink GetObjectAttributes ProcessObject
     GetObjectRetention PutObjectRetention GetObjectLegalHold PutObjectLegalHold
+    AppendObject PutSymlink GetSymlink GetObjectAttributes ProcessObject
     GetObjectAcl PutObjectAcl GetObjectTagging PutObjectTagging DeleteObjectTagging
     InitiateMultipartUpload UploadPart UploadPartCopy CompleteMultipartUpload AbortMultipartUpload
     ListParts ListMultipartUploads PostObject OptionObject
@@ -279,6 +284,21 @@ fn of_bucket(
         ("GET", Some("cname")) if !query.has("comp") => Op::ListCname,
         ("POST", Some("cname")) if query.get("comp") == Some("add") => Op::PutCname,
         ("POST", Some("cname")) if query.get("comp") == Some("delete") => Op::DeleteCname,
+        ("PUT", Some("logging")) => Op::PutBucketLogging,
+        ("PUT", Some("notification")) => Op::PutBucketNotification,
+        ("GET", Some("inventory")) => Op::GetBucketInventory,
+        ("PUT", Some("inventory")) => Op::PutBucketInventory,
+        ("DELETE", Some("inventory")) => Op::DeleteBucketInventory,
+        // Without an id: all that there are.
+        ("GET", Some("analytics")) if !query.has("id") => {
+            Op::GetConfiguration(&configuration::NO_ANALYTICS)
+        }
+        ("GET", Some("metrics")) if !query.has("id") => {
+            Op::GetConfiguration(&configuration::NO_METRICS)
+        }
+        ("GET", Some("intelligent-tiering")) if !query.has("id") => {
+            Op::GetConfiguration(&configuration::NO_TIERING)
+        }
         ("GET", Some(name)) => Op::GetConfiguration(configuration::find(dialect, name)?),
         ("PUT", Some(name)) => {
             let kind = configuration::find(dialect, name)?;

@@ -10,7 +10,7 @@ use engine::{Cx, Session};
 use std::sync::Arc;
 use wire::object::checksum::{Md5, crc64_combine};
 
-use super::class::tier_of;
+use super::class::reclassify;
 use super::commit::{Commit, level_bytes, receive};
 use super::encryption::resolve;
 use super::lifecycle::expiry;
@@ -91,13 +91,16 @@ impl Oss {
     ) -> Result<Admitted, ApiError> {
         let (bucket, key, conditions) =
             (bucket.to_owned(), key.to_owned(), options.conditions.clone());
-        let (tags, lock) = (!options.tags.is_empty(), options.lock);
-        let gives = Gives { acl: options.acl.is_some(), tags, lock };
+        let tags = !options.tags.is_empty();
+        let gives = Gives { acl: options.acl.is_some(), tags, lock: options.lock };
         let admit = move |cx: &mut Cx<'_>| {
             let bucket = find_bucket(cx, &bucket)?;
             let current = require_write(cx, &bucket, &key, gives)?;
             let sealed = match check_position(current.as_ref(), position)? {
-                Some(object) => Some(object.info.facts.encryption.clone()),
+                Some(object) => {
+                    retention::check(cx, &bucket, &object.info, false)?;
+                    Some(object.info.facts.encryption.clone())
+                }
                 None => {
                     check_write(&conditions, &key, None)?;
                     None
@@ -156,12 +159,11 @@ impl Append {
         check_position(current.as_ref(), self.position)?;
         // It was there when this began; one that has come in its place may be sealed otherwise.
         let mut object = current.ok_or_else(aborted)?;
+        retention::check(cx, &bucket, &object.info, false)?;
         let Body::Blob(blob) = object.body else { return Err(aborted()) };
         if object.info.facts.encryption.as_ref() != Some(&self.encryption) {
             return Err(aborted());
         }
-        // What is kept as it is does not grow either.
-        retention::check(cx, &bucket, &object.info, false)?;
         let digested = &self.written.digested;
         tables::append::extend_body(cx.tx(), blob, self.position, &self.written.extents)?;
         self.written.settle(cx.tx())?;
@@ -172,10 +174,9 @@ impl Append {
         info.modified = cx.now;
         // They were of what was there before.
         info.attributes.checksums.clear();
-        let mut change = Change { bytes: bytes(digested.size, 0), ..Change::default() };
-        change.tier(&info.facts, -1);
-        info.facts.tier = tier_of(info);
-        change.tier(&info.facts, 1);
+        let class = info.storage_class;
+        let mut change = reclassify(info, class);
+        change.bytes = bytes(digested.size, 0);
         tables::append::restate(cx.tx(), bucket.id, &object)?;
         tables::bucket::change(cx.tx(), bucket.id, change)?;
         self.told(cx, &bucket, object, change)
@@ -199,7 +200,6 @@ impl Append {
         cx.audit_detail("crc64", info.crc64.to_string());
         cx.audit_detail("site", info.site.clone());
         places::state(cx, &self.placement, "objects", 0);
-        let expires = expiry(cx, bucket, &info)?;
         Ok(Stored {
             etag: info.etag,
             crc64: info.crc64,
@@ -207,8 +207,8 @@ impl Append {
             modified: info.modified,
             checksums: Vec::new(),
             version: bucket.version_id(object.version),
+            expires: expiry(cx, bucket, &info)?,
             encryption: info.facts.encryption,
-            expires,
         })
     }
 }

@@ -176,7 +176,9 @@ impl Oss {
             cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
             Ok(())
         };
-        self.0.cloud.write(ctx.session(meta::DELETE_BUCKET), delete).await
+        self.0.cloud.write(ctx.session(meta::DELETE_BUCKET), delete).await?;
+        // Whoever makes a bucket of that name next is not recorded for this one's owner.
+        self.find_logged().await
     }
 
     /// The caller's account's buckets.

@@ -46,8 +46,12 @@ documents! {
     Cors "cors" "GetBucketCors" "PutBucketCors" "DeleteBucketCors";
     /// Rules of expiry and transition.
     Lifecycle "lifecycle" "GetBucketLifecycle" "PutBucketLifecycle" "DeleteBucketLifecycle";
+    /// What records of access have besides the usual.
+    LogFields "userDefinedLogFieldsConfig" "GetUserDefinedLogFieldsConfig" "PutUserDefinedLogFieldsConfig" "DeleteUserDefinedLogFieldsConfig";
     /// Where access is logged to.
     Logging "logging" "GetBucketLogging" "PutBucketLogging" "DeleteBucketLogging";
+    /// Who is told of changes: nobody.
+    Notification "notification" "GetBucketNotification" "PutBucketNotification" "PutBucketNotification";
     /// Which referers may.
     Referer "referer" "GetBucketReferer" "PutBucketReferer" "PutBucketReferer";
     /// Who pays for requests.
@@ -66,6 +70,13 @@ documents! {
     TransferAcceleration "transferAcceleration" "GetBucketTransferAcceleration" "PutBucketTransferAcceleration" "PutBucketTransferAcceleration";
     /// Static website hosting.
     Website "website" "GetBucketWebsite" "PutBucketWebsite" "DeleteBucketWebsite";
+}
+
+impl Document {
+    /// The operations that set and delete it.
+    pub(super) const fn changes(self) -> (Meta, Meta) {
+        (self.put(), self.delete())
+    }
 }
 
 impl Oss {
@@ -136,6 +147,10 @@ impl Oss {
             cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
             Ok(())
         };
-        self.0.cloud.write(ctx.session(meta), set).await
+        self.0.cloud.write(ctx.session(meta), set).await?;
+        match which {
+            Document::Logging | Document::LogFields => self.find_logged().await,
+            _ => Ok(()),
+        }
     }
 }

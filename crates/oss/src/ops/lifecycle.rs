@@ -19,7 +19,7 @@ use super::version::remove;
 use super::{DeleteKey, PAGE_MAX, meta};
 use crate::config::lifecycle::{Action, DAY_SECONDS, Lifecycle, Place, Rule, Subject};
 use crate::config::{Config, restore};
-use crate::model::{Bucket, Expiry, ObjectInfo, Settings, StorageClass, VersionId};
+use crate::model::{Bucket, Expiry, ObjectInfo, Settings, StorageClass, VersionId, Versioning};
 use crate::tables::lifecycle::{Due, Line};
 use crate::tables::object::Object;
 use crate::tables::upload::Upload;
@@ -352,8 +352,12 @@ impl Oss {
         let due = due.clone();
         let act = move |cx: &mut Cx<'_>| act(cx, (&due, &target), action, day);
         match cloud.write(self.system(meta), act).await {
-            // It was changed in between; the next round looks again.
-            Err(changed) if changed.is(&error::OPERATION_ABORTED) => Ok(None),
+            // It was changed, or locked, in between; the next round looks again.
+            Err(other)
+                if other.is(&error::OPERATION_ABORTED) || other.is(&error::FILE_IMMUTABLE) =>
+            {
+                Ok(None)
+            }
             done => done.map(|()| Some(action)),
         }
     }
@@ -420,6 +424,14 @@ fn see(tx: &mut Tx<'_>, bucket: &Bucket, target: &Target) -> Result<Option<Seen>
     Ok(Some(Seen::Version(line, place)))
 }
 
+fn find_line(tx: &mut Tx<'_>, bucket: &Bucket, line: &Line) -> Result<Option<Object>, ApiError> {
+    if line.current {
+        tables::object::find(tx, bucket.id, &line.key)
+    } else {
+        Ok(tables::version::of_age(tx, bucket.id, &line.key, line.age)?.map(|it| it.object))
+    }
+}
+
 /// Does one action, if the rules still say so.
 fn act(
     cx: &mut Cx<'_>,
@@ -466,12 +478,8 @@ fn reclass(
     line: &Line,
     class: StorageClass,
 ) -> Result<(), ApiError> {
-    let found = if line.current {
-        tables::object::find(cx.tx(), bucket.id, &line.key)?
-    } else {
-        tables::version::of_age(cx.tx(), bucket.id, &line.key, line.age)?.map(|it| it.object)
-    };
-    let mut object: Object = found.ok_or_else(|| ApiError::new(&error::OPERATION_ABORTED))?;
+    let found = find_line(cx.tx(), bucket, line)?;
+    let mut object = found.ok_or_else(|| ApiError::new(&error::OPERATION_ABORTED))?;
     let before = object.info.storage_class;
     let change = reclassify(&mut object.info, class);
     tables::object::set_class(cx.tx(), bucket.id, &object, class)?;

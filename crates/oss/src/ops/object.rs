@@ -197,10 +197,10 @@ impl Oss {
         let meta = of_version(at.version, meta::GET_OBJECT, meta::GET_OBJECT_VERSION);
         let (name, key, version) = (bucket.to_owned(), at.key.to_owned(), at.version);
         let find = move |cx: &mut Cx<'_>| {
-            let (bucket, mut object) =
-                find_object(cx, &name, At { key: &key, version }, Need::Read, true)?;
+            let at = At { key: &key, version };
+            let (bucket, object) = find_object(cx, &name, at, Need::Read, true)?;
+            let mut object = follow(cx, &bucket, object)?;
             tell(cx, &bucket, &mut object.info, version.is_none())?;
-            let object = follow(cx, &bucket, object)?;
             Ok((bucket, object))
         };
         self.read(ctx, (meta, GETS), bucket, find).await

@@ -67,7 +67,6 @@ fn held(settings: &Settings, info: &ObjectInfo, now: Time) -> Option<Held> {
 
 /// Whether a version of an object in this bucket may be deleted or replaced at that moment: what a task asks
 /// that acts for nobody. Not to be asked of delete markers, which may always go.
-#[allow(dead_code, reason = "asked by tasks, of which none removes anything yet")]
 pub(crate) fn may_remove(bucket: &Bucket, info: &ObjectInfo, now: Time) -> bool {
     held(&bucket.settings, info, now).is_none()
 }

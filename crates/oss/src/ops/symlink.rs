@@ -30,8 +30,8 @@ impl Oss {
         check_key(key)?;
         check_key(target)?;
         let session = ctx.session(meta::PUT_OBJECT);
-        let (tags, lock) = (!options.tags.is_empty(), options.lock);
-        let gives = Gives { acl: options.acl.is_some(), tags, lock };
+        let tags = !options.tags.is_empty();
+        let gives = Gives { acl: options.acl.is_some(), tags, lock: options.lock };
         let (placement, home) =
             self.admit(&session, bucket, key, gives, &options.conditions).await?;
         let encryption = resolve(None, &home.settings, &*self.0.cloud.rng);

@@ -78,6 +78,7 @@ pub(crate) fn insert(tx: &mut Tx<'_>, bucket: &Bucket) -> Result<Bucket, ApiErro
 /// Deletes a bucket and what describes it.
 pub(crate) fn delete(tx: &mut Tx<'_>, bucket: i64) -> Result<(), ApiError> {
     tx.execute("DELETE FROM oss_bucket_document WHERE bucket = ?1", params![bucket])?;
+    tx.execute("DELETE FROM oss_inventory WHERE bucket = ?1", params![bucket])?;
     tx.execute("DELETE FROM oss_bucket_stat WHERE bucket = ?1", params![bucket])?;
     tx.execute("DELETE FROM oss_bucket WHERE id = ?1", params![bucket])?;
     Ok(())

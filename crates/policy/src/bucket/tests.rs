@@ -208,3 +208,37 @@ proptest! {
         prop_assert_eq!(said, Says::Denies);
     }
 }
+
+#[test]
+fn a_service_is_let_in_only_by_a_rule_that_names_it_and_what_it_acts_for() {
+    let logging =
+        Asker { account: AccountId::new(0), party: Party::Service("logging.s3.amazonaws.com") };
+    let named = r#"{"Service":"logging.s3.amazonaws.com"}"#;
+    let of = |from: &str| {
+        format!(
+            r#","Condition":{{"ArnLike":{{"aws:SourceArn":"arn:aws:s3:::{from}"}},"StringEquals":{{"aws:SourceAccount":"7"}}}}"#
+        )
+    };
+    let says = |text: &str, asker| {
+        let values = |key: &str| match key {
+            "acs:SourceArn" => vec![Cow::Borrowed("arn:aws:s3:::from")],
+            "acs:SourceAccount" => vec![Cow::Borrowed("7")],
+            _ => Vec::new(),
+        };
+        let resource = format!("acs:oss:*:{OWNER}:box/log/1");
+        let action = "oss:PutObject";
+        parse(text).says(&Facts { action, resource: &resource, asker, values: &values })
+    };
+    assert_eq!(says(&s3(named, "s3:PutObject", &of("from")), logging), Says::Allows);
+    assert_eq!(says(&s3(named, "s3:PutObject", &of("f*")), logging), Says::Allows);
+    assert_eq!(says(&s3(named, "s3:PutObject", &of("else")), logging), Says::Nothing);
+    assert_eq!(says(&s3(named, "s3:GetObject", &of("from")), logging), Says::Nothing);
+    assert_eq!(says(&s3(r#""*""#, "s3:PutObject", ""), logging), Says::Nothing);
+    let other = r#"{"Service":"logging.s3.amazonaws.comx"}"#;
+    assert_eq!(says(&s3(other, "s3:PutObject", ""), logging), Says::Nothing);
+    for asker in [NOBODY, ROOT, user(OWNER)] {
+        assert_eq!(says(&s3(named, "s3:PutObject", ""), asker), Says::Nothing);
+    }
+    let denied = s3(r#""*""#, "s3:PutObject", "").replace("Allow", "Deny");
+    assert_eq!(says(&denied, logging), Says::Denies);
+}

@@ -128,7 +128,7 @@ fn s3_requests_find_their_operation() {
             GET /b?bucketInfo                        ListObjects
             GET /b?object-lock                       GetObjectLock
             DELETE /b?policy                         DeleteBucketPolicy
-            GET /b?metrics&id=1                      NotImplemented
+            GET /b?metrics&id=1                      GetBucketConfiguration
             PATCH /b                                 MethodNotAllowed
             HEAD /b?acl                              NotImplemented
             GET /b/k?attributes                      GetObjectAttributes
