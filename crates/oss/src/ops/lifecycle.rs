@@ -15,7 +15,8 @@ use tokio::task::JoinSet;
 use super::accesses::last_access;
 use super::class::reclassify;
 use super::commit::{apply_removal, level_bytes};
-use super::version::remove;
+use super::retention::may_remove;
+use super::version::{remove, stays};
 use super::{DeleteKey, PAGE_MAX, meta};
 use crate::config::lifecycle::{Action, DAY_SECONDS, Lifecycle, Place, Rule, Subject};
 use crate::config::{Config, restore};
@@ -145,6 +146,15 @@ impl Line {
             visited: self.facts.accessed.is_some(),
             place,
         }
+    }
+}
+
+impl Line {
+    /// Whether retention keeps the bytes that ending it would take away.
+    fn is_kept(&self, bucket: &Bucket, place: Place, now: Time) -> bool {
+        let only_marked = place == Place::Current && stays(bucket, self.version);
+        let may_go = || may_remove(bucket, self.facts.lock, self.modified, now);
+        !self.marker && !only_marked && !may_go()
     }
 }
 
@@ -394,7 +404,14 @@ impl Seen {
             Self::Version(line, place) => line.subject(&bucket.settings, *place),
             Self::Upload(upload) => upload_subject(upload),
         };
-        rules.action(&subject, now, day_seconds)
+        let found = rules.action(&subject, now, day_seconds);
+        // What retention keeps is passed over: its turn comes when it is free.
+        found.filter(|(action, _)| match self {
+            Self::Version(line, place) if *action == Action::End => {
+                !line.is_kept(bucket, *place, now)
+            }
+            _ => true,
+        })
     }
 }
 

@@ -123,7 +123,7 @@ impl Oss {
                 let current = require_write(cx, &bucket, &key, gives)?;
                 check_write(&conditions, &key, current.as_ref().map(|object| &object.info))?;
                 retention::check_wanted(&bucket, gives.lock, cx.now)?;
-                if let Some(current) = current.filter(|current| !stays(&bucket, current)) {
+                if let Some(current) = current.filter(|current| !stays(&bucket, current.version)) {
                     retention::check(cx, &bucket, &current.info, false)?;
                 }
                 Ok((decide(cx, &bucket)?, bucket))

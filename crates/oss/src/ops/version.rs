@@ -133,12 +133,12 @@ pub(super) fn supersede(
     Ok(change)
 }
 
-/// Whether the current version is still there, behind, once something newer comes.
-pub(super) fn stays(bucket: &Bucket, current: &Object) -> bool {
+/// Whether the current version, of that number, is still there, behind, once something newer comes.
+pub(super) fn stays(bucket: &Bucket, version: i64) -> bool {
     match bucket.settings.versioning {
         Versioning::Unversioned => false,
         Versioning::Enabled => true,
-        Versioning::Suspended => current.version != 0,
+        Versioning::Suspended => version != 0,
     }
 }
 
@@ -158,7 +158,7 @@ fn make_way(
         change.add(discard(cx, bucket, &null, false)?);
     }
     let Some(current) = current else { return Ok(change) };
-    let stays = stays(bucket, current);
+    let stays = stays(bucket, current.version);
     if !stays {
         retention::check(cx, bucket, &current.info, false)?;
     }
