@@ -96,6 +96,9 @@ pub(super) fn follow(
     info.etag = target.etag;
     info.crc64 = target.crc64;
     info.modified = info.modified.max(target.modified);
+    // Whether its bytes can be read now.
+    info.storage_class = target.storage_class;
+    info.facts.restored = target.facts.restored;
     info.attributes.checksums = target.attributes.checksums;
     info.facts.encryption = target.facts.encryption;
     link.body = body;

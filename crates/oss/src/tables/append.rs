@@ -53,7 +53,7 @@ fn plain(extents: &[Extent]) -> u64 {
     extents.iter().map(|extent| u64::from(extent.plain_len())).sum()
 }
 
-/// States what an object is now that bytes were appended to it: size, digests, time. Its body keeps its place.
+/// States what an object is now that bytes were appended to it: size, digests, time, how it is metered. Its body stays.
 pub(crate) fn restate(tx: &mut Tx<'_>, bucket: i64, object: &Object) -> Result<(), ApiError> {
     let info = &object.info;
     tx.execute(
