@@ -397,6 +397,7 @@ fn what_is_not_served_is_said_to_be_so() {
     check(|server| {
         let ask = |method, target: &str, sign| server.ask(method, target).body("").send(sign);
         ask("PUT", "/pemilu?redundancyTransition", Sign::OssV4).refused(501, "NotImplemented");
+        ask("PUT", "/pemilu?replication", Sign::OssV4).refused(501, "NotImplemented");
         ask("GET", "/pemilu?lifecycle", Sign::OssV4).refused(404, "NoSuchLifecycle");
         ask("GET", "/pemilu?lifecycle", Sign::S3).refused(404, "NoSuchLifecycleConfiguration");
         ask("GET", "/nowhere?lifecycle", Sign::S3).refused(404, "NoSuchBucket");

@@ -76,7 +76,7 @@ fn oss_requests_find_their_operation() {
             POST /b?cname&comp=add                   PutCname
             POST /b?cname&comp=token                 NotImplemented
             GET /b?lifecycle                         GetBucketConfiguration
-            PUT /b?lifecycle                         NotImplemented
+            PUT /b?lifecycle                         PutBucketConfiguration
             POST /b                                  PostObject
             GET /b/k?x-oss-process=style             GetObject
             HEAD /b/k?objectMeta                     GetObjectMeta
