@@ -123,6 +123,9 @@ pub(super) fn supersede(
     object.ordinal = next_ordinal(cx, bucket, &key, current)?;
     object.version = number(bucket, object.ordinal);
     let mut change = make_way(cx, bucket, &key, current)?;
+    if current.is_some() {
+        tables::object::replaced(cx.tx(), bucket.id, &key)?;
+    }
     tables::object::put(cx.tx(), bucket.id, object)?;
     change.objects += 1;
     change.bytes += bytes(object.info.size, 0);
