@@ -69,7 +69,7 @@ pub struct Store {
 }
 
 /// Object storage.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Oss {
     /// Host names below which a bucket is a label, as `oss.example.id`. `localhost`, `oss.localhost`,
@@ -77,6 +77,22 @@ pub struct Oss {
     pub hosts: Vec<String>,
     /// What bucket listings tell clients as the endpoint [default: http:// and the bound address].
     pub endpoint: Option<String>,
+    /// How long a day of lifecycles and restores is, seconds. Other than 86,400 for tests only: things are then
+    /// deleted sooner than their owners said.
+    pub lifecycle_day_seconds: u32,
+    /// How long restoring an archived object takes, seconds.
+    pub restore_seconds: u32,
+}
+
+impl Default for Oss {
+    fn default() -> Self {
+        Self {
+            hosts: Vec::new(),
+            endpoint: None,
+            lifecycle_day_seconds: 86_400,
+            restore_seconds: 60,
+        }
+    }
 }
 
 /// The public log.

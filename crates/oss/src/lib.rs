@@ -73,6 +73,7 @@ pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
         include_str!("../schema/0005.sql"),
         include_str!("../schema/0006.sql"),
         include_str!("../schema/0007.sql"),
+        include_str!("../schema/0010.sql"),
     ],
 };
 
@@ -105,6 +106,8 @@ pub(crate) struct Inner {
     pub(crate) blobs: Arc<blob::Blobs>,
     pub(crate) reads: Arc<meter::ReadMeter>,
     pub(crate) keys: ops::Keys,
+    pub(crate) accesses: ops::Accesses,
+    pub(crate) pace: Pace,
     /// What all rounds of the scrub came to. Whoever holds it scrubs.
     scrubbed: tokio::sync::Mutex<ScrubReport>,
 }
@@ -125,13 +128,22 @@ impl Oss {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_with(cloud: Arc<Cloud>, limits: Limits) -> Result<Self, ApiError> {
+        Self::open_at(cloud, limits, Pace::default())
+    }
+
+    /// As [`Self::open_with`], with days of another length.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_at(cloud: Arc<Cloud>, limits: Limits, pace: Pace) -> Result<Self, ApiError> {
         let db = cloud.db.clone();
         let doors = (Arc::clone(&cloud.clock), Arc::clone(&cloud.rng));
         let home = cloud.region.centres(&cloud.region.id).next().map(|centre| centre.site.as_str());
         let blobs = blob::Blobs::open(db, doors, &cloud.data_dir.join("oss"), home, limits)?;
         let reads = Arc::new(meter::ReadMeter::default());
         let (keys, scrubbed) = (ops::Keys::default(), tokio::sync::Mutex::default());
-        Ok(Self(Arc::new(Inner { cloud, blobs, reads, keys, scrubbed })))
+        let accesses = ops::Accesses::default();
+        Ok(Self(Arc::new(Inner { cloud, blobs, reads, keys, accesses, pace, scrubbed })))
     }
 
     /// What the whole program shares.
@@ -141,12 +153,13 @@ impl Oss {
 
     /// Flushes the usage of reads and gives freed space back, every second until `stop`; then flushes
     /// once more. Lost copies are made anew at once, then every minute and where a reader found one
-    /// missing. Everything is scrubbed once a day, as slowly as the limits say. The program runs this beside its listeners and waits for it when it drains.
+    /// missing. Everything is scrubbed once a day, as slowly as the limits say, and what the lifecycles of buckets say is done. The program runs this beside its listeners and waits for it when it drains.
     pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
         tokio::select! {
             () = self.keep_up(stop) => {}
             // Nothing is lost where it ends in between: the next one begins anew.
             () = self.scrub_daily() => {}
+            () = self.live() => {}
         }
     }
 
@@ -160,6 +173,7 @@ impl Oss {
                 () = more => false,
             };
             self.flush_reads().await;
+            self.flush_accesses().await;
             if ended {
                 return; // what is left to give back, the next start gives back
             }

@@ -8,7 +8,7 @@ use wire::object::checksum::{Algorithm, parse_content_md5};
 use wire::object::{Dialect, error};
 
 use super::route::Query;
-use super::{conditions, encryption};
+use super::{conditions, encryption, retention};
 use crate::digest::Checksum;
 use crate::model::{Acl, Attributes, Expected, PutOptions, StorageClass, Tags};
 
@@ -66,12 +66,7 @@ static OSS: Names = Names {
     ],
     metadata_directive: "x-oss-metadata-directive",
     tagging_directive: "x-oss-tagging-directive",
-    refused: &[
-        "x-oss-callback",
-        "x-oss-object-worm-mode",
-        "x-oss-object-worm-retain-until-date",
-        "x-oss-object-worm-legal-hold",
-    ],
+    refused: &["x-oss-callback"],
     content_type: "application/octet-stream",
     meta_bytes_max: 8 << 10,
 };
@@ -98,15 +93,11 @@ static S3: Names = Names {
     metadata_directive: "x-amz-metadata-directive",
     tagging_directive: "x-amz-tagging-directive",
     refused: &[
-        "x-amz-bucket-object-lock-enabled",
         "x-amz-grant-full-control",
         "x-amz-grant-read",
         "x-amz-grant-read-acp",
         "x-amz-grant-write",
         "x-amz-grant-write-acp",
-        "x-amz-object-lock-legal-hold",
-        "x-amz-object-lock-mode",
-        "x-amz-object-lock-retain-until-date",
         "x-amz-website-redirect-location",
         "x-amz-write-offset-bytes",
     ],
@@ -269,7 +260,7 @@ fn without_chunked(value: &str) -> String {
         .map(str::trim)
         .filter(|coding| !coding.eq_ignore_ascii_case("aws-chunked"))
         .collect();
-    codings.join(",")
+    codings.join(", ")
 }
 
 /// All that the headers say about a new object.
@@ -289,6 +280,7 @@ pub(super) fn put_options(
         conditions: conditions::of_write(head, dialect)?,
         expected,
         encryption: encryption::wanted(head, dialect)?,
+        lock: retention::lock(head, dialect)?,
     })
 }
 
@@ -302,7 +294,7 @@ pub(super) fn storage_class(
     let Some(word) = head.header(names(dialect).storage_class) else { return Ok(None) };
     let known = match dialect {
         Dialect::Oss => StorageClass::parse(word),
-        Dialect::S3 => S3_CLASSES.iter().find(|(name, _)| *name == word).map(|(_, class)| *class),
+        Dialect::S3 => StorageClass::parse_s3(word),
     };
     known.map(Some).ok_or_else(|| match dialect {
         Dialect::Oss => error::INVALID_ARGUMENT.error("The storage class is not valid."),
@@ -310,26 +302,11 @@ pub(super) fn storage_class(
     })
 }
 
-/// The first name of each class is the one that is told.
-const S3_CLASSES: &[(&str, StorageClass)] = &[
-    ("STANDARD", StorageClass::Standard),
-    ("REDUCED_REDUNDANCY", StorageClass::Standard),
-    ("INTELLIGENT_TIERING", StorageClass::Standard),
-    ("STANDARD_IA", StorageClass::InfrequentAccess),
-    ("ONEZONE_IA", StorageClass::InfrequentAccess),
-    ("GLACIER_IR", StorageClass::InfrequentAccess),
-    ("GLACIER", StorageClass::Archive),
-    ("DEEP_ARCHIVE", StorageClass::DeepColdArchive),
-];
-
 /// What a class is called.
 pub(super) const fn class_name(class: StorageClass, dialect: Dialect) -> &'static str {
-    match (dialect, class) {
-        (Dialect::Oss, class) => class.as_str(),
-        (Dialect::S3, StorageClass::Standard) => "STANDARD",
-        (Dialect::S3, StorageClass::InfrequentAccess) => "STANDARD_IA",
-        (Dialect::S3, StorageClass::Archive) => "GLACIER",
-        (Dialect::S3, StorageClass::ColdArchive | StorageClass::DeepColdArchive) => "DEEP_ARCHIVE",
+    match dialect {
+        Dialect::Oss => class.as_str(),
+        Dialect::S3 => class.s3_name(),
     }
 }
 
@@ -375,7 +352,9 @@ pub(super) const BUCKET_TAGS_MAX: usize = 50;
 ///
 /// Errors: as [`check_tags`].
 pub(super) fn tags(head: &Head<'_>, dialect: Dialect) -> Result<Tags, ApiError> {
-    let tags = head.header(names(dialect).tagging).map(wire::query::parse).unwrap_or_default();
+    let mut tags = head.header(names(dialect).tagging).map(wire::query::parse).unwrap_or_default();
+    // A query has no order.
+    tags.sort();
     check_tags(tags, OBJECT_TAGS_MAX)
 }
 

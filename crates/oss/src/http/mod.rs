@@ -8,11 +8,14 @@
 //! | `route.rs` | method and sub-resource to operation |
 //! | `auth.rs` | who asks |
 //! | `service.rs` `bucket.rs` `listing.rs` `object.rs` `multipart.rs` `cname.rs` `policy.rs` `version.rs` | the operations, one function each |
+//! | `class.rs` | restoring what is archived; headers of lifecycles |
+//! | `style.rs` | styles of images, kept and told |
 //! | `configuration.rs` | reading and setting configurations of a bucket |
 //! | `cors.rs` | requests from pages of other origins |
 //! | `encryption.rs` | headers and documents of encryption at rest |
 //! | `form.rs` | uploads by HTML form |
 //! | `referer.rs` | from which pages objects may be fetched |
+//! | `retention.rs` | headers and requests of object lock and WORM |
 //! | `body.rs` | bodies on their way in |
 //! | `headers.rs` `conditions.rs` | request headers in the engine's words, and what both dialects call them |
 //! | `render.rs` | XML |
@@ -24,6 +27,7 @@ mod auth;
 mod body;
 mod bucket;
 mod call;
+mod class;
 mod cname;
 mod conditions;
 mod configuration;
@@ -38,8 +42,10 @@ mod policy;
 mod referer;
 mod render;
 mod respond;
+mod retention;
 mod route;
 mod service;
+mod style;
 mod version;
 
 use std::time::Instant;
@@ -97,16 +103,25 @@ impl Storage {
         let hoisted = headers::hoisted(&head, dialect, &query)?;
         let told = Head { headers: hoisted.as_ref().unwrap_or(head.headers), ..head };
         let copies = told.headers.contains_key(headers::names(dialect).copy_source);
-        let operation = route::parse(dialect, head.method, asked.scope(), &query, copies)?;
+        let operation = route::parse(dialect, head.method, asked.scope(), &query, copies);
+        let operation = match operation {
+            Ok(operation) => operation,
+            // Whose key is wrong is told that, whatever was asked for.
+            Err(refused) => {
+                self.authenticate(&head, dialect, &asked, None).await?;
+                return Err(refused);
+            }
+        };
         frame.operation = operation.name();
         if operation == Operation::PostObject {
             return Box::pin(self.post_object(&head, frame, &asked, connection)).await;
         }
-        let identity = self.authenticate(&head, dialect, &asked, operation).await?;
+        let identity = self.authenticate(&head, dialect, &asked, Some(operation)).await?;
         let payload = Payload::new(connection, identity.payload, identity.chunk_key);
         let ctx = RequestCtx { caller: identity.caller, request: frame.request.clone() };
         // The signature was made of the headers as sent; the operation sees also those of the query.
         let call = Call { head: told, dialect, query, bucket: asked.bucket, key: asked.key, ctx };
+        self.check_owner(&call).await?;
         self.check_referer(&call).await?;
         self.run(operation, &call, payload).await
     }
@@ -137,6 +152,17 @@ impl Storage {
             Op::GetBucketPolicyStatus => self.bucket_policy_status(call).await,
             Op::PutBucketPolicy => self.put_bucket_policy(call, payload).await,
             Op::DeleteBucketPolicy => self.delete_bucket_policy(call).await,
+            Op::GetObjectLock => self.object_lock(call).await,
+            Op::PutObjectLock => self.put_object_lock(call, payload).await,
+            Op::GetBucketWorm => self.bucket_worm(call).await,
+            Op::InitiateBucketWorm => self.initiate_worm(call, payload).await,
+            Op::CompleteBucketWorm => self.complete_worm(call).await,
+            Op::ExtendBucketWorm => self.extend_worm(call, payload).await,
+            Op::AbortBucketWorm => self.abort_worm(call).await,
+            Op::GetObjectRetention => self.object_retention(call).await,
+            Op::PutObjectRetention => self.put_object_retention(call, payload).await,
+            Op::GetObjectLegalHold => self.legal_hold(call).await,
+            Op::PutObjectLegalHold => self.put_legal_hold(call, payload).await,
             Op::ListCname => self.list_cname(call).await,
             Op::PutCname => self.put_cname(call, payload).await,
             Op::DeleteCname => self.delete_cname(call, payload).await,
@@ -169,6 +195,12 @@ impl Storage {
             Op::PostObject => Err(ApiError::new(&error::METHOD_NOT_ALLOWED)),
             Op::AbortMultipartUpload => self.abort_upload(call).await,
             Op::OptionObject => self.preflight(call).await,
+            Op::RestoreObject => self.restore_object(call, payload).await,
+            Op::CleanRestoredObject => self.clean_restored(call).await,
+            Op::GetStyle => self.style(call).await,
+            Op::ListStyle => self.styles(call).await,
+            Op::PutStyle => self.put_style(call, payload).await,
+            Op::DeleteStyle => self.delete_style(call).await,
         }
     }
 }

@@ -12,7 +12,7 @@ use super::conditions;
 use super::headers::{self, OBJECT_TAGS_MAX, names};
 use super::render::{self, Outcome, Style};
 use super::respond::{self, empty, xml};
-use super::{Answer, Storage, encryption, version};
+use super::{Answer, Storage, class, encryption, retention, version};
 use crate::model::{ObjectInfo, ReadConditions, Stored};
 use crate::ops::{CopyOptions, CopySource, DeleteKey, Directive, Fetched, GetOptions};
 
@@ -20,19 +20,21 @@ impl Storage {
     pub(super) async fn put_object(&self, call: &Call<'_>, payload: Payload) -> Answer {
         let (upload, expected) =
             payload.open(call, headers::expected(&call.head, call.dialect)?)?;
-        if expected.length.is_none() && !call.is_oss() {
+        if !call.has_length(&expected) {
             return Err(ApiError::new(&error::MISSING_CONTENT_LENGTH));
         }
         let options = headers::put_options(&call.head, call.dialect, expected)?;
         let stored = self.oss.put(&call.ctx, &call.bucket, &call.key, options, upload).await?;
         let mut response = empty(StatusCode::OK);
         put_stored(response.headers_mut(), call.dialect, &stored);
-        call.put_version(response.headers_mut(), stored.version);
+        class::put_expiry(response.headers_mut(), call.dialect, stored.expires.as_ref());
+        call.put_written(response.headers_mut(), stored.version);
         Ok(response)
     }
 
     pub(super) async fn get_object(&self, call: &Call<'_>) -> Answer {
         let overrides = overrides(call)?;
+        encryption::check_read(&call.head, call.dialect)?;
         let range = conditions::range(&call.head);
         let strict = call
             .head
@@ -49,6 +51,7 @@ impl Storage {
         let mut response = Response::new(respond::object_body(*stream).await?);
         let headers = response.headers_mut();
         respond::put_object(headers, call.dialect, &info);
+        class::put_life(headers, call.dialect, &info.facts, self.oss.cloud().clock.now());
         if range.is_none() {
             put_wanted_checksums(headers, call, &info);
         }
@@ -63,6 +66,7 @@ impl Storage {
 
     pub(super) async fn head_object(&self, call: &Call<'_>) -> Answer {
         let overrides = overrides(call)?;
+        encryption::check_read(&call.head, call.dialect)?;
         let mut conditions = conditions::of_read(&call.head);
         conditions.customer_key = encryption::customer_key(&call.head, call.dialect)?;
         let info = match self.oss.head(&call.ctx, &call.bucket, call.at()?, &conditions).await? {
@@ -72,6 +76,7 @@ impl Storage {
         let mut response = empty(StatusCode::OK);
         let headers = response.headers_mut();
         respond::put_object(headers, call.dialect, &info);
+        class::put_life(headers, call.dialect, &info.facts, self.oss.cloud().clock.now());
         put_wanted_checksums(headers, call, &info);
         headers.extend(overrides);
         respond::put_length(headers, info.size);
@@ -86,6 +91,7 @@ impl Storage {
         let mut response = empty(StatusCode::OK);
         let headers = response.headers_mut();
         respond::put_state(headers, call.dialect, &info);
+        class::put_last_access(headers, call.dialect, &info.facts);
         headers.insert("x-oss-hash-crc64ecma", HeaderValue::from(info.crc64));
         if call.head.method == "HEAD" {
             respond::put_length(headers, info.size);
@@ -94,8 +100,10 @@ impl Storage {
     }
 
     pub(super) async fn delete_object(&self, call: &Call<'_>) -> Answer {
-        let if_match = conditions::of_read(&call.head).if_match;
-        let key = DeleteKey { key: call.key.clone(), version: call.version()?, if_match };
+        let matching = conditions::of_delete(&call.head, call.dialect)?;
+        let bypass_governance = retention::bypass(&call.head, call.dialect);
+        let (key, version) = (call.key.clone(), call.version()?);
+        let key = DeleteKey { key, version, matching, bypass_governance };
         let deleted = self.oss.delete(&call.ctx, &call.bucket, key).await?;
         let mut response = empty(StatusCode::NO_CONTENT);
         call.put_deleted(response.headers_mut(), &deleted);
@@ -105,14 +113,19 @@ impl Storage {
     pub(super) async fn delete_objects(&self, call: &Call<'_>, payload: Payload) -> Answer {
         let style = Style { dialect: call.dialect, encoded: call.url_encoded()? };
         let wanted = body::delete(&call.read(payload, DELETE_BYTES_MAX).await?)?;
+        let bypass_governance = retention::bypass(&call.head, call.dialect);
         let mut keys = Vec::with_capacity(wanted.objects.len());
         let mut outcomes = Vec::with_capacity(wanted.objects.len());
-        for body::ObjectVersion { key, version_id } in wanted.objects {
-            let read = version::parse(version_id.as_deref(), "VersionId");
+        for object in wanted.objects {
+            let read = conditions::of_deleted(&object, call.dialect);
+            let body::DeleteObject { key, version_id, .. } = object;
+            let read = read.and_then(|matching| {
+                let version = version::parse(version_id.as_deref(), "VersionId")?;
+                let key = key.clone();
+                Ok(DeleteKey { key, version, matching, bypass_governance })
+            });
             let refused = read.as_ref().err().cloned();
-            if let Ok(version) = read {
-                keys.push(DeleteKey { key: key.clone(), version, if_match: None });
-            }
+            keys.extend(read);
             outcomes.push(Outcome { key, version: version_id, marker: None, refused });
         }
         let deleted = if keys.is_empty() {
@@ -120,7 +133,7 @@ impl Storage {
         } else {
             match self.oss.delete_many(&call.ctx, &call.bucket, keys.clone()).await {
                 // Clients of S3 look for it at each key, also where all are refused.
-                Err(refused) if !call.is_oss() && refused.is(&error::ACCESS_DENIED) => {
+                Err(refused) if !call.is_oss() && is_denial(&refused) => {
                     keys.into_iter().map(|key| (key.key, Err(refused.clone()))).collect()
                 }
                 done => done?,
@@ -156,12 +169,14 @@ impl Storage {
         };
         let options = CopyOptions {
             attributes,
+            keeps_type: call.is_oss(),
             tags,
             storage_class: headers::storage_class(&call.head, dialect)?,
             acl: headers::object_acl(&call.head, dialect)?,
             conditions: conditions::of_write(&call.head, dialect)?,
             compute: headers::wanted_checksum(&call.head)?.into_iter().collect(),
             encryption: encryption::wanted(&call.head, dialect)?,
+            lock: retention::lock(&call.head, dialect)?,
         };
         if !call.is_oss() && is_idle(call, &source, &options) {
             return Err(error::INVALID_REQUEST.error(
@@ -178,7 +193,7 @@ impl Storage {
         } else {
             encryption::put_encryption(headers, dialect, stored.encryption.as_ref());
         }
-        call.put_version(headers, stored.version);
+        call.put_written(headers, stored.version);
         call.put_source(headers, of.version);
         Ok(response)
     }
@@ -219,6 +234,11 @@ impl Storage {
         self.oss.set_object_tags(&call.ctx, &call.bucket, call.at()?, Vec::new()).await?;
         Ok(empty(StatusCode::NO_CONTENT))
     }
+}
+
+/// What S3 tells as `AccessDenied`.
+fn is_denial(refused: &ApiError) -> bool {
+    refused.is(&error::ACCESS_DENIED) || refused.is(&error::FILE_IMMUTABLE)
 }
 
 fn put_stored(headers: &mut HeaderMap, dialect: Dialect, stored: &Stored) {

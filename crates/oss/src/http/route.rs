@@ -77,12 +77,16 @@ operations! {
     GetBucketAcl PutBucketAcl GetBucketTagging PutBucketTagging DeleteBucketTagging
     GetBucketEncryption PutBucketEncryption DeleteBucketEncryption
     GetBucketPolicy PutBucketPolicy DeleteBucketPolicy GetBucketPolicyStatus
+    GetObjectLock PutObjectLock
+    GetBucketWorm InitiateBucketWorm CompleteBucketWorm ExtendBucketWorm AbortBucketWorm
     ListCname PutCname DeleteCname ListLiveChannel
     ListObjects ListObjectsV2 ListObjectVersions DeleteMultipleObjects
     GetObject HeadObject GetObjectMeta PutObject CopyObject DeleteObject
+    GetObjectRetention PutObjectRetention GetObjectLegalHold PutObjectLegalHold
     GetObjectAcl PutObjectAcl GetObjectTagging PutObjectTagging DeleteObjectTagging
     InitiateMultipartUpload UploadPart UploadPartCopy CompleteMultipartUpload AbortMultipartUpload
     ListParts ListMultipartUploads PostObject OptionObject
+    RestoreObject CleanRestoredObject GetStyle ListStyle PutStyle DeleteStyle
 }
 
 /// Sub-resources that both protocols know.
@@ -102,6 +106,7 @@ const SHARED: &[&str] = &[
     "replication",
     "requestPayment",
     "restore",
+    "retention",
     "tagging",
     "uploadId",
     "uploads",
@@ -119,11 +124,14 @@ const OF_OSS: &[&str] = &[
     "bucketArchiveDirectRead",
     "bucketInfo",
     "callback",
+    "cleanRestoredObject",
     "cname",
     "httpsConfig",
+    "legalHold",
     "live",
     "metaQuery",
     "objectMeta",
+    "objectWorm",
     "position",
     "processConfiguration",
     "qos",
@@ -166,7 +174,6 @@ const OF_S3: &[&str] = &[
     "object-lock",
     "ownershipControls",
     "renameObject",
-    "retention",
     "select",
     "session",
     "torrent",
@@ -180,7 +187,9 @@ fn sub_resource(dialect: Dialect, query: &Query) -> Option<&'static str> {
         Dialect::S3 => OF_S3,
     };
     let known = |name: &str| SHARED.iter().chain(own).copied().find(|known| *known == name);
-    if query.has("uploadId") { Some("uploadId") } else { query.names().find_map(known) }
+    // The names beside it are parameters, in whatever order they come.
+    let told = ["uploadId", "style"].into_iter().find(|name| query.has(name)).and_then(known);
+    told.or_else(|| query.names().find_map(known))
 }
 
 /// Finds the operation. `copies` is true where the request names a source to copy from.
@@ -255,6 +264,17 @@ fn of_bucket(
         ("PUT", Some("policy")) => Op::PutBucketPolicy,
         ("DELETE", Some("policy")) => Op::DeleteBucketPolicy,
         ("GET", Some("policyStatus")) => Op::GetBucketPolicyStatus,
+        ("GET", Some("object-lock" | "objectWorm")) => Op::GetObjectLock,
+        ("PUT", Some("object-lock" | "objectWorm")) => Op::PutObjectLock,
+        ("GET", Some("worm")) => Op::GetBucketWorm,
+        ("POST", Some("worm")) => Op::InitiateBucketWorm,
+        ("POST", Some("wormExtend" | "wormId")) if query.has("wormExtend") => Op::ExtendBucketWorm,
+        ("POST", Some("wormId")) => Op::CompleteBucketWorm,
+        ("DELETE", Some("worm")) => Op::AbortBucketWorm,
+        ("GET", Some("style")) if query.has("styleName") => Op::GetStyle,
+        ("GET", Some("style")) => Op::ListStyle,
+        ("PUT", Some("style")) => Op::PutStyle,
+        ("DELETE", Some("style")) => Op::DeleteStyle,
         ("GET", Some("cname")) if !query.has("comp") => Op::ListCname,
         ("POST", Some("cname")) if query.get("comp") == Some("add") => Op::PutCname,
         ("POST", Some("cname")) if query.get("comp") == Some("delete") => Op::DeleteCname,
@@ -287,6 +307,10 @@ fn of_object(
         ("GET", Some("tagging")) => Op::GetObjectTagging,
         ("PUT", Some("tagging")) => Op::PutObjectTagging,
         ("DELETE", Some("tagging")) => Op::DeleteObjectTagging,
+        ("GET", Some("retention")) => Op::GetObjectRetention,
+        ("PUT", Some("retention")) => Op::PutObjectRetention,
+        ("GET", Some("legal-hold" | "legalHold")) => Op::GetObjectLegalHold,
+        ("PUT", Some("legal-hold" | "legalHold")) => Op::PutObjectLegalHold,
         ("POST", Some("uploads")) => Op::InitiateMultipartUpload,
         ("PUT", Some("uploadId")) if !query.has("partNumber") => {
             return Err(error::INVALID_ARGUMENT.error("The parameter partNumber is missing."));
@@ -296,6 +320,8 @@ fn of_object(
         ("POST", Some("uploadId")) => Op::CompleteMultipartUpload,
         ("DELETE", Some("uploadId")) => Op::AbortMultipartUpload,
         ("GET", Some("uploadId")) => Op::ListParts,
+        ("POST", Some("restore")) => Op::RestoreObject,
+        ("POST", Some("cleanRestoredObject")) => Op::CleanRestoredObject,
         _ => return Ok(None),
     }))
 }

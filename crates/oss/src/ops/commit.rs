@@ -5,18 +5,18 @@ use std::sync::Arc;
 use base::ApiError;
 use engine::Cx;
 use engine::places::{self, Placement};
-
 use store::Announcement;
 
+use super::lifecycle::expiry;
 use super::object::check_write;
 use super::version::supersede;
-use super::{Origin, Source, decide, find_bucket, home};
+use super::{Origin, Source, decide, find_bucket, home, retention};
 use crate::access::{Gives, require_write};
 use crate::blob::{Blobs, BodyKey, Written};
 use crate::digest::Digests;
-use crate::meter::{PUTS, STORAGE};
+use crate::meter::{PUTS, STORAGE, TIERS};
 use crate::model::{
-    Acl, Attributes, Bucket, Encryption, Etag, Expected, Facts, ObjectInfo, PutOptions,
+    Acl, Attributes, Bucket, Encryption, Etag, Expected, Facts, Lock, ObjectInfo, PutOptions,
     StorageClass, Stored, Tags, WriteConditions,
 };
 use crate::tables::bucket::Change;
@@ -74,6 +74,7 @@ pub(super) struct Commit {
     placement: Placement,
     origin: Option<Origin>,
     encryption: Encryption,
+    lock: Lock,
 }
 
 impl Commit {
@@ -98,6 +99,7 @@ impl Commit {
             placement,
             origin: None,
             encryption,
+            lock: options.lock,
         }
     }
 
@@ -108,7 +110,8 @@ impl Commit {
 
     pub(super) fn run(&self, cx: &mut Cx<'_>) -> Result<Stored, ApiError> {
         let bucket = find_bucket(cx, &self.bucket)?;
-        let gives = Gives { acl: self.acl.is_some(), tags: !self.tags.is_empty() };
+        let (tags, lock) = (!self.tags.is_empty(), self.lock);
+        let gives = Gives { acl: self.acl.is_some(), tags, lock };
         let current = require_write(cx, &bucket, &self.key, gives)?;
         // By the agreement of now: it may have been amended while the body came.
         if decide(cx, &bucket)? != self.placement {
@@ -133,7 +136,11 @@ impl Commit {
             acl: self.acl,
             attributes: self.attributes.clone(),
             tags: self.tags.clone(),
-            facts: Facts { encryption: Some(self.encryption.clone()) },
+            facts: Facts {
+                encryption: Some(self.encryption.clone()),
+                lock: self.lock,
+                ..Facts::default()
+            },
             version: None,
         };
         let object = Object { info, body, ordinal: 0, version: 0 };
@@ -154,12 +161,13 @@ pub(super) fn replace(
 ) -> Result<Stored, ApiError> {
     let key = object.info.key.as_str();
     check_write(conditions, key, current.as_ref().map(|current| &current.info))?;
+    retention::settle(cx, bucket, &mut object.info)?;
     let mut change = supersede(cx, bucket, current.as_ref(), &mut object)?;
     change.add(also);
     tables::bucket::change(cx.tx(), bucket.id, change)?;
     let (arn, info) = (bucket.arn(), &object.info);
     cx.count(bucket.owner, &arn, PUTS, 1);
-    cx.level(bucket.owner, &arn, STORAGE, change.bytes);
+    level_bytes(cx, bucket, &change);
     cx.audit_account(bucket.owner);
     cx.audit_resource(bucket.object_arn(&info.key));
     cx.audit_detail("size", info.size.to_string());
@@ -179,7 +187,18 @@ pub(super) fn replace(
         checksums: info.attributes.checksums.clone(),
         encryption: info.facts.encryption.clone(),
         version,
+        expires: expiry(cx, bucket, &object.info)?,
     })
+}
+
+/// The usage of stored bytes, each in the class that it is metered in.
+pub(super) fn level_bytes(cx: &mut Cx<'_>, bucket: &Bucket, change: &Change) {
+    let arn = bucket.arn();
+    let tiered: i64 = change.tiers.iter().sum();
+    cx.level(bucket.owner, &arn, STORAGE, change.bytes - tiered);
+    for (meter, bytes) in TIERS.into_iter().zip(change.tiers).filter(|(_, bytes)| *bytes != 0) {
+        cx.level(bucket.owner, &arn, meter, bytes);
+    }
 }
 
 /// Writes what deletions within one commit change: the sums, the usage, and in public what is where no more.
@@ -190,7 +209,7 @@ pub(super) fn apply_removal(
 ) -> Result<(), ApiError> {
     tables::bucket::change(cx.tx(), bucket.id, change)?;
     if change.bytes != 0 {
-        cx.level(bucket.owner, &bucket.arn(), STORAGE, change.bytes);
+        level_bytes(cx, bucket, &change);
     }
     if change.bodies() != 0 {
         let (owner, class) = (bucket.owner, bucket.class);

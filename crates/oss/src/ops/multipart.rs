@@ -9,22 +9,22 @@ use engine::places::{self, Placement};
 use engine::{Cx, Session};
 use wire::object::checksum::{Md5, crc64_combine};
 
-use super::commit::{receive, replace};
+use super::commit::{level_bytes, receive, replace};
 use super::encryption::resolve;
 use super::object::admission;
 use super::read::Seen;
 use super::stream::{ObjectStream, Opening};
 use super::{
     CopySource, OBJECT_BYTES_MAX, Origin, PAGE_MAX, PART_NUMBER_MAX, PUT_BYTES_MAX, RequestCtx,
-    Source, check_key, decide, find_bucket, home, meta,
+    Source, check_key, decide, find_bucket, home, meta, retention,
 };
 use crate::access::{Ask, Gives, Need, require, require_write};
 use crate::blob::{Body, BodyKey, Written};
 use crate::digest::{Algorithm, Checksum, Coverage};
-use crate::meter::{LISTS, PUTS, STORAGE};
+use crate::meter::{LISTS, PUTS};
 use crate::model::{
-    Acl, Attributes, Bucket, CustomerKey, Encryption, Etag, Expected, Facts, ObjectInfo, RangeSpec,
-    StorageClass, Stored, Tags, Wanted, WriteConditions,
+    Acl, Attributes, Bucket, CustomerKey, Encryption, Etag, Expected, Facts, Lock, ObjectInfo,
+    RangeSpec, StorageClass, Stored, Tags, Wanted, WriteConditions,
 };
 use crate::tables::bucket::{Change, bytes};
 use crate::tables::object::Object;
@@ -46,6 +46,8 @@ pub struct InitiateOptions {
     pub checksum: Option<(Algorithm, Coverage)>,
     /// What it is to be sealed as; the bucket's default where not told.
     pub encryption: Option<Wanted>,
+    /// What is to keep it; its retention is the bucket's default where not told.
+    pub lock: Lock,
 }
 
 /// What is known of a part before it comes.
@@ -57,6 +59,8 @@ pub struct PartOptions {
     pub expected: Expected,
     /// The client's key, which each part takes of an upload that was begun with one.
     pub customer_key: Option<CustomerKey>,
+    /// Of a part that is copied: whether the range must lie within the source.
+    pub strict_range: bool,
 }
 
 impl From<u32> for PartOptions {
@@ -78,6 +82,8 @@ pub struct PartStored {
     pub modified: Time,
     /// The checksums that were asked for.
     pub checksums: Vec<Checksum>,
+    /// How it is sealed; not told in listings.
+    pub encryption: Option<Encryption>,
 }
 
 /// A part as the client names it.
@@ -205,8 +211,10 @@ impl Oss {
         let (name, key) = (bucket.to_owned(), key.to_owned());
         let begin = move |cx: &mut Cx<'_>| {
             let bucket = find_bucket(cx, &name)?;
-            let gives = Gives { acl: options.acl.is_some(), tags: !options.tags.is_empty() };
+            let (tags, lock) = (!options.tags.is_empty(), options.lock);
+            let gives = Gives { acl: options.acl.is_some(), tags, lock };
             require_write(cx, &bucket, &key, gives)?;
+            retention::check_wanted(&bucket, lock, cx.now)?;
             let upload = new_upload(cx, &bucket, &key, &options)?;
             tables::upload::insert(cx.tx(), bucket.id, &upload)?;
             note(cx, &bucket, &upload, Change { uploads: 1, ..Change::default() })?;
@@ -261,6 +269,9 @@ impl Oss {
             ApiError::new(&error::INVALID_RANGE).field("ActualObjectSize", info.size.to_string())
         };
         let (from, len) = match range {
+            Some(RangeSpec::From(_, Some(last))) if options.strict_range && last >= info.size => {
+                return Err(unsatisfiable());
+            }
             Some(range) => range.within(info.size).ok_or_else(unsatisfiable)?,
             None => (0, info.size),
         };
@@ -306,7 +317,7 @@ impl Oss {
         upload: &Upload,
         customer: Option<&CustomerKey>,
     ) -> Result<BodyKey, ApiError> {
-        let encryption = upload.facts.encryption.as_ref().unwrap_or(&Encryption::Aes256);
+        let encryption = upload.facts.encryption.as_ref().unwrap_or(&Encryption::Account);
         self.sealing_key(bucket.owner, encryption, customer).await
     }
 
@@ -398,7 +409,7 @@ impl Oss {
 
 fn stored(part: Part) -> PartStored {
     let Part { modified, size, md5, crc64, checksums, .. } = part;
-    PartStored { etag: Etag { md5, parts: 0 }, crc64, size, modified, checksums }
+    PartStored { etag: Etag { md5, parts: 0 }, crc64, size, modified, checksums, encryption: None }
 }
 
 fn new_upload(
@@ -420,7 +431,7 @@ fn new_upload(
         acl: options.acl,
         attributes: options.attributes.clone(),
         tags: options.tags.clone(),
-        facts: Facts { encryption: Some(encryption) },
+        facts: Facts { encryption: Some(encryption), lock: options.lock, ..Facts::default() },
         checksum: options.checksum,
     })
 }
@@ -430,7 +441,7 @@ fn note(cx: &mut Cx<'_>, bucket: &Bucket, upload: &Upload, change: Change) -> Re
     tables::bucket::change(cx.tx(), bucket.id, change)?;
     let arn = bucket.arn();
     cx.count(bucket.owner, &arn, PUTS, 1);
-    cx.level(bucket.owner, &arn, STORAGE, change.bytes);
+    level_bytes(cx, bucket, &change);
     cx.audit_account(bucket.owner);
     cx.audit_resource(bucket.object_arn(&upload.key));
     cx.audit_detail("upload", upload.id.as_str());
@@ -479,11 +490,11 @@ fn commit_part(
     cx.audit_detail("part", number.to_string());
     cx.audit_detail("size", part.size.to_string());
     cx.audit_detail("etag", base::text::hex(&part.md5));
-    Ok(stored(part))
+    Ok(PartStored { encryption: upload.facts.encryption, ..stored(part) })
 }
 
 /// Ends an upload without an object.
-fn abort(cx: &mut Cx<'_>, bucket: &Bucket, upload: &Upload) -> Result<(), ApiError> {
+pub(super) fn abort(cx: &mut Cx<'_>, bucket: &Bucket, upload: &Upload) -> Result<(), ApiError> {
     let parts = tables::upload::parts(cx.tx(), &upload.id, 0, PART_NUMBER_MAX as usize)?;
     let total: u64 = parts.iter().map(|part| part.size).sum();
     parts.iter().try_for_each(|part| free(cx, part))?;
@@ -513,7 +524,12 @@ fn complete(
     target: &Target,
     options: &CompleteOptions,
 ) -> Result<Stored, ApiError> {
-    let (bucket, upload) = target.find(cx)?;
+    let bucket = find_bucket(cx, &target.bucket)?;
+    let current = require_write(cx, &bucket, &target.key, Gives::default())?;
+    let upload = match target.upload(cx, &bucket) {
+        Err(gone) => return completed(target, &options.parts, current).ok_or(gone),
+        upload => upload?,
+    };
     let uploaded = tables::upload::parts(cx.tx(), &upload.id, 0, PART_NUMBER_MAX as usize)?;
     let all: u64 = uploaded.iter().map(|part| part.size).sum();
     // The parts are there, but as an object they are placed anew.
@@ -547,14 +563,34 @@ fn complete(
         acl: upload.acl,
         attributes,
         tags: upload.tags,
-        facts: upload.facts.clone(),
+        facts: Facts { upload: Some(upload.id), ..upload.facts },
         version: None,
     };
     let parts = -tables::int(all);
     let change = Change { uploads: -1, bytes: parts, part_bytes: parts, ..Change::default() };
-    let current = tables::object::find(cx.tx(), bucket.id, &info.key)?;
     let object = Object { info, body: Body::Blob(blob), ordinal: 0, version: 0 };
     replace(cx, (&bucket, &placement), current, &options.conditions, object, change)
+}
+
+/// What an upload came to that was completed before: whoever did not hear it asks again.
+fn completed(target: &Target, parts: &CompleteParts, current: Option<Object>) -> Option<Stored> {
+    let object = current.filter(|object| object.info.facts.upload.as_ref() == Some(&target.id))?;
+    if let CompleteParts::Named(named) = parts
+        && u32::try_from(named.len()) != Ok(object.info.etag.parts)
+    {
+        return None;
+    }
+    let info = object.info;
+    Some(Stored {
+        etag: info.etag,
+        crc64: info.crc64,
+        size: info.size,
+        modified: info.modified,
+        checksums: info.attributes.checksums,
+        version: info.version,
+        encryption: info.facts.encryption,
+        expires: None,
+    })
 }
 
 fn count(parts: &[Part]) -> i64 {

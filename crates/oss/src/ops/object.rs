@@ -6,20 +6,22 @@ use base::ApiError;
 use engine::places::Placement;
 use engine::{Cx, Kind, Meta, Session};
 
+use super::class::check_readable;
 use super::commit::{Commit, apply_removal, receive};
 use super::encryption::{check_customer, resolve};
+use super::lifecycle::tell;
 use super::read::Seen;
 use super::stream::{ObjectStream, Opening};
-use super::version::{remove, seek};
+use super::version::{remove, seek, stays};
 use super::{
     CopySource, Deleted, Origin, PAGE_MAX, PUT_BYTES_MAX, RequestCtx, Source, check_key, decide,
-    find_bucket, meta, no_such_key,
+    find_bucket, meta, no_such_key, retention,
 };
 use crate::access::{Ask, Gives, Need, require, require_write};
 use crate::blob::Body;
 use crate::meter::{GETS, PUTS};
 use crate::model::{
-    Acl, At, Bucket, EtagMatch, ObjectInfo, PutOptions, RangeSpec, ReadConditions, Stored, Tags,
+    Acl, At, Bucket, Matching, ObjectInfo, PutOptions, RangeSpec, ReadConditions, Stored, Tags,
     VersionId, Wanted, WriteConditions,
 };
 use crate::tables::bucket::Change;
@@ -61,8 +63,11 @@ pub struct DeleteKey {
     /// One version or delete marker of it, for good; without one the key, of which versions stay where the
     /// bucket keeps them.
     pub version: Option<VersionId>,
-    /// Delete only this.
-    pub if_match: Option<EtagMatch>,
+    /// Delete only what is so.
+    pub matching: Matching,
+    /// A retention in governance mode is not to stand in the way, which takes
+    /// `oss:BypassGovernanceRetention`.
+    pub bypass_governance: bool,
 }
 
 impl Oss {
@@ -83,7 +88,8 @@ impl Oss {
     ) -> Result<Stored, ApiError> {
         check_key(key)?;
         let session = ctx.session(meta::PUT_OBJECT);
-        let gives = Gives { acl: options.acl.is_some(), tags: !options.tags.is_empty() };
+        let (tags, lock) = (!options.tags.is_empty(), options.lock);
+        let gives = Gives { acl: options.acl.is_some(), tags, lock };
         let (placement, home) =
             self.admit(&session, bucket, key, gives, &options.conditions).await?;
         let wanted = options.encryption.as_ref();
@@ -115,6 +121,10 @@ impl Oss {
                 let bucket = find_bucket(cx, &bucket)?;
                 let current = require_write(cx, &bucket, &key, gives)?;
                 check_write(&conditions, &key, current.as_ref().map(|object| &object.info))?;
+                retention::check_wanted(&bucket, gives.lock, cx.now)?;
+                if let Some(current) = current.filter(|current| !stays(&bucket, current)) {
+                    retention::check(cx, &bucket, &current.info, false)?;
+                }
                 Ok((decide(cx, &bucket)?, bucket))
             })
             .await;
@@ -137,11 +147,13 @@ impl Oss {
     ) -> Result<Fetched, ApiError> {
         // Before the snapshot, so that whatever it shows cannot be reclaimed.
         let look_up = self.0.blobs.pins.look_up();
-        let Seen { found, payer, .. } = self.look_up(ctx, bucket, at.into()).await?;
-        let Object { info, body, .. } = found;
+        let Seen { bucket, found, payer } = self.look_up(ctx, bucket, at.into()).await?;
+        let Object { info, body, ordinal, .. } = found;
         if !is_fresh(&options.conditions, &info)? {
             return Ok(Fetched::NotModified(info));
         }
+        check_readable(&bucket, &info, self.0.cloud.clock.now())?;
+        self.note_access(&bucket, &info, ordinal);
         let range = options.range.map(|range| range.within(info.size));
         if range == Some(None) && options.strict_range {
             return Err(ApiError::new(&error::INVALID_RANGE)
@@ -184,7 +196,10 @@ impl Oss {
         let meta = of_version(at.version, meta::GET_OBJECT, meta::GET_OBJECT_VERSION);
         let (name, key, version) = (bucket.to_owned(), at.key.to_owned(), at.version);
         let find = move |cx: &mut Cx<'_>| {
-            find_object(cx, &name, At { key: &key, version }, Need::Read, true)
+            let (bucket, mut object) =
+                find_object(cx, &name, At { key: &key, version }, Need::Read, true)?;
+            tell(cx, &bucket, &mut object.info, version.is_none())?;
+            Ok((bucket, object))
         };
         self.read(ctx, (meta, GETS), bucket, find).await
     }
@@ -192,7 +207,7 @@ impl Oss {
     /// Deletes an object. There being none is a success.
     ///
     /// # Errors
-    /// `NoSuchBucket`, `AccessDenied`, `PreconditionFailed`.
+    /// `NoSuchBucket`, `AccessDenied`, `PreconditionFailed`; `FileImmutable` for what is kept.
     pub async fn delete(
         &self,
         ctx: &RequestCtx,
@@ -337,14 +352,14 @@ impl Oss {
     }
 
     /// Changes something about an object that is there.
-    async fn change(
+    pub(super) async fn change<T: Send + 'static>(
         &self,
         ctx: &RequestCtx,
         meta: Meta,
         bucket: &str,
         at: At<'_>,
-        change: impl Fn(&mut Cx<'_>, &Bucket, &Object) -> Result<(), ApiError> + Send + 'static,
-    ) -> Result<(), ApiError> {
+        change: impl Fn(&mut Cx<'_>, &Bucket, &Object) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
         check_key(at.key)?;
         let (name, key, version) = (bucket.to_owned(), at.key.to_owned(), at.version);
         let run = move |cx: &mut Cx<'_>| {
@@ -355,9 +370,9 @@ impl Oss {
             }
             cx.audit_account(bucket.owner);
             cx.audit_resource(bucket.object_arn(&key));
-            change(cx, &bucket, &object)?;
+            let changed = change(cx, &bucket, &object)?;
             cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
-            Ok(())
+            Ok(changed)
         };
         self.0.cloud.write(ctx.session(meta), run).await
     }
@@ -370,12 +385,12 @@ pub(super) fn admission(session: &Session) -> Arc<Session> {
 }
 
 /// The permission for a key, or that for one version of it.
-fn of_version(version: Option<VersionId>, plain: Meta, of_one: Meta) -> Meta {
+pub(super) fn of_version(version: Option<VersionId>, plain: Meta, of_one: Meta) -> Meta {
     if version.is_some() { of_one } else { plain }
 }
 
 /// Finds an object and requires the operation's own permission on it; `reads` where a privilege will do.
-fn find_object(
+pub(super) fn find_object(
     cx: &mut Cx<'_>,
     bucket: &str,
     at: At<'_>,
@@ -399,9 +414,9 @@ fn require_delete(
     if key.version.is_none() {
         return require_write(cx, bucket, &key.key, Gives::default());
     }
-    let acl = seek(cx, bucket, At { key: &key.key, version: key.version })?.acl();
-    // Also within a deletion of many, which is an operation of one name.
-    let ask = Ask::new("oss:DeleteObjectVersion", Need::Write).on(&key.key).acl(acl);
+    // Also within a deletion of many, which is an operation of one name. What is deleted so is gone for good,
+    // so no ACL grants it.
+    let ask = Ask::new("oss:DeleteObjectVersion", Need::Own).on(&key.key);
     require(cx, bucket, ask)?;
     tables::object::find(cx.tx(), bucket.id, &key.key)
 }
@@ -412,7 +427,7 @@ fn delete_all(cx: &mut Cx<'_>, bucket: &str, keys: &[DeleteKey]) -> Result<Delet
     let bucket = find_bucket(cx, bucket)?;
     let mut outcomes = DeletedMany::with_capacity(keys.len());
     let mut total = Change::default();
-    let mut removed: Vec<&str> = Vec::new();
+    let (mut removed, mut kept): (Vec<&str>, Vec<&str>) = Default::default();
     for key in keys {
         let allowed = check_key(&key.key)
             .and_then(|()| require_delete(cx, &bucket, key))
@@ -424,7 +439,10 @@ fn delete_all(cx: &mut Cx<'_>, bucket: &str, keys: &[DeleteKey]) -> Result<Delet
                 Ok(one.deleted)
             }
             // A refusal of one key; anything else is a failure of all.
-            Err(error) if error.status() < 500 => Err(error),
+            Err(error) if error.status() < 500 => {
+                kept.extend(error.is(&error::FILE_IMMUTABLE).then_some(key.key.as_str()));
+                Err(error)
+            }
             Err(error) => return Err(error),
         };
         outcomes.push((key.key.clone(), outcome));
@@ -443,6 +461,12 @@ fn delete_all(cx: &mut Cx<'_>, bucket: &str, keys: &[DeleteKey]) -> Result<Delet
         cx.audit_detail("refused", count.to_string());
     }
     cx.audit_detail("keys", serde_json::to_string(&removed).unwrap_or_default());
+    if !kept.is_empty() {
+        // That somebody wanted them gone is on record as where nothing else was to be deleted.
+        cx.audit_detail("kept", serde_json::to_string(&kept).unwrap_or_default());
+        cx.public("tenant", bucket.owner.to_string());
+        cx.public("kept", kept.len());
+    }
     apply_removal(cx, &bucket, total)?;
     cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
     Ok(outcomes)
@@ -520,6 +544,7 @@ impl Oss {
         let find = move |cx: &mut Cx<'_>| {
             let (bucket, object) =
                 find_object(cx, &bucket, At { key: &key, version }, Need::Read, false)?;
+            check_readable(&bucket, &object.info, cx.now)?;
             let origin = Origin::of(&bucket);
             origin.decide(cx, &target)?;
             Ok((origin, object))

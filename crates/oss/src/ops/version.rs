@@ -8,12 +8,14 @@ use base::{AccountId, ApiError};
 use engine::Cx;
 
 use super::bucket::require_on;
-use super::{DeleteKey, RequestCtx, find_bucket, meta, no_such_key};
+use super::class::tier_of;
+use super::{DeleteKey, RequestCtx, find_bucket, meta, no_such_key, retention};
 use crate::access::Need;
 use crate::blob::Body;
 use crate::meter::PUTS;
 use crate::model::{
-    At, Attributes, Bucket, Etag, Facts, ObjectInfo, StorageClass, VersionId, Versioning,
+    At, Attributes, Bucket, Etag, EtagMatch, Facts, Matching, ObjectInfo, StorageClass, VersionId,
+    Versioning,
 };
 use crate::tables::bucket::{Change, bytes};
 use crate::tables::object::Object;
@@ -122,6 +124,7 @@ pub(super) fn supersede(
     let key = object.info.key.clone();
     object.ordinal = next_ordinal(cx, bucket, &key, current)?;
     object.version = number(bucket, object.ordinal);
+    object.info.facts.tier = tier_of(&object.info);
     let mut change = make_way(cx, bucket, &key, current)?;
     if current.is_some() {
         tables::object::replaced(cx.tx(), bucket.id, &key)?;
@@ -129,7 +132,17 @@ pub(super) fn supersede(
     tables::object::put(cx.tx(), bucket.id, object)?;
     change.objects += 1;
     change.bytes += bytes(object.info.size, 0);
+    change.tier(&object.info.facts, 1);
     Ok(change)
+}
+
+/// Whether the current version is still there, behind, once something newer comes.
+pub(super) fn stays(bucket: &Bucket, current: &Object) -> bool {
+    match bucket.settings.versioning {
+        Versioning::Unversioned => false,
+        Versioning::Enabled => true,
+        Versioning::Suspended => current.version != 0,
+    }
 }
 
 /// Moves the current version behind what is to come, or frees it where that takes its place; its row stays for
@@ -145,16 +158,15 @@ fn make_way(
     if bucket.settings.versioning == Versioning::Suspended
         && let Some(null) = tables::version::find(cx.tx(), bucket.id, key, VersionId::NULL)?
     {
-        change.add(discard(cx, bucket, &null)?);
+        change.add(discard(cx, bucket, &null, false)?);
     }
     let Some(current) = current else { return Ok(change) };
+    let stays = stays(bucket, current);
+    if !stays {
+        retention::check(cx, bucket, &current.info, false)?;
+    }
     let size = bytes(current.info.size, 0);
     change.objects -= 1;
-    let stays = match bucket.settings.versioning {
-        Versioning::Unversioned => false,
-        Versioning::Enabled => true,
-        Versioning::Suspended => current.version != 0,
-    };
     let now = cx.now;
     if stays {
         let behind = Version { object: current.clone(), marker: false };
@@ -164,28 +176,50 @@ fn make_way(
     } else {
         tables::free::insert(cx.tx(), &current.body, now)?;
         change.bytes -= size;
+        change.tier(&current.info.facts, -1);
     }
     Ok(change)
 }
 
-/// Deletes a version that is not the current one, for good.
-fn discard(cx: &mut Cx<'_>, bucket: &Bucket, version: &Version) -> Result<Change, ApiError> {
-    tables::version::delete(cx.tx(), bucket.id, &version.object)?;
+/// Deletes a version that is not the current one, for good; past a governance retention where that is asked.
+///
+/// # Errors
+/// Those of [`retention::check`], before anything is changed.
+fn discard(
+    cx: &mut Cx<'_>,
+    bucket: &Bucket,
+    version: &Version,
+    bypass: bool,
+) -> Result<Change, ApiError> {
     if version.marker {
+        tables::version::delete(cx.tx(), bucket.id, &version.object)?;
         return Ok(Change { markers: -1, ..Change::default() });
     }
+    retention::check(cx, bucket, &version.object.info, bypass)?;
+    tables::version::delete(cx.tx(), bucket.id, &version.object)?;
     let now = cx.now;
     tables::free::insert(cx.tx(), &version.object.body, now)?;
     let size = -bytes(version.object.info.size, 0);
-    Ok(Change { versions: -1, bytes: size, version_bytes: size, ..Change::default() })
+    let mut change = Change { versions: -1, bytes: size, version_bytes: size, ..Change::default() };
+    change.tier(&version.object.info.facts, -1);
+    Ok(change)
 }
 
-/// Deletes the current version of a key, for good.
-fn discard_current(cx: &mut Cx<'_>, bucket: &Bucket, current: &Object) -> Result<Change, ApiError> {
+/// Deletes the current version of a key, for good, as [`discard`].
+fn discard_current(
+    cx: &mut Cx<'_>,
+    bucket: &Bucket,
+    current: &Object,
+    bypass: bool,
+) -> Result<Change, ApiError> {
+    retention::check(cx, bucket, &current.info, bypass)?;
     tables::object::delete(cx.tx(), bucket.id, &current.info.key)?;
     let now = cx.now;
     tables::free::insert(cx.tx(), &current.body, now)?;
-    Ok(Change { objects: -1, bytes: -bytes(current.info.size, 0), ..Change::default() })
+    let size = -bytes(current.info.size, 0);
+    let mut change = Change { objects: -1, bytes: size, ..Change::default() };
+    change.tier(&current.info.facts, -1);
+    Ok(change)
 }
 
 /// Makes the newest version the current one of a key that has none, unless it is a delete marker.
@@ -223,7 +257,26 @@ pub(super) struct Removed {
 }
 
 fn check_match(key: &DeleteKey, object: &Object) -> Result<(), ApiError> {
-    if key.if_match.as_ref().is_some_and(|tags| !tags.fits(&object.info.etag)) {
+    let Matching { etag, modified, size } = &key.matching;
+    let info = &object.info;
+    let failed = if etag.as_ref().is_some_and(|tags| !tags.fits(&info.etag)) {
+        "If-Match"
+    // Clients know whole seconds only.
+    } else if modified.is_some_and(|modified| modified.secs() != info.modified.secs()) {
+        "If-Match-Last-Modified-Time"
+    } else if size.is_some_and(|size| size != info.size) {
+        "If-Match-Size"
+    } else {
+        return Ok(());
+    };
+    Err(ApiError::new(&error::PRECONDITION_FAILED).field("Condition", failed))
+}
+
+/// A delete marker is any object (`*`), and like none.
+fn check_marker(key: &DeleteKey) -> Result<(), ApiError> {
+    let Matching { etag, modified, size } = &key.matching;
+    let named = etag.as_ref().is_some_and(|tags| !matches!(tags, EtagMatch::Any));
+    if named || modified.is_some() || size.is_some() {
         return Err(ApiError::new(&error::PRECONDITION_FAILED).field("Condition", "If-Match"));
     }
     Ok(())
@@ -232,7 +285,7 @@ fn check_match(key: &DeleteKey, object: &Object) -> Result<(), ApiError> {
 /// Deletes a key or a version of it.
 ///
 /// # Errors
-/// `PreconditionFailed`.
+/// `PreconditionFailed`, and those of [`retention::check`]; rows are as they were then.
 pub(super) fn remove(
     cx: &mut Cx<'_>,
     bucket: &Bucket,
@@ -246,10 +299,13 @@ pub(super) fn remove(
         check_match(key, current)?;
     }
     if bucket.is_versioned() {
+        if current.is_none() && tables::version::newest(cx.tx(), bucket.id, &key.key)?.is_some() {
+            check_marker(key)?;
+        }
         return mark(cx, bucket, &key.key, current);
     }
     let Some(current) = current else { return Ok(Removed::default()) };
-    let change = discard_current(cx, bucket, &current)?;
+    let change = discard_current(cx, bucket, &current, key.bypass_governance)?;
     let deleted = Deleted { existed: true, ..Deleted::default() };
     Ok(Removed { deleted, change, info: Some(current.info) })
 }
@@ -309,7 +365,7 @@ fn remove_version(
     let visible = match current {
         Some(current) if current.version == id.number() => {
             check_match(key, &current)?;
-            let mut change = discard_current(cx, bucket, &current)?;
+            let mut change = discard_current(cx, bucket, &current, key.bypass_governance)?;
             if bucket.is_versioned() {
                 change.add(promote(cx, bucket, &key.key)?);
             }
@@ -330,7 +386,7 @@ fn remove_version(
         check_match(key, &behind.object)?;
     }
     deleted.marker = behind.marker;
-    let mut change = discard(cx, bucket, &behind)?;
+    let mut change = discard(cx, bucket, &behind, key.bypass_governance)?;
     if !visible {
         change.add(promote(cx, bucket, &key.key)?);
     }
@@ -342,7 +398,7 @@ impl Oss {
     /// Turns versioning of a bucket on, or suspends it. It cannot be as if there had never been any.
     ///
     /// # Errors
-    /// `NoSuchBucket`, `AccessDenied`, `InvalidArgument`.
+    /// `NoSuchBucket`, `AccessDenied`, `InvalidArgument`, `InvalidBucketState`.
     pub async fn set_bucket_versioning(
         &self,
         ctx: &RequestCtx,
@@ -356,6 +412,7 @@ impl Oss {
             if versioning == Versioning::Unversioned {
                 return Err(error::INVALID_ARGUMENT.error("Versioning can only be suspended."));
             }
+            retention::check_versioning(&bucket, versioning, cx.now)?;
             cx.audit_account(bucket.owner);
             cx.audit_resource(bucket.arn());
             cx.audit_detail("versioning", format!("{versioning:?}"));
