@@ -323,6 +323,7 @@ fn print_row(server: &str, row: &Row, figures: &Figures, ours: Option<&Figures>)
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 
