@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base::ApiError;
 use engine::Cx;
 use engine::places::{self, Placement};
+use store::Announcement;
 use wire::object::checksum::Md5;
 
 use super::lifecycle::expiry;
@@ -25,14 +26,14 @@ use crate::tables::object::Object;
 use crate::{error, tables};
 
 /// Streams a body into the byte store in constant memory; checks everything promised about it. What
-/// comes back is durable but nobody's.
+/// comes back is durable but nobody's, with the commit announced that makes it somebody's.
 pub(super) async fn receive(
     blobs: &Arc<Blobs>,
     (placement, key): (&Placement, BodyKey),
     expected: &Expected,
     bytes_max: u64,
     mut body: impl Source,
-) -> Result<Written, ApiError> {
+) -> Result<(Written, Announcement), ApiError> {
     let too_large =
         || ApiError::new(&error::ENTITY_TOO_LARGE).field("MaxSizeAllowed", bytes_max.to_string());
     if expected.length.is_some_and(|length| length > bytes_max) {
@@ -56,9 +57,9 @@ pub(super) async fn receive(
         return Err(ApiError::new(&error::INCOMPLETE_BODY));
     }
     let trailers = body.finish()?;
-    let written = writer.finish().await?;
+    let (written, announcement) = writer.finish().await?;
     written.digested.check(expected, &trailers)?;
-    Ok(written)
+    Ok((written, announcement))
 }
 
 /// All that the commit of a new object needs. It may run more than once, and changes nothing of its

@@ -126,6 +126,9 @@ pub(super) fn supersede(
     object.version = number(bucket, object.ordinal);
     object.info.facts.tier = tier_of(&object.info);
     let mut change = make_way(cx, bucket, &key, current)?;
+    if current.is_some() {
+        tables::object::replaced(cx.tx(), bucket.id, &key)?;
+    }
     tables::object::put(cx.tx(), bucket.id, object)?;
     change.objects += 1;
     change.bytes += bytes(object.info.size, 0);

@@ -58,10 +58,9 @@ pub(crate) fn find(tx: &mut Tx<'_>, bucket: i64, key: &str) -> Result<Option<Obj
     .transpose()
 }
 
-/// Stores an object in place of the one before.
+/// Stores an object in place of the one before, whose damage is forgotten by [`replaced`].
 pub(crate) fn put(tx: &mut Tx<'_>, bucket: i64, object: &Object) -> Result<(), ApiError> {
     let info = &object.info;
-    damage::forget_object(tx, bucket, &info.key)?;
     let (extents, seal, blob) = match &object.body {
         Body::Inline(extents) => (extent::pack(extents), extent::seal_of(extents), None),
         // The rows of its extents say it.
@@ -101,6 +100,11 @@ pub(crate) fn put(tx: &mut Tx<'_>, bucket: i64, object: &Object) -> Result<(), A
         ],
     )?;
     Ok(())
+}
+
+/// Forgets what is about the body of an object that gets another one.
+pub(crate) fn replaced(tx: &mut Tx<'_>, bucket: i64, key: &str) -> Result<(), ApiError> {
+    damage::forget_object(tx, bucket, key)
 }
 
 /// Deletes an object.
