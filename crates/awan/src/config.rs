@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use base::region::{DataCentre, Region};
@@ -69,7 +70,7 @@ pub struct Store {
 }
 
 /// Object storage.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Oss {
     /// Host names below which a bucket is a label, as `oss.example.id`. `localhost`, `oss.localhost`,
@@ -77,6 +78,15 @@ pub struct Oss {
     pub hosts: Vec<String>,
     /// What bucket listings tell clients as the endpoint [default: http:// and the bound address].
     pub endpoint: Option<String>,
+    /// So many bytes of each disk are left free: bodies that would use them are refused. 0 is without.
+    pub disk_reserve_bytes: u64,
+    /// At most so many bytes a second are read to check what is stored; 0: it is not checked.
+    pub scrub_bytes_per_second: u64,
+    /// From the start of one such round to that of the next, at least.
+    pub scrub_interval_hours: u64,
+    /// Directories, each on a disk of its own, by data centre. Those without keep their bytes in the data
+    /// directory.
+    pub disks: BTreeMap<String, PathBuf>,
 }
 
 /// The public log.
@@ -114,6 +124,8 @@ pub struct Limits {
     pub requests_per_second: u32,
     /// Connections at once at each door.
     pub connections_max: usize,
+    /// How long a client may send nothing in the middle of a request, or take nothing of its answer, seconds.
+    pub idle_seconds: u64,
     /// How long running requests may take to finish when the cloud stops, seconds.
     pub drain_seconds: u64,
 }
@@ -143,6 +155,20 @@ impl Default for Config {
     }
 }
 
+impl Default for Oss {
+    fn default() -> Self {
+        let limits = oss::Limits::default();
+        Self {
+            hosts: Vec::new(),
+            endpoint: None,
+            disk_reserve_bytes: limits.disk_reserve_bytes,
+            scrub_bytes_per_second: limits.scrub_bytes_per_second,
+            scrub_interval_hours: limits.scrub_interval.as_secs() / 3600,
+            disks: BTreeMap::new(),
+        }
+    }
+}
+
 impl Default for Provider {
     fn default() -> Self {
         Self {
@@ -163,7 +189,7 @@ impl Default for Log {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { requests_per_second: 1000, connections_max: 4096, drain_seconds: 20 }
+        Self { requests_per_second: 1000, connections_max: 4096, idle_seconds: 60, drain_seconds: 20 }
     }
 }
 
@@ -195,7 +221,9 @@ impl Config {
             "the configuration names no data_centre: add at least one [[data_centre]]"
         );
         self.check_data_centres()?;
+        self.check_disks()?;
         self.provider.check()?;
+        ensure!(self.limits.idle_seconds > 0, "limits.idle_seconds is 0: nobody could send anything");
         let highest = u16::MAX - roles::HIGHEST_DOOR;
         ensure!(
             self.port_base <= highest,
@@ -233,6 +261,28 @@ impl Config {
             self.region
         );
         Ok(())
+    }
+
+    fn check_disks(&self) -> anyhow::Result<()> {
+        let mut paths = BTreeSet::new();
+        for (site, path) in &self.oss.disks {
+            let known = self.data_centre.iter().any(|centre| centre.site == *site);
+            ensure!(known, "oss.disks: there is no data centre {site:?}");
+            ensure!(path.is_absolute(), "oss.disks: the path of {site} is not absolute");
+            ensure!(paths.insert(path), "oss.disks: two data centres have {}", path.display());
+        }
+        Ok(())
+    }
+
+    /// What bounds object storage.
+    pub fn storage_limits(&self) -> oss::Limits {
+        oss::Limits {
+            disk_reserve_bytes: self.oss.disk_reserve_bytes,
+            scrub_bytes_per_second: self.oss.scrub_bytes_per_second,
+            scrub_interval: Duration::from_secs(self.oss.scrub_interval_hours.saturating_mul(3600)),
+            idle_max: Duration::from_secs(self.limits.idle_seconds),
+            ..oss::Limits::default()
+        }
     }
 
     /// The region and its data centres.
@@ -366,6 +416,16 @@ mod tests {
             check("[provider]\nname = \"PT Awan\"\nid_scheme = \"ID-NIB\"\nid = \"1\"").is_ok()
         );
         assert!(check("[provider]\nname = \"\"").is_err());
+    }
+
+    #[test]
+    fn a_disk_belongs_to_one_data_centre_that_there_is() {
+        let check = |text: &str| toml::from_str::<Config>(text).unwrap().check();
+        assert!(check("[oss.disks]\njkt-b = \"/b\"\njkt-c = \"/c\"").is_ok());
+        for wrong in ["jkt-x = \"/x\"", "jkt-b = \"b\"", "jkt-b = \"/b\"\njkt-c = \"/b\""] {
+            assert!(check(&format!("[oss.disks]\n{wrong}")).is_err(), "{wrong}");
+        }
+        assert!(check("[limits]\nidle_seconds = 0").is_err());
     }
 
     #[test]

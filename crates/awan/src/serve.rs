@@ -85,9 +85,11 @@ fn start_log(json: bool) {
     }
 }
 
-async fn open_storage(joined: &Joined) -> anyhow::Result<oss::Oss> {
+async fn open_storage(config: &Config, joined: &Joined) -> anyhow::Result<oss::Oss> {
     let cloud = Arc::clone(&joined.cloud);
-    let open = tokio::task::spawn_blocking(move || oss::Oss::open(cloud)).await?;
+    let (limits, disks) = (config.storage_limits(), config.oss.disks.clone());
+    let open =
+        tokio::task::spawn_blocking(move || oss::Oss::open_with(cloud, limits, disks)).await?;
     open.context("open the object storage")
 }
 
@@ -117,7 +119,7 @@ async fn serve(config: &Config, dir: &Path, roles: &[Role]) -> anyhow::Result<()
         .collect();
     let tls = Tls::open(&make_tls_dir(dir)?, &names, &hosts, Arc::clone(&joined.cloud.clock))?;
     let storage =
-        if roles.contains(&Role::Oss) { Some(open_storage(&joined).await?) } else { None };
+        if roles.contains(&Role::Oss) { Some(open_storage(config, &joined).await?) } else { None };
     let mut running =
         Running { doors: JoinSet::new(), tasks: JoinSet::new(), endpoints: BTreeMap::new() };
     running.bind(config, roles, &joined, storage.as_ref(), &tls, dir, &doors_stop).await?;
@@ -204,8 +206,11 @@ impl Running {
         stop: &watch::Receiver<bool>,
     ) -> anyhow::Result<String> {
         let address = SocketAddr::new(config.listen, config.port_base + offset);
+        let idle = Duration::from_secs(config.limits.idle_seconds);
         let limits = Limits {
             connections_max: config.limits.connections_max,
+            header_timeout: idle,
+            idle,
             drain: Duration::from_secs(config.limits.drain_seconds),
             ..Limits::default()
         };

@@ -1,5 +1,6 @@
 //! A cloud with nothing in it but object storage, on a database and a directory of its own.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -261,7 +262,7 @@ fn open(
         data_dir: dir.path().to_owned(),
         requests_per_second: 0,
     });
-    let oss = Oss::open_with(Arc::clone(&cloud), limits).unwrap();
+    let oss = Oss::open_with(Arc::clone(&cloud), limits, BTreeMap::new()).unwrap();
     (cloud, oss)
 }
 
