@@ -16,20 +16,23 @@ use crate::peer::{self, Peer};
 use crate::workspace::{Scratch, Workspace, write};
 use crate::{Result, Verdict, process as program, setup};
 
+mod keys;
 mod log;
 
 pub(crate) const HELP: &str = "\
 Measure a release build, and a peer (SeaweedFS) with the same load in the same run.
 
-Usage: cargo xtask bench [control|oss|log] [OPTIONS]
+Usage: cargo xtask bench [control|oss|log|keys] [OPTIONS]
 
 Targets:
   control   the control API: a read and a write action
   oss       object storage: 4 KiB, 1 MiB and 64 MiB objects, and the 2024 region tree
   log       the public log: entries per second, and from commit to published checkpoint
+  keys      a bucket with very many keys: start, listings, memory
 
 Options:
   --seconds N   how long each scenario lasts; the ingest ends by itself [default: 10]
+  --keys N      how many keys `keys` makes [default: 10000000]
   --no-peer     do not measure the peer
 ";
 
@@ -63,9 +66,11 @@ const SCENARIOS: [Scenario; 9] = [
 pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Verdict {
     let seconds = args.value("--seconds")?.unwrap_or_else(|| "10".to_owned());
     let with_peer = !args.flag("--no-peer");
+    let keys = keys::wanted(&mut args)?;
     let target = match args.word().as_deref() {
         None => None,
         Some("log") => return args.finish().and_then(|()| log::run(workspace)),
+        Some("keys") => return args.finish().and_then(|()| keys::run(workspace, &keys)),
         Some("control") => Some(Target::Control),
         Some("oss") => Some(Target::Oss),
         Some(other) => return Err(format!("there is no target `{other}`; see `--help`")),
