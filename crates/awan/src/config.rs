@@ -189,7 +189,12 @@ impl Default for Log {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { requests_per_second: 1000, connections_max: 4096, idle_seconds: 60, drain_seconds: 20 }
+        Self {
+            requests_per_second: 1000,
+            connections_max: 4096,
+            idle_seconds: 60,
+            drain_seconds: 20,
+        }
     }
 }
 
@@ -223,7 +228,10 @@ impl Config {
         self.check_data_centres()?;
         self.check_disks()?;
         self.provider.check()?;
-        ensure!(self.limits.idle_seconds > 0, "limits.idle_seconds is 0: nobody could send anything");
+        ensure!(
+            self.limits.idle_seconds > 0,
+            "limits.idle_seconds is 0: nobody could send anything"
+        );
         let highest = u16::MAX - roles::HIGHEST_DOOR;
         ensure!(
             self.port_base <= highest,

@@ -206,7 +206,10 @@ impl<H: Handler> Connection<H> {
                 Ok::<_, Infallible>(if expects { refused_unread(answer) } else { answer })
             }
         });
-        let stream = refusal::Refusals::new(idle::Idle::new(stream, self.limits.idle), Arc::clone(&self.handler));
+        let stream = refusal::Refusals::new(
+            idle::Idle::new(stream, self.limits.idle),
+            Arc::clone(&self.handler),
+        );
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(self.limits.header_timeout)

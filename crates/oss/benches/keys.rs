@@ -100,7 +100,8 @@ async fn seed(oss: &Oss) {
 }
 
 fn fill(db: &Db, keys: u64) {
-    let numbers = "WITH RECURSIVE n(i) AS (SELECT ?1 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?2)";
+    let numbers =
+        "WITH RECURSIVE n(i) AS (SELECT ?1 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?2)";
     let key = format!("CAST(printf('d%06d/f%09d', i / {UNDER_PREFIX}, i) AS BLOB)");
     let seed = "FROM oss_object o CROSS JOIN n WHERE o.key = CAST('seed' AS BLOB)";
     let objects = format!(

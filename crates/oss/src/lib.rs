@@ -135,7 +135,8 @@ impl Oss {
         let db = cloud.db.clone();
         let doors = (Arc::clone(&cloud.clock), Arc::clone(&cloud.rng));
         let home = cloud.region.centres(&cloud.region.id).next().map(|centre| centre.site.as_str());
-        let blobs = blob::Blobs::open(db, doors, (&cloud.data_dir.join("oss"), disks), home, limits)?;
+        let blobs =
+            blob::Blobs::open(db, doors, (&cloud.data_dir.join("oss"), disks), home, limits)?;
         let reads = Arc::new(meter::ReadMeter::default());
         let (keys, scrubbed) = (ops::Keys::default(), tokio::sync::Mutex::default());
         Ok(Self(Arc::new(Inner { cloud, blobs, reads, keys, scrubbed })))

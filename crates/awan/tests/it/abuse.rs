@@ -18,7 +18,7 @@ use crate::server::{Server, wait_for};
 const BUCKET: &str = "abuse";
 /// How long the program waits for a client here, seconds.
 const IDLE: u64 = 4;
-const BIG: usize = 4 << 20;
+const BIG: usize = 16 << 20;
 /// What one client may cost in memory, at most: an extent on its way in or out, and its connection.
 const CLIENT_KIB: u64 = 1_300;
 

@@ -434,10 +434,13 @@ fn check_copies(dir: &Path, clients: &[Client]) {
         .filter_map(|client| Some(&client.upload.as_ref()?.key))
         .collect();
     let unsure = |key: &String| {
-        completing.contains(&key) || pending.iter().any(|pending| match pending {
-            Pending::Put(it, _) | Pending::Copy(it, _) | Pending::Delete(it) => it == key,
-            Pending::User(_) | Pending::Initiate | Pending::Part(_) | Pending::Complete => false,
-        })
+        completing.contains(&key)
+            || pending.iter().any(|pending| match pending {
+                Pending::Put(it, _) | Pending::Copy(it, _) | Pending::Delete(it) => it == key,
+                Pending::User(_) | Pending::Initiate | Pending::Part(_) | Pending::Complete => {
+                    false
+                }
+            })
     };
     let rows: Result<Vec<ZonedRow>, store::Error> = open(dir).read_blocking(|tx| {
         let sql = "SELECT o.key, o.extents, b.mirrors FROM oss_object o

@@ -27,12 +27,7 @@ pub(super) struct Dirs {
 impl Dirs {
     /// Below this one, but for the data centres with disks of their own; `homes` are the segments that begin
     /// on such a disk.
-    pub(super) fn new(
-        root: &Path,
-        disks: Disks,
-        homes: HashMap<u32, String>,
-        disk: Disk,
-    ) -> Self {
+    pub(super) fn new(root: &Path, disks: Disks, homes: HashMap<u32, String>, disk: Disk) -> Self {
         Self { root: root.to_owned(), disks, disk, homes: Mutex::new(homes) }
     }
 

@@ -51,7 +51,8 @@ impl Segment {
     pub(super) fn create(dirs: &Dirs, id: u32, mirrors: &[String]) -> io::Result<Self> {
         dirs.make(id, mirrors)?;
         let files = dirs.files(id, mirrors);
-        let made: io::Result<Vec<_>> = files.iter().map(|path| dirs.disk.create(path).map(Some)).collect();
+        let made: io::Result<Vec<_>> =
+            files.iter().map(|path| dirs.disk.create(path).map(Some)).collect();
         if made.is_err() {
             // Otherwise the next try would find the number taken.
             files.iter().for_each(|path| drop(fs::remove_file(path)));

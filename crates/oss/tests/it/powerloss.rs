@@ -356,12 +356,7 @@ impl Act {
         }
     }
 
-    async fn parts(
-        &self,
-        world: &World,
-        key: &str,
-        bodies: &[&[u8]],
-    ) -> (String, Vec<NamedPart>) {
+    async fn parts(&self, world: &World, key: &str, bodies: &[&[u8]]) -> (String, Vec<NamedPart>) {
         let (owner, oss) = (root(OWNER), &world.oss);
         let options = InitiateOptions::default();
         let upload = oss.initiate(&owner, self.bucket, key, options).await.unwrap();
@@ -486,8 +481,7 @@ fn what_was_acknowledged_survives_a_power_loss_at_any_point() {
             let (image, caught) =
                 until_power_goes((&world, ledger), &mut model, &mut dice, point).await;
             let (mut then, next_ledger) = (model.clone(), Ledger::new());
-            let opened =
-                tokio::task::spawn_blocking(move || World::at(image, limits(next_ledger)));
+            let opened = tokio::task::spawn_blocking(move || World::at(image, limits(next_ledger)));
             let next = opened.await.unwrap();
             if let Some(caught) = &caught {
                 settle(&next, &mut then, caught, point).await;
