@@ -272,6 +272,10 @@ impl Config {
     }
 
     fn check_disks(&self) -> anyhow::Result<()> {
+        ensure!(
+            self.oss.scrub_interval_hours > 0,
+            "oss.scrub_interval_hours is 0: rounds without end"
+        );
         let mut paths = BTreeSet::new();
         for (site, path) in &self.oss.disks {
             let known = self.data_centre.iter().any(|centre| centre.site == *site);

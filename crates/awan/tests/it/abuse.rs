@@ -150,7 +150,7 @@ impl Client {
 fn memory(server: &Server, name: &str) -> u64 {
     let text = fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    line.split_whitespace().next().unwrap().parse().unwrap()
 }
 
 fn descriptors(server: &Server) -> usize {

@@ -442,16 +442,8 @@ fn check_copies(dir: &Path, clients: &[Client]) {
                 }
             })
     };
-    let rows: Result<Vec<ZonedRow>, store::Error> = open(dir).read_blocking(|tx| {
-        let sql = "SELECT o.key, o.extents, b.mirrors FROM oss_object o
-                       JOIN oss_bucket b ON b.id = o.bucket WHERE b.mirrors <> ''";
-        let row = |row: &store::Row<'_>| {
-            Ok((row.blob(0)?.to_vec(), row.blob(1)?.to_vec(), row.text(2)?.to_owned()))
-        };
-        tx.query(sql, &[], row)
-    });
     let mut found = 0;
-    for (key, extents, mirrors) in rows.unwrap() {
+    for (key, extents, mirrors) in zoned_rows(dir) {
         let key = String::from_utf8(key).unwrap();
         let sites: Vec<String> = serde_json::from_str(&mirrors).unwrap();
         let further = sites.iter().map(|site| dir.join("oss/mirror").join(site).join("segments"));
@@ -470,6 +462,29 @@ fn check_copies(dir: &Path, clients: &[Client]) {
     let expected = clients.iter().filter(|client| client.bucket == ZONED);
     let expected = expected.flat_map(|client| client.objects.keys()).filter(|key| !unsure(key));
     assert_eq!(found, expected.count(), "an object in two zones is missing");
+}
+
+fn zoned_rows(dir: &Path) -> Vec<ZonedRow> {
+    let rows: Result<Vec<ZonedRow>, store::Error> = open(dir).read_blocking(|tx| {
+        let sql = "SELECT o.key, o.extents, b.mirrors, o.blob FROM oss_object o
+                       JOIN oss_bucket b ON b.id = o.bucket WHERE b.mirrors <> ''";
+        let row = |row: &store::Row<'_>| {
+            let zoned = (row.blob(0)?.to_vec(), row.blob(1)?.to_vec(), row.text(2)?.to_owned());
+            Ok((zoned, row.get::<Option<i64>>(3)?))
+        };
+        let found = tx.query(sql, &[], row)?.into_iter();
+        // What came in parts has rows of extents of its own.
+        let whole = |((key, mut extents, mirrors), blob): (ZonedRow, Option<i64>)| {
+            if let Some(blob) = blob {
+                let sql = "SELECT extents FROM oss_extent WHERE blob = ?1 ORDER BY start";
+                let row = |row: &store::Row<'_>| Ok(row.blob(0)?.to_vec());
+                extents = tx.query(sql, store::params![blob], row)?.concat();
+            }
+            Ok((key, extents, mirrors))
+        };
+        found.map(whole).collect()
+    });
+    rows.unwrap()
 }
 
 /// An extent in the row of its object.

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
-use oss::{DeleteKey, InitiateOptions, Limits, PartOptions, ScrubReport, Whole};
+use oss::{DeleteKey, InitiateOptions, Limits, PartOptions, ScrubReport, Versioning, Whole};
 use store::params;
 
 use crate::harness::{BUCKET, OWNER, World, check, noise, root};
@@ -234,5 +234,32 @@ fn a_scrub_beside_writers_finds_no_damage_that_is_none() {
             }
         };
         tokio::select! { () = scrubs => {}, () = writes => {} }
+    });
+}
+
+#[test]
+fn damage_stays_with_its_version_wherever_that_goes() {
+    check(Limits::default(), |world| async move {
+        let (owner, versioning) = (root(OWNER), Versioning::Enabled);
+        world.oss.set_bucket_versioning(&owner, BUCKET, versioning).await.unwrap();
+        let first = world.put("k", &noise(5000, 1)).await.version;
+        let dir = home(world.dir.path());
+        rot(&dir, of_object(&world, "k").await[0], 100);
+        assert_eq!(scrub(&world).await.lost, 1);
+        assert_eq!(damaged(&world).await, [object("k")]);
+        let second = world.put("k", &noise(5000, 2)).await.version;
+        let behind = (BUCKET.to_owned(), "k".to_owned(), true, 0);
+        assert_eq!(damaged(&world).await, [behind.clone()]);
+        assert_eq!(scrub(&world).await.lost, 1);
+        assert_eq!(damaged(&world).await, [behind]);
+        let delete = async |version| {
+            let key = DeleteKey { key: "k".to_owned(), version, ..DeleteKey::default() };
+            world.oss.delete(&owner, BUCKET, key).await.unwrap();
+        };
+        delete(second).await;
+        assert_eq!(damaged(&world).await, [object("k")], "it is the current one again");
+        world.put("k", &noise(5000, 3)).await;
+        delete(first).await;
+        assert!(damaged(&world).await.is_empty());
     });
 }
