@@ -98,8 +98,8 @@ struct Client {
     done: Done,
     made: u64,
     upload: Option<Upload>,
-    /// Bytes of versions behind the current ones.
-    behind: i64,
+    /// Versions behind the current ones, and their bytes.
+    behind: (i64, i64),
 }
 
 impl Client {
@@ -108,7 +108,7 @@ impl Client {
         let bucket = BUCKETS[usize::try_from(id).unwrap() % BUCKETS.len()];
         let (objects, done) = (BTreeMap::new(), Done::default());
         let (pending, upload) = (None, None);
-        Self { id, bucket, dice, objects, pending, done, made: 0, upload, behind: 0 }
+        Self { id, bucket, dice, objects, pending, done, made: 0, upload, behind: (0, 0) }
     }
 
     const fn dialect(&self) -> Dialect {
@@ -151,7 +151,8 @@ impl Client {
             None => self.objects.remove(&key),
         };
         if self.bucket == VERSIONED {
-            self.behind += old.map_or(0, |(_, size)| size);
+            self.behind.0 += i64::from(old.is_some());
+            self.behind.1 += old.map_or(0, |(_, size)| size);
         }
     }
 
@@ -160,7 +161,7 @@ impl Client {
         let parts = self.upload.iter().flat_map(|upload| &upload.parts);
         let parts: u64 = parts.map(|part| part.size).sum();
         let objects: i64 = self.objects.values().map(|(_, size)| size).sum();
-        objects + self.behind + i64::try_from(parts).unwrap()
+        objects + self.behind.1 + i64::try_from(parts).unwrap()
     }
 
     /// Works until the cloud is gone.
@@ -516,7 +517,8 @@ fn check_places(dir: &Path, profile: &Profile, clients: &[Client]) {
         let public = &leaf["public"];
         for place in public["placed"].as_array().into_iter().flatten() {
             let text = |value: &Value| value.as_str().unwrap().to_owned();
-            let objects = place["objects"].as_i64().unwrap();
+            // Uploads and versions are told apart from objects.
+            let objects = place["objects"].as_i64().unwrap_or(0);
             *placed.entry((text(&public["tenant"]), text(&place["site"]))).or_default() += objects;
         }
     });
@@ -529,11 +531,12 @@ fn check_places(dir: &Path, profile: &Profile, clients: &[Client]) {
     let mut stored: BTreeMap<(String, String), i64> = BTreeMap::new();
     for (bucket, site, mirrors, owner) in rows.unwrap() {
         let objects = clients.iter().filter(|client| client.bucket == bucket);
-        let objects: usize = objects.map(|client| client.objects.len()).sum();
+        let bodies = |client: &Client| client.objects.len() as i64 + client.behind.0;
+        let objects: i64 = objects.map(bodies).sum();
         let further: Vec<String> = serde_json::from_str(&mirrors).unwrap_or_default();
         for site in [site].into_iter().chain(further) {
             let owner = format!("{owner:016}");
-            *stored.entry((owner, site)).or_default() += i64::try_from(objects).unwrap();
+            *stored.entry((owner, site)).or_default() += objects;
         }
     }
     let gone = |counts: &mut BTreeMap<_, i64>| counts.retain(|_, count| *count != 0);
