@@ -84,6 +84,11 @@ pub struct Oss {
     pub scrub_bytes_per_second: u64,
     /// From the start of one such round to that of the next, at least.
     pub scrub_interval_hours: u64,
+    /// How long a day of lifecycles and restores is, seconds. Other than 86,400 for tests only: things are then
+    /// deleted sooner than their owners said.
+    pub lifecycle_day_seconds: u32,
+    /// How long restoring an archived object takes, seconds.
+    pub restore_seconds: u32,
     /// Directories, each on a disk of its own, by data centre. Those without keep their bytes in the data
     /// directory.
     pub disks: BTreeMap<String, PathBuf>,
@@ -164,6 +169,8 @@ impl Default for Oss {
             disk_reserve_bytes: limits.disk_reserve_bytes,
             scrub_bytes_per_second: limits.scrub_bytes_per_second,
             scrub_interval_hours: limits.scrub_interval.as_secs() / 3600,
+            lifecycle_day_seconds: 86_400,
+            restore_seconds: 60,
             disks: BTreeMap::new(),
         }
     }

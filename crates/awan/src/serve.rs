@@ -88,8 +88,12 @@ fn start_log(json: bool) {
 async fn open_storage(config: &Config, joined: &Joined) -> anyhow::Result<oss::Oss> {
     let cloud = Arc::clone(&joined.cloud);
     let (limits, disks) = (config.storage_limits(), config.oss.disks.clone());
-    let open =
-        tokio::task::spawn_blocking(move || oss::Oss::open_with(cloud, limits, disks)).await?;
+    let pace = oss::Pace {
+        day_seconds: config.oss.lifecycle_day_seconds.max(1).into(),
+        restore_seconds: config.oss.restore_seconds.into(),
+    };
+    let open = move || oss::Oss::open_at(cloud, limits, pace, disks);
+    let open = tokio::task::spawn_blocking(open).await?;
     open.context("open the object storage")
 }
 

@@ -77,6 +77,7 @@ pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
         include_str!("../schema/0005.sql"),
         include_str!("../schema/0006.sql"),
         include_str!("../schema/0007.sql"),
+        include_str!("../schema/0010.sql"),
         include_str!("../schema/0014.sql"),
     ],
 };
@@ -108,6 +109,8 @@ pub(crate) struct Inner {
     pub(crate) blobs: Arc<blob::Blobs>,
     pub(crate) reads: Arc<meter::ReadMeter>,
     pub(crate) keys: ops::Keys,
+    pub(crate) accesses: ops::Accesses,
+    pub(crate) pace: Pace,
     /// What all rounds of the scrub came to. Whoever holds it scrubs.
     scrubbed: tokio::sync::Mutex<ScrubReport>,
 }
@@ -120,16 +123,26 @@ impl Oss {
     /// # Errors
     /// Where the directory or the database cannot be used.
     pub fn open(cloud: Arc<Cloud>) -> Result<Self, ApiError> {
-        Self::open_with(cloud, Limits::default(), BTreeMap::new())
+        Self::open_with(cloud, Limits::default())
     }
 
-    /// As [`Self::open`], with other limits, and with directories of their own for some data centres.
+    /// As [`Self::open`], with other limits; for tests.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(cloud: Arc<Cloud>, limits: Limits) -> Result<Self, ApiError> {
+        Self::open_at(cloud, limits, Pace::default(), BTreeMap::new())
+    }
+
+    /// As [`Self::open_with`], with days of another length, and with directories of their own for some data
+    /// centres.
     ///
     /// # Errors
     /// As [`Self::open`]; where such a directory is not the one that it was.
-    pub fn open_with(
+    pub fn open_at(
         cloud: Arc<Cloud>,
         limits: Limits,
+        pace: Pace,
         disks: BTreeMap<String, PathBuf>,
     ) -> Result<Self, ApiError> {
         let db = cloud.db.clone();
@@ -139,7 +152,8 @@ impl Oss {
             blob::Blobs::open(db, doors, (&cloud.data_dir.join("oss"), disks), home, limits)?;
         let reads = Arc::new(meter::ReadMeter::default());
         let (keys, scrubbed) = (ops::Keys::default(), tokio::sync::Mutex::default());
-        Ok(Self(Arc::new(Inner { cloud, blobs, reads, keys, scrubbed })))
+        let accesses = ops::Accesses::default();
+        Ok(Self(Arc::new(Inner { cloud, blobs, reads, keys, accesses, pace, scrubbed })))
     }
 
     /// What the whole program shares.
@@ -149,12 +163,13 @@ impl Oss {
 
     /// Flushes the usage of reads and gives freed space back, every second until `stop`; then flushes
     /// once more. Lost copies are made anew at once, then every minute and where a reader found one
-    /// missing. Everything is scrubbed once a day, as slowly as the limits say. The program runs this beside its listeners and waits for it when it drains.
+    /// missing. Everything is scrubbed once a day, as slowly as the limits say, and what the lifecycles of buckets say is done. The program runs this beside its listeners and waits for it when it drains.
     pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
         tokio::select! {
             () = self.keep_up(stop) => {}
             // Nothing is lost where it ends in between: the next one begins anew.
             () = self.scrub_daily() => {}
+            () = self.live() => {}
         }
     }
 
@@ -168,6 +183,7 @@ impl Oss {
                 () = more => false,
             };
             self.flush_reads().await;
+            self.flush_accesses().await;
             if ended {
                 return; // what is left to give back, the next start gives back
             }

@@ -25,6 +25,14 @@ pub const LISTS: &str = "oss.requests.list";
 pub const EGRESS: &str = "oss.egress";
 /// Bytes stored; a level, so its usage is in byte-seconds.
 pub const STORAGE: &str = "oss.storage";
+/// Bytes stored in the classes other than Standard, in their order: levels too. What is in one of these is not in
+/// [`STORAGE`].
+pub const TIERS: [&str; 4] = [
+    "oss.storage.ia",
+    "oss.storage.archive",
+    "oss.storage.cold-archive",
+    "oss.storage.deep-cold-archive",
+];
 
 const SHARDS: usize = 8;
 

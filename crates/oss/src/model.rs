@@ -63,8 +63,9 @@ impl Acl {
     }
 }
 
-/// How an object is kept. Only the price differs so far: all are on the same disks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How an object is kept, the warmest first. All are on the same disks; the price differs, and archived objects are
+/// restored before they are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum StorageClass {
     /// For data in use.
     #[default]
@@ -102,6 +103,32 @@ impl StorageClass {
         ]
         .into_iter()
         .find(|class| class.as_str() == text)
+    }
+
+    /// The name that S3 tells: `STANDARD`, `STANDARD_IA`, `GLACIER`, `DEEP_ARCHIVE`.
+    pub const fn s3_name(self) -> &'static str {
+        match self {
+            Self::Standard => "STANDARD",
+            Self::InfrequentAccess => "STANDARD_IA",
+            Self::Archive => "GLACIER",
+            Self::ColdArchive | Self::DeepColdArchive => "DEEP_ARCHIVE",
+        }
+    }
+
+    /// Reads a name of S3, which has more of them than there are classes here.
+    pub fn parse_s3(text: &str) -> Option<Self> {
+        Some(match text {
+            "STANDARD" | "REDUCED_REDUNDANCY" | "INTELLIGENT_TIERING" => Self::Standard,
+            "STANDARD_IA" | "ONEZONE_IA" | "GLACIER_IR" => Self::InfrequentAccess,
+            "GLACIER" => Self::Archive,
+            "DEEP_ARCHIVE" => Self::DeepColdArchive,
+            _ => return None,
+        })
+    }
+
+    /// Whether an object is restored before it is read.
+    pub const fn is_archived(self) -> bool {
+        matches!(self, Self::Archive | Self::ColdArchive | Self::DeepColdArchive)
     }
 }
 
@@ -272,6 +299,8 @@ pub struct Stored {
     pub version: Option<VersionId>,
     /// How it is sealed.
     pub encryption: Option<Encryption>,
+    /// When the bucket's lifecycle will end it.
+    pub expires: Option<Expiry>,
 }
 
 /// What an object must be to be deleted; nothing in particular where nothing is told.
@@ -392,6 +421,18 @@ pub struct Settings {
     /// The retention of everything in it, also one whose time to be locked ran out; see `worm_at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worm: Option<Worm>,
+    /// Whether there are rules of a lifecycle.
+    #[serde(rename = "l", default, skip_serializing_if = "is_default")]
+    pub lifecycle: bool,
+    /// Since when it is noted on which day objects were read, Unix seconds; `None` while it is not.
+    #[serde(rename = "am", default, skip_serializing_if = "Option::is_none")]
+    pub access_monitor: Option<i64>,
+    /// Whether objects of [`StorageClass::Archive`] are read without being restored.
+    #[serde(rename = "adr", default, skip_serializing_if = "is_default")]
+    pub archive_direct_read: bool,
+    /// Whether clients asked for accelerated transfer.
+    #[serde(rename = "ta", default, skip_serializing_if = "is_default")]
+    pub accelerated: bool,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -480,6 +521,54 @@ pub struct Facts {
     /// The multipart upload that it came of.
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<String>,
+    /// Of its bytes so many are metered in another class than [`StorageClass::Standard`]. Kept with the object,
+    /// so that what was counted is what is taken off, whatever its class says by then.
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<(StorageClass, u64)>,
+    /// That it is, or is being, restored from an archive.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Restored>,
+    /// The beginning of the day in which it was read last, Unix seconds; noted where the bucket's access monitor is on.
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    pub accessed: Option<i64>,
+    /// Since when its last access counts; told with it, and not kept.
+    #[serde(skip)]
+    pub last_access: Option<Time>,
+    /// When the bucket's lifecycle will end it; told with it, and not kept.
+    #[serde(skip)]
+    pub expires: Option<Expiry>,
+}
+
+/// That an archived object can be read for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restored {
+    /// From when on, Unix seconds.
+    #[serde(rename = "f")]
+    pub from: i64,
+    /// Until when, Unix seconds.
+    #[serde(rename = "u")]
+    pub until: i64,
+}
+
+impl Restored {
+    /// Whether it is still under way.
+    pub const fn is_ongoing(&self, now: Time) -> bool {
+        now.secs() < self.from
+    }
+
+    /// Whether the object can be read.
+    pub const fn is_readable(&self, now: Time) -> bool {
+        self.from <= now.secs() && now.secs() < self.until
+    }
+}
+
+/// When a lifecycle will end an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    /// The first moment at which it may.
+    pub at: Time,
+    /// The rule that says so.
+    pub rule: String,
 }
 
 /// How an object's bytes are sealed.

@@ -13,7 +13,9 @@ use super::call::{Call, Payload};
 use super::render::{self, Style};
 use super::respond::{empty, xml};
 use super::{Answer, Storage};
-use crate::config;
+use crate::config::switches::DEFAULT_GROUP;
+use crate::config::{self, lifecycle};
+use crate::error::NO_SUCH_TRANSFER_ACCELERATION;
 use crate::ops::{BucketView, Document};
 
 /// One kind of configuration.
@@ -82,7 +84,9 @@ impl Storage {
         payload: Payload,
     ) -> Answer {
         let document = kind.served().ok_or_else(|| ApiError::new(&error::NOT_IMPLEMENTED))?;
-        let body = call.read(payload, SMALL_BYTES_MAX).await?;
+        let bytes_max =
+            if document == Document::Lifecycle { lifecycle::BYTES_MAX } else { SMALL_BYTES_MAX };
+        let body = call.read(payload, bytes_max).await?;
         let kept = config::accept(document, &body, call.dialect)?;
         self.oss.set_bucket_config(&call.ctx, &call.bucket, document, Some(kept)).await?;
         Ok(empty(StatusCode::OK))
@@ -166,6 +170,25 @@ static ALL: &[Configuration] = &[
         None,
         default("AccelerateConfiguration", &[]),
     ),
+    kind(
+        "accessmonitor",
+        Some(Document::AccessMonitor),
+        default("AccessMonitorConfiguration", &[("Status", "Disabled")]),
+        None,
+    ),
+    kind(
+        "bucketArchiveDirectRead",
+        Some(Document::ArchiveDirectRead),
+        default("ArchiveDirectReadConfiguration", &[("Enabled", "false")]),
+        None,
+    ),
+    kind("httpsConfig", Some(Document::Https), default("HttpsConfiguration", &[]), None),
+    kind(
+        "resourceGroup",
+        Some(Document::ResourceGroup),
+        default("BucketResourceGroupConfiguration", &[("ResourceGroupId", DEFAULT_GROUP)]),
+        None,
+    ),
     kind("cors", Some(Document::Cors), error(&error::NO_SUCH_CORS), error(&error::NO_SUCH_CORS)),
     kind("inventory", None, error(&NO_INVENTORY), error(&NO_CONFIGURATION)),
     kind(
@@ -194,7 +217,7 @@ static ALL: &[Configuration] = &[
     kind(
         "transferAcceleration",
         Some(Document::TransferAcceleration),
-        default("TransferAccelerationConfiguration", &[("Enabled", "false")]),
+        error(&NO_SUCH_TRANSFER_ACCELERATION),
         None,
     ),
     kind(

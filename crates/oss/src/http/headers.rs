@@ -294,7 +294,7 @@ pub(super) fn storage_class(
     let Some(word) = head.header(names(dialect).storage_class) else { return Ok(None) };
     let known = match dialect {
         Dialect::Oss => StorageClass::parse(word),
-        Dialect::S3 => S3_CLASSES.iter().find(|(name, _)| *name == word).map(|(_, class)| *class),
+        Dialect::S3 => StorageClass::parse_s3(word),
     };
     known.map(Some).ok_or_else(|| match dialect {
         Dialect::Oss => error::INVALID_ARGUMENT.error("The storage class is not valid."),
@@ -302,26 +302,11 @@ pub(super) fn storage_class(
     })
 }
 
-/// The first name of each class is the one that is told.
-const S3_CLASSES: &[(&str, StorageClass)] = &[
-    ("STANDARD", StorageClass::Standard),
-    ("REDUCED_REDUNDANCY", StorageClass::Standard),
-    ("INTELLIGENT_TIERING", StorageClass::Standard),
-    ("STANDARD_IA", StorageClass::InfrequentAccess),
-    ("ONEZONE_IA", StorageClass::InfrequentAccess),
-    ("GLACIER_IR", StorageClass::InfrequentAccess),
-    ("GLACIER", StorageClass::Archive),
-    ("DEEP_ARCHIVE", StorageClass::DeepColdArchive),
-];
-
 /// What a class is called.
 pub(super) const fn class_name(class: StorageClass, dialect: Dialect) -> &'static str {
-    match (dialect, class) {
-        (Dialect::Oss, class) => class.as_str(),
-        (Dialect::S3, StorageClass::Standard) => "STANDARD",
-        (Dialect::S3, StorageClass::InfrequentAccess) => "STANDARD_IA",
-        (Dialect::S3, StorageClass::Archive) => "GLACIER",
-        (Dialect::S3, StorageClass::ColdArchive | StorageClass::DeepColdArchive) => "DEEP_ARCHIVE",
+    match dialect {
+        Dialect::Oss => class.as_str(),
+        Dialect::S3 => class.s3_name(),
     }
 }
 

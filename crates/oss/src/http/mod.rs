@@ -8,6 +8,8 @@
 //! | `route.rs` | method and sub-resource to operation |
 //! | `auth.rs` | who asks |
 //! | `service.rs` `bucket.rs` `listing.rs` `object.rs` `multipart.rs` `cname.rs` `policy.rs` `version.rs` | the operations, one function each |
+//! | `class.rs` | restoring what is archived; headers of lifecycles |
+//! | `style.rs` | styles of images, kept and told |
 //! | `configuration.rs` | reading and setting configurations of a bucket |
 //! | `cors.rs` | requests from pages of other origins |
 //! | `encryption.rs` | headers and documents of encryption at rest |
@@ -25,6 +27,7 @@ mod auth;
 mod body;
 mod bucket;
 mod call;
+mod class;
 mod cname;
 mod conditions;
 mod configuration;
@@ -42,6 +45,7 @@ mod respond;
 mod retention;
 mod route;
 mod service;
+mod style;
 mod version;
 
 use std::time::Instant;
@@ -191,6 +195,12 @@ impl Storage {
             Op::PostObject => Err(ApiError::new(&error::METHOD_NOT_ALLOWED)),
             Op::AbortMultipartUpload => self.abort_upload(call).await,
             Op::OptionObject => self.preflight(call).await,
+            Op::RestoreObject => self.restore_object(call, payload).await,
+            Op::CleanRestoredObject => self.clean_restored(call).await,
+            Op::GetStyle => self.style(call).await,
+            Op::ListStyle => self.styles(call).await,
+            Op::PutStyle => self.put_style(call, payload).await,
+            Op::DeleteStyle => self.delete_style(call).await,
         }
     }
 }

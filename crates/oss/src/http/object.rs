@@ -12,7 +12,7 @@ use super::conditions;
 use super::headers::{self, OBJECT_TAGS_MAX, names};
 use super::render::{self, Outcome, Style};
 use super::respond::{self, empty, xml};
-use super::{Answer, Storage, encryption, retention, version};
+use super::{Answer, Storage, class, encryption, retention, version};
 use crate::model::{ObjectInfo, ReadConditions, Stored};
 use crate::ops::{CopyOptions, CopySource, DeleteKey, Directive, Fetched, GetOptions};
 
@@ -27,6 +27,7 @@ impl Storage {
         let stored = self.oss.put(&call.ctx, &call.bucket, &call.key, options, upload).await?;
         let mut response = empty(StatusCode::OK);
         put_stored(response.headers_mut(), call.dialect, &stored);
+        class::put_expiry(response.headers_mut(), call.dialect, stored.expires.as_ref());
         call.put_written(response.headers_mut(), stored.version);
         Ok(response)
     }
@@ -50,6 +51,7 @@ impl Storage {
         let mut response = Response::new(respond::object_body(*stream).await?);
         let headers = response.headers_mut();
         respond::put_object(headers, call.dialect, &info);
+        class::put_life(headers, call.dialect, &info.facts, self.oss.cloud().clock.now());
         if range.is_none() {
             put_wanted_checksums(headers, call, &info);
         }
@@ -74,6 +76,7 @@ impl Storage {
         let mut response = empty(StatusCode::OK);
         let headers = response.headers_mut();
         respond::put_object(headers, call.dialect, &info);
+        class::put_life(headers, call.dialect, &info.facts, self.oss.cloud().clock.now());
         put_wanted_checksums(headers, call, &info);
         headers.extend(overrides);
         respond::put_length(headers, info.size);
@@ -88,6 +91,7 @@ impl Storage {
         let mut response = empty(StatusCode::OK);
         let headers = response.headers_mut();
         respond::put_state(headers, call.dialect, &info);
+        class::put_last_access(headers, call.dialect, &info.facts);
         headers.insert("x-oss-hash-crc64ecma", HeaderValue::from(info.crc64));
         if call.head.method == "HEAD" {
             respond::put_length(headers, info.size);

@@ -86,6 +86,7 @@ operations! {
     GetObjectAcl PutObjectAcl GetObjectTagging PutObjectTagging DeleteObjectTagging
     InitiateMultipartUpload UploadPart UploadPartCopy CompleteMultipartUpload AbortMultipartUpload
     ListParts ListMultipartUploads PostObject OptionObject
+    RestoreObject CleanRestoredObject GetStyle ListStyle PutStyle DeleteStyle
 }
 
 /// Sub-resources that both protocols know.
@@ -123,6 +124,7 @@ const OF_OSS: &[&str] = &[
     "bucketArchiveDirectRead",
     "bucketInfo",
     "callback",
+    "cleanRestoredObject",
     "cname",
     "httpsConfig",
     "legalHold",
@@ -185,7 +187,9 @@ fn sub_resource(dialect: Dialect, query: &Query) -> Option<&'static str> {
         Dialect::S3 => OF_S3,
     };
     let known = |name: &str| SHARED.iter().chain(own).copied().find(|known| *known == name);
-    if query.has("uploadId") { Some("uploadId") } else { query.names().find_map(known) }
+    // The names beside it are parameters, in whatever order they come.
+    let told = ["uploadId", "style"].into_iter().find(|name| query.has(name)).and_then(known);
+    told.or_else(|| query.names().find_map(known))
 }
 
 /// Finds the operation. `copies` is true where the request names a source to copy from.
@@ -267,6 +271,10 @@ fn of_bucket(
         ("POST", Some("wormExtend" | "wormId")) if query.has("wormExtend") => Op::ExtendBucketWorm,
         ("POST", Some("wormId")) => Op::CompleteBucketWorm,
         ("DELETE", Some("worm")) => Op::AbortBucketWorm,
+        ("GET", Some("style")) if query.has("styleName") => Op::GetStyle,
+        ("GET", Some("style")) => Op::ListStyle,
+        ("PUT", Some("style")) => Op::PutStyle,
+        ("DELETE", Some("style")) => Op::DeleteStyle,
         ("GET", Some("cname")) if !query.has("comp") => Op::ListCname,
         ("POST", Some("cname")) if query.get("comp") == Some("add") => Op::PutCname,
         ("POST", Some("cname")) if query.get("comp") == Some("delete") => Op::DeleteCname,
@@ -312,6 +320,8 @@ fn of_object(
         ("POST", Some("uploadId")) => Op::CompleteMultipartUpload,
         ("DELETE", Some("uploadId")) => Op::AbortMultipartUpload,
         ("GET", Some("uploadId")) => Op::ListParts,
+        ("POST", Some("restore")) => Op::RestoreObject,
+        ("POST", Some("cleanRestoredObject")) => Op::CleanRestoredObject,
         _ => return Ok(None),
     }))
 }

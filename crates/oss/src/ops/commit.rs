@@ -6,13 +6,14 @@ use base::ApiError;
 use engine::Cx;
 use engine::places::{self, Placement};
 
+use super::lifecycle::expiry;
 use super::object::check_write;
 use super::version::supersede;
 use super::{Origin, Source, decide, find_bucket, home, retention};
 use crate::access::{Gives, require_write};
 use crate::blob::{Blobs, BodyKey, Written};
 use crate::digest::Digests;
-use crate::meter::{PUTS, STORAGE};
+use crate::meter::{PUTS, STORAGE, TIERS};
 use crate::model::{
     Acl, Attributes, Bucket, Encryption, Etag, Expected, Facts, Lock, ObjectInfo, PutOptions,
     StorageClass, Stored, Tags, WriteConditions,
@@ -165,7 +166,7 @@ pub(super) fn replace(
     tables::bucket::change(cx.tx(), bucket.id, change)?;
     let (arn, info) = (bucket.arn(), &object.info);
     cx.count(bucket.owner, &arn, PUTS, 1);
-    cx.level(bucket.owner, &arn, STORAGE, change.bytes);
+    level_bytes(cx, bucket, &change);
     cx.audit_account(bucket.owner);
     cx.audit_resource(bucket.object_arn(&info.key));
     cx.audit_detail("size", info.size.to_string());
@@ -185,7 +186,18 @@ pub(super) fn replace(
         checksums: info.attributes.checksums.clone(),
         encryption: info.facts.encryption.clone(),
         version,
+        expires: expiry(cx, bucket, &object.info)?,
     })
+}
+
+/// The usage of stored bytes, each in the class that it is metered in.
+pub(super) fn level_bytes(cx: &mut Cx<'_>, bucket: &Bucket, change: &Change) {
+    let arn = bucket.arn();
+    let tiered: i64 = change.tiers.iter().sum();
+    cx.level(bucket.owner, &arn, STORAGE, change.bytes - tiered);
+    for (meter, bytes) in TIERS.into_iter().zip(change.tiers).filter(|(_, bytes)| *bytes != 0) {
+        cx.level(bucket.owner, &arn, meter, bytes);
+    }
 }
 
 /// Writes what deletions within one commit change: the sums, the usage, and in public what is where no more.
@@ -196,7 +208,7 @@ pub(super) fn apply_removal(
 ) -> Result<(), ApiError> {
     tables::bucket::change(cx.tx(), bucket.id, change)?;
     if change.bytes != 0 {
-        cx.level(bucket.owner, &bucket.arn(), STORAGE, change.bytes);
+        level_bytes(cx, bucket, &change);
     }
     if change.bodies() != 0 {
         let (owner, class) = (bucket.owner, bucket.class);

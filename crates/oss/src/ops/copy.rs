@@ -4,8 +4,10 @@
 use base::ApiError;
 use engine::{Cx, places};
 
-use super::commit::{Commit, receive};
+use super::class::reclassify;
+use super::commit::{Commit, level_bytes, receive};
 use super::encryption::resolve;
+use super::lifecycle::expiry;
 use super::object::{Opened, check_write, is_fresh};
 use super::stream::{ObjectStream, Opening};
 use super::{
@@ -197,10 +199,13 @@ impl Restate {
         info.attributes = options.attributes(std::mem::take(&mut info.attributes));
         info.attributes.checksums = checksums;
         info.tags = options.tags.clone().or(std::mem::take(&mut info.tags));
-        info.storage_class = options.storage_class.unwrap_or(bucket.storage_class);
+        let class = options.storage_class.unwrap_or(bucket.storage_class);
+        let change = reclassify(info, class);
         info.acl = options.acl;
         info.modified = cx.now;
         tables::object::put(cx.tx(), bucket.id, &object)?;
+        level_bytes(cx, &bucket, &change);
+        let expires = expiry(cx, &bucket, &object.info)?;
         let info = object.info;
         cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
         cx.audit_account(bucket.owner);
@@ -217,6 +222,7 @@ impl Restate {
             checksums: info.attributes.checksums,
             encryption: info.facts.encryption,
             version: None,
+            expires,
         })
     }
 }

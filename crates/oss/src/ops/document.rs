@@ -52,6 +52,14 @@ documents! {
     Referer "referer" "GetBucketReferer" "PutBucketReferer" "PutBucketReferer";
     /// Who pays for requests.
     RequestPayment "requestPayment" "GetBucketRequestPayment" "PutBucketRequestPayment" "PutBucketRequestPayment";
+    /// Whether archived objects are read without being restored.
+    ArchiveDirectRead "bucketArchiveDirectRead" "GetBucketArchiveDirectRead" "PutBucketArchiveDirectRead" "PutBucketArchiveDirectRead";
+    /// Whether it is noted when objects were read.
+    AccessMonitor "accessmonitor" "GetBucketAccessMonitor" "PutBucketAccessMonitor" "PutBucketAccessMonitor";
+    /// Which versions of TLS its clients may speak.
+    Https "httpsConfig" "GetBucketHttpsConfig" "PutBucketHttpsConfig" "PutBucketHttpsConfig";
+    /// The group of resources that it is counted to.
+    ResourceGroup "resourceGroup" "GetBucketResourceGroup" "PutBucketResourceGroup" "PutBucketResourceGroup";
     /// Tags of the bucket.
     Tagging "tagging" "GetBucketTagging" "PutBucketTagging" "DeleteBucketTagging";
     /// Whether transfer is accelerated.
@@ -119,6 +127,11 @@ impl Oss {
                     tables::bucket::set_document(cx.tx(), bucket.id, which.name(), document)?
                 }
                 None => drop(tables::bucket::delete_document(cx.tx(), bucket.id, which.name())?),
+            }
+            let mut settings = bucket.settings.clone();
+            config::settle(which, document.as_deref(), &mut settings, cx.now)?;
+            if settings != bucket.settings {
+                tables::bucket::set_settings(cx.tx(), bucket.id, &settings)?;
             }
             cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
             Ok(())

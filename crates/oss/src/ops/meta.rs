@@ -37,6 +37,10 @@ pub(super) const LIST_MULTIPART_UPLOADS: Meta = read("ListMultipartUploads");
 pub(super) const LIST_OBJECTS: Meta = read("ListObjects");
 pub(super) const LIST_OBJECT_VERSIONS: Meta = read("ListObjectVersions");
 pub(super) const LIST_PARTS: Meta = read("ListParts");
+pub(super) const RESTORE_OBJECT: Meta = write("RestoreObject");
+pub(super) const RESTORE_OBJECT_VERSION: Meta = write("RestoreObjectVersion");
+/// Only by the cloud itself.
+pub(super) const TRANSITION_OBJECT: Meta = write("TransitionObject");
 pub(super) const PUT_BUCKET: Meta = write("PutBucket");
 pub(super) const PUT_BUCKET_ACL: Meta = write("PutBucketAcl");
 pub(super) const PUT_BUCKET_VERSIONING: Meta = write("PutBucketVersioning");

@@ -9,7 +9,7 @@ use engine::places::{self, Placement};
 use engine::{Cx, Session};
 use wire::object::checksum::{Md5, crc64_combine};
 
-use super::commit::{receive, replace};
+use super::commit::{level_bytes, receive, replace};
 use super::encryption::resolve;
 use super::object::admission;
 use super::read::Seen;
@@ -21,7 +21,7 @@ use super::{
 use crate::access::{Ask, Gives, Need, require, require_write};
 use crate::blob::{Body, BodyKey, Written};
 use crate::digest::{Algorithm, Checksum, Coverage};
-use crate::meter::{LISTS, PUTS, STORAGE};
+use crate::meter::{LISTS, PUTS};
 use crate::model::{
     Acl, Attributes, Bucket, CustomerKey, Encryption, Etag, Expected, Facts, Lock, ObjectInfo,
     RangeSpec, StorageClass, Stored, Tags, Wanted, WriteConditions,
@@ -440,7 +440,7 @@ fn note(cx: &mut Cx<'_>, bucket: &Bucket, upload: &Upload, change: Change) -> Re
     tables::bucket::change(cx.tx(), bucket.id, change)?;
     let arn = bucket.arn();
     cx.count(bucket.owner, &arn, PUTS, 1);
-    cx.level(bucket.owner, &arn, STORAGE, change.bytes);
+    level_bytes(cx, bucket, &change);
     cx.audit_account(bucket.owner);
     cx.audit_resource(bucket.object_arn(&upload.key));
     cx.audit_detail("upload", upload.id.as_str());
@@ -493,7 +493,7 @@ fn commit_part(
 }
 
 /// Ends an upload without an object.
-fn abort(cx: &mut Cx<'_>, bucket: &Bucket, upload: &Upload) -> Result<(), ApiError> {
+pub(super) fn abort(cx: &mut Cx<'_>, bucket: &Bucket, upload: &Upload) -> Result<(), ApiError> {
     let parts = tables::upload::parts(cx.tx(), &upload.id, 0, PART_NUMBER_MAX as usize)?;
     let total: u64 = parts.iter().map(|part| part.size).sum();
     parts.iter().try_for_each(|part| free(cx, part))?;
@@ -588,6 +588,7 @@ fn completed(target: &Target, parts: &CompleteParts, current: Option<Object>) ->
         checksums: info.attributes.checksums,
         version: info.version,
         encryption: info.facts.encryption,
+        expires: None,
     })
 }
 

@@ -6,8 +6,10 @@ use base::ApiError;
 use engine::places::Placement;
 use engine::{Cx, Kind, Meta, Session};
 
+use super::class::check_readable;
 use super::commit::{Commit, apply_removal, receive};
 use super::encryption::{check_customer, resolve};
+use super::lifecycle::tell;
 use super::read::Seen;
 use super::stream::{ObjectStream, Opening};
 use super::version::{remove, seek, stays};
@@ -145,11 +147,13 @@ impl Oss {
     ) -> Result<Fetched, ApiError> {
         // Before the snapshot, so that whatever it shows cannot be reclaimed.
         let look_up = self.0.blobs.pins.look_up();
-        let Seen { found, payer, .. } = self.look_up(ctx, bucket, at.into()).await?;
-        let Object { info, body, .. } = found;
+        let Seen { bucket, found, payer } = self.look_up(ctx, bucket, at.into()).await?;
+        let Object { info, body, ordinal, .. } = found;
         if !is_fresh(&options.conditions, &info)? {
             return Ok(Fetched::NotModified(info));
         }
+        check_readable(&bucket, &info, self.0.cloud.clock.now())?;
+        self.note_access(&bucket, &info, ordinal);
         let range = options.range.map(|range| range.within(info.size));
         if range == Some(None) && options.strict_range {
             return Err(ApiError::new(&error::INVALID_RANGE)
@@ -192,7 +196,10 @@ impl Oss {
         let meta = of_version(at.version, meta::GET_OBJECT, meta::GET_OBJECT_VERSION);
         let (name, key, version) = (bucket.to_owned(), at.key.to_owned(), at.version);
         let find = move |cx: &mut Cx<'_>| {
-            find_object(cx, &name, At { key: &key, version }, Need::Read, true)
+            let (bucket, mut object) =
+                find_object(cx, &name, At { key: &key, version }, Need::Read, true)?;
+            tell(cx, &bucket, &mut object.info, version.is_none())?;
+            Ok((bucket, object))
         };
         self.read(ctx, (meta, GETS), bucket, find).await
     }
@@ -345,14 +352,14 @@ impl Oss {
     }
 
     /// Changes something about an object that is there.
-    pub(super) async fn change(
+    pub(super) async fn change<T: Send + 'static>(
         &self,
         ctx: &RequestCtx,
         meta: Meta,
         bucket: &str,
         at: At<'_>,
-        change: impl Fn(&mut Cx<'_>, &Bucket, &Object) -> Result<(), ApiError> + Send + 'static,
-    ) -> Result<(), ApiError> {
+        change: impl Fn(&mut Cx<'_>, &Bucket, &Object) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
         check_key(at.key)?;
         let (name, key, version) = (bucket.to_owned(), at.key.to_owned(), at.version);
         let run = move |cx: &mut Cx<'_>| {
@@ -363,9 +370,9 @@ impl Oss {
             }
             cx.audit_account(bucket.owner);
             cx.audit_resource(bucket.object_arn(&key));
-            change(cx, &bucket, &object)?;
+            let changed = change(cx, &bucket, &object)?;
             cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
-            Ok(())
+            Ok(changed)
         };
         self.0.cloud.write(ctx.session(meta), run).await
     }
@@ -378,7 +385,7 @@ pub(super) fn admission(session: &Session) -> Arc<Session> {
 }
 
 /// The permission for a key, or that for one version of it.
-fn of_version(version: Option<VersionId>, plain: Meta, of_one: Meta) -> Meta {
+pub(super) fn of_version(version: Option<VersionId>, plain: Meta, of_one: Meta) -> Meta {
     if version.is_some() { of_one } else { plain }
 }
 
@@ -537,6 +544,7 @@ impl Oss {
         let find = move |cx: &mut Cx<'_>| {
             let (bucket, object) =
                 find_object(cx, &bucket, At { key: &key, version }, Need::Read, false)?;
+            check_readable(&bucket, &object.info, cx.now)?;
             let origin = Origin::of(&bucket);
             origin.decide(cx, &target)?;
             Ok((origin, object))

@@ -8,6 +8,7 @@ use base::{AccountId, ApiError};
 use engine::Cx;
 
 use super::bucket::require_on;
+use super::class::tier_of;
 use super::{DeleteKey, RequestCtx, find_bucket, meta, no_such_key, retention};
 use crate::access::Need;
 use crate::blob::Body;
@@ -123,10 +124,12 @@ pub(super) fn supersede(
     let key = object.info.key.clone();
     object.ordinal = next_ordinal(cx, bucket, &key, current)?;
     object.version = number(bucket, object.ordinal);
+    object.info.facts.tier = tier_of(&object.info);
     let mut change = make_way(cx, bucket, &key, current)?;
     tables::object::put(cx.tx(), bucket.id, object)?;
     change.objects += 1;
     change.bytes += bytes(object.info.size, 0);
+    change.tier(&object.info.facts, 1);
     Ok(change)
 }
 
@@ -170,6 +173,7 @@ fn make_way(
     } else {
         tables::free::insert(cx.tx(), &current.body, now)?;
         change.bytes -= size;
+        change.tier(&current.info.facts, -1);
     }
     Ok(change)
 }
@@ -193,7 +197,9 @@ fn discard(
     let now = cx.now;
     tables::free::insert(cx.tx(), &version.object.body, now)?;
     let size = -bytes(version.object.info.size, 0);
-    Ok(Change { versions: -1, bytes: size, version_bytes: size, ..Change::default() })
+    let mut change = Change { versions: -1, bytes: size, version_bytes: size, ..Change::default() };
+    change.tier(&version.object.info.facts, -1);
+    Ok(change)
 }
 
 /// Deletes the current version of a key, for good, as [`discard`].
@@ -207,7 +213,10 @@ fn discard_current(
     tables::object::delete(cx.tx(), bucket.id, &current.info.key)?;
     let now = cx.now;
     tables::free::insert(cx.tx(), &current.body, now)?;
-    Ok(Change { objects: -1, bytes: -bytes(current.info.size, 0), ..Change::default() })
+    let size = -bytes(current.info.size, 0);
+    let mut change = Change { objects: -1, bytes: size, ..Change::default() };
+    change.tier(&current.info.facts, -1);
+    Ok(change)
 }
 
 /// Makes the newest version the current one of a key that has none, unless it is a delete marker.

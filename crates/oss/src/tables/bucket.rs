@@ -5,7 +5,7 @@ use store::{Row, Tx, params};
 use terms::clauses::DataClass;
 
 use super::{damaged, from_json, int, storage_class, to_json};
-use crate::model::{Acl, Bucket, BucketStat, Redundancy, Settings};
+use crate::model::{Acl, Bucket, BucketStat, Facts, Redundancy, Settings};
 
 const COLUMNS: &str =
     "id, name, owner, site, created_at, acl, storage_class, redundancy, class, mirrors, settings";
@@ -154,6 +154,8 @@ pub(crate) struct Change {
     pub(crate) versions: i64,
     pub(crate) markers: i64,
     pub(crate) version_bytes: i64,
+    /// Of `bytes`, those that are metered as [`crate::meter::TIERS`].
+    pub(crate) tiers: [i64; 4],
 }
 
 impl Change {
@@ -162,8 +164,20 @@ impl Change {
         self.objects + self.versions
     }
 
+    /// Adds the bytes of an object that are metered in a class of their own, or (`sign` -1) takes them off.
+    pub(crate) fn tier(&mut self, facts: &Facts, sign: i64) {
+        if let Some((class, size)) = facts.tier
+            && let Some(tier) = (class as usize).checked_sub(1)
+        {
+            self.tiers[tier] += sign * int(size);
+        }
+    }
+
     /// Adds what else changes.
     pub(crate) fn add(&mut self, other: Self) {
+        for (tier, more) in self.tiers.iter_mut().zip(other.tiers) {
+            *tier += more;
+        }
         self.objects += other.objects;
         self.uploads += other.uploads;
         self.bytes += other.bytes;

@@ -7,7 +7,7 @@ use store::{Row, Tx, params};
 
 use super::{damage, from_json, int, key, md5, own_acl, storage_class, to_json};
 use crate::blob::{Body, extent};
-use crate::model::{Acl, Etag, Facts, ObjectInfo, Tags};
+use crate::model::{Acl, Etag, Facts, ObjectInfo, StorageClass, Tags};
 
 /// An object with where its body is.
 #[derive(Clone, Debug)]
@@ -139,6 +139,16 @@ pub(crate) fn set_facts(
     facts: &Facts,
 ) -> Result<(), ApiError> {
     set(tx, bucket, object, "facts", &to_json(facts)?)
+}
+
+/// Changes the class of a version, as [`set_acl`]. How it is metered stands in its facts.
+pub(crate) fn set_class(
+    tx: &mut Tx<'_>,
+    bucket: i64,
+    object: &Object,
+    class: StorageClass,
+) -> Result<(), ApiError> {
+    set(tx, bucket, object, "storage_class", class.as_str())
 }
 
 fn set(

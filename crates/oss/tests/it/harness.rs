@@ -1,6 +1,5 @@
 //! A cloud with nothing in it but object storage, on a database and a directory of its own.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -262,7 +261,7 @@ fn open(
         data_dir: dir.path().to_owned(),
         requests_per_second: 0,
     });
-    let oss = Oss::open_with(Arc::clone(&cloud), limits, BTreeMap::new()).unwrap();
+    let oss = Oss::open_with(Arc::clone(&cloud), limits).unwrap();
     (cloud, oss)
 }
 

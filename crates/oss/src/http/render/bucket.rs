@@ -82,7 +82,9 @@ pub(in crate::http) fn bucket_info(place: &Place<'_>, bucket: &Bucket) -> Vec<u8
     };
     xml.open("ServerSideEncryptionRule").text("SSEAlgorithm", algorithm);
     xml.text_opt("KMSMasterKeyID", key_id).close();
-    xml.text("AccessMonitor", "Disabled").text("TransferAcceleration", "Disabled");
+    let word = |on: bool| if on { "Enabled" } else { "Disabled" };
+    xml.text("AccessMonitor", word(bucket.settings.access_monitor.is_some()));
+    xml.text("TransferAcceleration", word(bucket.settings.accelerated));
     match bucket.settings.versioning {
         Versioning::Unversioned => {}
         Versioning::Enabled => drop(xml.text("Versioning", "Enabled")),

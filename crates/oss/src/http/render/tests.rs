@@ -567,6 +567,7 @@ fn what_writes_answer() {
             parts: 2,
         }],
         encryption: None,
+        expires: None,
         version: None,
     };
     check(
