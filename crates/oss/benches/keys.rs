@@ -32,7 +32,6 @@ const COLUMNS: &str = "version, modified_at, size, md5, parts, crc64, storage_cl
 fn main() {
     let keys = std::env::var("AWAN_BENCH_KEYS").map_or(1_000_000, |text| text.parse().unwrap());
     let (home, clock) = (Home::new(), FakeClock::start());
-    home.covenant.bind(testkit::root(1).account, terms());
     let authority = Arc::new(Keys::default()) as Arc<dyn Authority>;
     let open = || {
         let cloud = home.cloud(&clock, Arc::clone(&authority), &[], &[oss::MIGRATIONS]);
@@ -57,33 +56,6 @@ fn main() {
         "memory   {} MiB at most, filling included; {before} MiB before the start (goal: 300 MiB)",
         memory("VmHWM:")
     );
-}
-
-/// Terms that permit everything here.
-fn terms() -> terms::InForce {
-    let text = serde_json::json!({ "id": "", "en": "" });
-    let side = serde_json::json!({ "rights": [text], "duties": [text] });
-    let terms = serde_json::json!({
-        "version": 1, "account": testkit::root(1).account.to_string(), "services": ["*"],
-        "residency": { "defaultClass": "internal", "rules": [] },
-        "priceBook": { "id": "none", "currency": "IDR", "taxPercent": 0, "prices": [] },
-        "serviceLevels": [],
-        "retention": { "auditDays": 1, "billingDays": 1, "afterEndDays": 1 },
-        "exit": { "noticeDays": 1, "formats": [], "freeEgress": true },
-        "breach": { "noticeHours": 72, "authority": "" },
-        "audit": { "by": [], "noticeDays": 1 },
-        "privilegedAccess": { "permitted": true, "tenantApproval": true, "hoursMax": 1 },
-        "provider": side, "tenant": side, "log": { "origin": "", "key": "" },
-        "keys": { "provider": "", "tenant": "" },
-    });
-    terms::InForce {
-        ocid: "ocds-1".to_owned(),
-        release: "1".to_owned(),
-        digest: String::new(),
-        from: base::Time::from_secs(0),
-        until: None,
-        terms: Arc::new(serde_json::from_value(terms).unwrap()),
-    }
 }
 
 fn ctx() -> RequestCtx {
