@@ -15,6 +15,7 @@ use crate::json::Json;
 use crate::workspace::{Scratch, Workspace, write};
 use crate::{Result, Verdict, process as program};
 
+mod keys;
 mod log;
 mod oss;
 mod watch;
@@ -22,12 +23,13 @@ mod watch;
 pub(crate) const HELP: &str = "\
 Measure a release build, and peers with the same load in the same run on the same disk.
 
-Usage: cargo xtask bench [control|oss|log] [OPTIONS]
+Usage: cargo xtask bench [control|oss|log|keys] [OPTIONS]
 
 Targets:
   control   the control API: a read and a write action
   oss       object storage, beside SeaweedFS, s3s-fs and nginx: prints a table in Markdown
   log       the public log: entries per second, and from commit to published checkpoint
+  keys      a bucket with very many keys: start, listings, memory
 
 Options:
   --seconds N        how long each row lasts; the ingest ends by itself [default: 5]
@@ -39,6 +41,9 @@ Options of oss (each takes a list, with commas, of what is to be measured):
   --peers LIST       of seaweedfs, s3s-fs, nginx; or none [default: all]
   --keys N           how many keys the listed bucket holds [default: 1000000]
   --quick            20000 keys, 16 connections, 2 seconds: to see whether it works
+
+Options of keys:
+  --keys N           how many keys there are [default: 10000000]
 ";
 
 /// The scenarios of the control API.
@@ -49,6 +54,11 @@ pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Verdict {
         None => {
             control(workspace, "5")?;
             oss::run(workspace, args)
+        }
+        Some("keys") => {
+            let keys = keys::wanted(&mut args)?;
+            args.finish()?;
+            keys::run(workspace, &keys)
         }
         Some("log") => args.finish().and_then(|()| log::run(workspace)),
         Some("oss") => oss::run(workspace, args),

@@ -87,16 +87,12 @@ fn start_log(json: bool) {
 
 async fn open_storage(config: &Config, joined: &Joined) -> anyhow::Result<oss::Oss> {
     let cloud = Arc::clone(&joined.cloud);
-    let limits = oss::Limits {
-        log_interval: Duration::from_secs(config.oss.log_seconds),
-        inventory_day: Duration::from_secs(config.oss.inventory_day_seconds),
-        ..oss::Limits::default()
-    };
+    let (limits, disks) = (config.storage_limits(), config.oss.disks.clone());
     let pace = oss::Pace {
         day_seconds: config.oss.lifecycle_day_seconds.max(1).into(),
         restore_seconds: config.oss.restore_seconds.into(),
     };
-    let open = move || oss::Oss::open_at(cloud, limits, pace);
+    let open = move || oss::Oss::open_at(cloud, limits, pace, disks);
     let open = tokio::task::spawn_blocking(open).await?;
     open.context("open the object storage")
 }
@@ -215,8 +211,11 @@ impl Running {
         stop: &watch::Receiver<bool>,
     ) -> anyhow::Result<String> {
         let address = SocketAddr::new(config.listen, config.port_base + offset);
+        let idle = Duration::from_secs(config.limits.idle_seconds);
         let limits = Limits {
             connections_max: config.limits.connections_max,
+            header_timeout: idle,
+            idle,
             drain: Duration::from_secs(config.limits.drain_seconds),
             ..Limits::default()
         };

@@ -3,6 +3,7 @@
 //! # The parts
 //! | module | owns | does not |
 //! |---|---|---|
+//! | `actions` | what the operator asks over the control API | serve clients |
 //! | `ops` | what a request does: authorization, conditions, the one commit, streaming bodies | speak a dialect |
 //! | `model` | the words: what goes in and comes out of an operation | know SQL or bytes |
 //! | [`digest`] | the checksums of a body | decide which are wanted |
@@ -45,6 +46,7 @@
 pub mod access;
 pub(crate) mod access_log;
 pub mod acl;
+mod actions;
 pub(crate) mod blob;
 pub(crate) mod config;
 pub mod digest;
@@ -59,13 +61,15 @@ pub(crate) mod tables;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::ApiError;
 use engine::Cloud;
 
-pub use blob::{Limits, Space};
+pub use actions::ACTIONS;
+pub use blob::{DiskStep, Limits, Recorder, Space};
 pub use digest::{Algorithm, Checksum, Coverage};
 pub use model::*;
 pub use ops::*;
@@ -86,6 +90,7 @@ pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
         include_str!("../schema/0010.sql"),
         include_str!("../schema/0011.sql"),
         include_str!("../schema/0012.sql"),
+        include_str!("../schema/0014.sql"),
     ],
 };
 
@@ -106,8 +111,6 @@ pub fn sites_in_use(tx: &mut store::Tx<'_>) -> Result<BTreeMap<String, u64>, Api
 const REPAIR_ROUNDS: u32 = 60;
 /// From the start of the program to that of the first scrub, which is not to slow a start down.
 const SCRUB_AFTER: Duration = Duration::from_secs(600);
-/// From the start of one scrub to that of the next, at least.
-const SCRUB_EVERY: Duration = Duration::from_secs(86_400);
 
 /// The object storage of one data directory. Clones share it.
 #[derive(Clone)]
@@ -141,18 +144,25 @@ impl Oss {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_with(cloud: Arc<Cloud>, limits: Limits) -> Result<Self, ApiError> {
-        Self::open_at(cloud, limits, Pace::default())
+        Self::open_at(cloud, limits, Pace::default(), BTreeMap::new())
     }
 
-    /// As [`Self::open_with`], with days of another length.
+    /// As [`Self::open_with`], with days of another length, and with directories of their own for some data
+    /// centres.
     ///
     /// # Errors
-    /// As [`Self::open`].
-    pub fn open_at(cloud: Arc<Cloud>, limits: Limits, pace: Pace) -> Result<Self, ApiError> {
+    /// As [`Self::open`]; where such a directory is not the one that it was.
+    pub fn open_at(
+        cloud: Arc<Cloud>,
+        limits: Limits,
+        pace: Pace,
+        disks: BTreeMap<String, PathBuf>,
+    ) -> Result<Self, ApiError> {
         let db = cloud.db.clone();
         let doors = (Arc::clone(&cloud.clock), Arc::clone(&cloud.rng));
         let home = cloud.region.centres(&cloud.region.id).next().map(|centre| centre.site.as_str());
-        let blobs = blob::Blobs::open(db, doors, &cloud.data_dir.join("oss"), home, limits)?;
+        let blobs =
+            blob::Blobs::open(db, doors, (&cloud.data_dir.join("oss"), disks), home, limits)?;
         let reads = Arc::new(meter::ReadMeter::default());
         let (keys, scrubbed) = (ops::Keys::default(), tokio::sync::Mutex::default());
         let (access_log, accesses) = (access_log::AccessLog::default(), ops::Accesses::default());
@@ -260,7 +270,7 @@ impl Oss {
         let mut begin = tokio::time::Instant::now() + SCRUB_AFTER;
         loop {
             tokio::time::sleep_until(begin).await;
-            begin += SCRUB_EVERY;
+            begin += self.0.blobs.limits.scrub_interval;
             if let Err(error) = self.scrub_at(Some(rate)).await {
                 tracing::error!(?error, "scrub; the next round begins anew");
             }

@@ -11,6 +11,7 @@
 //! Not here: what the bytes are, and whose keys they are sealed under. Buckets, keys and permissions are unknown on this side.
 
 mod dirs;
+mod disk;
 pub(crate) mod extent;
 pub(crate) mod pins;
 mod read;
@@ -20,6 +21,7 @@ mod repair;
 mod scrub;
 pub(crate) mod seal;
 pub(crate) mod segment;
+mod sites;
 mod write;
 
 use std::collections::HashMap;
@@ -36,10 +38,12 @@ use store::Db;
 
 use dirs::Dirs;
 
+pub use disk::{DiskStep, Recorder};
 pub(crate) use extent::{Extent, Range};
 pub(crate) use pins::Pins;
 pub(crate) use seal::BodyKey;
 pub(crate) use segment::Segment;
+pub(crate) use sites::Disks;
 pub(crate) use write::Written;
 
 use crate::{error, tables};
@@ -70,6 +74,15 @@ pub struct Limits {
     pub log_interval: Duration,
     /// What a day is to inventories; shorter than one in tests.
     pub inventory_day: Duration,
+    /// From the start of one scrub to that of the next, at least.
+    pub scrub_interval: Duration,
+    /// So many bytes of each disk are left free: bodies that would use them are refused, so that deleting
+    /// goes on.
+    pub disk_reserve_bytes: u64,
+    /// How long a client may send nothing in the middle of a body.
+    pub idle_max: Duration,
+    /// Is told what is done to the disk; for tests.
+    pub recorder: Option<&'static dyn Recorder>,
 }
 
 impl Default for Limits {
@@ -82,6 +95,10 @@ impl Default for Limits {
             scrub_bytes_per_second: 20 << 20,
             log_interval: Duration::from_secs(3600),
             inventory_day: Duration::from_secs(86_400),
+            scrub_interval: Duration::from_secs(86_400),
+            disk_reserve_bytes: 1 << 30,
+            idle_max: Duration::from_secs(60),
+            recorder: None,
         }
     }
 }
@@ -103,6 +120,9 @@ pub(crate) enum Error {
     /// No space, or no permission to use it.
     #[error("the disk takes no more bytes")]
     Full(#[source] io::Error),
+    /// What is left of it is for rows and deletions.
+    #[error("the disk has no more than its reserve left")]
+    Reserved,
     /// Anything else that the disk says.
     #[error("the disk failed")]
     Io(#[source] io::Error),
@@ -131,11 +151,15 @@ impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         match &error {
             Error::Full(cause) => Self::new(&error::STORAGE_FULL).detail(cause),
+            Error::Reserved => Self::new(&error::STORAGE_FULL).detail(&error),
             Error::Io(cause) => Self::internal(format!("{error}: {cause}")),
             Error::Damaged { .. } | Error::Closed { .. } | Error::Row(_) => Self::internal(error),
         }
     }
 }
+
+/// The number that no segment has: they begin at 1.
+const NO_SEGMENT: u32 = 0;
 
 /// The data centres that hold a copy each, the first one first; never empty.
 pub(crate) type Sites = Arc<[String]>;
@@ -201,12 +225,14 @@ impl Blobs {
     pub(crate) fn open(
         db: Db,
         (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>),
-        root: &Path,
+        (root, disks): (&Path, Disks),
         home: Option<&str>,
         limits: Limits,
     ) -> Result<Arc<Self>, ApiError> {
-        let dirs = Dirs::new(root);
-        dirs.make(&[]).map_err(Error::from)?;
+        sites::check(&db, &*rng, &disks)?;
+        let homes = db.read_blocking(tables::disk::homes)?;
+        let dirs = Dirs::new(root, disks, homes, disk::Disk(limits.recorder));
+        dirs.make(NO_SEGMENT, &[]).map_err(Error::from)?;
         let next = recover::recover(&db, &dirs)?;
         let mirrors = db.read_blocking(tables::space::mirrors)?.into_iter().collect();
         let block = fs::metadata(dirs.home()).map_err(Error::from)?.blksize().max(512);
@@ -236,6 +262,7 @@ impl Blobs {
 
     /// Room for an extent. Nobody else ever gets the same.
     fn reserve(&self, sites: &Sites, len: u32) -> Result<(Arc<Segment>, u32), Error> {
+        self.check_room(sites)?;
         let mut lanes = lock(&self.lanes);
         let full = |active: &Active| {
             active.tail + u64::from(len) > self.limits.segment_bytes_max
@@ -253,9 +280,26 @@ impl Blobs {
         Ok((Arc::clone(&active.segment), start))
     }
 
+    /// Refuses where a disk has no more left than its reserve.
+    fn check_room(&self, sites: &Sites) -> Result<(), Error> {
+        let reserve = self.limits.disk_reserve_bytes;
+        if reserve == 0 {
+            return Ok(());
+        }
+        for root in self.dirs.roots(sites) {
+            if !sites::has_room(root, reserve)? {
+                return Err(Error::Reserved);
+            }
+        }
+        Ok(())
+    }
+
     /// Begins a new segment. It blocks for the creation of a file in each data centre, once in a gigabyte.
     fn begin(&self, lanes: &mut Lanes, sites: &Sites) -> Result<(), Error> {
         let (id, mirrors) = (lanes.next, sites.get(1..).unwrap_or_default());
+        if let Some(home) = sites.first() {
+            self.dirs.settle_in(id, home);
+        }
         let segment = Arc::new(Segment::create(&self.dirs, id, mirrors)?);
         lanes.next = id.checked_add(1).ok_or_else(used_up)?;
         if !mirrors.is_empty() {

@@ -118,13 +118,13 @@ impl Blobs {
     /// holds its body. A copy whose file is missing is left to [`super::repair`]. Says how many it mended.
     pub(super) fn mend(&self, bad: &[Option<&File>], extent: &Extent, bytes: &[u8]) -> usize {
         let Extent { segment, start, .. } = *extent;
-        let mut mended = 0;
+        let (disk, mut mended) = (self.dirs.disk, 0);
         for copy in bad {
             let Some(file) = copy else {
                 self.repair_wanted.store(true, Ordering::Release);
                 continue;
             };
-            match file.write_all_at(bytes, start.into()).and_then(|()| file.sync_data()) {
+            match disk.write(file, bytes, start.into()).and_then(|()| disk.sync(file)) {
                 Ok(()) => {
                     mended += 1;
                     tracing::warn!(segment, start, "mended a copy of a segment from another");

@@ -181,6 +181,7 @@ impl Blobs {
             lock(&self.open).remove(&id);
             let mirrors = lock(&self.mirrors).remove(&id).unwrap_or_default();
             let files = self.dirs.files(id, &mirrors);
+            self.dirs.leave(id);
             let removed = blocking(move || files.iter().try_for_each(|file| remove(file)));
             if let Err(error) = removed.await {
                 tracing::error!(?error, segment = id, "remove a dead segment; the next start will");

@@ -102,7 +102,7 @@ pub(super) fn restore(
     let lost = lengths.iter().zip(&files).filter(|(length, _)| lost(length));
     let mut made = 0;
     for (_, file) in lost {
-        dirs.make(mirrors)?;
+        dirs.make(id, mirrors)?;
         copy(source, file)?;
         tracing::warn!(segment = id, file = %file.display(), "made a lost copy of a segment anew");
         made += 1;

@@ -5,7 +5,6 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,11 +12,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
 use super::dirs::Dirs;
+use super::disk::Disk;
 
 pub(crate) struct Segment {
     pub(crate) id: u32,
     /// The data centres of the further copies.
     pub(crate) mirrors: Vec<String>,
+    disk: Disk,
     /// The files, the first copy first; `None` where one could not be opened.
     copies: Vec<Option<File>>,
     /// Bytes whose fate is decided; equals the length once nobody writes any more.
@@ -48,14 +49,15 @@ pub(crate) fn path(dir: &Path, id: u32) -> PathBuf {
 impl Segment {
     /// Makes a new, empty segment whose names survive a power loss.
     pub(super) fn create(dirs: &Dirs, id: u32, mirrors: &[String]) -> io::Result<Self> {
-        dirs.make(mirrors)?;
+        dirs.make(id, mirrors)?;
         let files = dirs.files(id, mirrors);
-        let made: io::Result<Vec<_>> = files.iter().map(|path| create(path).map(Some)).collect();
+        let made: io::Result<Vec<_>> =
+            files.iter().map(|path| dirs.disk.create(path).map(Some)).collect();
         if made.is_err() {
             // Otherwise the next try would find the number taken.
             files.iter().for_each(|path| drop(fs::remove_file(path)));
         }
-        Ok(Self::new(id, mirrors, made?))
+        Ok(Self::new(dirs, id, mirrors, made?))
     }
 
     /// Opens one that is there: as many copies as can be, only for reading where the file system is
@@ -79,15 +81,16 @@ impl Segment {
             Some(error) if copies.iter().all(Option::is_none) => Err(error),
             Some(error) => {
                 tracing::error!(segment = id, %error, "a copy of a segment cannot be opened");
-                Ok(Self::new(id, mirrors, copies))
+                Ok(Self::new(dirs, id, mirrors, copies))
             }
-            None => Ok(Self::new(id, mirrors, copies)),
+            None => Ok(Self::new(dirs, id, mirrors, copies)),
         }
     }
 
-    fn new(id: u32, mirrors: &[String], copies: Vec<Option<File>>) -> Self {
+    fn new(dirs: &Dirs, id: u32, mirrors: &[String], copies: Vec<Option<File>>) -> Self {
         let (settled, group, synced) = (AtomicU64::new(0), Mutex::default(), Notify::new());
-        Self { id, mirrors: mirrors.to_vec(), copies, settled, group, synced }
+        let (disk, mirrors) = (dirs.disk, mirrors.to_vec());
+        Self { id, mirrors, disk, copies, settled, group, synced }
     }
 
     /// The copies, the first one first; `None` for one that could not be opened.
@@ -103,7 +106,8 @@ impl Segment {
 
     /// Writes into every copy.
     pub(crate) fn write(&self, bytes: &[u8], start: u32) -> io::Result<()> {
-        self.files()?.iter().try_for_each(|file| file.write_all_at(bytes, start.into()))
+        let files = self.files()?;
+        files.iter().try_for_each(|file| self.disk.write(file, bytes, start.into()))
     }
 
     pub(crate) fn settle(&self, bytes: u64) {
@@ -176,28 +180,19 @@ impl Segment {
         let files = self.files()?;
         let Some((first, further)) = files.split_first() else { return Ok(()) };
         if further.is_empty() {
-            return first.sync_data();
+            return self.disk.sync(first);
         }
         std::thread::scope(|scope| {
             let begun: Vec<_> =
-                further.iter().map(|file| scope.spawn(|| file.sync_data())).collect();
+                further.iter().map(|file| scope.spawn(|| self.disk.sync(file))).collect();
             let stopped = |_| Err(io::Error::other("the thread of a sync stopped"));
             let done = begun.into_iter().map(|sync| sync.join().unwrap_or_else(stopped));
             // Each is waited for, whatever the others say.
-            std::iter::once(first.sync_data()).chain(done).fold(Ok(()), Result::and)
+            std::iter::once(self.disk.sync(first)).chain(done).fold(Ok(()), Result::and)
         })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Group> {
         self.group.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Makes an empty file whose name survives a power loss.
-fn create(path: &Path) -> io::Result<File> {
-    // Opened first: it must not be what fails once the file is there.
-    let folder = File::open(path.parent().unwrap_or(Path::new(".")))?;
-    let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
-    folder.sync_all()?;
-    Ok(file)
 }

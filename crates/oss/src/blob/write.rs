@@ -257,6 +257,9 @@ impl Written {
             tables::space::settle(tx, range)?;
         }
         for segment in self.held.segments() {
+            if let Some(site) = self.held.blobs.dirs.home_of(segment.id) {
+                tables::disk::insert_home(tx, segment.id, &site)?;
+            }
             for site in &segment.mirrors {
                 tables::space::insert_mirror(tx, segment.id, site)?;
             }

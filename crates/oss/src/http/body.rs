@@ -18,27 +18,26 @@ use crate::digest::{Algorithm, Checksum, Digests};
 use crate::model::Expected;
 use crate::ops::Source;
 
-/// How long a client may send nothing in the middle of a body.
-const IDLE_MAX: Duration = Duration::from_secs(60);
-
 /// A body as it comes off the connection. Dropped before its end, it is read on for a while.
 pub(super) struct Connection {
     incoming: Option<Incoming>,
     /// True until the client has been told to go on sending.
     withheld: bool,
+    /// How long the client may send nothing.
+    idle_max: Duration,
 }
 
 impl Connection {
     /// `withheld` is true where the client waits for `100 Continue` before it sends anything.
-    pub(super) fn new(incoming: Incoming, withheld: bool) -> Self {
-        Self { incoming: Some(incoming), withheld }
+    pub(super) fn new(incoming: Incoming, withheld: bool, idle_max: Duration) -> Self {
+        Self { incoming: Some(incoming), withheld, idle_max }
     }
 
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
         // Asking for a frame makes the HTTP library say `100 Continue`.
         self.withheld = false;
         while let Some(incoming) = &mut self.incoming {
-            let frame = match tokio::time::timeout(IDLE_MAX, incoming.frame()).await {
+            let frame = match tokio::time::timeout(self.idle_max, incoming.frame()).await {
                 Ok(frame) => frame,
                 Err(_) => return Err(ApiError::new(&error::REQUEST_TIMEOUT)),
             };

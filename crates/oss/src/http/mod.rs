@@ -268,7 +268,8 @@ impl Handler for Storage {
         let cloud = self.oss.cloud();
         let request = pipeline::request_info(cloud, &head, &peer);
         let mut frame = Frame::new(&request, &head);
-        let connection = Connection::new(incoming, head.headers.contains_key(http::header::EXPECT));
+        let withheld = head.headers.contains_key(http::header::EXPECT);
+        let connection = Connection::new(incoming, withheld, self.oss.0.blobs.limits.idle_max);
         let span = tracing::info_span!("request", id = %request.id);
         let result = self.answer(head, &mut frame, connection).instrument(span).await;
         let (mut response, code) = match result {

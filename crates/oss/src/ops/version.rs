@@ -226,8 +226,9 @@ fn discard_current(
 fn promote(cx: &mut Cx<'_>, bucket: &Bucket, key: &str) -> Result<Change, ApiError> {
     match tables::version::newest(cx.tx(), bucket.id, key)? {
         Some(Version { object, marker: false }) => {
-            tables::version::delete(cx.tx(), bucket.id, &object)?;
             tables::object::put(cx.tx(), bucket.id, &object)?;
+            tables::damage::move_ahead(cx.tx(), bucket.id, key, -object.ordinal)?;
+            tables::version::delete(cx.tx(), bucket.id, &object)?;
             let version_bytes = -bytes(object.info.size, 0);
             Ok(Change { objects: 1, versions: -1, version_bytes, ..Change::default() })
         }

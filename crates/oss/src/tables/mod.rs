@@ -7,6 +7,7 @@ pub(crate) mod attributes;
 pub(crate) mod bucket;
 pub(crate) mod cname;
 pub(crate) mod damage;
+pub(crate) mod disk;
 pub(crate) mod extent;
 pub(crate) mod free;
 pub(crate) mod inventory;

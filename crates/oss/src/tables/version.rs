@@ -5,7 +5,7 @@ use base::{ApiError, Time};
 use store::{Row, Tx, params};
 
 use super::object::{COLUMNS, Object, read as read_object};
-use super::{int, key, md5, storage_class, to_json};
+use super::{damage, int, key, md5, storage_class, to_json};
 use crate::blob::{Body, extent};
 use crate::model::{Acl, Etag, StorageClass, VersionId};
 
@@ -114,7 +114,10 @@ pub(crate) fn insert(
             info.facts.kind.number()
         ],
     )?;
-    Ok(())
+    if *marker {
+        return Ok(());
+    }
+    damage::move_behind(tx, bucket, &info.key, -object.ordinal)
 }
 
 /// Deletes the row of a version.
@@ -123,7 +126,7 @@ pub(crate) fn delete(tx: &mut Tx<'_>, bucket: i64, object: &Object) -> Result<()
         "DELETE FROM oss_version WHERE bucket = ?1 AND key = ?2 AND age = ?3",
         params![bucket, object.info.key.as_bytes(), -object.ordinal],
     )?;
-    Ok(())
+    damage::forget_version(tx, bucket, &object.info.key, -object.ordinal)
 }
 
 /// True where the bucket has any version behind a current one, or any delete marker.

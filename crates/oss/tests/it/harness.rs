@@ -258,7 +258,7 @@ fn open(
         covenant: Arc::clone(agreements) as Arc<dyn Covenant>,
         seal: Arc::new(Seal::new(&[7; 32], Arc::new(SystemRng))),
         region: region(),
-        registry: Registry::new(&[]),
+        registry: Registry::new(&[oss::ACTIONS]),
         data_dir: dir.path().to_owned(),
         requests_per_second: 0,
     });

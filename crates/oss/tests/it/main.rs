@@ -8,6 +8,7 @@ mod bucket_policy;
 mod concurrency;
 mod copies;
 mod diskfull;
+mod disks;
 mod harness;
 mod http;
 mod http_access;
