@@ -45,6 +45,9 @@ const fn names(dialect: Dialect) -> Names {
     }
 }
 
+/// What OSS calls the default key of an account (a KMS alias).
+const DEFAULT_KEY: &str = "alias/acs/oss";
+
 /// The headers of a client's own key. OSS has none.
 type CustomerNames = [&'static str; 3];
 
@@ -103,7 +106,10 @@ fn parse(word: &str, key_id: Option<&str>, dialect: Dialect) -> Result<Encryptio
     match word {
         "AES256" if key_id.is_none_or(str::is_empty) => Ok(Encryption::Aes256),
         "AES256" => Err(invalid(algorithm, "AES256 takes no name of a key.")),
-        word if word == kms => Ok(Encryption::Kms(key_id.unwrap_or_default().to_owned())),
+        word if word == kms => {
+            let name = key_id.filter(|id| *id != DEFAULT_KEY).unwrap_or_default();
+            Ok(Encryption::Kms(name.to_owned()))
+        }
         "SM4" | "aws:kms:dsse" => Err(ApiError::new(&error::NOT_IMPLEMENTED)
             .field("Header", algorithm)
             .field("ArgumentValue", word)),
@@ -178,8 +184,11 @@ pub(super) fn put_encryption(
         Some(Encryption::Account | Encryption::Aes256) => put(headers, algorithm, "AES256"),
         Some(Encryption::Kms(id)) => {
             put(headers, algorithm, kms);
-            if !id.is_empty() {
-                put(headers, key_id, id);
+            match (dialect, id.as_str()) {
+                // OSS tells the name of the account's default key too, and clients use it.
+                (Dialect::Oss, "") => put(headers, key_id, DEFAULT_KEY),
+                (Dialect::S3, "") => {}
+                _ => put(headers, key_id, id),
             }
         }
         Some(Encryption::Customer { md5, .. }) => {

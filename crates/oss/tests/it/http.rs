@@ -625,6 +625,12 @@ fn what_is_sealed_is_told_in_each_dialect() {
             let put = server.ask("PUT", "/pemilu/k").header(name, "ROT13").body("x");
             put.send(sign).refused(400, "InvalidArgument");
         }
+        // OSS names the account's default key, which is the same where it is named.
+        let (name, id) = ("x-oss-server-side-encryption", "x-oss-server-side-encryption-key-id");
+        let put = server.ask("PUT", "/pemilu/default").header(name, "KMS").body("x");
+        let told = put.send(Sign::OssV4).header(id).unwrap().to_owned();
+        let put = server.ask("PUT", "/pemilu/k").header(name, "KMS").header(id, &told).body("x");
+        assert_eq!(put.send(Sign::OssV4).header(id), Some(told.as_str()));
         let md5 = wire_md5(KEY);
         let with = |method: &'static str, md5: &str| {
             server
