@@ -67,6 +67,20 @@ pub(crate) const FAKETIME: Need = Need {
     present: || process::which("faketime").is_some(),
 };
 
+/// What people copy trees with.
+pub(crate) const RCLONE: Need = Need {
+    name: "rclone",
+    packages: &["rclone"],
+    present: || process::which("rclone").is_some(),
+};
+
+/// What people back up with.
+pub(crate) const RESTIC: Need = Need {
+    name: "restic",
+    packages: &["restic"],
+    present: || process::which("restic").is_some(),
+};
+
 /// Where Debian puts Go source packages.
 pub(crate) const GO_PATH: &str = "/usr/share/gocode";
 const GO_SUMDB: &str = "/usr/share/gocode/src/golang.org/x/mod/sumdb";

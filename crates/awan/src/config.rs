@@ -1,6 +1,8 @@
 //! The configuration: one TOML file, every key optional, unknown keys refused. What an operator
 //! changes while the cloud runs is not here but in the database, and audited.
 
+mod backend;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -77,6 +79,8 @@ pub struct Oss {
     pub hosts: Vec<String>,
     /// What bucket listings tell clients as the endpoint [default: http:// and the bound address].
     pub endpoint: Option<String>,
+    /// Stores outside of this program that hold bytes in its place.
+    pub backend: Vec<backend::Backend>,
 }
 
 /// The public log.
@@ -195,6 +199,7 @@ impl Config {
             "the configuration names no data_centre: add at least one [[data_centre]]"
         );
         self.check_data_centres()?;
+        backend::check(&self.oss.backend, &self.data_centre)?;
         self.provider.check()?;
         let highest = u16::MAX - roles::HIGHEST_DOOR;
         ensure!(
@@ -243,6 +248,11 @@ impl Config {
     /// The database's connection string, where it is PostgreSQL.
     pub fn postgres(&self) -> anyhow::Result<Option<Secret<String>>> {
         self.store.postgres.as_deref().map(reference).transpose()
+    }
+
+    /// The backends of object storage, with their secrets. Nothing is asked of them.
+    pub fn backends(&self) -> anyhow::Result<Vec<oss::Backend>> {
+        self.oss.backend.iter().map(backend::Backend::open).collect()
     }
 
     /// What is in effect, as TOML. References to secrets are printed, secrets are not.

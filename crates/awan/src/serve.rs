@@ -85,9 +85,10 @@ fn start_log(json: bool) {
     }
 }
 
-async fn open_storage(joined: &Joined) -> anyhow::Result<oss::Oss> {
-    let cloud = Arc::clone(&joined.cloud);
-    let open = tokio::task::spawn_blocking(move || oss::Oss::open(cloud)).await?;
+async fn open_storage(config: &Config, joined: &Joined) -> anyhow::Result<oss::Oss> {
+    let (cloud, backends) = (Arc::clone(&joined.cloud), config.backends()?);
+    let open = move || oss::Oss::open_with(cloud, oss::Limits::default(), backends);
+    let open = tokio::task::spawn_blocking(open).await?;
     open.context("open the object storage")
 }
 
@@ -117,7 +118,7 @@ async fn serve(config: &Config, dir: &Path, roles: &[Role]) -> anyhow::Result<()
         .collect();
     let tls = Tls::open(&make_tls_dir(dir)?, &names, &hosts, Arc::clone(&joined.cloud.clock))?;
     let storage =
-        if roles.contains(&Role::Oss) { Some(open_storage(&joined).await?) } else { None };
+        if roles.contains(&Role::Oss) { Some(open_storage(config, &joined).await?) } else { None };
     let mut running =
         Running { doors: JoinSet::new(), tasks: JoinSet::new(), endpoints: BTreeMap::new() };
     running.bind(config, roles, &joined, storage.as_ref(), &tls, dir, &doors_stop).await?;

@@ -9,6 +9,7 @@
 //! | [`access`] | who may: policies, then ACLs, then the owner's agreement | parse policies |
 //! | `config` | what configurations of a bucket say that are acted upon, and their XML | store them |
 //! | `blob` | bytes: append-only segments, group sync, verified reads, giving space back | know buckets or keys |
+//! | [`backend`] | stores outside of this program: one call each, retried, or away | know segments |
 //! | `tables` | rows: every statement of this crate | decide |
 //! | [`http`] | both dialects, as thin skins over [`ops`] | decide |
 //! | [`meter`] | the usage of reads | the usage of writes, which is in their commits |
@@ -39,6 +40,7 @@
 //! - `oss_bucket_stat` and the usage level change in the commit that changes the rows they sum.
 
 pub mod access;
+pub mod backend;
 pub(crate) mod blob;
 pub(crate) mod config;
 pub mod digest;
@@ -57,6 +59,7 @@ use std::time::Duration;
 use base::ApiError;
 use engine::Cloud;
 
+pub use backend::Backend;
 pub use blob::{Limits, Space};
 pub use digest::{Algorithm, Checksum, Coverage};
 pub use model::*;
@@ -73,6 +76,7 @@ pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
         include_str!("../schema/0005.sql"),
         include_str!("../schema/0006.sql"),
         include_str!("../schema/0007.sql"),
+        include_str!("../schema/0013.sql"),
     ],
 };
 
@@ -96,6 +100,12 @@ const SCRUB_AFTER: Duration = Duration::from_secs(600);
 /// From the start of one scrub to that of the next, at least.
 const SCRUB_EVERY: Duration = Duration::from_secs(86_400);
 
+/// Sweeps of the backends after a start, and how far apart: together longer than any request may be on its way.
+const SWEEPS_AT_FIRST: u32 = 10;
+const SWEEP_AT_FIRST_EVERY: Duration = Duration::from_secs(60);
+/// From one sweep of everything to the next.
+const SWEEP_EVERY: Duration = Duration::from_secs(86_400);
+
 /// The object storage of one data directory. Clones share it.
 #[derive(Clone)]
 pub struct Oss(pub(crate) Arc<Inner>);
@@ -117,18 +127,24 @@ impl Oss {
     /// # Errors
     /// Where the directory or the database cannot be used.
     pub fn open(cloud: Arc<Cloud>) -> Result<Self, ApiError> {
-        Self::open_with(cloud, Limits::default())
+        Self::open_with(cloud, Limits::default(), Vec::new())
     }
 
-    /// As [`Self::open`], with other limits; for tests.
+    /// As [`Self::open`], with limits and with backends: new bytes of the data centres that they stand in go
+    /// there and not into files. Nothing is asked of them yet.
     ///
     /// # Errors
-    /// As [`Self::open`].
-    pub fn open_with(cloud: Arc<Cloud>, limits: Limits) -> Result<Self, ApiError> {
+    /// As [`Self::open`]; where a backend that holds data is not among them, or stands elsewhere.
+    pub fn open_with(
+        cloud: Arc<Cloud>,
+        limits: Limits,
+        backends: Vec<Backend>,
+    ) -> Result<Self, ApiError> {
         let db = cloud.db.clone();
         let doors = (Arc::clone(&cloud.clock), Arc::clone(&cloud.rng));
         let home = cloud.region.centres(&cloud.region.id).next().map(|centre| centre.site.as_str());
-        let blobs = blob::Blobs::open(db, doors, &cloud.data_dir.join("oss"), home, limits)?;
+        let blobs =
+            blob::Blobs::open(db, doors, (&cloud.data_dir.join("oss"), backends), home, limits)?;
         let reads = Arc::new(meter::ReadMeter::default());
         let (keys, scrubbed) = (ops::Keys::default(), tokio::sync::Mutex::default());
         Ok(Self(Arc::new(Inner { cloud, blobs, reads, keys, scrubbed })))
@@ -147,6 +163,7 @@ impl Oss {
             () = self.keep_up(stop) => {}
             // Nothing is lost where it ends in between: the next one begins anew.
             () = self.scrub_daily() => {}
+            () = self.sweep_often() => {}
         }
     }
 
@@ -160,6 +177,7 @@ impl Oss {
                 () = more => false,
             };
             self.flush_reads().await;
+            self.show_backends();
             if ended {
                 return; // what is left to give back, the next start gives back
             }
@@ -246,6 +264,45 @@ impl Oss {
         );
         tracing::info!(?report, "scrubbed");
         Ok(report)
+    }
+
+    /// Sweeps the backends for ever: at first what a crash left, for a while, since what was on its way may
+    /// still arrive; then, once a day, everything.
+    async fn sweep_often(&self) {
+        if !self.0.blobs.has_backends() {
+            return std::future::pending().await;
+        }
+        let mut rounds = 0_u32;
+        loop {
+            let all = rounds >= SWEEPS_AT_FIRST;
+            if let Err(error) = self.0.blobs.sweep(all).await {
+                tracing::error!(?error, "sweep the backends; the next round begins anew");
+            }
+            tokio::time::sleep(if all { SWEEP_EVERY } else { SWEEP_AT_FIRST_EVERY }).await;
+            rounds = rounds.saturating_add(1);
+        }
+    }
+
+    /// Removes from the backends what no row refers to; says how many objects.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn sweep(&self) -> Result<u64, ApiError> {
+        self.0.blobs.sweep(true).await
+    }
+
+    fn show_backends(&self) {
+        let metrics = &self.0.cloud.metrics;
+        let Some((away, counts)) = self.0.blobs.backend_counts() else { return };
+        for (name, help, value) in [
+            ("awan_oss_backends_away", "Backends whose last call failed a moment ago.", away),
+            ("awan_oss_backend_calls_total", "Calls of backends.", counts.calls),
+            ("awan_oss_backend_failures_total", "Calls of backends that failed.", counts.failures),
+            ("awan_oss_backend_sent_bytes_total", "Bytes sent to backends.", counts.sent),
+            ("awan_oss_backend_fetched_bytes_total", "Bytes read from backends.", counts.fetched),
+        ] {
+            metrics.gauge(name, help, tables::int(value));
+        }
     }
 
     fn show_scrub(&self, totals: &ScrubReport) {

@@ -1,4 +1,5 @@
-//! Where the copies of a segment are: the first in `segments`, further ones in `mirror/<site>/segments`.
+//! Where the copies of a segment are: the first in `segments`, further ones in `mirror/<site>/segments`, and
+//! those of a data centre with a backend of its own there ([`super::remote`]).
 //!
 //! So far all of them are below one directory; where a data centre's own lies is for its operator to mount.
 
@@ -9,7 +10,14 @@ use std::path::{Path, PathBuf};
 
 use base::text::{percent_decode, percent_encode};
 
+use super::remote::{Remote, Spread};
 use super::segment::path;
+
+/// Where one copy of a segment is.
+pub(super) enum Spot {
+    File(PathBuf),
+    Remote(Remote),
+}
 
 /// The directories of object storage.
 pub(super) struct Dirs(PathBuf);
@@ -47,15 +55,31 @@ impl Dirs {
     }
 
     /// Makes the directories of a segment's copies.
-    pub(super) fn make(&self, mirrors: &[String]) -> io::Result<()> {
+    pub(super) fn make(&self, spread: &Spread) -> io::Result<()> {
         make_durable(&self.home(), 2)?;
-        mirrors.iter().try_for_each(|site| make_durable(&self.mirror(site), 4))
+        let near = spread.mirrors.iter().filter(|site| spread.at(site).is_none());
+        near.into_iter().try_for_each(|site| make_durable(&self.mirror(site), 4))
     }
 
-    /// The files of a segment, one for each copy, the first one first.
-    pub(super) fn files(&self, id: u32, mirrors: &[String]) -> Vec<PathBuf> {
-        let further = mirrors.iter().map(|site| self.mirror(site));
-        std::iter::once(self.home()).chain(further).map(|dir| path(&dir, id)).collect()
+    /// Where each copy of a segment is, the first one first.
+    pub(super) fn spots(&self, id: u32, spread: &Spread) -> Vec<Spot> {
+        let spot = |remote: Option<&Remote>, dir: &dyn Fn() -> PathBuf| match remote {
+            Some(remote) => Spot::Remote(remote.clone()),
+            None => Spot::File(path(&dir(), id)),
+        };
+        let first = spot(spread.first(), &|| self.home());
+        let further =
+            spread.mirrors.iter().map(|site| spot(spread.at(site), &|| self.mirror(site)));
+        std::iter::once(first).chain(further).collect()
+    }
+
+    /// The files of a segment, one for each copy that is a file, the first one first.
+    pub(super) fn files(&self, id: u32, spread: &Spread) -> Vec<PathBuf> {
+        let file = |spot| match spot {
+            Spot::File(file) => Some(file),
+            Spot::Remote(_) => None,
+        };
+        self.spots(id, spread).into_iter().filter_map(file).collect()
     }
 
     /// Every directory that there is.

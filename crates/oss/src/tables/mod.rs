@@ -7,6 +7,7 @@ pub(crate) mod extent;
 pub(crate) mod free;
 pub(crate) mod key;
 pub(crate) mod object;
+pub(crate) mod remote;
 pub(crate) mod space;
 pub(crate) mod upload;
 pub(crate) mod version;
