@@ -295,7 +295,7 @@ impl Oss {
         let metrics = &self.0.cloud.metrics;
         let Some((away, counts)) = self.0.blobs.backend_counts() else { return };
         for (name, help, value) in [
-            ("awan_oss_backends_away", "Backends whose last call failed a moment ago.", away),
+            ("awan_oss_backends_away", "Backends whose last call failed.", away),
             ("awan_oss_backend_calls_total", "Calls of backends.", counts.calls),
             ("awan_oss_backend_failures_total", "Calls of backends that failed.", counts.failures),
             ("awan_oss_backend_sent_bytes_total", "Bytes sent to backends.", counts.sent),

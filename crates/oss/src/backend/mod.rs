@@ -86,7 +86,7 @@ pub struct Backend {
     prefix: Path,
     store: Arc<dyn ObjectStore>,
     permits: Arc<Semaphore>,
-    /// Until when no call is tried.
+    /// Until when no call is tried, where the last one failed.
     paused: Mutex<Option<Instant>>,
     counters: Counters,
 }
@@ -179,6 +179,11 @@ impl Backend {
     /// True for a moment after a call failed.
     pub(crate) fn is_away(&self) -> bool {
         self.paused().is_some_and(|until| Instant::now() < until)
+    }
+
+    /// True from a call that failed to the next one that did not.
+    pub(crate) fn failed_last(&self) -> bool {
+        self.paused().is_some()
     }
 
     /// What all calls so far came to.
