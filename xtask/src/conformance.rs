@@ -45,6 +45,7 @@ Options:
   --workers N      how many tests at once [default: 2, for OSS 1]
   --signature V    OSS only: v1, v2 (oss2) or v4 [default: v4]
   --virtual-host   OSS only: the bucket is a part of the host's name
+  --report FILE    keep the JUnit report, which says why each test failed
   --awan PROGRAM   judge this program instead of building one
 ";
 
@@ -64,6 +65,8 @@ struct Plan {
     virtual_host: bool,
     /// Only the tests of this list.
     only_listed: Option<PathBuf>,
+    /// Where the JUnit report is kept.
+    report: Option<PathBuf>,
 }
 
 pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Verdict {
@@ -74,6 +77,7 @@ pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Verdict {
     let workers = args.value("--workers")?;
     let signature = args.choice("--signature", &["v1", "v2", "v4"])?;
     let virtual_host = args.flag("--virtual-host");
+    let report = args.value("--report")?.map(PathBuf::from);
     let awan = args.value("--awan")?.map(PathBuf::from);
     let suite = Suite::named(&args.word().ok_or("name a suite; see `--help`")?)?;
     args.finish()?;
@@ -98,6 +102,7 @@ pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Verdict {
         signature: signature.unwrap_or_else(|| "v4".to_owned()),
         virtual_host,
         only_listed: None,
+        report,
     };
     let path = golden_path.unwrap_or_else(|| plan.golden_path(workspace));
     let awan = awan.map_or_else(|| workspace.build_awan(false), |path| absolute(&path))?;
@@ -138,6 +143,7 @@ pub(crate) fn packaged(workspace: &Workspace, lanes: &mut Lanes, awan: &Path, py
             signature: "v4".to_owned(),
             virtual_host: false,
             only_listed: None,
+            report: None,
         };
         let path = plan.golden_path(workspace);
         plan.only_listed = Some(path.clone());
@@ -191,7 +197,11 @@ impl Plan {
         self.suite.point(&mut pytest, &target, scratch.path())?;
         // What its exit code tells, the report tells better; without a report there was no run.
         process::run_ok(&mut pytest)?;
-        let report = read(&report_path).and_then(|text| junit::parse(&text))?;
+        let text = read(&report_path)?;
+        if let Some(kept) = &self.report {
+            write(kept, &text)?;
+        }
+        let report = junit::parse(&text)?;
         cloud.stop()?;
         Ok(report)
     }

@@ -269,6 +269,17 @@ pub struct Stored {
     pub encryption: Option<Encryption>,
 }
 
+/// What an object must be to be deleted; nothing in particular where nothing is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Matching {
+    /// One of these entity tags.
+    pub etag: Option<EtagMatch>,
+    /// Last modified in that second.
+    pub modified: Option<Time>,
+    /// So many bytes long.
+    pub size: Option<u64>,
+}
+
 /// An object but for its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectInfo {
@@ -452,12 +463,18 @@ pub struct Facts {
     /// How its bytes are sealed; not told where they were stored in clear, before there were keys.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
+    /// The multipart upload that it came of.
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<String>,
 }
 
 /// How an object's bytes are sealed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Encryption {
-    /// Under the key of the account that owns the bucket.
+    /// Under the key of the account that owns the bucket, as nobody asked for anything else.
+    #[serde(rename = "D")]
+    Account,
+    /// The same, asked for.
     #[serde(rename = "A")]
     Aes256,
     /// Under a key that is made of the account's for this name; empty for the account's default.

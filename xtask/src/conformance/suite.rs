@@ -152,8 +152,9 @@ impl Target {
 
 fn section(name: &str, account: &Account, more: &str) -> String {
     let Account { name: shown, id, key_id, secret } = account;
+    // Answers tell the account's number for both.
     format!(
-        "[{name}]\ndisplay_name = {shown}\nuser_id = {id}\nemail = {shown}@example.org\n\
+        "[{name}]\ndisplay_name = {id}\nuser_id = {id}\nemail = {shown}@example.org\n\
          access_key = {key_id}\nsecret_key = {secret}\n{more}"
     )
 }

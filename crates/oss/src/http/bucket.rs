@@ -14,6 +14,13 @@ use super::{Answer, Storage};
 use crate::model::{Acl, Bucket, Redundancy, StorageClass};
 use crate::ops::{BucketView, CreateBucket, Document, PAGE_MAX};
 
+/// Whether an S3 client signed for AWS's first region, where a bucket may be made again by its owner; its
+/// users rely on it.
+fn is_of_us_east_1(call: &Call<'_>) -> bool {
+    let scope = call.head.header("authorization").unwrap_or_default();
+    scope.contains("/us-east-1/s3/") && !call.head.headers.contains_key("x-amz-acl")
+}
+
 impl Storage {
     pub(super) async fn put_bucket(&self, call: &Call<'_>, payload: Payload) -> Answer {
         address::check_bucket(&call.bucket, call.dialect)?;
@@ -33,12 +40,26 @@ impl Storage {
             })?,
             region: wanted.location.map(|location| region(location, call.dialect)),
             site: told(SITE),
-            repeatable: call.is_oss(),
+            repeatable: call.is_oss() || is_of_us_east_1(call),
         };
         self.oss.create_bucket(&call.ctx, &call.bucket, options).await?;
         let mut response = empty(StatusCode::OK);
         put(response.headers_mut(), "location", &format!("/{}", call.bucket));
         Ok(response)
+    }
+
+    /// Requires that the bucket is of the account that the client takes for its owner (S3).
+    ///
+    /// Errors: `AccessDenied`, `NoSuchBucket`.
+    pub(super) async fn check_owner(&self, call: &Call<'_>) -> Result<(), ApiError> {
+        let Some(expected) = call.head.header("x-amz-expected-bucket-owner") else {
+            return Ok(());
+        };
+        let is_new = call.head.method == "PUT" && call.key.is_empty() && call.head.query.is_empty();
+        if call.is_oss() || is_new || self.oss.owner(&call.bucket).await?.to_string() == expected {
+            return Ok(());
+        }
+        Err(ApiError::new(&error::ACCESS_DENIED))
     }
 
     pub(super) async fn delete_bucket(&self, call: &Call<'_>) -> Answer {

@@ -94,6 +94,13 @@ impl Call<'_> {
         }
     }
 
+    /// Whether the request says, in the way its protocol asks for, how long its body is. OSS takes any; S3
+    /// wants a length or chunks.
+    pub(super) fn has_length(&self, expected: &Expected) -> bool {
+        let chunked = || self.head.headers.contains_key("transfer-encoding");
+        self.is_oss() || expected.length.is_some() || chunked()
+    }
+
     /// A small body, whole, after its digests were compared.
     ///
     /// Errors: what is wrong with the body.

@@ -2,10 +2,11 @@
 
 use base::{ApiError, Time};
 use wire::Head;
+use wire::object::body::DeleteObject;
 use wire::object::{Dialect, error};
 
 use super::headers::names;
-use crate::model::{EtagMatch, RangeSpec, ReadConditions, WriteConditions};
+use crate::model::{EtagMatch, Matching, RangeSpec, ReadConditions, WriteConditions};
 
 /// The conditions of a read (RFC 9110, section 13.1). A date that cannot be read is no condition.
 pub(super) fn of_read(head: &Head<'_>) -> ReadConditions {
@@ -54,6 +55,42 @@ pub(super) fn of_write(head: &Head<'_>, dialect: Dialect) -> Result<WriteConditi
         if_none_match: tags("if-none-match"),
         forbid_overwrite,
     })
+}
+
+/// The conditions of a deletion: S3's alone are the size and the moment of the object.
+///
+/// Errors: `InvalidArgument`.
+pub(super) fn of_delete(head: &Head<'_>, dialect: Dialect) -> Result<Matching, ApiError> {
+    let told = |name: &str| head.header(name).filter(|_| dialect == Dialect::S3);
+    Ok(Matching {
+        etag: head.header("if-match").map(EtagMatch::parse),
+        modified: told("x-amz-if-match-last-modified-time").map(moment).transpose()?,
+        size: told("x-amz-if-match-size").map(size).transpose()?,
+    })
+}
+
+/// The conditions beside a key that is to be deleted among others (S3).
+///
+/// Errors: `InvalidArgument`.
+pub(super) fn of_deleted(object: &DeleteObject, dialect: Dialect) -> Result<Matching, ApiError> {
+    if dialect == Dialect::Oss {
+        return Ok(Matching::default());
+    }
+    Ok(Matching {
+        etag: object.etag.as_deref().map(EtagMatch::parse),
+        modified: object.modified.as_deref().map(moment).transpose()?,
+        size: object.size.as_deref().map(size).transpose()?,
+    })
+}
+
+/// A moment, in the form of HTTP's dates or of XML's.
+fn moment(text: &str) -> Result<Time, ApiError> {
+    let read = Time::parse_http(text).or_else(|| Time::parse_iso(text));
+    read.ok_or_else(|| error::INVALID_ARGUMENT.error("A time of last modification is not valid."))
+}
+
+fn size(text: &str) -> Result<u64, ApiError> {
+    text.parse().map_err(|_| error::INVALID_ARGUMENT.error("A size is not a number of bytes."))
 }
 
 /// The range of a read. Several ranges, other units and what is no range are ignored, so that the

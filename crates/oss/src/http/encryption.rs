@@ -86,6 +86,17 @@ pub(super) fn wanted(head: &Head<'_>, dialect: Dialect) -> Result<Option<Wanted>
     }
 }
 
+/// Refuses a read that says how the object is to be sealed: what it says would be ignored.
+///
+/// Errors: `InvalidArgument` (S3). OSS ignores it.
+pub(super) fn check_read(head: &Head<'_>, dialect: Dialect) -> Result<(), ApiError> {
+    let Names { algorithm, .. } = names(dialect);
+    if dialect == Dialect::S3 && head.headers.contains_key(algorithm) {
+        return Err(invalid(algorithm, "A read takes no such header."));
+    }
+    Ok(())
+}
+
 /// Reads an algorithm and the name of a key.
 fn parse(word: &str, key_id: Option<&str>, dialect: Dialect) -> Result<Encryption, ApiError> {
     let Names { algorithm, kms, .. } = names(dialect);
@@ -162,7 +173,9 @@ pub(super) fn put_encryption(
     let Names { algorithm, key_id, kms } = names(dialect);
     match encryption {
         None => {}
-        Some(Encryption::Aes256) => put(headers, algorithm, "AES256"),
+        // OSS tells only what was asked for.
+        Some(Encryption::Account) if dialect == Dialect::Oss => {}
+        Some(Encryption::Account | Encryption::Aes256) => put(headers, algorithm, "AES256"),
         Some(Encryption::Kms(id)) => {
             put(headers, algorithm, kms);
             if !id.is_empty() {
@@ -173,6 +186,19 @@ pub(super) fn put_encryption(
             let [algorithm, _, key_md5] = CUSTOMER;
             put(headers, algorithm, "AES256");
             put(headers, key_md5, md5);
+        }
+    }
+}
+
+/// Tells what a request asked for.
+pub(super) fn put_wanted(headers: &mut HeaderMap, dialect: Dialect, wanted: Option<&Wanted>) {
+    match wanted {
+        None => {}
+        Some(Wanted::Managed(encryption)) => put_encryption(headers, dialect, Some(encryption)),
+        Some(Wanted::Customer(key)) => {
+            let [algorithm, _, md5] = CUSTOMER;
+            put(headers, algorithm, "AES256");
+            put(headers, md5, &key.md5);
         }
     }
 }
@@ -248,7 +274,7 @@ fn render(dialect: Dialect, rule: &Encryption) -> Vec<u8> {
                 xml.text("KMSMasterKeyID", id);
             }
         }
-        Encryption::Aes256 | Encryption::Customer { .. } => {
+        Encryption::Account | Encryption::Aes256 | Encryption::Customer { .. } => {
             xml.text("SSEAlgorithm", "AES256");
         }
     }

@@ -269,7 +269,7 @@ fn without_chunked(value: &str) -> String {
         .map(str::trim)
         .filter(|coding| !coding.eq_ignore_ascii_case("aws-chunked"))
         .collect();
-    codings.join(",")
+    codings.join(", ")
 }
 
 /// All that the headers say about a new object.
@@ -375,7 +375,9 @@ pub(super) const BUCKET_TAGS_MAX: usize = 50;
 ///
 /// Errors: as [`check_tags`].
 pub(super) fn tags(head: &Head<'_>, dialect: Dialect) -> Result<Tags, ApiError> {
-    let tags = head.header(names(dialect).tagging).map(wire::query::parse).unwrap_or_default();
+    let mut tags = head.header(names(dialect).tagging).map(wire::query::parse).unwrap_or_default();
+    // A query has no order.
+    tags.sort();
     check_tags(tags, OBJECT_TAGS_MAX)
 }
 

@@ -62,17 +62,16 @@ impl Storage {
 
     pub(super) async fn list_objects_v2(&self, call: &Call<'_>) -> Answer {
         let (style, after) = (style(call)?, call.text("start-after"));
-        let given = call
-            .query
-            .get("continuation-token")
-            .filter(|token| !call.is_oss() || !token.is_empty());
-        let from = given.map_or_else(|| Ok(after.to_owned()), untoken)?;
+        let given = call.query.get("continuation-token");
+        // An empty one is the first page's; S3 tells it back.
+        let token_of_page = given.filter(|token| !token.is_empty());
+        let from = token_of_page.map_or_else(|| Ok(after.to_owned()), untoken)?;
         let query = query(call, from)?;
         let page = self.oss.list(&call.ctx, &call.bucket, query.clone()).await?;
         let asked = Listed {
             query: &query,
             after,
-            token: given,
+            token: given.filter(|token| !call.is_oss() || !token.is_empty()),
             next_token: page.next.as_deref().map(token),
             owners: call.text("fetch-owner").eq_ignore_ascii_case("true"),
         };

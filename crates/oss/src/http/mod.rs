@@ -107,6 +107,7 @@ impl Storage {
         let ctx = RequestCtx { caller: identity.caller, request: frame.request.clone() };
         // The signature was made of the headers as sent; the operation sees also those of the query.
         let call = Call { head: told, dialect, query, bucket: asked.bucket, key: asked.key, ctx };
+        self.check_owner(&call).await?;
         self.check_referer(&call).await?;
         self.run(operation, &call, payload).await
     }

@@ -13,7 +13,7 @@ use super::render::{self, Style};
 use super::respond::{coverage_name, empty, put, put_digests, xml};
 use super::{Answer, Storage, conditions, encryption, headers};
 use crate::digest::{Checksum, Coverage};
-use crate::model::{Expected, Wanted};
+use crate::model::Expected;
 use crate::ops::{CompleteOptions, CompleteParts, InitiateOptions, NamedPart, PartOptions};
 
 /// The smallest part but the last.
@@ -48,17 +48,14 @@ impl Storage {
             checksum,
             encryption: options.encryption,
         };
-        let managed = match &options.encryption {
-            Some(Wanted::Managed(encryption)) => Some(encryption.clone()),
-            _ => None,
-        };
+        let wanted = options.encryption.clone();
         let id = self.oss.initiate(&call.ctx, &call.bucket, &call.key, options).await?;
         let mut response = xml(render::initiate(style, &call.bucket, &call.key, &id));
         if let Some((algorithm, coverage)) = checksum {
             put(response.headers_mut(), "x-amz-checksum-algorithm", algorithm.name());
             put(response.headers_mut(), "x-amz-checksum-type", coverage_name(coverage));
         }
-        encryption::put_encryption(response.headers_mut(), call.dialect, managed.as_ref());
+        encryption::put_wanted(response.headers_mut(), call.dialect, wanted.as_ref());
         Ok(response)
     }
 
@@ -66,14 +63,16 @@ impl Storage {
         let number = part_number(call)?;
         let (upload, expected) =
             payload.open(call, headers::expected(&call.head, call.dialect)?)?;
-        if expected.length.is_none() && !call.is_oss() {
+        if !call.has_length(&expected) {
             return Err(ApiError::new(&error::MISSING_CONTENT_LENGTH));
         }
         let customer_key = encryption::customer_key(&call.head, call.dialect)?;
-        let options = PartOptions { number, expected, customer_key };
+        let options = PartOptions { number, expected, customer_key, strict_range: false };
         let part = self.oss.upload_part(&call.ctx, target(call), options, upload).await?;
         let mut response = empty(StatusCode::OK);
         put_digests(response.headers_mut(), call.dialect, &part.etag, part.crc64, &part.checksums);
+        let sealed = part.encryption.as_ref();
+        encryption::put_encryption(response.headers_mut(), call.dialect, sealed);
         Ok(response)
     }
 
@@ -82,7 +81,9 @@ impl Storage {
         let source = source(call)?;
         let range = conditions::copy_range(&call.head, call.dialect)?;
         let customer_key = encryption::customer_key(&call.head, call.dialect)?;
-        let options = PartOptions { number, customer_key, ..PartOptions::default() };
+        // OSS takes what there is of a range that ends behind the source.
+        let strict_range = !call.is_oss();
+        let options = PartOptions { number, customer_key, strict_range, ..PartOptions::default() };
         let (part, of) =
             self.oss.upload_part_copy(&call.ctx, target(call), options, source, range).await?;
         let style = Style::plain(call.dialect);
@@ -92,6 +93,8 @@ impl Storage {
             put_digests(response.headers_mut(), call.dialect, &part.etag, part.crc64, &[]);
         }
         call.put_source(response.headers_mut(), of.version);
+        let sealed = part.encryption.as_ref();
+        encryption::put_encryption(response.headers_mut(), call.dialect, sealed);
         Ok(response)
     }
 
@@ -110,7 +113,7 @@ impl Storage {
         if call.is_oss() {
             put_digests(response.headers_mut(), call.dialect, &stored.etag, stored.crc64, &[]);
         }
-        call.put_version(response.headers_mut(), stored.version);
+        call.put_written(response.headers_mut(), stored.version);
         let sealed = stored.encryption.as_ref();
         encryption::put_encryption(response.headers_mut(), call.dialect, sealed);
         Ok(response)

@@ -20,19 +20,20 @@ impl Storage {
     pub(super) async fn put_object(&self, call: &Call<'_>, payload: Payload) -> Answer {
         let (upload, expected) =
             payload.open(call, headers::expected(&call.head, call.dialect)?)?;
-        if expected.length.is_none() && !call.is_oss() {
+        if !call.has_length(&expected) {
             return Err(ApiError::new(&error::MISSING_CONTENT_LENGTH));
         }
         let options = headers::put_options(&call.head, call.dialect, expected)?;
         let stored = self.oss.put(&call.ctx, &call.bucket, &call.key, options, upload).await?;
         let mut response = empty(StatusCode::OK);
         put_stored(response.headers_mut(), call.dialect, &stored);
-        call.put_version(response.headers_mut(), stored.version);
+        call.put_written(response.headers_mut(), stored.version);
         Ok(response)
     }
 
     pub(super) async fn get_object(&self, call: &Call<'_>) -> Answer {
         let overrides = overrides(call)?;
+        encryption::check_read(&call.head, call.dialect)?;
         let range = conditions::range(&call.head);
         let strict = call
             .head
@@ -63,6 +64,7 @@ impl Storage {
 
     pub(super) async fn head_object(&self, call: &Call<'_>) -> Answer {
         let overrides = overrides(call)?;
+        encryption::check_read(&call.head, call.dialect)?;
         let mut conditions = conditions::of_read(&call.head);
         conditions.customer_key = encryption::customer_key(&call.head, call.dialect)?;
         let info = match self.oss.head(&call.ctx, &call.bucket, call.at()?, &conditions).await? {
@@ -94,8 +96,8 @@ impl Storage {
     }
 
     pub(super) async fn delete_object(&self, call: &Call<'_>) -> Answer {
-        let if_match = conditions::of_read(&call.head).if_match;
-        let key = DeleteKey { key: call.key.clone(), version: call.version()?, if_match };
+        let matching = conditions::of_delete(&call.head, call.dialect)?;
+        let key = DeleteKey { key: call.key.clone(), version: call.version()?, matching };
         let deleted = self.oss.delete(&call.ctx, &call.bucket, key).await?;
         let mut response = empty(StatusCode::NO_CONTENT);
         call.put_deleted(response.headers_mut(), &deleted);
@@ -107,12 +109,15 @@ impl Storage {
         let wanted = body::delete(&call.read(payload, DELETE_BYTES_MAX).await?)?;
         let mut keys = Vec::with_capacity(wanted.objects.len());
         let mut outcomes = Vec::with_capacity(wanted.objects.len());
-        for body::ObjectVersion { key, version_id } in wanted.objects {
-            let read = version::parse(version_id.as_deref(), "VersionId");
+        for object in wanted.objects {
+            let read = conditions::of_deleted(&object, call.dialect);
+            let body::DeleteObject { key, version_id, .. } = object;
+            let read = read.and_then(|matching| {
+                let version = version::parse(version_id.as_deref(), "VersionId")?;
+                Ok(DeleteKey { key: key.clone(), version, matching })
+            });
             let refused = read.as_ref().err().cloned();
-            if let Ok(version) = read {
-                keys.push(DeleteKey { key: key.clone(), version, if_match: None });
-            }
+            keys.extend(read);
             outcomes.push(Outcome { key, version: version_id, marker: None, refused });
         }
         let deleted = if keys.is_empty() {
@@ -178,7 +183,7 @@ impl Storage {
         } else {
             encryption::put_encryption(headers, dialect, stored.encryption.as_ref());
         }
-        call.put_version(headers, stored.version);
+        call.put_written(headers, stored.version);
         call.put_source(headers, of.version);
         Ok(response)
     }

@@ -51,6 +51,11 @@ impl Call<'_> {
         }
     }
 
+    /// Tells the id of a version that a write made. S3 tells none while versioning is suspended.
+    pub(super) fn put_written(&self, headers: &mut HeaderMap, version: Option<VersionId>) {
+        self.put_version(headers, version.filter(|id| self.is_oss() || !id.is_null()));
+    }
+
     /// Tells of which version a copy is.
     pub(super) fn put_source(&self, headers: &mut HeaderMap, version: Option<VersionId>) {
         if let Some(version) = version {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use base::ApiError;
+use base::{AccountId, ApiError};
 use engine::places;
 use engine::ports::Decision;
 use engine::{Cx, Meta};
@@ -195,6 +195,21 @@ impl Oss {
         buckets.truncate(limit);
         let next = buckets.last().filter(|_| more).map(|last| last.name.clone());
         Ok(BucketPage { buckets, next })
+    }
+
+    /// Who owns a bucket.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`.
+    pub(crate) async fn owner(&self, name: &str) -> Result<AccountId, ApiError> {
+        let name = name.to_owned();
+        let found = self.0.cloud.db.read(move |tx| {
+            let found = tables::bucket::find(tx, &name)?;
+            found.ok_or_else(|| {
+                ApiError::new(&error::NO_SUCH_BUCKET).field("BucketName", name.as_str())
+            })
+        });
+        Ok(found.await?.owner)
     }
 
     /// A bucket.

@@ -131,7 +131,7 @@ impl Commit {
             acl: self.acl,
             attributes: self.attributes.clone(),
             tags: self.tags.clone(),
-            facts: Facts { encryption: Some(self.encryption.clone()) },
+            facts: Facts { encryption: Some(self.encryption.clone()), ..Facts::default() },
             version: None,
         };
         let object = Object { info, body, ordinal: 0, version: 0 };

@@ -74,7 +74,7 @@ pub(super) fn resolve(wanted: Option<&Wanted>, settings: &Settings, rng: &dyn Rn
             let verifier = verifier(customer, &salt);
             Encryption::Customer { md5: customer.md5.clone(), salt, verifier }
         }
-        None => settings.encryption.clone().unwrap_or(Encryption::Aes256),
+        None => settings.encryption.clone().unwrap_or(Encryption::Account),
     }
 }
 
@@ -85,7 +85,7 @@ fn verifier(customer: &CustomerKey, salt: &str) -> String {
 /// Whether what is sealed so opens with the key that the request brings.
 ///
 /// # Errors
-/// `InvalidRequest` where it brings none and must, or the other way round; `AccessDenied` for another key.
+/// `InvalidRequest` where it brings none and must, or the other way round, or another key.
 pub(super) fn check_customer(
     facts: Option<&Encryption>,
     customer: Option<&CustomerKey>,
@@ -96,7 +96,7 @@ pub(super) fn check_customer(
             if verifier(customer, salt) == *stored {
                 return Ok(());
             }
-            Err(error::ACCESS_DENIED.error("The object is encrypted under another key."))
+            Err(error::INVALID_REQUEST.error("The object is encrypted under another key."))
         }
         (Some(Encryption::Customer { .. }), None) => Err(error::INVALID_REQUEST
             .error("The object is encrypted under a key of the client's, which must be provided.")),

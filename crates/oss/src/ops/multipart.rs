@@ -57,6 +57,8 @@ pub struct PartOptions {
     pub expected: Expected,
     /// The client's key, which each part takes of an upload that was begun with one.
     pub customer_key: Option<CustomerKey>,
+    /// Of a part that is copied: whether the range must lie within the source.
+    pub strict_range: bool,
 }
 
 impl From<u32> for PartOptions {
@@ -78,6 +80,8 @@ pub struct PartStored {
     pub modified: Time,
     /// The checksums that were asked for.
     pub checksums: Vec<Checksum>,
+    /// How it is sealed; not told in listings.
+    pub encryption: Option<Encryption>,
 }
 
 /// A part as the client names it.
@@ -261,6 +265,9 @@ impl Oss {
             ApiError::new(&error::INVALID_RANGE).field("ActualObjectSize", info.size.to_string())
         };
         let (from, len) = match range {
+            Some(RangeSpec::From(_, Some(last))) if options.strict_range && last >= info.size => {
+                return Err(unsatisfiable());
+            }
             Some(range) => range.within(info.size).ok_or_else(unsatisfiable)?,
             None => (0, info.size),
         };
@@ -306,7 +313,7 @@ impl Oss {
         upload: &Upload,
         customer: Option<&CustomerKey>,
     ) -> Result<BodyKey, ApiError> {
-        let encryption = upload.facts.encryption.as_ref().unwrap_or(&Encryption::Aes256);
+        let encryption = upload.facts.encryption.as_ref().unwrap_or(&Encryption::Account);
         self.sealing_key(bucket.owner, encryption, customer).await
     }
 
@@ -397,7 +404,7 @@ impl Oss {
 
 fn stored(part: Part) -> PartStored {
     let Part { modified, size, md5, crc64, checksums, .. } = part;
-    PartStored { etag: Etag { md5, parts: 0 }, crc64, size, modified, checksums }
+    PartStored { etag: Etag { md5, parts: 0 }, crc64, size, modified, checksums, encryption: None }
 }
 
 fn new_upload(
@@ -419,7 +426,7 @@ fn new_upload(
         acl: options.acl,
         attributes: options.attributes.clone(),
         tags: options.tags.clone(),
-        facts: Facts { encryption: Some(encryption) },
+        facts: Facts { encryption: Some(encryption), ..Facts::default() },
         checksum: options.checksum,
     })
 }
@@ -478,7 +485,7 @@ fn commit_part(
     cx.audit_detail("part", number.to_string());
     cx.audit_detail("size", part.size.to_string());
     cx.audit_detail("etag", base::text::hex(&part.md5));
-    Ok(stored(part))
+    Ok(PartStored { encryption: upload.facts.encryption, ..stored(part) })
 }
 
 /// Ends an upload without an object.
@@ -512,7 +519,12 @@ fn complete(
     target: &Target,
     options: &CompleteOptions,
 ) -> Result<Stored, ApiError> {
-    let (bucket, upload) = target.find(cx)?;
+    let bucket = find_bucket(cx, &target.bucket)?;
+    let current = require_write(cx, &bucket, &target.key, Gives::default())?;
+    let upload = match target.upload(cx, &bucket) {
+        Err(gone) => return completed(target, &options.parts, current).ok_or(gone),
+        upload => upload?,
+    };
     let uploaded = tables::upload::parts(cx.tx(), &upload.id, 0, PART_NUMBER_MAX as usize)?;
     let all: u64 = uploaded.iter().map(|part| part.size).sum();
     // The parts are there, but as an object they are placed anew.
@@ -546,14 +558,33 @@ fn complete(
         acl: upload.acl,
         attributes,
         tags: upload.tags,
-        facts: upload.facts.clone(),
+        facts: Facts { upload: Some(upload.id), ..upload.facts },
         version: None,
     };
     let parts = -tables::int(all);
     let change = Change { uploads: -1, bytes: parts, part_bytes: parts, ..Change::default() };
-    let current = tables::object::find(cx.tx(), bucket.id, &info.key)?;
     let object = Object { info, body: Body::Blob(blob), ordinal: 0, version: 0 };
     replace(cx, (&bucket, &placement), current, &options.conditions, object, change)
+}
+
+/// What an upload came to that was completed before: whoever did not hear it asks again.
+fn completed(target: &Target, parts: &CompleteParts, current: Option<Object>) -> Option<Stored> {
+    let object = current.filter(|object| object.info.facts.upload.as_ref() == Some(&target.id))?;
+    if let CompleteParts::Named(named) = parts
+        && u32::try_from(named.len()) != Ok(object.info.etag.parts)
+    {
+        return None;
+    }
+    let info = object.info;
+    Some(Stored {
+        etag: info.etag,
+        crc64: info.crc64,
+        size: info.size,
+        modified: info.modified,
+        checksums: info.attributes.checksums,
+        version: info.version,
+        encryption: info.facts.encryption,
+    })
 }
 
 fn count(parts: &[Part]) -> i64 {

@@ -19,7 +19,7 @@ use crate::access::{Ask, Gives, Need, require, require_write};
 use crate::blob::Body;
 use crate::meter::{GETS, PUTS};
 use crate::model::{
-    Acl, At, Bucket, EtagMatch, ObjectInfo, PutOptions, RangeSpec, ReadConditions, Stored, Tags,
+    Acl, At, Bucket, Matching, ObjectInfo, PutOptions, RangeSpec, ReadConditions, Stored, Tags,
     VersionId, Wanted, WriteConditions,
 };
 use crate::tables::bucket::Change;
@@ -61,8 +61,8 @@ pub struct DeleteKey {
     /// One version or delete marker of it, for good; without one the key, of which versions stay where the
     /// bucket keeps them.
     pub version: Option<VersionId>,
-    /// Delete only this.
-    pub if_match: Option<EtagMatch>,
+    /// Delete only what is so.
+    pub matching: Matching,
 }
 
 impl Oss {

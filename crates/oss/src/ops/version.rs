@@ -13,7 +13,8 @@ use crate::access::Need;
 use crate::blob::Body;
 use crate::meter::PUTS;
 use crate::model::{
-    At, Attributes, Bucket, Etag, Facts, ObjectInfo, StorageClass, VersionId, Versioning,
+    At, Attributes, Bucket, Etag, EtagMatch, Facts, Matching, ObjectInfo, StorageClass, VersionId,
+    Versioning,
 };
 use crate::tables::bucket::{Change, bytes};
 use crate::tables::object::Object;
@@ -220,7 +221,26 @@ pub(super) struct Removed {
 }
 
 fn check_match(key: &DeleteKey, object: &Object) -> Result<(), ApiError> {
-    if key.if_match.as_ref().is_some_and(|tags| !tags.fits(&object.info.etag)) {
+    let Matching { etag, modified, size } = &key.matching;
+    let info = &object.info;
+    let failed = if etag.as_ref().is_some_and(|tags| !tags.fits(&info.etag)) {
+        "If-Match"
+    // Clients know whole seconds only.
+    } else if modified.is_some_and(|modified| modified.secs() != info.modified.secs()) {
+        "If-Match-Last-Modified-Time"
+    } else if size.is_some_and(|size| size != info.size) {
+        "If-Match-Size"
+    } else {
+        return Ok(());
+    };
+    Err(ApiError::new(&error::PRECONDITION_FAILED).field("Condition", failed))
+}
+
+/// A delete marker is any object (`*`), and like none.
+fn check_marker(key: &DeleteKey) -> Result<(), ApiError> {
+    let Matching { etag, modified, size } = &key.matching;
+    let named = etag.as_ref().is_some_and(|tags| !matches!(tags, EtagMatch::Any));
+    if named || modified.is_some() || size.is_some() {
         return Err(ApiError::new(&error::PRECONDITION_FAILED).field("Condition", "If-Match"));
     }
     Ok(())
@@ -243,6 +263,9 @@ pub(super) fn remove(
         check_match(key, current)?;
     }
     if bucket.is_versioned() {
+        if current.is_none() && tables::version::newest(cx.tx(), bucket.id, &key.key)?.is_some() {
+            check_marker(key)?;
+        }
         return mark(cx, bucket, &key.key, current);
     }
     let Some(current) = current else { return Ok(Removed::default()) };

@@ -21,7 +21,7 @@ async fn rights(world: &World, ctx: &RequestCtx) -> [bool; 5] {
     };
     let code = |error: base::ApiError| error.code().to_owned();
     let query = ListQuery { limit: 10, ..ListQuery::default() };
-    let key = DeleteKey { key: "gone".to_owned(), version: None, if_match: None };
+    let key = DeleteKey { key: "gone".to_owned(), ..DeleteKey::default() };
     [
         denied(world.get_as(ctx, "k", GetOptions::default()).await.map(drop)),
         denied(world.oss.list(ctx, BUCKET, query).await.map(drop).map_err(code)),
@@ -116,7 +116,7 @@ fn who_has_no_agreement_writes_nowhere_in_its_name() {
             key: "open".to_owned(),
             ..CopySource::default()
         };
-        let key = DeleteKey { key: "open".to_owned(), version: None, if_match: None };
+        let key = DeleteKey { key: "open".to_owned(), ..DeleteKey::default() };
         let put = world.put_as(&unbound, "k", b"x", PutOptions::default()).await.map(drop);
         let copied = world.oss.copy(&unbound, source(), BUCKET, "k", CopyOptions::default()).await;
         let begun = world.oss.initiate(&unbound, BUCKET, "k", InitiateOptions::default()).await;
@@ -174,11 +174,7 @@ fn a_bucket_goes_only_when_it_is_empty() {
         );
         world
             .oss
-            .delete(
-                &owner,
-                BUCKET,
-                DeleteKey { key: "k".to_owned(), version: None, if_match: None },
-            )
+            .delete(&owner, BUCKET, DeleteKey { key: "k".to_owned(), ..DeleteKey::default() })
             .await
             .unwrap();
         let upload =
@@ -298,7 +294,7 @@ fn a_private_object_in_a_writable_bucket_is_not_written_by_others() {
         world.oss.set_object_acl(&owner, BUCKET, "shut", Some(Acl::Private)).await.unwrap();
         let put = world.put_as(&other, "shut", b"y", PutOptions::default()).await;
         assert_eq!(put.unwrap_err().code(), DENIED);
-        let key = |key: &str| DeleteKey { key: key.to_owned(), version: None, if_match: None };
+        let key = |key: &str| DeleteKey { key: key.to_owned(), ..DeleteKey::default() };
         let deleted = world.oss.delete(&other, BUCKET, key("shut")).await;
         assert_eq!(deleted.unwrap_err().code(), DENIED);
         let source = CopySource {

@@ -63,7 +63,7 @@ fn of_racing_conditional_puts_exactly_one_wins() {
                 .delete(
                     &root(OWNER),
                     BUCKET,
-                    oss::DeleteKey { key: "race".to_owned(), version: None, if_match: None },
+                    oss::DeleteKey { key: "race".to_owned(), ..oss::DeleteKey::default() },
                 )
                 .await
                 .unwrap();

@@ -233,7 +233,8 @@ fn a_multipart_upload_becomes_one_object() {
                 .header("range", &format!("bytes={}-", size - 1))
                 .send(sign);
             assert_eq!(read.text(), "1tail");
-            complete(&[&one, &two]).refused(404, "NoSuchUpload");
+            // Who did not hear the answer asks again.
+            assert_eq!(complete(&[&one, &two]).status, 200);
         }
     });
 }
@@ -607,14 +608,12 @@ fn what_is_sealed_is_told_in_each_dialect() {
                 "KMS",
             ),
         ] {
-            for told in [None, Some("AES256")] {
-                let put = server.ask("PUT", "/pemilu/sealed").body("x");
-                let put = match told {
-                    Some(word) => put.header(name, word).send(sign),
-                    None => put.send(sign),
-                };
-                assert_eq!((put.status, put.header(name)), (200, Some("AES256")), "{put:?}");
-            }
+            // What nobody asked for is told by S3 alone.
+            let put = server.ask("PUT", "/pemilu/sealed").body("x").send(sign);
+            let told = if sign == Sign::S3 { Some("AES256") } else { None };
+            assert_eq!((put.status, put.header(name)), (200, told), "{put:?}");
+            let put = server.ask("PUT", "/pemilu/sealed").header(name, "AES256").body("x");
+            assert_eq!(put.send(sign).header(name), Some("AES256"));
             let put =
                 server.ask("PUT", "/pemilu/named").header(name, kms).header(id, "k1").body("x");
             assert_eq!(put.send(sign).header(id), Some("k1"));

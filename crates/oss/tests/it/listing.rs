@@ -84,7 +84,7 @@ fn a_listing_is_what_the_oracle_says_and_its_pages_are_the_whole() {
             }
             let keys = keys
                 .into_iter()
-                .map(|key| oss::DeleteKey { key, version: None, if_match: None })
+                .map(|key| oss::DeleteKey { key, ..oss::DeleteKey::default() })
                 .collect::<Vec<_>>();
             if !keys.is_empty() {
                 world.oss.delete_many(&root(OWNER), BUCKET, keys).await.unwrap();

@@ -77,7 +77,7 @@ pub async fn get(world: &World, key: &str) -> Result<Vec<u8>, String> {
 }
 
 pub async fn delete(world: &World, key: &str) {
-    let key = DeleteKey { key: key.to_owned(), version: None, if_match: None };
+    let key = DeleteKey { key: key.to_owned(), ..DeleteKey::default() };
     world.oss.delete(&root(OWNER), ZONED, key).await.unwrap();
 }
 

@@ -3,7 +3,8 @@
 use base::Time;
 use oss::{
     Algorithm, Attributes, Checksum, CopyOptions, CopySource, DeleteKey, Directive, EtagMatch,
-    Expected, Fetched, GetOptions, Limits, PutOptions, RangeSpec, ReadConditions, WriteConditions,
+    Expected, Fetched, GetOptions, Limits, Matching, PutOptions, RangeSpec, ReadConditions,
+    WriteConditions,
 };
 
 use crate::harness::{BUCKET, End, OWNER, Pieces, World, check, noise, root};
@@ -225,7 +226,7 @@ fn deleting_removes_just_that_and_succeeds_on_nothing() {
             world.put(key, b"x").await;
         }
         let ctx = root(OWNER);
-        let key = |key: &str| DeleteKey { key: key.to_owned(), version: None, if_match: None };
+        let key = |key: &str| DeleteKey { key: key.to_owned(), ..DeleteKey::default() };
         assert!(world.oss.delete(&ctx, BUCKET, key("a")).await.unwrap().existed);
         assert!(!world.oss.delete(&ctx, BUCKET, key("a")).await.unwrap().existed);
         assert_eq!(world.get("a").await, Err("NoSuchKey".to_owned()));
@@ -233,7 +234,7 @@ fn deleting_removes_just_that_and_succeeds_on_nothing() {
         let wrong = DeleteKey {
             key: "b".to_owned(),
             version: None,
-            if_match: Some(EtagMatch::parse("00")),
+            matching: Matching { etag: Some(EtagMatch::parse("00")), ..Matching::default() },
         };
         let outcomes = world
             .oss
@@ -313,5 +314,31 @@ fn a_stream_that_is_dropped_half_way_is_no_harm() {
         assert_eq!(body.next().await.unwrap().unwrap().len(), MIB);
         drop(body);
         assert_eq!(world.get("k").await.unwrap().len(), 5 * MIB);
+    });
+}
+
+#[test]
+fn only_what_is_as_promised_is_deleted() {
+    check(Limits::default(), |world| async move {
+        let ctx = root(OWNER);
+        let etag = world.put("k", b"12345").await.etag.lower();
+        let now = base::Clock::now(&*world.clock);
+        let no = Matching::default;
+        for wrong in [
+            Matching { etag: Some(EtagMatch::parse("00")), ..no() },
+            Matching { size: Some(4), ..no() },
+            Matching { modified: Some(base::Time::from_secs(now.secs() - 1)), ..no() },
+        ] {
+            let key = DeleteKey { key: "k".to_owned(), version: None, matching: wrong };
+            let refused = world.oss.delete(&ctx, BUCKET, key).await.unwrap_err();
+            assert_eq!(refused.code(), "PreconditionFailed");
+        }
+        let matching = Matching {
+            etag: Some(EtagMatch::parse(&etag)),
+            size: Some(5),
+            modified: Some(base::Time::from_secs(now.secs())),
+        };
+        let key = DeleteKey { key: "k".to_owned(), version: None, matching };
+        assert!(world.oss.delete(&ctx, BUCKET, key).await.unwrap().existed);
     });
 }

@@ -57,7 +57,7 @@ async fn reads(world: &World, ctx: &RequestCtx, upload: &str) -> Vec<bool> {
 /// Every kind of write; all of them are denied.
 async fn assert_no_writes(world: &World, ctx: &RequestCtx, upload: &str) {
     let oss = &world.oss;
-    let key = || DeleteKey { key: "k".to_owned(), version: None, if_match: None };
+    let key = || DeleteKey { key: "k".to_owned(), ..DeleteKey::default() };
     let source =
         CopySource { bucket: BUCKET.to_owned(), key: "k".to_owned(), ..CopySource::default() };
     let part = oss::PartOptions { number: 1, ..oss::PartOptions::default() };

@@ -54,7 +54,7 @@ fn all() -> CompleteOptions {
 fn every_leaf_of_a_write_says_what_is_where_now() {
     check(Limits::default(), |world| async move {
         let (owner, oss) = (root(OWNER), world.oss.clone());
-        let key = |key: &str| DeleteKey { key: key.to_owned(), version: None, if_match: None };
+        let key = |key: &str| DeleteKey { key: key.to_owned(), ..DeleteKey::default() };
         for _ in 0..2 {
             world.put("a", b"1").await;
         }
@@ -215,7 +215,7 @@ fn what_may_no_longer_be_there_is_read_and_deleted_all_the_same() {
         assert_eq!(code(completed).unwrap_err(), RESIDENCY, "an object would be placed");
         assert_eq!(world.get("k").await.unwrap(), b"x");
         world.oss.abort(&owner, target).await.unwrap();
-        let key = DeleteKey { key: "k".to_owned(), version: None, if_match: None };
+        let key = DeleteKey { key: "k".to_owned(), ..DeleteKey::default() };
         world.oss.delete(&owner, BUCKET, key).await.unwrap();
         world.oss.delete_bucket(&owner, BUCKET, false).await.unwrap();
     });
@@ -469,7 +469,7 @@ async fn write(world: &World, model: &mut Model, step: &Step) {
 /// What is never refused by the terms.
 async fn remove(world: &World, model: &mut Model, step: &Step) {
     let owner = root(OWNER);
-    let key = |key: u8| DeleteKey { key: key.to_string(), version: None, if_match: None };
+    let key = |key: u8| DeleteKey { key: key.to_string(), ..DeleteKey::default() };
     let (Step::Delete(at, _) | Step::DeleteAll(at) | Step::DeleteBucket(at) | Step::Abort(at)) =
         step
     else {

@@ -40,11 +40,7 @@ async fn assert_no_leak(world: &World) {
 async fn delete(world: &World, key: &str) {
     world
         .oss
-        .delete(
-            &root(OWNER),
-            BUCKET,
-            DeleteKey { key: key.to_owned(), version: None, if_match: None },
-        )
+        .delete(&root(OWNER), BUCKET, DeleteKey { key: key.to_owned(), ..DeleteKey::default() })
         .await
         .unwrap();
 }

@@ -28,7 +28,7 @@ async fn act(world: &World, seed: u64) {
         0 => drop(
             world
                 .oss
-                .delete(&ctx, BUCKET, DeleteKey { key, version: None, if_match: None })
+                .delete(&ctx, BUCKET, DeleteKey { key, ..DeleteKey::default() })
                 .await
                 .unwrap(),
         ),
@@ -144,11 +144,7 @@ fn every_change_left_one_audit_entry_with_what_and_where() {
         world.put("a", b"y").await;
         world
             .oss
-            .delete(
-                &root(OWNER),
-                BUCKET,
-                DeleteKey { key: "a".to_owned(), version: None, if_match: None },
-            )
+            .delete(&root(OWNER), BUCKET, DeleteKey { key: "a".to_owned(), ..DeleteKey::default() })
             .await
             .unwrap();
         assert_eq!(world.number("SELECT COUNT(*) FROM audit").await, before + 3);

@@ -274,7 +274,7 @@ fn a_bucket_goes_only_when_its_last_version_did() {
         let ctx = root(OWNER);
         world.oss.set_bucket_versioning(&ctx, BUCKET, Versioning::Enabled).await.unwrap();
         let first = world.put("k", b"1").await.version;
-        let key = |version| DeleteKey { key: "k".to_owned(), version, if_match: None };
+        let key = |version| DeleteKey { key: "k".to_owned(), version, ..DeleteKey::default() };
         let marker = world.oss.delete(&ctx, BUCKET, key(None)).await.unwrap().version;
         for version in [first, marker] {
             let refused = world.oss.delete_bucket(&ctx, BUCKET, false).await.unwrap_err();
@@ -354,7 +354,8 @@ fn both_dialects_tell_versions_and_delete_markers() {
             assert!(copied.header(&id).is_some());
             assert_eq!(server.ask("GET", "/pemilu/k").send(sign).text(), "1");
             enable(server, sign, "Suspended");
-            assert_eq!(put("3").header(&id), Some("null"));
+            let told = if sign == Sign::S3 { None } else { Some("null") };
+            assert_eq!(put("3").header(&id), told);
             assert_eq!(ask("GET", "null").text(), "3");
         });
     }

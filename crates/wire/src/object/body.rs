@@ -59,7 +59,22 @@ pub struct Delete {
     /// True where the answer lists failures only.
     pub quiet: bool,
     /// What to delete, in the order sent.
-    pub objects: Vec<ObjectVersion>,
+    pub objects: Vec<DeleteObject>,
+}
+
+/// An object that is to be deleted, and what it must be to be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeleteObject {
+    /// The key.
+    pub key: String,
+    /// One version of it.
+    pub version_id: Option<String>,
+    /// S3: the entity tag that it must have.
+    pub etag: Option<String>,
+    /// S3: when it must have been modified last.
+    pub modified: Option<String>,
+    /// S3: its size in bytes.
+    pub size: Option<String>,
 }
 
 /// A key, or one version of it.
@@ -83,10 +98,16 @@ pub fn delete(body: &[u8]) -> Result<Delete, ApiError> {
         Some(_) => return Err(malformed("The element Quiet is neither true nor false.")),
     };
     let object = |element: &Element<'_>| {
-        let key = element.need("Key")?.to_owned();
-        Ok(ObjectVersion { key, version_id: element.word_of("VersionId").map(str::to_owned) })
+        let word = |name: &str| element.word_of(name).map(str::to_owned);
+        Ok(DeleteObject {
+            key: element.need("Key")?.to_owned(),
+            version_id: word("VersionId"),
+            etag: word("ETag"),
+            modified: word("LastModifiedTime"),
+            size: word("Size"),
+        })
     };
-    let objects: Vec<ObjectVersion> =
+    let objects: Vec<DeleteObject> =
         root.all("Object").map(object).collect::<Result<_, ApiError>>()?;
     if objects.is_empty() || objects.len() > DELETE_KEYS_MAX {
         return Err(malformed(format!("There must be 1 to {DELETE_KEYS_MAX} objects.")));

@@ -90,7 +90,7 @@ impl Algorithm {
     pub fn parse(self, value: &str) -> Result<Vec<u8>, ApiError> {
         let bytes = BASE64.decode(value.trim()).ok().filter(|bytes| bytes.len() == self.bytes());
         bytes.ok_or_else(|| {
-            error::INVALID_REQUEST.error(format!("Value for {} header is invalid.", self.header()))
+            error::BAD_DIGEST.error(format!("Value for {} header is invalid.", self.header()))
         })
     }
 

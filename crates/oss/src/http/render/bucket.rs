@@ -76,7 +76,9 @@ pub(in crate::http) fn bucket_info(place: &Place<'_>, bucket: &Bucket) -> Vec<u8
     let (algorithm, key_id) = match &bucket.settings.encryption {
         None => ("None", None),
         Some(Encryption::Kms(id)) => ("KMS", Some(id.as_str()).filter(|id| !id.is_empty())),
-        Some(Encryption::Aes256 | Encryption::Customer { .. }) => ("AES256", None),
+        Some(Encryption::Account | Encryption::Aes256 | Encryption::Customer { .. }) => {
+            ("AES256", None)
+        }
     };
     xml.open("ServerSideEncryptionRule").text("SSEAlgorithm", algorithm);
     xml.text_opt("KMSMasterKeyID", key_id).close();

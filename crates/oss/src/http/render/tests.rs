@@ -261,7 +261,14 @@ fn a_listing_of_uploads() {
 #[test]
 fn a_listing_of_parts() {
     let checksums = vec![Checksum::whole(Algorithm::Crc32, vec![0, 0, 0, 1])];
-    let part = PartStored { etag: tag(0), crc64: 7, size: 5, modified: now(), checksums };
+    let part = PartStored {
+        etag: tag(0),
+        crc64: 7,
+        size: 5,
+        modified: now(),
+        checksums,
+        encryption: None,
+    };
     let parts = PartPage {
         bucket: a_bucket(),
         storage_class: StorageClass::Standard,

@@ -43,9 +43,10 @@ fn parts_are_read_with_etags_and_checksums() {
 fn keys_to_delete_keep_their_spaces() {
     let body = b"<Delete><Quiet>true</Quiet><Object><Key> a&amp;b </Key></Object>\
         <Object><Key>c</Key><VersionId>v1</VersionId></Object></Delete>";
-    let object = |key: &str, version: Option<&str>| ObjectVersion {
+    let object = |key: &str, version: Option<&str>| DeleteObject {
         key: key.to_owned(),
         version_id: version.map(str::to_owned),
+        ..DeleteObject::default()
     };
     assert_eq!(
         delete(body).unwrap(),
