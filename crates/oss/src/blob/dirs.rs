@@ -57,8 +57,8 @@ impl Dirs {
     /// Makes the directories of a segment's copies.
     pub(super) fn make(&self, spread: &Spread) -> io::Result<()> {
         make_durable(&self.home(), 2)?;
-        let near = spread.mirrors.iter().filter(|site| spread.at(site).is_none());
-        near.into_iter().try_for_each(|site| make_durable(&self.mirror(site), 4))
+        let mut near = spread.mirrors.iter().filter(|site| spread.at(site).is_none());
+        near.try_for_each(|site| make_durable(&self.mirror(site), 4))
     }
 
     /// Where each copy of a segment is, the first one first.

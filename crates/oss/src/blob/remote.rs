@@ -149,8 +149,8 @@ impl Stores {
 
     /// The one that new bytes of a data centre go to.
     pub(super) fn of_site(&self, site: &str) -> Option<&Arc<Backend>> {
-        let stores = self.all().map(|(backend, _)| backend);
-        stores.into_iter().find(|backend| backend.takes_new() && backend.site() == site)
+        let mut stores = self.all().map(|(backend, _)| backend);
+        stores.find(|backend| backend.takes_new() && backend.site() == site)
     }
 }
 
