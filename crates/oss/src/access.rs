@@ -18,7 +18,7 @@ use engine::{CallerKind, Cx, Kind, RequestInfo};
 use policy::bucket::{BucketPolicy, Home, Says};
 use policy::{Facts, Malformed};
 
-use crate::model::{Acl, Bucket};
+use crate::model::{Acl, Bucket, Lock};
 use crate::tables;
 use crate::tables::object::Object;
 
@@ -100,6 +100,8 @@ pub(crate) struct Gives {
     pub(crate) acl: bool,
     /// Tags: `oss:PutObjectTagging`.
     pub(crate) tags: bool,
+    /// What keeps it: `oss:PutObjectRetention`, `oss:PutObjectLegalHold`.
+    pub(crate) lock: Lock,
 }
 
 /// Requires that the caller may write or delete the object of that key with the operation's own
@@ -123,6 +125,12 @@ pub(crate) fn require_write(
     }
     if gives.tags {
         require(cx, bucket, Ask::new("oss:PutObjectTagging", Need::Own).on(key))?;
+    }
+    if gives.lock.retention.is_some() {
+        require(cx, bucket, Ask::new("oss:PutObjectRetention", Need::Own).on(key))?;
+    }
+    if gives.lock.legal_hold.is_some() {
+        require(cx, bucket, Ask::new("oss:PutObjectLegalHold", Need::Own).on(key))?;
     }
     Ok(current)
 }

@@ -1,5 +1,7 @@
 //! The words of object storage: what callers give and get. Plain data; no dialect, no SQL.
 
+mod retention;
+
 use base::{AccountId, RequestId, Secret, Time};
 use engine::places::Want;
 use engine::{Caller, Meta, RequestInfo, Session};
@@ -7,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use terms::clauses::DataClass;
 
+pub use self::retention::*;
 use crate::digest::{Algorithm, Checksum};
 
 /// Who asks, and from where. A dialect makes one for each request once the signature is checked
@@ -248,6 +251,8 @@ pub struct PutOptions {
     pub expected: Expected,
     /// What it is to be sealed as; the bucket's default where not told.
     pub encryption: Option<Wanted>,
+    /// What is to keep it; its retention is the bucket's default where not told.
+    pub lock: Lock,
 }
 
 /// What came of storing an object or completing an upload.
@@ -381,6 +386,12 @@ pub struct Settings {
     /// The bucket's policy, as it was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
+    /// That its versions can be locked, each on its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object_lock: Option<ObjectLock>,
+    /// The retention of everything in it, also one whose time to be locked ran out; see `worm_at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worm: Option<Worm>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -463,6 +474,9 @@ pub struct Facts {
     /// How its bytes are sealed; not told where they were stored in clear, before there were keys.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
+    /// What keeps it from being deleted or replaced.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub lock: Lock,
     /// The multipart upload that it came of.
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<String>,

@@ -6,6 +6,7 @@ use crate::matcher::glob;
 /// delete it.
 static ACTIONS: &[(&str, &[&str])] = &[
     ("s3:AbortMultipartUpload", &["oss:AbortMultipartUpload"]),
+    ("s3:BypassGovernanceRetention", &["oss:BypassGovernanceRetention"]),
     ("s3:DeleteBucket", &["oss:DeleteBucket"]),
     ("s3:DeleteBucketPolicy", &["oss:DeleteBucketPolicy"]),
     ("s3:DeleteBucketWebsite", &["oss:DeleteBucketWebsite"]),
@@ -17,6 +18,7 @@ static ACTIONS: &[(&str, &[&str])] = &[
     ("s3:GetBucketCORS", &["oss:GetBucketCors"]),
     ("s3:GetBucketLocation", &["oss:GetBucketLocation"]),
     ("s3:GetBucketLogging", &["oss:GetBucketLogging"]),
+    ("s3:GetBucketObjectLockConfiguration", &["oss:GetBucketObjectWormConfiguration"]),
     ("s3:GetBucketPolicy", &["oss:GetBucketPolicy"]),
     ("s3:GetBucketPolicyStatus", &["oss:GetBucketPolicyStatus"]),
     ("s3:GetBucketPublicAccessBlock", &["oss:GetBucketPublicAccessBlock"]),
@@ -28,6 +30,8 @@ static ACTIONS: &[(&str, &[&str])] = &[
     ("s3:GetLifecycleConfiguration", &["oss:GetBucketLifecycle"]),
     ("s3:GetObject", &["oss:GetObject"]),
     ("s3:GetObjectAcl", &["oss:GetObjectAcl"]),
+    ("s3:GetObjectLegalHold", &["oss:GetObjectLegalHold"]),
+    ("s3:GetObjectRetention", &["oss:GetObjectRetention"]),
     ("s3:GetObjectTagging", &["oss:GetObjectTagging"]),
     ("s3:GetObjectVersion", &["oss:GetObjectVersion"]),
     ("s3:GetObjectVersionAcl", &["oss:GetObjectVersionAcl"]),
@@ -40,6 +44,7 @@ static ACTIONS: &[(&str, &[&str])] = &[
     ("s3:PutBucketAcl", &["oss:PutBucketAcl"]),
     ("s3:PutBucketCORS", &["oss:PutBucketCors", "oss:DeleteBucketCors"]),
     ("s3:PutBucketLogging", &["oss:PutBucketLogging", "oss:DeleteBucketLogging"]),
+    ("s3:PutBucketObjectLockConfiguration", &["oss:PutBucketObjectWormConfiguration"]),
     ("s3:PutBucketPolicy", &["oss:PutBucketPolicy"]),
     (
         "s3:PutBucketPublicAccessBlock",
@@ -53,6 +58,8 @@ static ACTIONS: &[(&str, &[&str])] = &[
     ("s3:PutLifecycleConfiguration", &["oss:PutBucketLifecycle", "oss:DeleteBucketLifecycle"]),
     ("s3:PutObject", &["oss:PutObject"]),
     ("s3:PutObjectAcl", &["oss:PutObjectAcl"]),
+    ("s3:PutObjectLegalHold", &["oss:PutObjectLegalHold"]),
+    ("s3:PutObjectRetention", &["oss:PutObjectRetention"]),
     ("s3:PutObjectTagging", &["oss:PutObjectTagging"]),
     ("s3:PutObjectVersionAcl", &["oss:PutObjectVersionAcl"]),
     ("s3:PutObjectVersionTagging", &["oss:PutObjectVersionTagging"]),

@@ -5,6 +5,7 @@
 
 pub(crate) mod cors;
 pub(crate) mod referer;
+pub(crate) mod retention;
 
 use base::ApiError;
 use serde::Serialize;

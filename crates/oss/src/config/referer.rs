@@ -20,6 +20,9 @@ pub(crate) struct Referer {
     pub(crate) allow_empty: bool,
     /// Whether the header is compared without its query.
     pub(crate) truncate_query: bool,
+    /// Whether it is compared without its path and query.
+    #[serde(default)]
+    pub(crate) truncate_path: bool,
     /// Who may; everybody where it is empty.
     pub(crate) allowed: Vec<String>,
     /// Who may not, whatever the other list says.
@@ -32,13 +35,23 @@ impl Referer {
         let Some(referer) = referer.filter(|referer| !referer.is_empty()) else {
             return self.allow_empty || (self.allowed.is_empty() && self.denied.is_empty());
         };
-        let page = match referer.split_once('?') {
-            Some((page, _)) if self.truncate_query => page,
-            _ => referer,
+        let page = if self.truncate_path {
+            without_path(referer)
+        } else if self.truncate_query {
+            referer.split_once('?').map_or(referer, |(page, _)| page)
+        } else {
+            referer
         };
         let is_in = |list: &[String]| list.iter().any(|pattern| fits(pattern, page));
         !is_in(&self.denied) && (self.allowed.is_empty() || is_in(&self.allowed))
     }
+}
+
+/// Scheme, host and port of a page.
+fn without_path(page: &str) -> &str {
+    let host = page.find("://").map_or(0, |at| at + 3);
+    let end = page[host..].find(['/', '?', '#']).map_or(page.len(), |at| host + at);
+    &page[..end]
 }
 
 /// Whether a text is what a pattern says, in which `*` is any text and `?` any one character. Both are
@@ -81,6 +94,7 @@ impl Config for Referer {
         let referer = Self {
             allow_empty,
             truncate_query: flag(&element, "AllowTruncateQueryString")?.unwrap_or(true),
+            truncate_path: flag(&element, "TruncatePath")?.unwrap_or(false),
             allowed: list(&element, "RefererList")?,
             denied: list(&element, "RefererBlacklist")?,
         };
@@ -94,6 +108,7 @@ impl Config for Referer {
         let mut xml = root("RefererConfiguration", dialect);
         xml.value("AllowEmptyReferer", self.allow_empty);
         xml.value("AllowTruncateQueryString", self.truncate_query);
+        xml.value("TruncatePath", self.truncate_path);
         push(&mut xml, "RefererList", &self.allowed);
         if !self.denied.is_empty() {
             push(&mut xml, "RefererBlacklist", &self.denied);
@@ -130,6 +145,7 @@ mod tests {
         Referer {
             allow_empty,
             truncate_query: true,
+            truncate_path: false,
             allowed: owned(allowed),
             denied: owned(denied),
         }
@@ -151,6 +167,17 @@ mod tests {
         ] {
             assert_eq!(fits(pattern, text), expect, "{pattern} {text}");
         }
+    }
+
+    #[test]
+    fn a_page_is_compared_as_short_as_was_asked() {
+        let mut hosts = referer(false, &["http://a.example"], &[]);
+        assert!(!hosts.allows(Some("http://a.example/x?y")));
+        hosts.truncate_path = true;
+        for page in ["http://a.example/x?y", "http://a.example?y", "http://a.example"] {
+            assert!(hosts.allows(Some(page)), "{page}");
+        }
+        assert!(!hosts.allows(Some("http://a.example.evil/")));
     }
 
     #[test]
@@ -194,10 +221,11 @@ mod tests {
         fn what_is_told_is_read_the_same(
             allow_empty: bool,
             truncate_query: bool,
+            truncate_path: bool,
             allowed in prop::collection::vec("[!-~é]{1,9}", 0..4),
             denied in prop::collection::vec("[!-~é]{1,9}", 0..4),
         ) {
-            let referer = Referer { allow_empty, truncate_query, allowed, denied };
+            let referer = Referer { allow_empty, truncate_query, truncate_path, allowed, denied };
             let told = referer.render(Dialect::Oss);
             prop_assert_eq!(Referer::parse(&told, Dialect::Oss).unwrap(), referer);
         }

@@ -31,13 +31,13 @@ impl Storage {
         head: &Head<'_>,
         dialect: Dialect,
         asked: &Asked,
-        operation: Operation,
+        operation: Option<Operation>,
     ) -> Result<Identity, ApiError> {
         let cloud = self.oss.cloud();
         let now = cloud.clock.now();
         // A preflight asks about a request to come, whose signature may stand in its query.
         let auth = match operation {
-            Operation::OptionObject => Auth::Anonymous,
+            Some(Operation::OptionObject) => Auth::Anonymous,
             _ => self.signature(head, dialect, asked)?,
         };
         let signed = match auth {
@@ -62,7 +62,11 @@ impl Storage {
                 cloud.authority.key_used(&caller, "oss", now);
                 Ok(Identity { caller, payload, chunk_key: chunk_key.map(Box::new) })
             }
-            Err(refused) if operation == Operation::PutBucket || asked.bucket.is_empty() => {
+            // These make a bucket, or could.
+            Err(refused)
+                if matches!(operation, Some(Operation::PutBucket | Operation::PutBucketAcl))
+                    || asked.bucket.is_empty() =>
+            {
                 Err(refused)
             }
             Err(refused) => Err(self.missing(&asked.bucket).await?.unwrap_or(refused)),

@@ -10,7 +10,7 @@ use super::call::{Call, Payload};
 use super::headers::{self, BUCKET_TAGS_MAX, DATA_CLASS, SITE};
 use super::render::{self, ALL_USERS, Style};
 use super::respond::{empty, put, xml};
-use super::{Answer, Storage};
+use super::{Answer, Storage, retention};
 use crate::model::{Acl, Bucket, Redundancy, StorageClass};
 use crate::ops::{BucketView, CreateBucket, Document, PAGE_MAX};
 
@@ -41,6 +41,7 @@ impl Storage {
             region: wanted.location.map(|location| region(location, call.dialect)),
             site: told(SITE),
             repeatable: call.is_oss() || is_of_us_east_1(call),
+            object_lock: retention::wanted_for_bucket(&call.head, call.dialect),
         };
         self.oss.create_bucket(&call.ctx, &call.bucket, options).await?;
         let mut response = empty(StatusCode::OK);

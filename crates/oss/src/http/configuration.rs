@@ -136,10 +136,8 @@ static NO_OSS_REPLICATION: Code = missing("NoSuchReplicationConfiguration");
 static NO_S3_REPLICATION: Code = missing("ReplicationConfigurationNotFoundError");
 static NO_INVENTORY: Code = missing("NoSuchInventory");
 static NO_CONFIGURATION: Code = missing("NoSuchConfiguration");
-static NO_OBJECT_LOCK: Code = missing("ObjectLockConfigurationNotFoundError");
 static NO_OWNERSHIP: Code = missing("OwnershipControlsNotFoundError");
 static NO_ACCESS_BLOCK: Code = missing("NoSuchPublicAccessBlockConfiguration");
-static NO_WORM: Code = missing("NoSuchWORMConfiguration");
 
 const fn kind(
     name: &'static str,
@@ -183,7 +181,6 @@ static ALL: &[Configuration] = &[
         default("BucketLoggingStatus", &[]),
     ),
     kind("notification", None, None, default("NotificationConfiguration", &[])),
-    kind("object-lock", None, None, error(&NO_OBJECT_LOCK)),
     kind("ownershipControls", None, None, error(&NO_OWNERSHIP)),
     kind("publicAccessBlock", None, NOT_BLOCKED, error(&NO_ACCESS_BLOCK)),
     kind(
@@ -206,7 +203,6 @@ static ALL: &[Configuration] = &[
         error(&error::NO_SUCH_WEBSITE),
         error(&error::NO_SUCH_WEBSITE),
     ),
-    kind("worm", None, error(&NO_WORM), None),
 ];
 
 const OWNER_PAYS: Option<Unset> =

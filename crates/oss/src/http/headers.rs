@@ -8,7 +8,7 @@ use wire::object::checksum::{Algorithm, parse_content_md5};
 use wire::object::{Dialect, error};
 
 use super::route::Query;
-use super::{conditions, encryption};
+use super::{conditions, encryption, retention};
 use crate::digest::Checksum;
 use crate::model::{Acl, Attributes, Expected, PutOptions, StorageClass, Tags};
 
@@ -66,12 +66,7 @@ static OSS: Names = Names {
     ],
     metadata_directive: "x-oss-metadata-directive",
     tagging_directive: "x-oss-tagging-directive",
-    refused: &[
-        "x-oss-callback",
-        "x-oss-object-worm-mode",
-        "x-oss-object-worm-retain-until-date",
-        "x-oss-object-worm-legal-hold",
-    ],
+    refused: &["x-oss-callback"],
     content_type: "application/octet-stream",
     meta_bytes_max: 8 << 10,
 };
@@ -98,15 +93,11 @@ static S3: Names = Names {
     metadata_directive: "x-amz-metadata-directive",
     tagging_directive: "x-amz-tagging-directive",
     refused: &[
-        "x-amz-bucket-object-lock-enabled",
         "x-amz-grant-full-control",
         "x-amz-grant-read",
         "x-amz-grant-read-acp",
         "x-amz-grant-write",
         "x-amz-grant-write-acp",
-        "x-amz-object-lock-legal-hold",
-        "x-amz-object-lock-mode",
-        "x-amz-object-lock-retain-until-date",
         "x-amz-website-redirect-location",
         "x-amz-write-offset-bytes",
     ],
@@ -289,6 +280,7 @@ pub(super) fn put_options(
         conditions: conditions::of_write(head, dialect)?,
         expected,
         encryption: encryption::wanted(head, dialect)?,
+        lock: retention::lock(head, dialect)?,
     })
 }
 

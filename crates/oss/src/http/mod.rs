@@ -13,6 +13,7 @@
 //! | `encryption.rs` | headers and documents of encryption at rest |
 //! | `form.rs` | uploads by HTML form |
 //! | `referer.rs` | from which pages objects may be fetched |
+//! | `retention.rs` | headers and requests of object lock and WORM |
 //! | `body.rs` | bodies on their way in |
 //! | `headers.rs` `conditions.rs` | request headers in the engine's words, and what both dialects call them |
 //! | `render.rs` | XML |
@@ -38,6 +39,7 @@ mod policy;
 mod referer;
 mod render;
 mod respond;
+mod retention;
 mod route;
 mod service;
 mod version;
@@ -97,12 +99,20 @@ impl Storage {
         let hoisted = headers::hoisted(&head, dialect, &query)?;
         let told = Head { headers: hoisted.as_ref().unwrap_or(head.headers), ..head };
         let copies = told.headers.contains_key(headers::names(dialect).copy_source);
-        let operation = route::parse(dialect, head.method, asked.scope(), &query, copies)?;
+        let operation = route::parse(dialect, head.method, asked.scope(), &query, copies);
+        let operation = match operation {
+            Ok(operation) => operation,
+            // Whose key is wrong is told that, whatever was asked for.
+            Err(refused) => {
+                self.authenticate(&head, dialect, &asked, None).await?;
+                return Err(refused);
+            }
+        };
         frame.operation = operation.name();
         if operation == Operation::PostObject {
             return Box::pin(self.post_object(&head, frame, &asked, connection)).await;
         }
-        let identity = self.authenticate(&head, dialect, &asked, operation).await?;
+        let identity = self.authenticate(&head, dialect, &asked, Some(operation)).await?;
         let payload = Payload::new(connection, identity.payload, identity.chunk_key);
         let ctx = RequestCtx { caller: identity.caller, request: frame.request.clone() };
         // The signature was made of the headers as sent; the operation sees also those of the query.
@@ -138,6 +148,17 @@ impl Storage {
             Op::GetBucketPolicyStatus => self.bucket_policy_status(call).await,
             Op::PutBucketPolicy => self.put_bucket_policy(call, payload).await,
             Op::DeleteBucketPolicy => self.delete_bucket_policy(call).await,
+            Op::GetObjectLock => self.object_lock(call).await,
+            Op::PutObjectLock => self.put_object_lock(call, payload).await,
+            Op::GetBucketWorm => self.bucket_worm(call).await,
+            Op::InitiateBucketWorm => self.initiate_worm(call, payload).await,
+            Op::CompleteBucketWorm => self.complete_worm(call).await,
+            Op::ExtendBucketWorm => self.extend_worm(call, payload).await,
+            Op::AbortBucketWorm => self.abort_worm(call).await,
+            Op::GetObjectRetention => self.object_retention(call).await,
+            Op::PutObjectRetention => self.put_object_retention(call, payload).await,
+            Op::GetObjectLegalHold => self.legal_hold(call).await,
+            Op::PutObjectLegalHold => self.put_legal_hold(call, payload).await,
             Op::ListCname => self.list_cname(call).await,
             Op::PutCname => self.put_cname(call, payload).await,
             Op::DeleteCname => self.delete_cname(call, payload).await,

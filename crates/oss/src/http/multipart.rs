@@ -47,6 +47,7 @@ impl Storage {
             tags: options.tags,
             checksum,
             encryption: options.encryption,
+            lock: options.lock,
         };
         let wanted = options.encryption.clone();
         let id = self.oss.initiate(&call.ctx, &call.bucket, &call.key, options).await?;

@@ -12,7 +12,7 @@ use super::conditions;
 use super::headers::{self, OBJECT_TAGS_MAX, names};
 use super::render::{self, Outcome, Style};
 use super::respond::{self, empty, xml};
-use super::{Answer, Storage, encryption, version};
+use super::{Answer, Storage, encryption, retention, version};
 use crate::model::{ObjectInfo, ReadConditions, Stored};
 use crate::ops::{CopyOptions, CopySource, DeleteKey, Directive, Fetched, GetOptions};
 
@@ -97,7 +97,9 @@ impl Storage {
 
     pub(super) async fn delete_object(&self, call: &Call<'_>) -> Answer {
         let matching = conditions::of_delete(&call.head, call.dialect)?;
-        let key = DeleteKey { key: call.key.clone(), version: call.version()?, matching };
+        let bypass_governance = retention::bypass(&call.head, call.dialect);
+        let (key, version) = (call.key.clone(), call.version()?);
+        let key = DeleteKey { key, version, matching, bypass_governance };
         let deleted = self.oss.delete(&call.ctx, &call.bucket, key).await?;
         let mut response = empty(StatusCode::NO_CONTENT);
         call.put_deleted(response.headers_mut(), &deleted);
@@ -107,6 +109,7 @@ impl Storage {
     pub(super) async fn delete_objects(&self, call: &Call<'_>, payload: Payload) -> Answer {
         let style = Style { dialect: call.dialect, encoded: call.url_encoded()? };
         let wanted = body::delete(&call.read(payload, DELETE_BYTES_MAX).await?)?;
+        let bypass_governance = retention::bypass(&call.head, call.dialect);
         let mut keys = Vec::with_capacity(wanted.objects.len());
         let mut outcomes = Vec::with_capacity(wanted.objects.len());
         for object in wanted.objects {
@@ -114,7 +117,8 @@ impl Storage {
             let body::DeleteObject { key, version_id, .. } = object;
             let read = read.and_then(|matching| {
                 let version = version::parse(version_id.as_deref(), "VersionId")?;
-                Ok(DeleteKey { key: key.clone(), version, matching })
+                let key = key.clone();
+                Ok(DeleteKey { key, version, matching, bypass_governance })
             });
             let refused = read.as_ref().err().cloned();
             keys.extend(read);
@@ -125,7 +129,7 @@ impl Storage {
         } else {
             match self.oss.delete_many(&call.ctx, &call.bucket, keys.clone()).await {
                 // Clients of S3 look for it at each key, also where all are refused.
-                Err(refused) if !call.is_oss() && refused.is(&error::ACCESS_DENIED) => {
+                Err(refused) if !call.is_oss() && is_denial(&refused) => {
                     keys.into_iter().map(|key| (key.key, Err(refused.clone()))).collect()
                 }
                 done => done?,
@@ -161,12 +165,14 @@ impl Storage {
         };
         let options = CopyOptions {
             attributes,
+            keeps_type: call.is_oss(),
             tags,
             storage_class: headers::storage_class(&call.head, dialect)?,
             acl: headers::object_acl(&call.head, dialect)?,
             conditions: conditions::of_write(&call.head, dialect)?,
             compute: headers::wanted_checksum(&call.head)?.into_iter().collect(),
             encryption: encryption::wanted(&call.head, dialect)?,
+            lock: retention::lock(&call.head, dialect)?,
         };
         if !call.is_oss() && is_idle(call, &source, &options) {
             return Err(error::INVALID_REQUEST.error(
@@ -224,6 +230,11 @@ impl Storage {
         self.oss.set_object_tags(&call.ctx, &call.bucket, call.at()?, Vec::new()).await?;
         Ok(empty(StatusCode::NO_CONTENT))
     }
+}
+
+/// What S3 tells as `AccessDenied`.
+fn is_denial(refused: &ApiError) -> bool {
+    refused.is(&error::ACCESS_DENIED) || refused.is(&error::FILE_IMMUTABLE)
 }
 
 fn put_stored(headers: &mut HeaderMap, dialect: Dialect, stored: &Stored) {

@@ -7,6 +7,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use base::{ApiError, RequestId, Time};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use engine::RequestInfo;
 use engine::server::refusal::MARK;
@@ -23,6 +25,7 @@ use wire::object::{Dialect, error};
 
 use super::encryption::put_encryption;
 use super::headers::{class_name, names};
+use super::retention::put_lock;
 use crate::digest::{Checksum, Coverage};
 use crate::model::{Etag, ObjectInfo, StorageClass};
 use crate::ops::{DELETE_MARKER, ObjectStream};
@@ -173,7 +176,13 @@ pub(super) fn put_digests(
 ) {
     put(headers, "etag", &etag(tag, dialect));
     match dialect {
-        Dialect::Oss => drop(headers.insert("x-oss-hash-crc64ecma", HeaderValue::from(crc64))),
+        Dialect::Oss => {
+            headers.insert("x-oss-hash-crc64ecma", HeaderValue::from(crc64));
+            // The tag of parts is not the MD5 of a body.
+            if tag.parts == 0 {
+                put(headers, "content-md5", &BASE64_STANDARD.encode(tag.md5));
+            }
+        }
         Dialect::S3 => put_checksums(headers, sums),
     }
 }
@@ -218,6 +227,7 @@ pub(super) fn put_object(headers: &mut HeaderMap, dialect: Dialect, info: &Objec
     }
     put_state(headers, dialect, info);
     put_encryption(headers, dialect, info.facts.encryption.as_ref());
+    put_lock(headers, dialect, info.facts.lock);
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     if !info.tags.is_empty() {
         headers.insert(names.tagging_count, HeaderValue::from(info.tags.len()));

@@ -77,9 +77,12 @@ operations! {
     GetBucketAcl PutBucketAcl GetBucketTagging PutBucketTagging DeleteBucketTagging
     GetBucketEncryption PutBucketEncryption DeleteBucketEncryption
     GetBucketPolicy PutBucketPolicy DeleteBucketPolicy GetBucketPolicyStatus
+    GetObjectLock PutObjectLock
+    GetBucketWorm InitiateBucketWorm CompleteBucketWorm ExtendBucketWorm AbortBucketWorm
     ListCname PutCname DeleteCname ListLiveChannel
     ListObjects ListObjectsV2 ListObjectVersions DeleteMultipleObjects
     GetObject HeadObject GetObjectMeta PutObject CopyObject DeleteObject
+    GetObjectRetention PutObjectRetention GetObjectLegalHold PutObjectLegalHold
     GetObjectAcl PutObjectAcl GetObjectTagging PutObjectTagging DeleteObjectTagging
     InitiateMultipartUpload UploadPart UploadPartCopy CompleteMultipartUpload AbortMultipartUpload
     ListParts ListMultipartUploads PostObject OptionObject
@@ -102,6 +105,7 @@ const SHARED: &[&str] = &[
     "replication",
     "requestPayment",
     "restore",
+    "retention",
     "tagging",
     "uploadId",
     "uploads",
@@ -121,9 +125,11 @@ const OF_OSS: &[&str] = &[
     "callback",
     "cname",
     "httpsConfig",
+    "legalHold",
     "live",
     "metaQuery",
     "objectMeta",
+    "objectWorm",
     "position",
     "processConfiguration",
     "qos",
@@ -166,7 +172,6 @@ const OF_S3: &[&str] = &[
     "object-lock",
     "ownershipControls",
     "renameObject",
-    "retention",
     "select",
     "session",
     "torrent",
@@ -255,6 +260,13 @@ fn of_bucket(
         ("PUT", Some("policy")) => Op::PutBucketPolicy,
         ("DELETE", Some("policy")) => Op::DeleteBucketPolicy,
         ("GET", Some("policyStatus")) => Op::GetBucketPolicyStatus,
+        ("GET", Some("object-lock" | "objectWorm")) => Op::GetObjectLock,
+        ("PUT", Some("object-lock" | "objectWorm")) => Op::PutObjectLock,
+        ("GET", Some("worm")) => Op::GetBucketWorm,
+        ("POST", Some("worm")) => Op::InitiateBucketWorm,
+        ("POST", Some("wormExtend" | "wormId")) if query.has("wormExtend") => Op::ExtendBucketWorm,
+        ("POST", Some("wormId")) => Op::CompleteBucketWorm,
+        ("DELETE", Some("worm")) => Op::AbortBucketWorm,
         ("GET", Some("cname")) if !query.has("comp") => Op::ListCname,
         ("POST", Some("cname")) if query.get("comp") == Some("add") => Op::PutCname,
         ("POST", Some("cname")) if query.get("comp") == Some("delete") => Op::DeleteCname,
@@ -287,6 +299,10 @@ fn of_object(
         ("GET", Some("tagging")) => Op::GetObjectTagging,
         ("PUT", Some("tagging")) => Op::PutObjectTagging,
         ("DELETE", Some("tagging")) => Op::DeleteObjectTagging,
+        ("GET", Some("retention")) => Op::GetObjectRetention,
+        ("PUT", Some("retention")) => Op::PutObjectRetention,
+        ("GET", Some("legal-hold" | "legalHold")) => Op::GetObjectLegalHold,
+        ("PUT", Some("legal-hold" | "legalHold")) => Op::PutObjectLegalHold,
         ("POST", Some("uploads")) => Op::InitiateMultipartUpload,
         ("PUT", Some("uploadId")) if !query.has("partNumber") => {
             return Err(error::INVALID_ARGUMENT.error("The parameter partNumber is missing."));

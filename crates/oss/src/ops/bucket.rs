@@ -10,10 +10,12 @@ use serde_json::json;
 use terms::clauses::DataClass;
 
 use super::read::Seen;
-use super::{PAGE_MAX, RequestCtx, decide, find_bucket, meta};
+use super::{PAGE_MAX, RequestCtx, decide, find_bucket, meta, retention};
 use crate::access::{Ask, Need, require};
 use crate::meter::{GETS, LISTS, PUTS};
-use crate::model::{Acl, Bucket, BucketStat, Redundancy, Settings, StorageClass};
+use crate::model::{
+    Acl, Bucket, BucketStat, ObjectLock, Redundancy, Settings, StorageClass, Versioning,
+};
 use crate::{Oss, error, tables};
 
 /// Buckets of one account, at most.
@@ -38,6 +40,8 @@ pub struct CreateBucket {
     /// Where the caller has it already: a success that only sets the ACL, if one is given (OSS),
     /// rather than `BucketAlreadyOwnedByYou` (S3).
     pub repeatable: bool,
+    /// Whether its versions can be locked, for good; it keeps versions then.
+    pub object_lock: bool,
 }
 
 /// What came of making a bucket.
@@ -313,17 +317,31 @@ fn insert(cx: &mut Cx<'_>, name: &str, options: &CreateBucket) -> Result<Bucket,
         acl: options.acl.unwrap_or_default(),
         storage_class: options.storage_class,
         redundancy: options.redundancy,
-        settings: Settings::default(),
+        settings: settings(options),
     };
     // So that nobody gets a bucket into which nothing may be put.
     decide(cx, &bucket)?;
     let bucket = tables::bucket::insert(cx.tx(), &bucket)?;
+    if let Some(lock) = bucket.settings.object_lock {
+        // Else who may make buckets could lock what is put into them.
+        let permission = "oss:PutBucketObjectWormConfiguration";
+        require(cx, &bucket, Ask::new(permission, Need::Own))?;
+        retention::state_object_lock(cx, lock);
+    }
     cx.audit_detail("acl", bucket.acl.as_str());
     cx.audit_detail("class", bucket.class.as_str());
     cx.audit_detail("site", bucket.sites.join(" "));
     state_bucket(cx, &bucket);
     cx.count(owner, &bucket.arn(), PUTS, 1);
     Ok(bucket)
+}
+
+fn settings(options: &CreateBucket) -> Settings {
+    if !options.object_lock {
+        return Settings::default();
+    }
+    let object_lock = Some(ObjectLock::default());
+    Settings { versioning: Versioning::Enabled, object_lock, ..Settings::default() }
 }
 
 fn existing(
@@ -360,6 +378,7 @@ fn differs(cx: &Cx<'_>, bucket: &Bucket, options: &CreateBucket) -> bool {
         || options.site.as_ref().is_some_and(|site| bucket.sites.first() != Some(site))
         || options.region.as_ref().is_some_and(|region| !at(region))
         || options.redundancy == Redundancy::Zones && bucket.redundancy != Redundancy::Zones
+        || options.object_lock && bucket.settings.object_lock.is_none()
 }
 
 /// The class of data of which nobody says anything.

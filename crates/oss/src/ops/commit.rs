@@ -8,13 +8,13 @@ use engine::places::{self, Placement};
 
 use super::object::check_write;
 use super::version::supersede;
-use super::{Origin, Source, decide, find_bucket, home};
+use super::{Origin, Source, decide, find_bucket, home, retention};
 use crate::access::{Gives, require_write};
 use crate::blob::{Blobs, BodyKey, Written};
 use crate::digest::Digests;
 use crate::meter::{PUTS, STORAGE};
 use crate::model::{
-    Acl, Attributes, Bucket, Encryption, Etag, Expected, Facts, ObjectInfo, PutOptions,
+    Acl, Attributes, Bucket, Encryption, Etag, Expected, Facts, Lock, ObjectInfo, PutOptions,
     StorageClass, Stored, Tags, WriteConditions,
 };
 use crate::tables::bucket::Change;
@@ -72,6 +72,7 @@ pub(super) struct Commit {
     placement: Placement,
     origin: Option<Origin>,
     encryption: Encryption,
+    lock: Lock,
 }
 
 impl Commit {
@@ -96,6 +97,7 @@ impl Commit {
             placement,
             origin: None,
             encryption,
+            lock: options.lock,
         }
     }
 
@@ -106,7 +108,8 @@ impl Commit {
 
     pub(super) fn run(&self, cx: &mut Cx<'_>) -> Result<Stored, ApiError> {
         let bucket = find_bucket(cx, &self.bucket)?;
-        let gives = Gives { acl: self.acl.is_some(), tags: !self.tags.is_empty() };
+        let (tags, lock) = (!self.tags.is_empty(), self.lock);
+        let gives = Gives { acl: self.acl.is_some(), tags, lock };
         let current = require_write(cx, &bucket, &self.key, gives)?;
         // By the agreement of now: it may have been amended while the body came.
         if decide(cx, &bucket)? != self.placement {
@@ -131,7 +134,11 @@ impl Commit {
             acl: self.acl,
             attributes: self.attributes.clone(),
             tags: self.tags.clone(),
-            facts: Facts { encryption: Some(self.encryption.clone()), ..Facts::default() },
+            facts: Facts {
+                encryption: Some(self.encryption.clone()),
+                lock: self.lock,
+                ..Facts::default()
+            },
             version: None,
         };
         let object = Object { info, body, ordinal: 0, version: 0 };
@@ -152,6 +159,7 @@ pub(super) fn replace(
 ) -> Result<Stored, ApiError> {
     let key = object.info.key.as_str();
     check_write(conditions, key, current.as_ref().map(|current| &current.info))?;
+    retention::settle(cx, bucket, &mut object.info)?;
     let mut change = supersede(cx, bucket, current.as_ref(), &mut object)?;
     change.add(also);
     tables::bucket::change(cx.tx(), bucket.id, change)?;

@@ -8,13 +8,15 @@ use super::commit::{Commit, receive};
 use super::encryption::resolve;
 use super::object::{Opened, check_write, is_fresh};
 use super::stream::{ObjectStream, Opening};
-use super::{PUT_BYTES_MAX, RequestCtx, check_key, decide, find_bucket, meta, no_such_key};
+use super::{
+    PUT_BYTES_MAX, RequestCtx, check_key, decide, find_bucket, meta, no_such_key, retention,
+};
 use crate::access::{Gives, require_write};
 use crate::digest::Algorithm;
 use crate::meter::PUTS;
 use crate::model::{
-    Acl, Attributes, Encryption, Expected, ObjectInfo, PutOptions, ReadConditions, StorageClass,
-    Stored, Tags, VersionId, Wanted, WriteConditions,
+    Acl, Attributes, Encryption, Expected, Lock, ObjectInfo, PutOptions, ReadConditions,
+    StorageClass, Stored, Tags, VersionId, Wanted, WriteConditions,
 };
 use crate::{Oss, error, tables};
 
@@ -55,6 +57,8 @@ pub struct CopySource {
 pub struct CopyOptions {
     /// Headers and user metadata.
     pub attributes: Directive<Attributes>,
+    /// Whether other attributes without a content type leave the source's (OSS).
+    pub keeps_type: bool,
     /// Tags.
     pub tags: Directive<Tags>,
     /// Its class; the bucket's where not told.
@@ -67,12 +71,25 @@ pub struct CopyOptions {
     pub compute: Vec<Algorithm>,
     /// What it is to be sealed as; the bucket's default where not told.
     pub encryption: Option<Wanted>,
+    /// What is to keep it; never what keeps the source.
+    pub lock: Lock,
 }
 
 impl CopyOptions {
+    /// What the copy of an object with these attributes has.
+    fn attributes(&self, source: Attributes) -> Attributes {
+        let Directive::Replace(mut attributes) = self.attributes.clone() else { return source };
+        let name = "content-type";
+        if self.keeps_type && attributes.header(name).is_none() {
+            let kept = source.header(name).map(|value| (name.to_owned(), value.to_owned()));
+            attributes.headers.extend(kept);
+        }
+        attributes
+    }
+
     fn gives(&self) -> Gives {
         let tags = matches!(&self.tags, Directive::Replace(tags) if !tags.is_empty());
-        Gives { acl: self.acl.is_some(), tags }
+        Gives { acl: self.acl.is_some(), tags, lock: self.lock }
     }
 
     /// Whether a copy onto itself can leave the bytes as they are sealed.
@@ -136,17 +153,19 @@ impl Oss {
 }
 
 fn put_options(options: CopyOptions, source: &ObjectInfo) -> PutOptions {
+    let attributes = options.attributes(source.attributes.clone());
     let mut compute = options.compute;
     compute.extend(source.attributes.checksums.iter().map(|checksum| checksum.algorithm));
     let crc64 = Some(source.crc64);
     PutOptions {
-        attributes: options.attributes.or(source.attributes.clone()),
+        attributes,
         storage_class: options.storage_class,
         acl: options.acl,
         tags: options.tags.or(source.tags.clone()),
         conditions: options.conditions,
         expected: Expected { length: Some(source.size), crc64, compute, ..Expected::default() },
         encryption: options.encryption,
+        lock: options.lock,
     }
 }
 
@@ -171,9 +190,11 @@ impl Restate {
             return Err(ApiError::new(&error::PRECONDITION_FAILED));
         }
         check_write(&options.conditions, key, Some(&object.info))?;
+        // It becomes another with the same bytes.
+        retention::check(cx, &bucket, &object.info, false)?;
         let info = &mut object.info;
         let checksums = std::mem::take(&mut info.attributes.checksums);
-        info.attributes = options.attributes.clone().or(std::mem::take(&mut info.attributes));
+        info.attributes = options.attributes(std::mem::take(&mut info.attributes));
         info.attributes.checksums = checksums;
         info.tags = options.tags.clone().or(std::mem::take(&mut info.tags));
         info.storage_class = options.storage_class.unwrap_or(bucket.storage_class);

@@ -15,6 +15,7 @@ mod multipart;
 mod object;
 mod policy;
 mod read;
+pub(crate) mod retention;
 mod source;
 mod stream;
 mod version;
@@ -37,6 +38,7 @@ pub use multipart::{
 };
 pub use object::{DeleteKey, Fetched, GetOptions};
 pub use policy::PolicyView;
+pub use retention::LockView;
 pub use source::{Source, Whole};
 pub use stream::ObjectStream;
 pub(crate) use version::DELETE_MARKER;

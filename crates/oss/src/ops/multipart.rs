@@ -16,15 +16,15 @@ use super::read::Seen;
 use super::stream::{ObjectStream, Opening};
 use super::{
     CopySource, OBJECT_BYTES_MAX, Origin, PAGE_MAX, PART_NUMBER_MAX, PUT_BYTES_MAX, RequestCtx,
-    Source, check_key, decide, find_bucket, home, meta,
+    Source, check_key, decide, find_bucket, home, meta, retention,
 };
 use crate::access::{Ask, Gives, Need, require, require_write};
 use crate::blob::{Body, BodyKey, Written};
 use crate::digest::{Algorithm, Checksum, Coverage};
 use crate::meter::{LISTS, PUTS, STORAGE};
 use crate::model::{
-    Acl, Attributes, Bucket, CustomerKey, Encryption, Etag, Expected, Facts, ObjectInfo, RangeSpec,
-    StorageClass, Stored, Tags, Wanted, WriteConditions,
+    Acl, Attributes, Bucket, CustomerKey, Encryption, Etag, Expected, Facts, Lock, ObjectInfo,
+    RangeSpec, StorageClass, Stored, Tags, Wanted, WriteConditions,
 };
 use crate::tables::bucket::{Change, bytes};
 use crate::tables::object::Object;
@@ -46,6 +46,8 @@ pub struct InitiateOptions {
     pub checksum: Option<(Algorithm, Coverage)>,
     /// What it is to be sealed as; the bucket's default where not told.
     pub encryption: Option<Wanted>,
+    /// What is to keep it; its retention is the bucket's default where not told.
+    pub lock: Lock,
 }
 
 /// What is known of a part before it comes.
@@ -209,8 +211,10 @@ impl Oss {
         let (name, key) = (bucket.to_owned(), key.to_owned());
         let begin = move |cx: &mut Cx<'_>| {
             let bucket = find_bucket(cx, &name)?;
-            let gives = Gives { acl: options.acl.is_some(), tags: !options.tags.is_empty() };
+            let (tags, lock) = (!options.tags.is_empty(), options.lock);
+            let gives = Gives { acl: options.acl.is_some(), tags, lock };
             require_write(cx, &bucket, &key, gives)?;
+            retention::check_wanted(&bucket, lock, cx.now)?;
             let upload = new_upload(cx, &bucket, &key, &options)?;
             tables::upload::insert(cx.tx(), bucket.id, &upload)?;
             note(cx, &bucket, &upload, Change { uploads: 1, ..Change::default() })?;
@@ -426,7 +430,7 @@ fn new_upload(
         acl: options.acl,
         attributes: options.attributes.clone(),
         tags: options.tags.clone(),
-        facts: Facts { encryption: Some(encryption), ..Facts::default() },
+        facts: Facts { encryption: Some(encryption), lock: options.lock, ..Facts::default() },
         checksum: options.checksum,
     })
 }

@@ -10,10 +10,10 @@ use super::commit::{Commit, apply_removal, receive};
 use super::encryption::{check_customer, resolve};
 use super::read::Seen;
 use super::stream::{ObjectStream, Opening};
-use super::version::{remove, seek};
+use super::version::{remove, seek, stays};
 use super::{
     CopySource, Deleted, Origin, PAGE_MAX, PUT_BYTES_MAX, RequestCtx, Source, check_key, decide,
-    find_bucket, meta, no_such_key,
+    find_bucket, meta, no_such_key, retention,
 };
 use crate::access::{Ask, Gives, Need, require, require_write};
 use crate::blob::Body;
@@ -63,6 +63,9 @@ pub struct DeleteKey {
     pub version: Option<VersionId>,
     /// Delete only what is so.
     pub matching: Matching,
+    /// A retention in governance mode is not to stand in the way, which takes
+    /// `oss:BypassGovernanceRetention`.
+    pub bypass_governance: bool,
 }
 
 impl Oss {
@@ -83,7 +86,8 @@ impl Oss {
     ) -> Result<Stored, ApiError> {
         check_key(key)?;
         let session = ctx.session(meta::PUT_OBJECT);
-        let gives = Gives { acl: options.acl.is_some(), tags: !options.tags.is_empty() };
+        let (tags, lock) = (!options.tags.is_empty(), options.lock);
+        let gives = Gives { acl: options.acl.is_some(), tags, lock };
         let (placement, home) =
             self.admit(&session, bucket, key, gives, &options.conditions).await?;
         let wanted = options.encryption.as_ref();
@@ -115,6 +119,10 @@ impl Oss {
                 let bucket = find_bucket(cx, &bucket)?;
                 let current = require_write(cx, &bucket, &key, gives)?;
                 check_write(&conditions, &key, current.as_ref().map(|object| &object.info))?;
+                retention::check_wanted(&bucket, gives.lock, cx.now)?;
+                if let Some(current) = current.filter(|current| !stays(&bucket, current)) {
+                    retention::check(cx, &bucket, &current.info, false)?;
+                }
                 Ok((decide(cx, &bucket)?, bucket))
             })
             .await;
@@ -192,7 +200,7 @@ impl Oss {
     /// Deletes an object. There being none is a success.
     ///
     /// # Errors
-    /// `NoSuchBucket`, `AccessDenied`, `PreconditionFailed`.
+    /// `NoSuchBucket`, `AccessDenied`, `PreconditionFailed`; `FileImmutable` for what is kept.
     pub async fn delete(
         &self,
         ctx: &RequestCtx,
@@ -337,7 +345,7 @@ impl Oss {
     }
 
     /// Changes something about an object that is there.
-    async fn change(
+    pub(super) async fn change(
         &self,
         ctx: &RequestCtx,
         meta: Meta,
@@ -375,7 +383,7 @@ fn of_version(version: Option<VersionId>, plain: Meta, of_one: Meta) -> Meta {
 }
 
 /// Finds an object and requires the operation's own permission on it; `reads` where a privilege will do.
-fn find_object(
+pub(super) fn find_object(
     cx: &mut Cx<'_>,
     bucket: &str,
     at: At<'_>,
@@ -399,9 +407,9 @@ fn require_delete(
     if key.version.is_none() {
         return require_write(cx, bucket, &key.key, Gives::default());
     }
-    let acl = seek(cx, bucket, At { key: &key.key, version: key.version })?.acl();
-    // Also within a deletion of many, which is an operation of one name.
-    let ask = Ask::new("oss:DeleteObjectVersion", Need::Write).on(&key.key).acl(acl);
+    // Also within a deletion of many, which is an operation of one name. What is deleted so is gone for good,
+    // so no ACL grants it.
+    let ask = Ask::new("oss:DeleteObjectVersion", Need::Own).on(&key.key);
     require(cx, bucket, ask)?;
     tables::object::find(cx.tx(), bucket.id, &key.key)
 }
@@ -412,7 +420,7 @@ fn delete_all(cx: &mut Cx<'_>, bucket: &str, keys: &[DeleteKey]) -> Result<Delet
     let bucket = find_bucket(cx, bucket)?;
     let mut outcomes = DeletedMany::with_capacity(keys.len());
     let mut total = Change::default();
-    let mut removed: Vec<&str> = Vec::new();
+    let (mut removed, mut kept): (Vec<&str>, Vec<&str>) = Default::default();
     for key in keys {
         let allowed = check_key(&key.key)
             .and_then(|()| require_delete(cx, &bucket, key))
@@ -424,7 +432,10 @@ fn delete_all(cx: &mut Cx<'_>, bucket: &str, keys: &[DeleteKey]) -> Result<Delet
                 Ok(one.deleted)
             }
             // A refusal of one key; anything else is a failure of all.
-            Err(error) if error.status() < 500 => Err(error),
+            Err(error) if error.status() < 500 => {
+                kept.extend(error.is(&error::FILE_IMMUTABLE).then_some(key.key.as_str()));
+                Err(error)
+            }
             Err(error) => return Err(error),
         };
         outcomes.push((key.key.clone(), outcome));
@@ -443,6 +454,12 @@ fn delete_all(cx: &mut Cx<'_>, bucket: &str, keys: &[DeleteKey]) -> Result<Delet
         cx.audit_detail("refused", count.to_string());
     }
     cx.audit_detail("keys", serde_json::to_string(&removed).unwrap_or_default());
+    if !kept.is_empty() {
+        // That somebody wanted them gone is on record as where nothing else was to be deleted.
+        cx.audit_detail("kept", serde_json::to_string(&kept).unwrap_or_default());
+        cx.public("tenant", bucket.owner.to_string());
+        cx.public("kept", kept.len());
+    }
     apply_removal(cx, &bucket, total)?;
     cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
     Ok(outcomes)

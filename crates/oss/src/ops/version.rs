@@ -8,7 +8,7 @@ use base::{AccountId, ApiError};
 use engine::Cx;
 
 use super::bucket::require_on;
-use super::{DeleteKey, RequestCtx, find_bucket, meta, no_such_key};
+use super::{DeleteKey, RequestCtx, find_bucket, meta, no_such_key, retention};
 use crate::access::Need;
 use crate::blob::Body;
 use crate::meter::PUTS;
@@ -130,6 +130,15 @@ pub(super) fn supersede(
     Ok(change)
 }
 
+/// Whether the current version is still there, behind, once something newer comes.
+pub(super) fn stays(bucket: &Bucket, current: &Object) -> bool {
+    match bucket.settings.versioning {
+        Versioning::Unversioned => false,
+        Versioning::Enabled => true,
+        Versioning::Suspended => current.version != 0,
+    }
+}
+
 /// Moves the current version behind what is to come, or frees it where that takes its place; its row stays for
 /// the caller to replace. Without versioning enabled what is to come is the null version, so that the one there
 /// is goes, wherever it is.
@@ -143,16 +152,15 @@ fn make_way(
     if bucket.settings.versioning == Versioning::Suspended
         && let Some(null) = tables::version::find(cx.tx(), bucket.id, key, VersionId::NULL)?
     {
-        change.add(discard(cx, bucket, &null)?);
+        change.add(discard(cx, bucket, &null, false)?);
     }
     let Some(current) = current else { return Ok(change) };
+    let stays = stays(bucket, current);
+    if !stays {
+        retention::check(cx, bucket, &current.info, false)?;
+    }
     let size = bytes(current.info.size, 0);
     change.objects -= 1;
-    let stays = match bucket.settings.versioning {
-        Versioning::Unversioned => false,
-        Versioning::Enabled => true,
-        Versioning::Suspended => current.version != 0,
-    };
     let now = cx.now;
     if stays {
         let behind = Version { object: current.clone(), marker: false };
@@ -166,20 +174,36 @@ fn make_way(
     Ok(change)
 }
 
-/// Deletes a version that is not the current one, for good.
-fn discard(cx: &mut Cx<'_>, bucket: &Bucket, version: &Version) -> Result<Change, ApiError> {
-    tables::version::delete(cx.tx(), bucket.id, &version.object)?;
+/// Deletes a version that is not the current one, for good; past a governance retention where that is asked.
+///
+/// # Errors
+/// Those of [`retention::check`], before anything is changed.
+fn discard(
+    cx: &mut Cx<'_>,
+    bucket: &Bucket,
+    version: &Version,
+    bypass: bool,
+) -> Result<Change, ApiError> {
     if version.marker {
+        tables::version::delete(cx.tx(), bucket.id, &version.object)?;
         return Ok(Change { markers: -1, ..Change::default() });
     }
+    retention::check(cx, bucket, &version.object.info, bypass)?;
+    tables::version::delete(cx.tx(), bucket.id, &version.object)?;
     let now = cx.now;
     tables::free::insert(cx.tx(), &version.object.body, now)?;
     let size = -bytes(version.object.info.size, 0);
     Ok(Change { versions: -1, bytes: size, version_bytes: size, ..Change::default() })
 }
 
-/// Deletes the current version of a key, for good.
-fn discard_current(cx: &mut Cx<'_>, bucket: &Bucket, current: &Object) -> Result<Change, ApiError> {
+/// Deletes the current version of a key, for good, as [`discard`].
+fn discard_current(
+    cx: &mut Cx<'_>,
+    bucket: &Bucket,
+    current: &Object,
+    bypass: bool,
+) -> Result<Change, ApiError> {
+    retention::check(cx, bucket, &current.info, bypass)?;
     tables::object::delete(cx.tx(), bucket.id, &current.info.key)?;
     let now = cx.now;
     tables::free::insert(cx.tx(), &current.body, now)?;
@@ -249,7 +273,7 @@ fn check_marker(key: &DeleteKey) -> Result<(), ApiError> {
 /// Deletes a key or a version of it.
 ///
 /// # Errors
-/// `PreconditionFailed`.
+/// `PreconditionFailed`, and those of [`retention::check`]; rows are as they were then.
 pub(super) fn remove(
     cx: &mut Cx<'_>,
     bucket: &Bucket,
@@ -269,7 +293,7 @@ pub(super) fn remove(
         return mark(cx, bucket, &key.key, current);
     }
     let Some(current) = current else { return Ok(Removed::default()) };
-    let change = discard_current(cx, bucket, &current)?;
+    let change = discard_current(cx, bucket, &current, key.bypass_governance)?;
     let deleted = Deleted { existed: true, ..Deleted::default() };
     Ok(Removed { deleted, change, info: Some(current.info) })
 }
@@ -329,7 +353,7 @@ fn remove_version(
     let visible = match current {
         Some(current) if current.version == id.number() => {
             check_match(key, &current)?;
-            let mut change = discard_current(cx, bucket, &current)?;
+            let mut change = discard_current(cx, bucket, &current, key.bypass_governance)?;
             if bucket.is_versioned() {
                 change.add(promote(cx, bucket, &key.key)?);
             }
@@ -350,7 +374,7 @@ fn remove_version(
         check_match(key, &behind.object)?;
     }
     deleted.marker = behind.marker;
-    let mut change = discard(cx, bucket, &behind)?;
+    let mut change = discard(cx, bucket, &behind, key.bypass_governance)?;
     if !visible {
         change.add(promote(cx, bucket, &key.key)?);
     }
@@ -362,7 +386,7 @@ impl Oss {
     /// Turns versioning of a bucket on, or suspends it. It cannot be as if there had never been any.
     ///
     /// # Errors
-    /// `NoSuchBucket`, `AccessDenied`, `InvalidArgument`.
+    /// `NoSuchBucket`, `AccessDenied`, `InvalidArgument`, `InvalidBucketState`.
     pub async fn set_bucket_versioning(
         &self,
         ctx: &RequestCtx,
@@ -376,6 +400,7 @@ impl Oss {
             if versioning == Versioning::Unversioned {
                 return Err(error::INVALID_ARGUMENT.error("Versioning can only be suspended."));
             }
+            retention::check_versioning(&bucket, versioning, cx.now)?;
             cx.audit_account(bucket.owner);
             cx.audit_resource(bucket.arn());
             cx.audit_detail("versioning", format!("{versioning:?}"));

@@ -7,7 +7,7 @@ use store::{Row, Tx, params};
 
 use super::{damage, from_json, int, key, md5, own_acl, storage_class, to_json};
 use crate::blob::{Body, extent};
-use crate::model::{Acl, Etag, ObjectInfo, Tags};
+use crate::model::{Acl, Etag, Facts, ObjectInfo, Tags};
 
 /// An object with where its body is.
 #[derive(Clone, Debug)]
@@ -129,6 +129,16 @@ pub(crate) fn set_tags(
     tags: &Tags,
 ) -> Result<(), ApiError> {
     set(tx, bucket, object, "tags", &to_json(tags)?)
+}
+
+/// Changes what is known about a version, as [`set_acl`].
+pub(crate) fn set_facts(
+    tx: &mut Tx<'_>,
+    bucket: i64,
+    object: &Object,
+    facts: &Facts,
+) -> Result<(), ApiError> {
+    set(tx, bucket, object, "facts", &to_json(facts)?)
 }
 
 fn set(

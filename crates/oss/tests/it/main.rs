@@ -22,6 +22,7 @@ mod objects;
 mod powerloss;
 mod privilege;
 mod residency;
+mod retention;
 mod scrub;
 mod sealed;
 mod space;

@@ -233,8 +233,8 @@ fn deleting_removes_just_that_and_succeeds_on_nothing() {
         assert_eq!(keys(&world).await, ["a/b", "b", "c"]);
         let wrong = DeleteKey {
             key: "b".to_owned(),
-            version: None,
             matching: Matching { etag: Some(EtagMatch::parse("00")), ..Matching::default() },
+            ..DeleteKey::default()
         };
         let outcomes = world
             .oss
@@ -324,12 +324,13 @@ fn only_what_is_as_promised_is_deleted() {
         let etag = world.put("k", b"12345").await.etag.lower();
         let now = base::Clock::now(&*world.clock);
         let no = Matching::default;
+        let k = || DeleteKey { key: "k".to_owned(), ..DeleteKey::default() };
         for wrong in [
             Matching { etag: Some(EtagMatch::parse("00")), ..no() },
             Matching { size: Some(4), ..no() },
             Matching { modified: Some(base::Time::from_secs(now.secs() - 1)), ..no() },
         ] {
-            let key = DeleteKey { key: "k".to_owned(), version: None, matching: wrong };
+            let key = DeleteKey { matching: wrong, ..k() };
             let refused = world.oss.delete(&ctx, BUCKET, key).await.unwrap_err();
             assert_eq!(refused.code(), "PreconditionFailed");
         }
@@ -338,7 +339,7 @@ fn only_what_is_as_promised_is_deleted() {
             size: Some(5),
             modified: Some(base::Time::from_secs(now.secs())),
         };
-        let key = DeleteKey { key: "k".to_owned(), version: None, matching };
+        let key = DeleteKey { matching, ..k() };
         assert!(world.oss.delete(&ctx, BUCKET, key).await.unwrap().existed);
     });
 }

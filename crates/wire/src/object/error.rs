@@ -33,11 +33,13 @@ codes! {
     ENTITY_TOO_SMALL "EntityTooSmall" 400 "The proposed upload is smaller than the minimum allowed size.";
     EXPIRED_TOKEN "ExpiredToken" 400 "The provided token has expired.";
     FILE_ALREADY_EXISTS "FileAlreadyExists" 409 "The object you specified already exists and can not be overwritten.";
+    FILE_IMMUTABLE "FileImmutable" 409 "The object you specified is immutable.";
     INCOMPLETE_BODY "IncompleteBody" 400 "You did not provide the number of bytes specified by the Content-Length HTTP header.";
     INTERNAL_ERROR "InternalError" 500 "We encountered an internal error. Please try again.";
     INVALID_ACCESS_KEY_ID "InvalidAccessKeyId" 403 "The Access Key Id you provided does not exist in our records.";
     INVALID_ARGUMENT "InvalidArgument" 400 "Invalid argument.";
     INVALID_BUCKET_NAME "InvalidBucketName" 400 "The specified bucket is not valid.";
+    INVALID_BUCKET_STATE "InvalidBucketState" 409 "The request is not valid for the current state of the bucket.";
     INVALID_DIGEST "InvalidDigest" 400 "The Content-MD5 you specified was invalid.";
     INVALID_LOCATION "InvalidLocationConstraint" 400 "The specified location constraint is not valid.";
     INVALID_OBJECT_NAME "InvalidObjectName" 400 "The specified object is not valid.";
@@ -46,11 +48,13 @@ codes! {
     INVALID_POLICY_DOCUMENT "InvalidPolicyDocument" 400 "The policy document is not valid.";
     INVALID_RANGE "InvalidRange" 416 "The requested range cannot be satisfied.";
     INVALID_REQUEST "InvalidRequest" 400 "The request is not valid.";
+    INVALID_RETENTION_PERIOD "InvalidRetentionPeriod" 400 "The retention period is not valid.";
     INVALID_SECURITY_TOKEN "InvalidSecurityToken" 403 "The security token you provided is invalid.";
     INVALID_STORAGE_CLASS "InvalidStorageClass" 400 "The storage class you specified is not valid.";
     INVALID_TAG "InvalidTag" 400 "The tag provided was not a valid tag.";
     INVALID_TOKEN "InvalidToken" 400 "The provided token is malformed or otherwise not valid.";
     INVALID_URI "InvalidURI" 400 "Couldn't parse the specified URI.";
+    INVALID_WORM "InvalidWORMConfiguration" 400 "The retention policy of the bucket does not allow this.";
     KEY_TOO_LONG "KeyTooLongError" 400 "Your key is too long.";
     MALFORMED_POLICY "MalformedPolicy" 400 "The policy is not valid.";
     MALFORMED_POST "MalformedPOSTRequest" 400 "The body of your POST request is not well-formed multipart/form-data.";
@@ -66,10 +70,13 @@ codes! {
     NO_SUCH_CORS "NoSuchCORSConfiguration" 404 "The CORS configuration does not exist.";
     NO_SUCH_KEY "NoSuchKey" 404 "The specified key does not exist.";
     NO_SUCH_LIFECYCLE "NoSuchLifecycleConfiguration" 404 "The lifecycle configuration does not exist.";
+    NO_SUCH_OBJECT_LOCK "NoSuchObjectLockConfiguration" 404 "The specified object does not have such a lock.";
     NO_SUCH_TAG_SET "NoSuchTagSet" 404 "The tag set does not exist.";
     NO_SUCH_UPLOAD "NoSuchUpload" 404 "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.";
     NO_SUCH_VERSION "NoSuchVersion" 404 "The specified version does not exist.";
     NO_SUCH_WEBSITE "NoSuchWebsiteConfiguration" 404 "The website configuration does not exist.";
+    NO_SUCH_WORM "NoSuchWORMConfiguration" 404 "The bucket has no such retention policy.";
+    OBJECT_LOCK_NOT_FOUND "ObjectLockConfigurationNotFoundError" 404 "The bucket has no object lock configuration.";
     OPERATION_ABORTED "OperationAborted" 409 "A conflicting operation is under way on this resource. Try again.";
     POST_FIELDS_TOO_LONG "MaxPOSTPreDataLengthExceededError" 400 "The fields of your POST request before the file are too long.";
     PRECONDITION_FAILED "PreconditionFailed" 412 "At least one of the pre-conditions you specified did not hold.";
@@ -85,6 +92,7 @@ codes! {
     TOO_LONG_BODY "MaxMessageLengthExceeded" 400 "Your request was too big.";
     TOO_MANY_BUCKETS "TooManyBuckets" 400 "You have attempted to create more buckets than allowed.";
     USER_DISABLED "UserDisable" 403 "This account is suspended.";
+    WORM_LOCKED "WORMConfigurationLocked" 403 "The retention policy of the bucket is locked.";
 }
 
 /// The code and status of an error in a dialect's words.
@@ -95,7 +103,7 @@ pub fn words(dialect: Dialect, refused: &ApiError) -> (Cow<'_, str>, u16) {
     }
 }
 
-/// What the codes of the shared path are called in object storage.
+/// What the codes of the shared path are called in object storage, and what S3 has no code of its own for.
 fn shared(dialect: Dialect, refused: &ApiError) -> Option<&'static Code> {
     let is = |codes: &[&Code]| codes.iter().any(|code| refused.is(code));
     let by = |oss: &'static Code, s3: &'static Code| match dialect {
@@ -128,6 +136,8 @@ fn shared(dialect: Dialect, refused: &ApiError) -> Option<&'static Code> {
         Some(&METHOD_NOT_ALLOWED)
     } else if is(&[&code::MALFORMED_REQUEST]) {
         Some(&INVALID_REQUEST)
+    } else if is(&[&FILE_IMMUTABLE]) && dialect == Dialect::S3 {
+        Some(&ACCESS_DENIED)
     } else {
         None
     }

@@ -48,6 +48,11 @@ fn oss_requests_find_their_operation() {
          POST /b
          GET /b/k?x-oss-process=style
          HEAD /b/k?objectMeta
+         POST /b?worm
+         POST /b?wormId=W
+         POST /b?wormId=W&wormExtend
+         POST /b?wormExtend&wormId=W
+         PUT /b/k?legalHold
          POST /b/k?append&position=1
          PUT /b/k?symlink
          PUT /b/k?partNumber=1&uploadId=U
@@ -75,6 +80,11 @@ fn oss_requests_find_their_operation() {
             POST /b                                  PostObject
             GET /b/k?x-oss-process=style             NotImplemented
             HEAD /b/k?objectMeta                     GetObjectMeta
+            POST /b?worm                             InitiateBucketWorm
+            POST /b?wormId=W                         CompleteBucketWorm
+            POST /b?wormId=W&wormExtend              ExtendBucketWorm
+            POST /b?wormExtend&wormId=W              ExtendBucketWorm
+            PUT /b/k?legalHold                       PutObjectLegalHold
             POST /b/k?append&position=1              NotImplemented
             PUT /b/k?symlink                         NotImplemented
             PUT /b/k?partNumber=1&uploadId=U         UploadPart
@@ -116,7 +126,7 @@ fn s3_requests_find_their_operation() {
             GET /b?location                          GetBucketLocation
             GET /b?versions                          ListObjectVersions
             GET /b?bucketInfo                        ListObjects
-            GET /b?object-lock                       GetBucketConfiguration
+            GET /b?object-lock                       GetObjectLock
             DELETE /b?policy                         DeleteBucketPolicy
             GET /b?metrics&id=1                      NotImplemented
             PATCH /b                                 MethodNotAllowed
@@ -124,7 +134,7 @@ fn s3_requests_find_their_operation() {
             GET /b/k?attributes                      NotImplemented
             PUT /b/k?tagging                         PutObjectTagging
             PUT /b/k?x-id=PutObject                  PutObject
-            PUT /b/k?retention                       NotImplemented
+            PUT /b/k?retention                       PutObjectRetention
             POST /b/k?select&select-type=2           NotImplemented
             OPTIONS /b/k                             OptionObject
         "#]],
