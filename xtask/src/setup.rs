@@ -68,18 +68,12 @@ pub(crate) const FAKETIME: Need = Need {
 };
 
 /// What people copy trees with.
-pub(crate) const RCLONE: Need = Need {
-    name: "rclone",
-    packages: &["rclone"],
-    present: || process::which("rclone").is_some(),
-};
+pub(crate) const RCLONE: Need =
+    Need { name: "rclone", packages: &["rclone"], present: || process::which("rclone").is_some() };
 
 /// What people back up with.
-pub(crate) const RESTIC: Need = Need {
-    name: "restic",
-    packages: &["restic"],
-    present: || process::which("restic").is_some(),
-};
+pub(crate) const RESTIC: Need =
+    Need { name: "restic", packages: &["restic"], present: || process::which("restic").is_some() };
 
 /// Where Debian puts Go source packages.
 pub(crate) const GO_PATH: &str = "/usr/share/gocode";

@@ -56,7 +56,8 @@ pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Verdict {
         rust(workspace, &mut lanes, postgres.as_ref(), &filter);
     }
     if wanted("clients") || wanted("postgres") {
-        let run = clients(workspace, &mut lanes, &absent, filter.clone(), postgres.as_ref(), &wanted);
+        let run =
+            clients(workspace, &mut lanes, &absent, filter.clone(), postgres.as_ref(), &wanted);
         run.unwrap_or_else(|why| lanes.add("clients", || Err(why)));
     }
     if wanted("backends") {

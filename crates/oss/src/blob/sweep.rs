@@ -24,7 +24,8 @@ impl Blobs {
 
     /// Of how many backends the last call failed, and what all calls of all of them came to; `None` where there are none.
     pub(crate) fn backend_counts(&self) -> Option<(u64, Counts)> {
-        let counts = self.stores.all().map(|(backend, _)| (backend.failed_last(), backend.counts()));
+        let counts =
+            self.stores.all().map(|(backend, _)| (backend.failed_last(), backend.counts()));
         counts.map(|(away, counts)| (u64::from(away), counts)).reduce(|(away, sum), (one, more)| {
             let Counts { calls, failures, sent, fetched } = more;
             let sum = Counts {

@@ -123,7 +123,7 @@ fn check<F: Future<Output = ()>>(test: impl FnOnce(World, Shed) -> F) {
 }
 
 async fn delete(world: &World, key: &str) {
-    let key = DeleteKey { key: key.to_owned(), version: None, if_match: None };
+    let key = DeleteKey { key: key.to_owned(), ..DeleteKey::default() };
     world.oss.delete(&root(OWNER), BUCKET, key).await.unwrap();
 }
 
