@@ -1,76 +1,123 @@
-//! A peer to measure beside: SeaweedFS, an S3 store on one machine, from the binary that its Python
-//! package carries. It runs as it comes: it does *not* wait for the disk before it answers a write,
-//! as Awan does. The table says so.
+//! Peers to measure beside, each a server of its own on an empty folder of the same disk, started as its
+//! package brings it. How each is set, and what it promises when it answers a write, goes into the table.
+
+mod nginx;
+mod s3s;
+mod seaweed;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use crate::process::{Running, wait_for};
 use crate::workspace::{Scratch, Workspace, make_dir, write};
-use crate::{Result, cloud, setup};
-
-/// Its ports. It uses each plus 10,000 as well, so they are far from the usual ones.
-const MASTER: u16 = 21_333;
-const VOLUME: u16 = 21_080;
-const FILER: u16 = 21_888;
-const S3: u16 = 21_433;
+use crate::{Result, cloud};
 
 /// What the load generator signs with.
 const KEY_ID: &str = "peerkey0000000000000";
 const KEY_SECRET: &str = "peersecret00000000000000000000";
 
-const KEY_FILE: &str = "key.json";
+const START_WAIT: Duration = Duration::from_secs(60);
 
-/// How it is set, for the table.
-pub(crate) const SETTINGS: &str = "SeaweedFS 4.48, one volume server, no fsync per write (default)";
+/// Which peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// SeaweedFS through its S3 gateway.
+    SeaweedFs,
+    /// The file-system server of the `s3s` project.
+    S3sFs,
+    /// nginx with plain files: what reading costs where nobody asks who reads.
+    Nginx,
+}
+
+impl Kind {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::SeaweedFs, Self::S3sFs, Self::Nginx];
+
+    /// Its name, on the command line and in the table.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::SeaweedFs => "seaweedfs",
+            Self::S3sFs => "s3s-fs",
+            Self::Nginx => "nginx",
+        }
+    }
+
+    /// How it is set, for the table.
+    pub(crate) const fn settings(self) -> &'static str {
+        match self {
+            Self::SeaweedFs => {
+                "SeaweedFS 4.48, one volume server, `fsync` of each write by its path configuration (its index of names is not synced)"
+            }
+            Self::S3sFs => "s3s-fs 0.14.1, one file an object, never syncs",
+            Self::Nginx => "nginx of Debian, plain files, `sendfile`, no signatures, reads only",
+        }
+    }
+
+    /// Whether it only serves files.
+    pub(crate) const fn reads_only(self) -> bool {
+        matches!(self, Self::Nginx)
+    }
+
+    /// Installs it if needed, starts it on an empty folder and waits until it answers.
+    pub(crate) fn start(self, workspace: &Workspace) -> Result<Peer> {
+        let scratch = Scratch::new(self.name())?;
+        let data = scratch.path().join("data");
+        make_dir(&data)?;
+        let key = format!(r#"{{"AccessKeyId": "{KEY_ID}", "AccessKeySecret": "{KEY_SECRET}"}}"#);
+        write(&key_path(&scratch), key)?;
+        match self {
+            Self::SeaweedFs => seaweed::start(workspace, scratch, &data),
+            Self::S3sFs => s3s::start(workspace, scratch, &data),
+            Self::Nginx => nginx::start(scratch, &data),
+        }
+    }
+}
 
 /// A running peer. Ended and removed when dropped.
 pub(crate) struct Peer {
     // Field order is drop order: the server ends before its folder goes.
     running: Running,
     scratch: Scratch,
+    kind: Kind,
+    endpoint: String,
 }
 
 impl Peer {
-    /// Installs it if needed, starts it on an empty folder and waits until it answers.
-    pub(crate) fn start(workspace: &Workspace) -> Result<Self> {
-        let requirements = workspace.root.join("tests/clients/requirements-peer.txt");
-        let weed = find_weed(setup::python(workspace, &requirements)?)?;
-        let scratch = Scratch::new("peer")?;
-        let data = scratch.path().join("data");
-        make_dir(&data)?;
-        let config = scratch.path().join("s3.json");
-        let identity = format!(
-            r#"{{"identities": [{{"name": "bench", "actions": ["Admin"],
-                "credentials": [{{"accessKey": "{KEY_ID}", "secretKey": "{KEY_SECRET}"}}]}}]}}"#
-        );
-        write(&config, identity)?;
-        let key = format!(r#"{{"AccessKeyId": "{KEY_ID}", "AccessKeySecret": "{KEY_SECRET}"}}"#);
-        write(&scratch.path().join(KEY_FILE), key)?;
+    /// Starts its program, whose talk goes to a file in its folder, and waits until `port` answers.
+    fn launch(kind: Kind, scratch: Scratch, mut command: Command, port: u16) -> Result<Self> {
         let log_path = scratch.path().join("log");
         let log =
             fs::File::create(&log_path).map_err(|e| format!("{}: {e}", log_path.display()))?;
         let log_too = log.try_clone().map_err(|e| format!("{}: {e}", log_path.display()))?;
-        let mut command = Command::new(weed);
-        command.arg("server").arg(format!("-dir={}", data.display()));
-        command.args(["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"]);
-        command.args(["-volume.max=20", "-master.volumeSizeLimitMB=1024"]);
-        command.arg(format!("-master.port={MASTER}")).arg(format!("-volume.port={VOLUME}"));
-        command.arg(format!("-filer.port={FILER}")).arg(format!("-s3.port={S3}"));
-        command.arg(format!("-s3.config={}", config.display()));
         let mut running = Running::start(command.stdout(log).stderr(log_too))?;
-        wait_for("SeaweedFS", Duration::from_secs(60), || {
+        let endpoint = format!("http://127.0.0.1:{port}");
+        wait_for(kind.name(), START_WAIT, || {
             running.check_alive()?;
-            Ok(cloud::status(&endpoint(), "/").map(drop))
+            Ok(cloud::status(&endpoint, "/").map(drop))
         })?;
-        Ok(Self { running, scratch })
+        Ok(Self { running, scratch, kind, endpoint })
+    }
+
+    /// Which one it is.
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Where it answers.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
     }
 
     /// A file with the key that it knows, as Awan's clients read keys.
     pub(crate) fn key_file(&self) -> PathBuf {
-        self.scratch.path().join(KEY_FILE)
+        key_path(&self.scratch)
+    }
+
+    /// Where a peer that only reads has its files.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.scratch.path().join("data")
     }
 
     /// Its process id.
@@ -81,21 +128,19 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // Asked to end, it hangs; and nothing of it is kept.
-        self.running.kill();
+        // nginx would leave its workers behind; SeaweedFS, asked to end, hangs, and nothing of it is kept.
+        match self.kind {
+            Kind::Nginx => drop(self.running.stop()),
+            Kind::SeaweedFs | Kind::S3sFs => self.running.kill(),
+        }
     }
 }
 
-/// Where it answers.
-pub(crate) fn endpoint() -> String {
-    format!("http://127.0.0.1:{S3}")
+fn key_path(scratch: &Scratch) -> PathBuf {
+    scratch.path().join("key.json")
 }
 
-/// The package installs either a launcher or the program itself inside the package.
-fn find_weed(venv: PathBuf) -> Result<PathBuf> {
-    let launcher = venv.join("bin/weed");
-    if launcher.is_file() {
-        return Ok(launcher);
-    }
-    Err(format!("the package brought no {}", launcher.display()))
+/// A file of this program's, as the argument of an option.
+fn option(name: &str, path: &Path) -> String {
+    format!("{name}={}", path.display())
 }

@@ -75,6 +75,13 @@ pub(crate) const RCLONE: Need =
 pub(crate) const RESTIC: Need =
     Need { name: "restic", packages: &["restic"], present: || process::which("restic").is_some() };
 
+/// A server of plain files, to measure beside.
+pub(crate) const NGINX: Need = Need {
+    name: "nginx",
+    packages: &["nginx-light"],
+    present: || process::which("nginx").is_some() || Path::new("/usr/sbin/nginx").is_file(),
+};
+
 /// Where Debian puts Go source packages.
 pub(crate) const GO_PATH: &str = "/usr/share/gocode";
 const GO_SUMDB: &str = "/usr/share/gocode/src/golang.org/x/mod/sumdb";

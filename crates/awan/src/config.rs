@@ -6,6 +6,7 @@ mod backend;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use base::region::{DataCentre, Region};
@@ -71,7 +72,7 @@ pub struct Store {
 }
 
 /// Object storage.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Oss {
     /// Host names below which a bucket is a label, as `oss.example.id`. `localhost`, `oss.localhost`,
@@ -79,8 +80,48 @@ pub struct Oss {
     pub hosts: Vec<String>,
     /// What bucket listings tell clients as the endpoint [default: http:// and the bound address].
     pub endpoint: Option<String>,
+    /// Access records of buckets are delivered when the oldest has waited so many seconds.
+    pub log_seconds: u64,
+    /// How many seconds a day is to inventories of buckets, which are written daily or weekly. For tests.
+    pub inventory_day_seconds: u64,
+    /// So many bytes of each disk are left free: bodies that would use them are refused. 0 is without.
+    pub disk_reserve_bytes: u64,
+    /// At most so many bytes a second are read to check what is stored; 0: it is not checked.
+    pub scrub_bytes_per_second: u64,
+    /// From the start of one such round to that of the next, at least.
+    pub scrub_interval_hours: u64,
+    /// How long a day of lifecycles and restores is, seconds. Other than 86,400 for tests only: things are then
+    /// deleted sooner than their owners said.
+    pub lifecycle_day_seconds: u32,
+    /// How long restoring an archived object takes, seconds.
+    pub restore_seconds: u32,
+    /// Directories, each on a disk of its own, by data centre. Those without keep their bytes in the data
+    /// directory.
+    pub disks: BTreeMap<String, PathBuf>,
+    /// Networks, as `10.20.0.0/16`, that callbacks of uploads may reach besides public addresses.
+    pub callback_networks: Vec<String>,
     /// Stores outside of this program that hold bytes in its place.
     pub backend: Vec<backend::Backend>,
+}
+
+impl Default for Oss {
+    fn default() -> Self {
+        let limits = oss::Limits::default();
+        Self {
+            hosts: Vec::new(),
+            endpoint: None,
+            log_seconds: 3600,
+            inventory_day_seconds: 86_400,
+            disk_reserve_bytes: limits.disk_reserve_bytes,
+            scrub_bytes_per_second: limits.scrub_bytes_per_second,
+            scrub_interval_hours: limits.scrub_interval.as_secs() / 3600,
+            lifecycle_day_seconds: 86_400,
+            restore_seconds: 60,
+            disks: BTreeMap::new(),
+            callback_networks: Vec::new(),
+            backend: Vec::new(),
+        }
+    }
 }
 
 /// The public log.
@@ -118,6 +159,8 @@ pub struct Limits {
     pub requests_per_second: u32,
     /// Connections at once at each door.
     pub connections_max: usize,
+    /// How long a client may send nothing in the middle of a request, or take nothing of its answer, seconds.
+    pub idle_seconds: u64,
     /// How long running requests may take to finish when the cloud stops, seconds.
     pub drain_seconds: u64,
 }
@@ -167,7 +210,12 @@ impl Default for Log {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { requests_per_second: 1000, connections_max: 4096, drain_seconds: 20 }
+        Self {
+            requests_per_second: 1000,
+            connections_max: 4096,
+            idle_seconds: 60,
+            drain_seconds: 20,
+        }
     }
 }
 
@@ -199,8 +247,17 @@ impl Config {
             "the configuration names no data_centre: add at least one [[data_centre]]"
         );
         self.check_data_centres()?;
+        self.check_disks()?;
         backend::check(&self.oss.backend, &self.data_centre)?;
         self.provider.check()?;
+        ensure!(
+            self.oss.log_seconds > 0 && self.oss.inventory_day_seconds > 0,
+            "oss.log_seconds and oss.inventory_day_seconds must be more than 0"
+        );
+        ensure!(
+            self.limits.idle_seconds > 0,
+            "limits.idle_seconds is 0: nobody could send anything"
+        );
         let highest = u16::MAX - roles::HIGHEST_DOOR;
         ensure!(
             self.port_base <= highest,
@@ -238,6 +295,34 @@ impl Config {
             self.region
         );
         Ok(())
+    }
+
+    fn check_disks(&self) -> anyhow::Result<()> {
+        ensure!(
+            self.oss.scrub_interval_hours > 0,
+            "oss.scrub_interval_hours is 0: rounds without end"
+        );
+        let mut paths = BTreeSet::new();
+        for (site, path) in &self.oss.disks {
+            let known = self.data_centre.iter().any(|centre| centre.site == *site);
+            ensure!(known, "oss.disks: there is no data centre {site:?}");
+            ensure!(path.is_absolute(), "oss.disks: the path of {site} is not absolute");
+            ensure!(paths.insert(path), "oss.disks: two data centres have {}", path.display());
+        }
+        Ok(())
+    }
+
+    /// What bounds object storage.
+    pub fn storage_limits(&self) -> oss::Limits {
+        oss::Limits {
+            disk_reserve_bytes: self.oss.disk_reserve_bytes,
+            scrub_bytes_per_second: self.oss.scrub_bytes_per_second,
+            scrub_interval: Duration::from_secs(self.oss.scrub_interval_hours.saturating_mul(3600)),
+            idle_max: Duration::from_secs(self.limits.idle_seconds),
+            log_interval: Duration::from_secs(self.oss.log_seconds),
+            inventory_day: Duration::from_secs(self.oss.inventory_day_seconds),
+            ..oss::Limits::default()
+        }
     }
 
     /// The region and its data centres.
@@ -376,6 +461,16 @@ mod tests {
             check("[provider]\nname = \"PT Awan\"\nid_scheme = \"ID-NIB\"\nid = \"1\"").is_ok()
         );
         assert!(check("[provider]\nname = \"\"").is_err());
+    }
+
+    #[test]
+    fn a_disk_belongs_to_one_data_centre_that_there_is() {
+        let check = |text: &str| toml::from_str::<Config>(text).unwrap().check();
+        assert!(check("[oss.disks]\njkt-b = \"/b\"\njkt-c = \"/c\"").is_ok());
+        for wrong in ["jkt-x = \"/x\"", "jkt-b = \"b\"", "jkt-b = \"/b\"\njkt-c = \"/b\""] {
+            assert!(check(&format!("[oss.disks]\n{wrong}")).is_err(), "{wrong}");
+        }
+        assert!(check("[limits]\nidle_seconds = 0").is_err());
     }
 
     #[test]

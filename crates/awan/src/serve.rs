@@ -86,8 +86,18 @@ fn start_log(json: bool) {
 }
 
 async fn open_storage(config: &Config, joined: &Joined) -> anyhow::Result<oss::Oss> {
-    let (cloud, backends) = (Arc::clone(&joined.cloud), config.backends()?);
-    let open = move || oss::Oss::open_with(cloud, oss::Limits::default(), backends);
+    let cloud = Arc::clone(&joined.cloud);
+    let pace = oss::Pace {
+        day_seconds: config.oss.lifecycle_day_seconds.max(1).into(),
+        restore_seconds: config.oss.restore_seconds.into(),
+    };
+    let options = oss::Options {
+        limits: config.storage_limits(),
+        pace,
+        disks: config.oss.disks.clone(),
+        backends: config.backends()?,
+    };
+    let open = move || oss::Oss::open_with(cloud, options);
     let open = tokio::task::spawn_blocking(open).await?;
     open.context("open the object storage")
 }
@@ -179,7 +189,8 @@ impl Running {
         if let Some(storage) = storage {
             let bound = SocketAddr::new(config.listen, config.port_base + roles::OSS);
             let endpoint = config.oss.endpoint.clone().unwrap_or_else(|| format!("http://{bound}"));
-            let skin = oss::http::Config { hosts: oss_hosts(config), endpoint };
+            let callback_networks = callback_networks(config)?;
+            let skin = oss::http::Config { hosts: oss_hosts(config), endpoint, callback_networks };
             let skin = oss::http::Storage::new(storage.clone(), skin);
             addresses.oss = self.open(config, "oss", roles::OSS, Some(tls), skin, stop).await?;
         }
@@ -205,8 +216,11 @@ impl Running {
         stop: &watch::Receiver<bool>,
     ) -> anyhow::Result<String> {
         let address = SocketAddr::new(config.listen, config.port_base + offset);
+        let idle = Duration::from_secs(config.limits.idle_seconds);
         let limits = Limits {
             connections_max: config.limits.connections_max,
+            header_timeout: idle,
+            idle,
             drain: Duration::from_secs(config.limits.drain_seconds),
             ..Limits::default()
         };
@@ -288,6 +302,13 @@ fn oss_hosts(config: &Config) -> Vec<String> {
         "localhost".to_owned(),
     ];
     config.oss.hosts.iter().cloned().chain(standing).collect()
+}
+
+/// What callbacks may reach besides public addresses.
+fn callback_networks(config: &Config) -> anyhow::Result<Vec<oss::Network>> {
+    let read = |text: &String| text.parse().map_err(anyhow::Error::msg);
+    let networks: anyhow::Result<_> = config.oss.callback_networks.iter().map(read).collect();
+    networks.context("read oss.callback_networks")
 }
 
 /// The signals that ask for an orderly stop.

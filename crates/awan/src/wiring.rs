@@ -34,8 +34,8 @@ const MIGRATIONS: &[MigrationSet] = &[
 ];
 
 /// Every action of the control API.
-pub fn actions() -> [&'static [Entry]; 4] {
-    [engine::actions::ACTIONS, agreement::ACTIONS, billing::ACTIONS, ram::ACTIONS]
+pub fn actions() -> [&'static [Entry]; 5] {
+    [engine::actions::ACTIONS, agreement::ACTIONS, billing::ACTIONS, oss::ACTIONS, ram::ACTIONS]
 }
 
 /// The joined cloud and what the roles need of it.

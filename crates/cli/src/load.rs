@@ -36,6 +36,8 @@ pub enum Kind {
     Put,
     /// GET of objects of so many bytes, which are stored first.
     Get,
+    /// Listing of a bucket that holds the objects of `put`, 1,000 keys a page.
+    List,
     /// PUT of every file of a tree, once.
     Ingest,
 }
@@ -56,6 +58,7 @@ impl FromStr for Scenario {
             "get-caller-identity" => (Kind::GetCallerIdentity, None),
             "create-user" => (Kind::CreateUser, None),
             "ingest" => (Kind::Ingest, None),
+            "list" => (Kind::List, None),
             "put" => (Kind::Put, None),
             "get" => (Kind::Get, None),
             _ => {
@@ -63,7 +66,7 @@ impl FromStr for Scenario {
                 let sized =
                     sized.or_else(|| name.strip_prefix("get-").map(|size| (Kind::Get, size)));
                 let sized = sized.and_then(|(kind, size)| Some((kind, Some(bytes(size)?))));
-                sized.ok_or("known are get-caller-identity, create-user, put, get, put-4k, get-1m, …, ingest")?
+                sized.ok_or("known are get-caller-identity, create-user, put, get, put-4k, get-1m, …, list, ingest")?
             }
         };
         Ok(Self { name: name.to_owned(), kind, size })
@@ -83,7 +86,7 @@ fn bytes(text: &str) -> Option<usize> {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Example: awan load put-4k --connections 8 --seconds 10 --data-dir ./cloud")]
 pub struct LoadArgs {
-    /// get-caller-identity, create-user, put, get (or put-4k, get-1m, …), ingest
+    /// get-caller-identity, create-user, put, get (or put-4k, get-1m, …), list, ingest
     scenario: Scenario,
     /// Connections, each with a thread of its own
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -100,6 +103,12 @@ pub struct LoadArgs {
     /// Different objects to write or read; as many as come to 256 MiB unless given, at most 1000
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     keys: Option<u64>,
+    /// The bucket, and what is to be read or listed, are there already
+    #[arg(long)]
+    prepared: bool,
+    /// Over S3, do not sign the bodies: as S3 clients do over TLS, and OSS clients always
+    #[arg(long)]
+    unsigned_payload: bool,
     /// Directory, or the directory of the packed election data, to ingest
     #[arg(long, value_name = "DIR")]
     tree: Option<PathBuf>,
@@ -251,7 +260,7 @@ fn percentile(sorted: &[u32], percent: usize) -> Option<u32> {
 
 /// Makes the bucket, and for reading also the objects, before the clock starts.
 fn prepare_bucket(args: &LoadArgs, profile: &Profile, work: &Work) -> Result<()> {
-    if matches!(args.scenario.kind, Kind::GetCallerIdentity | Kind::CreateUser) {
+    if args.prepared || matches!(args.scenario.kind, Kind::GetCallerIdentity | Kind::CreateUser) {
         return Ok(());
     }
     let http = Http::new(profile, args.connections.into())?;

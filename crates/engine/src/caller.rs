@@ -157,6 +157,15 @@ pub struct RequestInfo {
     pub user_agent: String,
     /// The host name that the client asked, as sent.
     pub host: String,
+    /// What else it says that its service's policies ask for, by condition key.
+    pub told: Vec<(&'static str, String)>,
+}
+
+impl RequestInfo {
+    /// What it says under a condition key of its service.
+    pub fn told(&self, key: &str) -> Option<&str> {
+        self.told.iter().find(|(known, _)| *known == key).map(|(_, value)| value.as_str())
+    }
 }
 
 /// A request whose caller is known: what [`crate::Cloud::read`] and

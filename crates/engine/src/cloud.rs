@@ -6,9 +6,10 @@ use std::sync::{Arc, OnceLock};
 
 use base::region::Region;
 use base::{ApiError, Clock, Rng, Secret, code};
-use store::{Db, Tx};
+use store::{Announcement, Db, Tx};
 
 use crate::action::{Kind, Registry};
+use crate::known::KnownKeys;
 use crate::metrics::Metrics;
 use crate::ports::{Authority, Covenant};
 use crate::replay::Nonces;
@@ -54,6 +55,7 @@ pub struct Cloud {
     pub wakes: Wakes,
     pub(crate) throttle: Throttle,
     pub(crate) nonces: Nonces,
+    known: KnownKeys,
 }
 
 /// What it takes to make a [`Cloud`].
@@ -87,6 +89,7 @@ impl Cloud {
             db: parts.db,
             throttle: Throttle::new(parts.requests_per_second),
             nonces: Nonces::default(),
+            known: KnownKeys::default(),
             clock: parts.clock,
             rng: parts.rng,
             authority: parts.authority,
@@ -119,6 +122,40 @@ impl Cloud {
         Ok((Caller { signed: Some(SignedBy { token }), ..key.caller }, kept))
     }
 
+    /// As [`Self::authenticate`], on a snapshot of its own; without one where nothing at all was committed since
+    /// the same key was looked up.
+    ///
+    /// # Errors
+    /// As [`Self::authenticate`].
+    pub async fn identify<R>(
+        &self,
+        key_id: &str,
+        token: Option<&str>,
+        verify: impl FnOnce(&Secret<String>) -> Result<R, ApiError>,
+    ) -> Result<(Caller, R), ApiError> {
+        let version = self.db.version().filter(|_| token.is_none());
+        let key = match version.and_then(|version| self.known.get(version, key_id)) {
+            Some(key) => key,
+            None => {
+                let (authority, now) = (Arc::clone(&self.authority), self.clock.now());
+                let (id, held) =
+                    (key_id.to_owned(), token.map(|text| Secret::new(text.to_owned())));
+                let find = move |tx: &mut Tx<'_>| {
+                    let token = held.as_ref().map(|token| token.expose().as_str());
+                    authority.find_key(tx, &id, token, now)
+                };
+                let key = self.db.read(find).await?;
+                if let Some(version) = version {
+                    self.known.put(version, key_id, &key);
+                }
+                key
+            }
+        };
+        let kept = verify(&key.secret)?;
+        let token = token.map(|token| Secret::new(token.to_owned()));
+        Ok((Caller { signed: Some(SignedBy { token }), ..key.caller }, kept))
+    }
+
     /// Runs a read on a snapshot.
     pub async fn read<T: Send + 'static>(
         self: &Arc<Self>,
@@ -138,13 +175,23 @@ impl Cloud {
     pub async fn write<T: Send + 'static>(
         self: &Arc<Self>,
         session: Arc<Session>,
+        run: impl FnMut(&mut Cx<'_>) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        self.write_announced(session, None, run).await
+    }
+
+    /// As [`Self::write`], of what was announced to the database.
+    pub async fn write_announced<T: Send + 'static>(
+        self: &Arc<Self>,
+        session: Arc<Session>,
+        announcement: Option<Announcement>,
         mut run: impl FnMut(&mut Cx<'_>) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let cloud = Arc::clone(self);
         let within = Arc::clone(&session);
         let result = self
             .db
-            .write(move |tx| {
+            .write_announced(announcement, move |tx| {
                 enter(&cloud, tx, &within.meta, &within.caller, &within.request, &mut run)
             })
             .await;

@@ -18,6 +18,7 @@ pub mod caller;
 pub mod cloud;
 pub mod context;
 pub mod files;
+mod known;
 pub mod meter;
 pub mod metrics;
 pub mod page;

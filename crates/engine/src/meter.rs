@@ -82,6 +82,15 @@ fn change_level(
     change: i64,
 ) -> Result<(), ApiError> {
     let (account, resource, meter) = key;
+    // Within a second there is nothing to add up: the usual case where much is written.
+    let same_second = tx.execute(
+        "UPDATE usage_level SET quantity = quantity + ?4 WHERE account = ?1 AND resource = ?2 AND meter = ?3
+         AND since >= ?5 AND quantity + ?4 >= 0",
+        params![account, resource, meter, change, now],
+    )?;
+    if same_second > 0 {
+        return Ok(());
+    }
     let before = tx.query_opt(
         "SELECT quantity, since FROM usage_level WHERE account = ?1 AND resource = ?2 AND meter = ?3",
         params![account, resource, meter],

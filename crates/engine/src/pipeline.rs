@@ -57,11 +57,12 @@ struct Trace {
 /// The facts of a request that is about to be answered; gives it its id.
 pub fn request_info(cloud: &Cloud, head: &Head<'_>, peer: &Peer) -> RequestInfo {
     RequestInfo {
-        id: RequestId::random(&*cloud.rng),
+        id: RequestId::timed(cloud.clock.now(), &*cloud.rng),
         source_ip: peer.ip.clone(),
         secure: peer.secure,
         user_agent: head.header("user-agent").unwrap_or_default().chars().take(256).collect(),
         host: head.header("host").unwrap_or_default().to_owned(),
+        told: Vec::new(),
     }
 }
 

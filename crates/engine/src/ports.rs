@@ -40,7 +40,7 @@ pub struct Ask<'a> {
 
 /// Keys and policies. Implemented by `ram`.
 pub trait Authority: Send + Sync {
-    /// The secret and principal of an access key.
+    /// The secret and principal of an access key. Without a token, they change only with what is committed.
     ///
     /// # Errors
     /// `INVALID_KEY`, `INACTIVE_KEY`, `TOKEN_EXPIRED`, `TOKEN_MALFORMED`, `ACCOUNT_SUSPENDED`.

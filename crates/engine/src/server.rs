@@ -4,6 +4,7 @@
 //! is deliberately absent: none of the clients that Awan serves here speaks it.
 
 pub mod control;
+pub mod idle;
 pub mod refusal;
 pub mod tls;
 
@@ -88,6 +89,8 @@ pub struct Limits {
     pub header_bytes_max: usize,
     /// Time to send the headers of a request, and how long an idle connection stays.
     pub header_timeout: Duration,
+    /// How long a client may take nothing of an answer.
+    pub idle: Duration,
     /// Time for running requests to finish when the program stops.
     pub drain: Duration,
 }
@@ -98,6 +101,7 @@ impl Default for Limits {
             connections_max: 4096,
             header_bytes_max: 64 << 10,
             header_timeout: Duration::from_secs(60),
+            idle: Duration::from_secs(60),
             drain: Duration::from_secs(20),
         }
     }
@@ -202,7 +206,10 @@ impl<H: Handler> Connection<H> {
                 Ok::<_, Infallible>(if expects { refused_unread(answer) } else { answer })
             }
         });
-        let stream = refusal::Refusals::new(stream, Arc::clone(&self.handler));
+        let stream = refusal::Refusals::new(
+            idle::Idle::new(stream, self.limits.idle),
+            Arc::clone(&self.handler),
+        );
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(self.limits.header_timeout)

@@ -5,44 +5,51 @@
 //! The provider's people are nobody in particular here, but for one thing: what the agreement's privileged
 //! access lets them read, they may read, and the transaction that allows it states it in public.
 //!
-//! An object's own ACL stands before its bucket's, for writes as for reads: what is `private` in a
-//! `public-read-write` bucket is neither overwritten nor deleted by others, and what is
-//! `public-read-write` in a private bucket is.
+//! In a bucket with the rules of OSS an object's own ACL stands before its bucket's, for writes as for
+//! reads: what is `private` in a `public-read-write` bucket is neither overwritten nor deleted by others,
+//! and what is `public-read-write` in a private bucket is. In one with those of S3 ([`crate::acl`]) the
+//! bucket's says who writes, and the object's who reads; its owner is the account that wrote it, and the
+//! bucket's owner may neither read it nor say who may, where its ACL does not let it.
 
-use std::borrow::Cow;
+mod policies;
+
 use std::sync::Arc;
 
-use base::{ApiError, Time};
+use base::{AccountId, ApiError};
 use engine::ports::Decision;
-use engine::{CallerKind, Cx, Kind, RequestInfo};
-use policy::bucket::{BucketPolicy, Home, Says};
-use policy::{Facts, Malformed};
+use engine::{CallerKind, Cx, Kind};
 
-use crate::model::{Acl, Bucket, Lock};
+pub(crate) use policies::{GIVEN_TAGS, compile, service_may_put};
+
+use self::policies::with_bucket_policy;
+use crate::acl::{AccessBlock, AccessList, Grantee, Permission};
+use crate::model::{Bucket, Lock, ObjectInfo};
 use crate::tables;
 use crate::tables::object::Object;
-
-/// What the owner's root may whatever the bucket's policy says, and no other account may.
-const POLICY_ACTIONS: [&str; 3] =
-    ["oss:GetBucketPolicy", "oss:PutBucketPolicy", "oss:DeleteBucketPolicy"];
 
 /// What an operation needs, in the terms of an ACL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// Any public ACL grants it.
+    /// To read an object, or to list a bucket.
     Read,
-    /// Only `public-read-write` grants it.
+    /// To write or delete an object.
     Write,
+    /// To read an ACL.
+    ReadAcl,
+    /// To change an ACL.
+    WriteAcl,
     /// No ACL grants it: only policies of the owner's account do.
     Own,
 }
 
 impl Need {
-    fn granted_by(self, acl: Acl) -> bool {
+    const fn permission(self) -> Option<Permission> {
         match self {
-            Self::Read => acl != Acl::Private,
-            Self::Write => acl == Acl::PublicReadWrite,
-            Self::Own => false,
+            Self::Read => Some(Permission::Read),
+            Self::Write => Some(Permission::Write),
+            Self::ReadAcl => Some(Permission::ReadAcl),
+            Self::WriteAcl => Some(Permission::WriteAcl),
+            Self::Own => None,
         }
     }
 }
@@ -56,8 +63,10 @@ pub struct Ask<'a> {
     pub need: Need,
     /// The key, where it is about an object.
     pub key: Option<&'a str>,
-    /// The object's own ACL, where it is there and has one; else the bucket's applies.
-    pub acl: Option<Acl>,
+    /// The object of that key, where it is there.
+    pub object: Option<&'a ObjectInfo>,
+    /// Whose it is that is asked about, where that is another than the object's or the bucket's owner.
+    pub owner: Option<AccountId>,
     /// Condition keys besides the request's facts, as `oss:Prefix`.
     pub conditions: &'a [(&'a str, &'a str)],
     /// Whether it is asked for an operation that only reads, which a privilege may allow.
@@ -67,7 +76,7 @@ pub struct Ask<'a> {
 impl<'a> Ask<'a> {
     /// About the operation's own permission on the bucket.
     pub const fn new(action: &'a str, need: Need) -> Self {
-        Self { action, need, key: None, acl: None, conditions: &[], reads: false }
+        Self { action, need, key: None, object: None, owner: None, conditions: &[], reads: false }
     }
 
     /// For an operation that only reads.
@@ -84,20 +93,46 @@ impl<'a> Ask<'a> {
         self
     }
 
-    /// With the object's own ACL.
+    /// With what is there.
     #[must_use]
-    pub const fn acl(mut self, acl: Option<Acl>) -> Self {
-        self.acl = acl;
+    pub const fn object(mut self, object: Option<&'a ObjectInfo>) -> Self {
+        self.object = object;
         self
+    }
+
+    /// Whose it is: to read an object and to say who may is its owner's matter. All else is the bucket's: to
+    /// write and delete, but also to tag, or to lock what its owner then must keep and pay for.
+    fn owner(&self, bucket: &Bucket) -> AccountId {
+        self.owner.unwrap_or_else(|| match (self.object, self.need) {
+            (Some(object), Need::Read | Need::ReadAcl | Need::WriteAcl) => bucket.owner_of(object),
+            _ => bucket.owner,
+        })
+    }
+
+    /// Whether the ACL that is asked grants this to `to`.
+    fn is_granted(&self, bucket: &Bucket, to: Grantee) -> bool {
+        let Some(wanted) = self.need.permission() else { return false };
+        let granted = |grants: Vec<crate::acl::Grant>| {
+            grants.iter().any(|grant| grant.to == to && grant.permission.covers(wanted))
+        };
+        let (s3, writes) = (bucket.obeys_s3(), self.need == Need::Write);
+        match self.object {
+            _ if bucket.is_enforced() => false,
+            Some(object) if s3 && !writes => granted(bucket.grants_of(object)),
+            Some(object) if !s3 && (object.acl.is_some() || object.facts.grants.is_some()) => {
+                granted(bucket.grants_of(object))
+            }
+            _ => granted(bucket.grants()),
+        }
     }
 }
 
 /// What a write gives the object besides its body that takes a permission of its own, so that it is
 /// no way around that permission.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Gives {
     /// An ACL of its own: `oss:PutObjectAcl`.
-    pub(crate) acl: bool,
+    pub(crate) list: AccessList,
     /// Tags: `oss:PutObjectTagging`.
     pub(crate) tags: bool,
     /// What keeps it: `oss:PutObjectRetention`, `oss:PutObjectLegalHold`.
@@ -108,20 +143,25 @@ pub(crate) struct Gives {
 /// permission, and give it what it is given. Answers the current object, whose ACL was asked.
 ///
 /// # Errors
-/// As [`require`].
+/// As [`require`]; `AccessControlListNotSupported`.
 pub(crate) fn require_write(
     cx: &mut Cx<'_>,
     bucket: &Bucket,
     key: &str,
-    gives: Gives,
+    gives: &Gives,
 ) -> Result<Option<Object>, ApiError> {
     let current = tables::object::find(cx.tx(), bucket.id, key)?;
-    let acl = current.as_ref().and_then(|object| object.info.acl);
+    let info = current.as_ref().map(|object| &object.info);
     let action = cx.meta.permission();
-    require(cx, bucket, Ask::new(&action, Need::Write).on(key).acl(acl))?;
+    require(cx, bucket, Ask::new(&action, Need::Write).on(key).object(info))?;
+    bucket.check_supported(&gives.list)?;
     // No ACL grants these, so that nobody who did not sign gives any.
-    if gives.acl {
-        require(cx, bucket, Ask::new("oss:PutObjectAcl", Need::Own).on(key))?;
+    if bucket.takes(&gives.list) {
+        // What it writes is its own, where the bucket leaves it so.
+        let owner = if bucket.obeys_s3() { writer(cx) } else { None };
+        let ask = Ask { owner, ..Ask::new("oss:PutObjectAcl", Need::Own).on(key) };
+        require(cx, bucket, ask)?;
+        check_public(cx, bucket, &gives.list, "oss:PutObjectAcl")?;
     }
     if gives.tags {
         require(cx, bucket, Ask::new("oss:PutObjectTagging", Need::Own).on(key))?;
@@ -135,107 +175,110 @@ pub(crate) fn require_write(
     Ok(current)
 }
 
+/// The account that what the caller writes can belong to; none of who did not sign.
+pub(crate) fn writer(cx: &Cx<'_>) -> Option<AccountId> {
+    let named = !cx.caller.is_anonymous() && !matches!(cx.caller.kind, CallerKind::System);
+    named.then_some(cx.caller.account)
+}
+
+/// Refuses a list that grants something to everybody where that is blocked.
+///
+/// # Errors
+/// `AccessDenied`.
+pub(crate) fn check_public(
+    cx: &mut Cx<'_>,
+    bucket: &Bucket,
+    list: &AccessList,
+    action: &str,
+) -> Result<(), ApiError> {
+    if list.is_public() && block_of(cx, bucket)?.block_acls {
+        return Err(cx.denial(action, &bucket.arn(), Decision::ExplicitDeny));
+    }
+    Ok(())
+}
+
+/// What is kept from being public in a bucket: by itself, or by its owner for all buckets.
+pub(crate) fn block_of(cx: &mut Cx<'_>, bucket: &Bucket) -> Result<AccessBlock, ApiError> {
+    let own = bucket.settings.block.unwrap_or_default();
+    let of_account = tables::account::block(cx.tx(), bucket.owner)?;
+    Ok(own.or(of_account.unwrap_or_default()))
+}
+
 /// Requires that the caller may do this to the bucket or object, and that its owner's agreement
 /// grants it.
 ///
 /// An explicit deny wins, wherever it stands. A caller's own policies allow only within its own account;
-/// another account, or nobody, comes in through the bucket's policy or an ACL alone. Who has signed needs an agreement of its own account too, to write
+/// another account, or nobody, comes in through the bucket's policy or an ACL alone, and where the bucket
+/// has requesters pay only if it says that it does. Who has signed needs an agreement of its own account too, to write
 /// to another's or to copy from there: no ACL stands in for it.
 ///
 /// # Errors
 /// `AccessDenied`, and those of the agreement.
 pub fn require(cx: &mut Cx<'_>, bucket: &Bucket, ask: Ask<'_>) -> Result<(), ApiError> {
     let resource = ask.key.map_or_else(|| bucket.arn(), |key| bucket.object_arn(key));
-    let own = cx.decide(ask.action, &resource, bucket.owner, ask.conditions)?;
-    let decision = with_bucket_policy(cx, bucket, &ask, &resource, own)?;
-    let allowed = match decision {
+    let owner = ask.owner(bucket);
+    let own = cx.decide(ask.action, &resource, owner, ask.conditions)?;
+    let decision = with_bucket_policy(cx, bucket, &ask, (&resource, owner), own)?;
+    let granted = match decision {
         Decision::Allow => true,
         Decision::ExplicitDeny => false,
-        Decision::ImplicitDeny => {
-            ask.need.granted_by(ask.acl.unwrap_or(bucket.acl))
-                || ask.reads && privileged(cx, bucket, &ask, &resource)?
-        }
+        Decision::ImplicitDeny => listed(cx, bucket, &ask, &resource)?,
     };
+    let allowed = granted && pays(cx, bucket)
+        || decision == Decision::ImplicitDeny
+            && ask.reads
+            && privileged(cx, bucket, &ask, &resource)?;
     if !allowed {
         return Err(cx.denial(ask.action, &resource, decision));
     }
-    let guest = !cx.caller.is_anonymous() && cx.caller.account != bucket.owner;
+    // What the cloud itself does, it does for the bucket's owner.
+    let nobody = cx.caller.is_anonymous() || cx.caller.kind == CallerKind::System;
+    let guest = !nobody && cx.caller.account != bucket.owner;
     if guest && !ask.reads {
         cx.require_agreement(cx.caller.account)?;
     }
     cx.require_agreement(bucket.owner)
 }
 
-/// What the caller's own policies and the bucket's say together.
-///
-/// The bucket's policy can let in whom their own policies leave out. Where it lets in another account, its
-/// users need that account's leave too, and where it names an account as a whole, its own policies say
-/// which of its users. It is not asked of the cloud itself, nor of the owner's root about the policy: no
-/// policy can lock its owner out for good.
-fn with_bucket_policy(
+/// Whether an ACL lets the caller. What one grants to an account, its own policies grant to its users; what
+/// one grants to everybody, the block of public access may take back.
+fn listed(
     cx: &mut Cx<'_>,
     bucket: &Bucket,
     ask: &Ask<'_>,
     resource: &str,
-    own: Decision,
-) -> Result<Decision, ApiError> {
-    let Some(text) = &bucket.settings.policy else { return Ok(own) };
+) -> Result<bool, ApiError> {
     let caller = cx.caller;
-    let about_policy = POLICY_ACTIONS.contains(&ask.action);
-    let owns = caller.account == bucket.owner;
-    let exempt = match caller.kind {
-        CallerKind::System => true,
-        CallerKind::Root => owns && about_policy,
-        _ => false,
-    };
-    if own == Decision::ExplicitDeny || exempt {
-        return Ok(own);
+    let signed = !caller.is_anonymous();
+    if signed
+        && ask.is_granted(bucket, Grantee::Account(caller.account))
+        && cx.decide(ask.action, resource, caller.account, ask.conditions)? == Decision::Allow
+    {
+        return Ok(true);
     }
-    let policy = compile(bucket, text)
-        .map_err(|reason| ApiError::internal(format!("a stored bucket policy: {reason}")))?;
-    let (request, now) = (cx.request, cx.now);
-    let values = |key: &str| condition_values(request, now, ask.conditions, key);
-    let facts = Facts { action: ask.action, resource, asker: caller.asker(), values: &values };
-    match policy.says(&facts) {
-        Says::Denies => Ok(Decision::ExplicitDeny),
-        Says::Nothing => Ok(own),
-        // The policy itself stays with the owner's account, whatever it says.
-        _ if about_policy && !owns => Ok(own),
-        _ if !owns && !caller.is_anonymous() => {
-            cx.decide(ask.action, resource, caller.account, ask.conditions)
-        }
-        // A session that was narrowed stays so.
-        Says::Allows if caller.session_policy.is_none() => Ok(Decision::Allow),
-        Says::Allows | Says::AllowsAccount => Ok(own),
-    }
+    let public = ask.is_granted(bucket, Grantee::Everybody)
+        || signed && ask.is_granted(bucket, Grantee::Authenticated);
+    Ok(public && !block_of(cx, bucket)?.ignore_acls)
 }
 
-/// A policy as the one of this bucket.
-///
-/// # Errors
-/// What is wrong with it, for its author.
-pub(crate) fn compile(bucket: &Bucket, text: &str) -> Result<BucketPolicy, Malformed> {
-    BucketPolicy::parse(text, Home { owner: bucket.owner, bucket: &bucket.name })
+/// The condition key under which a request says who pays for it, and the word for whoever sends it.
+pub(crate) const PAYER: (&str, &str) = ("oss:RequestPayer", "requester");
+
+/// Whether a request to a bucket comes at its owner's cost, or says that it comes at the caller's.
+fn pays(cx: &Cx<'_>, bucket: &Bucket) -> bool {
+    let owns = cx.caller.account == bucket.owner || matches!(cx.caller.kind, CallerKind::System);
+    !bucket.settings.requester_pays
+        || owns
+        || !cx.caller.is_anonymous() && cx.request.told(PAYER.0) == Some(PAYER.1)
 }
 
-/// What a request says under a condition key of a bucket's policy.
-fn condition_values<'a>(
-    request: &'a RequestInfo,
-    now: Time,
-    more: &[(&str, &'a str)],
-    key: &str,
-) -> Vec<Cow<'a, str>> {
-    match key {
-        "acs:CurrentTime" => vec![now.iso().into()],
-        "acs:SecureTransport" => vec![if request.secure { "true" } else { "false" }.into()],
-        "acs:SourceIp" if !request.source_ip.is_empty() => vec![request.source_ip.as_str().into()],
-        "acs:UserAgent" if !request.user_agent.is_empty() => {
-            vec![request.user_agent.as_str().into()]
-        }
-        _ => {
-            let same = more.iter().filter(|(name, _)| *name == key);
-            same.map(|(_, value)| Cow::Borrowed(*value)).collect()
-        }
+/// The account that pays for a request that was allowed, and for what it sends out.
+pub(crate) fn payer(cx: &Cx<'_>, bucket: &Bucket) -> AccountId {
+    let offers = cx.request.told(PAYER.0) == Some(PAYER.1);
+    if bucket.settings.requester_pays && offers && !cx.caller.is_anonymous() {
+        cx.caller.account
+    } else {
+        bucket.owner
     }
 }
 

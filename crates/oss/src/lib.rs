@@ -3,15 +3,20 @@
 //! # The parts
 //! | module | owns | does not |
 //! |---|---|---|
+//! | `actions` | what the operator asks over the control API | serve clients |
 //! | `ops` | what a request does: authorization, conditions, the one commit, streaming bodies | speak a dialect |
 //! | `model` | the words: what goes in and comes out of an operation | know SQL or bytes |
 //! | [`digest`] | the checksums of a body | decide which are wanted |
 //! | [`access`] | who may: policies, then ACLs, then the owner's agreement | parse policies |
+//! | `access_log` | what a request to a logged bucket is recorded as | deliver records |
+//! | [`acl`] | what access control lists say, and what else of a bucket decides about them | ask them |
 //! | `config` | what configurations of a bucket say that are acted upon, and their XML | store them |
 //! | `blob` | bytes: append-only segments, group sync, verified reads, giving space back | know buckets or keys |
 //! | [`backend`] | stores outside of this program: one call each, retried, or away | know segments |
 //! | `tables` | rows: every statement of this crate | decide |
 //! | [`http`] | both dialects, as thin skins over [`ops`] | decide |
+//! | `image` | processing of images, within bounds | read or store them |
+//! | `outbound` | requests of our own to addresses that clients name | know what for |
 //! | [`meter`] | the usage of reads | the usage of writes, which is in their commits |
 //!
 //! # How a write goes
@@ -40,30 +45,38 @@
 //! - `oss_bucket_stat` and the usage level change in the commit that changes the rows they sum.
 
 pub mod access;
+pub(crate) mod access_log;
+pub mod acl;
+mod actions;
 pub mod backend;
 pub(crate) mod blob;
 pub(crate) mod config;
 pub mod digest;
 pub mod error;
 pub mod http;
+mod image;
 pub mod meter;
 mod model;
 mod ops;
+mod outbound;
 pub(crate) mod tables;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::ApiError;
 use engine::Cloud;
 
+pub use actions::ACTIONS;
 pub use backend::Backend;
-pub use blob::{Limits, Space};
+pub use blob::{DiskStep, Limits, Recorder, Space};
 pub use digest::{Algorithm, Checksum, Coverage};
 pub use model::*;
 pub use ops::*;
+pub use outbound::Network;
 
 /// The tables of object storage.
 pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
@@ -76,7 +89,12 @@ pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
         include_str!("../schema/0005.sql"),
         include_str!("../schema/0006.sql"),
         include_str!("../schema/0007.sql"),
+        include_str!("../schema/0009.sql"),
+        include_str!("../schema/0010.sql"),
+        include_str!("../schema/0011.sql"),
+        include_str!("../schema/0012.sql"),
         include_str!("../schema/0013.sql"),
+        include_str!("../schema/0014.sql"),
     ],
 };
 
@@ -97,14 +115,31 @@ pub fn sites_in_use(tx: &mut store::Tx<'_>) -> Result<BTreeMap<String, u64>, Api
 const REPAIR_ROUNDS: u32 = 60;
 /// From the start of the program to that of the first scrub, which is not to slow a start down.
 const SCRUB_AFTER: Duration = Duration::from_secs(600);
-/// From the start of one scrub to that of the next, at least.
-const SCRUB_EVERY: Duration = Duration::from_secs(86_400);
 
 /// Sweeps of the backends after a start, and how far apart: together longer than any request may be on its way.
 const SWEEPS_AT_FIRST: u32 = 10;
 const SWEEP_AT_FIRST_EVERY: Duration = Duration::from_secs(60);
 /// From one sweep of everything to the next.
 const SWEEP_EVERY: Duration = Duration::from_secs(86_400);
+
+/// What a storage may be opened with.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// Sizes and times.
+    pub limits: Limits,
+    /// How fast days go by.
+    pub pace: Pace,
+    /// Directories of their own, by data centre.
+    pub disks: BTreeMap<String, PathBuf>,
+    /// New bytes of the data centres that these stand in go there and not into files.
+    pub backends: Vec<Backend>,
+}
+
+impl From<Limits> for Options {
+    fn from(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+}
 
 /// The object storage of one data directory. Clones share it.
 #[derive(Clone)]
@@ -114,7 +149,10 @@ pub(crate) struct Inner {
     pub(crate) cloud: Arc<Cloud>,
     pub(crate) blobs: Arc<blob::Blobs>,
     pub(crate) reads: Arc<meter::ReadMeter>,
+    pub(crate) access_log: access_log::AccessLog,
     pub(crate) keys: ops::Keys,
+    pub(crate) accesses: ops::Accesses,
+    pub(crate) pace: Pace,
     /// What all rounds of the scrub came to. Whoever holds it scrubs.
     scrubbed: tokio::sync::Mutex<ScrubReport>,
 }
@@ -127,27 +165,39 @@ impl Oss {
     /// # Errors
     /// Where the directory or the database cannot be used.
     pub fn open(cloud: Arc<Cloud>) -> Result<Self, ApiError> {
-        Self::open_with(cloud, Limits::default(), Vec::new())
+        Self::open_with(cloud, Options::default())
     }
 
-    /// As [`Self::open`], with limits and with backends: new bytes of the data centres that they stand in go
-    /// there and not into files. Nothing is asked of them yet.
+    /// As [`Self::open`], with other options than the usual ones. Nothing is asked of the backends yet.
     ///
     /// # Errors
-    /// As [`Self::open`]; where a backend that holds data is not among them, or stands elsewhere.
-    pub fn open_with(
-        cloud: Arc<Cloud>,
-        limits: Limits,
-        backends: Vec<Backend>,
-    ) -> Result<Self, ApiError> {
+    /// As [`Self::open`]; where a directory of a data centre is not the one that it was; where a backend that
+    /// holds data is not among them, or stands elsewhere.
+    pub fn open_with(cloud: Arc<Cloud>, options: Options) -> Result<Self, ApiError> {
+        let Options { limits, pace, disks, backends } = options;
         let db = cloud.db.clone();
         let doors = (Arc::clone(&cloud.clock), Arc::clone(&cloud.rng));
         let home = cloud.region.centres(&cloud.region.id).next().map(|centre| centre.site.as_str());
-        let blobs =
-            blob::Blobs::open(db, doors, (&cloud.data_dir.join("oss"), backends), home, limits)?;
+        let blobs = blob::Blobs::open(
+            db,
+            doors,
+            (&cloud.data_dir.join("oss"), disks, backends),
+            home,
+            limits,
+        )?;
         let reads = Arc::new(meter::ReadMeter::default());
         let (keys, scrubbed) = (ops::Keys::default(), tokio::sync::Mutex::default());
-        Ok(Self(Arc::new(Inner { cloud, blobs, reads, keys, scrubbed })))
+        let (access_log, accesses) = (access_log::AccessLog::default(), ops::Accesses::default());
+        Ok(Self(Arc::new(Inner {
+            cloud,
+            blobs,
+            reads,
+            access_log,
+            keys,
+            accesses,
+            pace,
+            scrubbed,
+        })))
     }
 
     /// What the whole program shares.
@@ -157,12 +207,14 @@ impl Oss {
 
     /// Flushes the usage of reads and gives freed space back, every second until `stop`; then flushes
     /// once more. Lost copies are made anew at once, then every minute and where a reader found one
-    /// missing. Everything is scrubbed once a day, as slowly as the limits say. The program runs this beside its listeners and waits for it when it drains.
+    /// missing. Everything is scrubbed once a day, as slowly as the limits say, and what the lifecycles of buckets say is done. The program runs this beside its listeners and waits for it when it drains.
     pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
         tokio::select! {
             () = self.keep_up(stop) => {}
             // Nothing is lost where it ends in between: the next one begins anew.
             () = self.scrub_daily() => {}
+            () = self.live() => {}
+            () = self.keep_records() => {}
             () = self.sweep_often() => {}
         }
     }
@@ -177,6 +229,8 @@ impl Oss {
                 () = more => false,
             };
             self.flush_reads().await;
+            self.flush_accesses().await;
+            self.flush_access_log().await;
             self.show_backends();
             if ended {
                 return; // what is left to give back, the next start gives back
@@ -216,6 +270,22 @@ impl Oss {
         self.0.blobs.repair().await
     }
 
+    /// Delivers access records and writes reports when they are due, looking every second.
+    async fn keep_records(&self) {
+        loop {
+            if let Err(error) = self.find_logged().await {
+                tracing::error!(?error, "find out which buckets are logged");
+            }
+            if let Err(error) = self.deliver_access_logs().await {
+                tracing::error!(?error, "deliver access records");
+            }
+            if let Err(error) = self.write_due_inventories().await {
+                tracing::error!(?error, "write inventories");
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
     /// Scrubs for ever, unless the limits say that nobody does.
     async fn scrub_daily(&self) {
         let Some(rate) = NonZeroU64::new(self.0.blobs.limits.scrub_bytes_per_second) else {
@@ -224,7 +294,7 @@ impl Oss {
         let mut begin = tokio::time::Instant::now() + SCRUB_AFTER;
         loop {
             tokio::time::sleep_until(begin).await;
-            begin += SCRUB_EVERY;
+            begin += self.0.blobs.limits.scrub_interval;
             if let Err(error) = self.scrub_at(Some(rate)).await {
                 tracing::error!(?error, "scrub; the next round begins anew");
             }

@@ -25,12 +25,20 @@ pub const LISTS: &str = "oss.requests.list";
 pub const EGRESS: &str = "oss.egress";
 /// Bytes stored; a level, so its usage is in byte-seconds.
 pub const STORAGE: &str = "oss.storage";
+/// Bytes stored in the classes other than Standard, in their order: levels too. What is in one of these is not in
+/// [`STORAGE`].
+pub const TIERS: [&str; 4] = [
+    "oss.storage.ia",
+    "oss.storage.archive",
+    "oss.storage.cold-archive",
+    "oss.storage.deep-cold-archive",
+];
 
 const SHARDS: usize = 8;
 
 type Key = (AccountId, Arc<str>, &'static str);
 
-/// Whose usage: a bucket's owner and the bucket's ARN, cheap to copy.
+/// Whose usage of which bucket (by its ARN), cheap to copy.
 #[derive(Clone, Debug)]
 pub(crate) struct Payer {
     account: AccountId,
@@ -38,8 +46,8 @@ pub(crate) struct Payer {
 }
 
 impl Payer {
-    pub(crate) fn of(bucket: &Bucket) -> Self {
-        Self { account: bucket.owner, arn: bucket.arn().into() }
+    pub(crate) fn new(account: AccountId, bucket: &Bucket) -> Self {
+        Self { account, arn: bucket.arn().into() }
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use terms::clauses::DataClass;
 
 pub use self::retention::*;
+use crate::acl::{AccessBlock, Grant, Ownership};
 use crate::digest::{Algorithm, Checksum};
 
 /// Who asks, and from where. A dialect makes one for each request once the signature is checked
@@ -43,28 +44,49 @@ pub enum Acl {
     PublicRead,
     /// Anybody may read and write.
     PublicReadWrite,
+    /// Whoever signed may read. This and those that follow are words of S3 alone.
+    AuthenticatedRead,
+    /// The bucket's owner may read the object.
+    BucketOwnerRead,
+    /// The bucket's owner may do all with the object.
+    BucketOwnerFullControl,
+    /// What writes access logs may put them into the bucket.
+    LogDeliveryWrite,
 }
 
 impl Acl {
-    /// `private`, `public-read`, `public-read-write`: the same words in both dialects.
+    const ALL: [Self; 7] = [
+        Self::Private,
+        Self::PublicRead,
+        Self::PublicReadWrite,
+        Self::AuthenticatedRead,
+        Self::BucketOwnerRead,
+        Self::BucketOwnerFullControl,
+        Self::LogDeliveryWrite,
+    ];
+
+    /// `private`, `public-read`, `public-read-write`: the same words in both dialects; and those of S3.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Private => "private",
             Self::PublicRead => "public-read",
             Self::PublicReadWrite => "public-read-write",
+            Self::AuthenticatedRead => "authenticated-read",
+            Self::BucketOwnerRead => "bucket-owner-read",
+            Self::BucketOwnerFullControl => "bucket-owner-full-control",
+            Self::LogDeliveryWrite => "log-delivery-write",
         }
     }
 
     /// Reads what [`Self::as_str`] writes.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Private, Self::PublicRead, Self::PublicReadWrite]
-            .into_iter()
-            .find(|acl| acl.as_str() == text)
+        Self::ALL.into_iter().find(|acl| acl.as_str() == text)
     }
 }
 
-/// How an object is kept. Only the price differs so far: all are on the same disks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How an object is kept, the warmest first. All are on the same disks; the price differs, and archived objects are
+/// restored before they are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum StorageClass {
     /// For data in use.
     #[default]
@@ -102,6 +124,32 @@ impl StorageClass {
         ]
         .into_iter()
         .find(|class| class.as_str() == text)
+    }
+
+    /// The name that S3 tells: `STANDARD`, `STANDARD_IA`, `GLACIER`, `DEEP_ARCHIVE`.
+    pub const fn s3_name(self) -> &'static str {
+        match self {
+            Self::Standard => "STANDARD",
+            Self::InfrequentAccess => "STANDARD_IA",
+            Self::Archive => "GLACIER",
+            Self::ColdArchive | Self::DeepColdArchive => "DEEP_ARCHIVE",
+        }
+    }
+
+    /// Reads a name of S3, which has more of them than there are classes here.
+    pub fn parse_s3(text: &str) -> Option<Self> {
+        Some(match text {
+            "STANDARD" | "REDUCED_REDUNDANCY" | "INTELLIGENT_TIERING" => Self::Standard,
+            "STANDARD_IA" | "ONEZONE_IA" | "GLACIER_IR" => Self::InfrequentAccess,
+            "GLACIER" => Self::Archive,
+            "DEEP_ARCHIVE" => Self::DeepColdArchive,
+            _ => return None,
+        })
+    }
+
+    /// Whether an object is restored before it is read.
+    pub const fn is_archived(self) -> bool {
+        matches!(self, Self::Archive | Self::ColdArchive | Self::DeepColdArchive)
     }
 }
 
@@ -243,6 +291,8 @@ pub struct PutOptions {
     pub storage_class: Option<StorageClass>,
     /// Its own ACL; that of the bucket applies where not told.
     pub acl: Option<Acl>,
+    /// The grants of its own ACL, where no canned word says them.
+    pub grants: Option<Vec<Grant>>,
     /// Its tags.
     pub tags: Tags,
     /// Conditions, checked in the commit.
@@ -272,6 +322,8 @@ pub struct Stored {
     pub version: Option<VersionId>,
     /// How it is sealed.
     pub encryption: Option<Encryption>,
+    /// When the bucket's lifecycle will end it.
+    pub expires: Option<Expiry>,
 }
 
 /// What an object must be to be deleted; nothing in particular where nothing is told.
@@ -300,7 +352,7 @@ pub struct ObjectInfo {
     pub modified: Time,
     /// Its class.
     pub storage_class: StorageClass,
-    /// Its owner: the bucket's.
+    /// Its owner: the bucket's, or by the rules of S3 the account that wrote it.
     pub owner: AccountId,
     /// The first of the data centres where its bytes are.
     pub site: String,
@@ -317,10 +369,23 @@ pub struct ObjectInfo {
 }
 
 impl ObjectInfo {
-    /// `Normal` or `Multipart`, as `x-oss-object-type` tells it.
+    /// `Normal`, `Multipart`, `Appendable` or `Symlink`, as `x-oss-object-type` tells it.
     pub fn object_type(&self) -> &'static str {
-        if self.etag.parts == 0 { "Normal" } else { "Multipart" }
+        object_type(self.facts.kind.number(), &self.etag)
     }
+}
+
+/// A part that an object was uploaded in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectPart {
+    /// Its number.
+    pub number: u32,
+    /// Its first byte in the object.
+    pub start: u64,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The checksums that it was uploaded with.
+    pub checksums: Vec<Checksum>,
 }
 
 /// A byte range as asked for (RFC 9110, section 14.1.2); one range only.
@@ -386,12 +451,39 @@ pub struct Settings {
     /// The bucket's policy, as it was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
+    /// Whether ACLs and owners of objects follow the rules of S3 (see [`crate::acl`]).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub s3: bool,
+    /// Its ACL, where no canned word says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grants: Option<Vec<Grant>>,
+    /// Whose the objects are that others write, where somebody said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ownership: Option<Ownership>,
+    /// What is kept from being public, where somebody said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<AccessBlock>,
+    /// Whether who asks pays for requests and egress.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub requester_pays: bool,
     /// That its versions can be locked, each on its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object_lock: Option<ObjectLock>,
     /// The retention of everything in it, also one whose time to be locked ran out; see `worm_at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worm: Option<Worm>,
+    /// Whether there are rules of a lifecycle.
+    #[serde(rename = "l", default, skip_serializing_if = "is_default")]
+    pub lifecycle: bool,
+    /// Since when it is noted on which day objects were read, Unix seconds; `None` while it is not.
+    #[serde(rename = "am", default, skip_serializing_if = "Option::is_none")]
+    pub access_monitor: Option<i64>,
+    /// Whether objects of [`StorageClass::Archive`] are read without being restored.
+    #[serde(rename = "adr", default, skip_serializing_if = "is_default")]
+    pub archive_direct_read: bool,
+    /// Whether clients asked for accelerated transfer.
+    #[serde(rename = "ta", default, skip_serializing_if = "is_default")]
+    pub accelerated: bool,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -474,12 +566,102 @@ pub struct Facts {
     /// How its bytes are sealed; not told where they were stored in clear, before there were keys.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
+    /// Its own ACL, where no canned word says it.
+    #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
+    pub grants: Option<Vec<Grant>>,
     /// What keeps it from being deleted or replaced.
     #[serde(default, skip_serializing_if = "is_default")]
     pub lock: Lock,
     /// The multipart upload that it came of.
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<String>,
+    /// What kind of object it is.
+    #[serde(rename = "k", default, skip_serializing_if = "is_default")]
+    pub kind: Kind,
+    /// Of its bytes so many are metered in another class than [`StorageClass::Standard`]. Kept with the object,
+    /// so that what was counted is what is taken off, whatever its class says by then.
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<(StorageClass, u64)>,
+    /// That it is, or is being, restored from an archive.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Restored>,
+    /// The beginning of the day in which it was read last, Unix seconds; noted where the bucket's access monitor is on.
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    pub accessed: Option<i64>,
+    /// Since when its last access counts; told with it, and not kept.
+    #[serde(skip)]
+    pub last_access: Option<Time>,
+    /// When the bucket's lifecycle will end it; told with it, and not kept.
+    #[serde(skip)]
+    pub expires: Option<Expiry>,
+}
+
+/// That an archived object can be read for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restored {
+    /// From when on, Unix seconds.
+    #[serde(rename = "f")]
+    pub from: i64,
+    /// Until when, Unix seconds.
+    #[serde(rename = "u")]
+    pub until: i64,
+}
+
+impl Restored {
+    /// Whether it is still under way.
+    pub const fn is_ongoing(&self, now: Time) -> bool {
+        now.secs() < self.from
+    }
+
+    /// Whether the object can be read.
+    pub const fn is_readable(&self, now: Time) -> bool {
+        self.from <= now.secs() && now.secs() < self.until
+    }
+}
+
+/// When a lifecycle will end an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    /// The first moment at which it may.
+    pub at: Time,
+    /// The rule that says so.
+    pub rule: String,
+}
+
+/// What kind of object something is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// Bytes that came at once or in parts.
+    #[default]
+    #[serde(rename = "O")]
+    Ordinary,
+    /// Bytes that more can be appended to.
+    #[serde(rename = "A")]
+    Appendable,
+    /// A link to the object of that key in the same bucket; it has no bytes of its own.
+    #[serde(rename = "L")]
+    Symlink(String),
+}
+
+impl Kind {
+    /// The number that listings read.
+    pub(crate) const fn number(&self) -> i64 {
+        match self {
+            Self::Ordinary => 0,
+            Self::Appendable => 1,
+            Self::Symlink(_) => 2,
+        }
+    }
+}
+
+/// What OSS calls the kind of that number, of an object with such an entity tag.
+pub(crate) const fn object_type(kind: i64, etag: &Etag) -> &'static str {
+    match (kind, etag.parts) {
+        (1, _) => "Appendable",
+        (2, _) => "Symlink",
+        (_, 0) => "Normal",
+        _ => "Multipart",
+    }
 }
 
 /// How an object's bytes are sealed.

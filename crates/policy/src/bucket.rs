@@ -64,6 +64,8 @@ enum Who {
     Named(Principal),
     /// The number of an account, a user or a role.
     Id(String),
+    /// A service, by the name that S3 gives it.
+    Service(String),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -125,8 +127,17 @@ impl BucketPolicy {
 
     /// What it says of a request.
     pub fn says(&self, facts: &Facts<'_>) -> Says {
+        // Whom a rule means by everybody are those who ask, not what the cloud itself does: that a rule has
+        // to name to allow it.
+        let service = matches!(facts.asker.party, Party::Service(_));
         let of_rule = |rule: &Rule| match rule.whom.includes(facts.asker) {
             Says::Nothing => Says::Nothing,
+            _ if service
+                && rule.statement.effect == Effect::Allow
+                && !rule.whom.is_of_services() =>
+            {
+                Says::Nothing
+            }
             _ if !applies(&rule.statement, facts) => Says::Nothing,
             _ if rule.statement.effect == Effect::Deny => Says::Denies,
             allows => allows,
@@ -154,6 +165,11 @@ fn narrows(condition: &Condition) -> bool {
 }
 
 impl Whom {
+    fn is_of_services(&self) -> bool {
+        let service = |who: &Who| matches!(who, Who::Service(_));
+        matches!(self, Self::These(who) if who.iter().any(service))
+    }
+
     /// How it names who asks.
     fn includes(&self, asker: Asker<'_>) -> Says {
         let named = |who: &[Who]| who.iter().map(|who| who.names(asker)).max();
@@ -172,9 +188,14 @@ impl Who {
         if *self == Self::Anybody {
             return Says::Allows;
         }
+        if let (Self::Service(wanted), Party::Service(name)) = (self, asker.party) {
+            return if wanted == name { Says::Allows } else { Says::Nothing };
+        }
         // Who did not sign has account 0, which no rule means.
         let whole = match (self, asker.party) {
-            (Self::Anybody, _) | (_, Party::Unnamed) => return Says::Nothing,
+            (Self::Anybody | Self::Service(_), _) | (_, Party::Unnamed | Party::Service(_)) => {
+                return Says::Nothing;
+            }
             (Self::Named(principal), _) if is(principal, asker) => {
                 matches!(principal, Principal::Account(_))
             }
@@ -201,7 +222,8 @@ fn rule(raw: RawRule, form: Form, home: Home<'_>) -> Result<Rule, Malformed> {
         (None, Some(raw)) => Whom::AllBut(principals(raw, form)?),
         _ => return Err(Malformed::new("a statement needs either Principal or NotPrincipal")),
     };
-    let conditions = raw.condition.map_or_else(|| Ok(Vec::new()), conditions)?;
+    let read = |raw| conditions(s3::operators(raw, form == Form::S3));
+    let conditions = raw.condition.map_or_else(|| Ok(Vec::new()), read)?;
     let conditions =
         conditions.into_iter().map(|one| condition(one, form)).collect::<Result<_, _>>()?;
     let statement = Statement {
@@ -277,12 +299,16 @@ fn principals(raw: RawPrincipal, form: Form) -> Result<Vec<Who>, Malformed> {
         (RawPrincipal::Kinds(Object(kinds)), Form::S3) => {
             let mut who = Vec::new();
             for (kind, OneOrMany(names)) in kinds {
-                if kind != "AWS" {
-                    let reason = format!("there is no principal of kind `{kind}`");
-                    return Err(Malformed::new(reason));
-                }
+                let read = match kind.as_str() {
+                    "AWS" => s3_principal,
+                    "Service" => service,
+                    _ => {
+                        let reason = format!("there is no principal of kind `{kind}`");
+                        return Err(Malformed::new(reason));
+                    }
+                };
                 for name in names {
-                    who.push(s3_principal(&name)?);
+                    who.push(read(&name)?);
                 }
             }
             Ok(who)
@@ -318,13 +344,23 @@ fn s3_principal(name: &str) -> Result<Who, Malformed> {
     })
 }
 
+/// A service that is not here never asks, so a rule may name any.
+fn service(name: &str) -> Result<Who, Malformed> {
+    let host = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b);
+    if name.contains('.') && name.bytes().all(host) {
+        return Ok(Who::Service(name.to_owned()));
+    }
+    let reason = format!("the service `{name}` must be a name as logging.s3.amazonaws.com");
+    Err(Malformed::new(reason))
+}
+
 fn condition(given: Condition, form: Form) -> Result<Condition, Malformed> {
     given.values().try_for_each(|value| check_variables(&value, form))?;
     let known = s3::key(given.key()).ok_or_else(|| {
         let reason = format!("buckets' policies have no condition key `{}`", given.key());
         Malformed::new(reason)
     })?;
-    Ok(given.under(known))
+    Ok(given.under(&known))
 }
 
 #[cfg(test)]

@@ -29,6 +29,8 @@ enum Compare {
     LessEqual,
     Greater,
     GreaterEqual,
+    /// Whether the request says nothing.
+    Absent,
 }
 
 /// One of the language's operators.
@@ -73,6 +75,10 @@ pub static OPERATORS: [Operator; 21] = [
     op("IpAddress", Family::Network, Compare::Equal),
     not("NotIpAddress", Family::Network, Compare::Equal),
 ];
+
+/// Holds where the request says nothing under the key (`true`), or anything (`false`). It has no form with
+/// `IfExists`.
+static NULL: Operator = op("Null", Family::Flag, Compare::Absent);
 
 /// What a condition holds the request's value against, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,6 +148,9 @@ impl Condition {
     /// One match is enough; a negated operator holds where nothing matches. Where the request says
     /// nothing, only negated operators and those with `IfExists` hold.
     pub fn holds(&self, given: &[Cow<'_, str>]) -> bool {
+        if self.operator.compare == Compare::Absent {
+            return self.values.contains(&Value::Flag(given.is_empty()));
+        }
         if given.is_empty() {
             return self.if_exists || self.operator.negated;
         }
@@ -157,6 +166,9 @@ fn find(name: &str) -> Result<(&'static Operator, bool), Malformed> {
         return Err(Malformed::new(format!(
             "`{name}`: set operators are not part of this policy language"
         )));
+    }
+    if name == NULL.name {
+        return Ok((&NULL, false));
     }
     let (plain, if_exists) = match name.strip_suffix("IfExists") {
         Some(plain) => (plain, true),
@@ -193,7 +205,9 @@ impl Operator {
             Compare::LessEqual => given <= wanted,
             Compare::Greater => given > wanted,
             Compare::GreaterEqual => given >= wanted,
-            Compare::Equal | Compare::EqualFold | Compare::Like => given == wanted,
+            Compare::Equal | Compare::EqualFold | Compare::Like | Compare::Absent => {
+                given == wanted
+            }
         }
     }
 }

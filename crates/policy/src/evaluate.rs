@@ -47,6 +47,9 @@ pub enum Party<'a> {
         /// The role's name.
         name: &'a str,
     },
+    /// A service of the cloud, acting for an account under the name that S3's policies know it by:
+    /// `logging.s3.amazonaws.com`.
+    Service(&'a str),
 }
 
 /// A request, as policies see it.

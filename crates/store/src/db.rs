@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
@@ -63,7 +63,27 @@ pub(crate) struct Tally {
 impl Tally {
     pub(crate) fn committed(&self, writes: usize) {
         self.writes.fetch_add(writes as u64, Ordering::Relaxed);
-        self.commits.fetch_add(1, Ordering::Relaxed);
+        // Released for `Db::version`.
+        self.commits.fetch_add(1, Ordering::Release);
+    }
+}
+
+/// How many writes are about to come.
+#[derive(Default)]
+pub(crate) struct Announced(AtomicUsize);
+
+impl Announced {
+    pub(crate) fn any(&self) -> bool {
+        self.0.load(Ordering::Acquire) > 0
+    }
+}
+
+/// A write that is about to come ([`Db::announce`]). Dropped, it comes no more.
+pub struct Announcement(Arc<Announced>);
+
+impl Drop for Announcement {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -77,6 +97,7 @@ enum Engine {
 pub struct Db {
     engine: Arc<Engine>,
     tally: Arc<Tally>,
+    announced: Arc<Announced>,
 }
 
 impl Db {
@@ -86,15 +107,17 @@ impl Db {
     /// [`Error::Unavailable`] where it cannot be reached, [`Error::Corrupt`] where it is no database.
     pub fn open(config: Config) -> Result<Self, Error> {
         let tally = Arc::new(Tally::default());
+        let announced = Arc::new(Announced::default());
+        let shared = (Arc::clone(&tally), Arc::clone(&announced));
         let readers = config.readers.max(1);
         let engine = match config.backend {
-            Backend::Sqlite(path) => Engine::Sqlite(Sqlite::open(path, readers, tally.clone())?),
-            Backend::Memory => Engine::Sqlite(Sqlite::open_scratch(readers, tally.clone())?),
+            Backend::Sqlite(path) => Engine::Sqlite(Sqlite::open(path, readers, shared)?),
+            Backend::Memory => Engine::Sqlite(Sqlite::open_scratch(readers, shared)?),
             Backend::Postgres(conninfo) => Engine::Postgres(Arc::new(off_runtime(|| {
                 Postgres::open(&conninfo, readers, tally.clone())
             })?)),
         };
-        Ok(Self { engine: Arc::new(engine), tally })
+        Ok(Self { engine: Arc::new(engine), tally, announced })
     }
 
     /// Brings the schema up to date, each step in a transaction of its own. Blocks; for start-up.
@@ -125,7 +148,32 @@ impl Db {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
+        self.write_announced(None, f).await
+    }
+
+    /// Says that a write is about to come, in a moment: on SQLite, other writes may wait up to half a millisecond
+    /// for it, to share their commit with it. It comes with [`Self::write_announced`].
+    pub fn announce(&self) -> Announcement {
+        self.announced.0.fetch_add(1, Ordering::Release);
+        Announcement(Arc::clone(&self.announced))
+    }
+
+    /// As [`Self::write`], of what was announced.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub async fn write_announced<T, E>(
+        &self,
+        announcement: Option<Announcement>,
+        f: impl FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
         let (job, answer) = job::new(f);
+        // Before it is in the queue: otherwise a writer that is fast would wait for what it has already.
+        drop(announcement);
         match &*self.engine {
             Engine::Sqlite(sqlite) => sqlite.submit(job),
             Engine::Postgres(postgres) => postgres.submit(job, Mode::Write).await,
@@ -222,6 +270,17 @@ impl Db {
         match &*self.engine {
             Engine::Sqlite(sqlite) => sqlite.close(),
             Engine::Postgres(postgres) => postgres.close(),
+        }
+    }
+
+    /// A number that changes with each commit, after the commit and before anybody is answered: what was read
+    /// when it was the same as now is still so. `None` where other programs commit, too.
+    ///
+    /// Ask before reading: what is committed in between then counts as newer, and never as older.
+    pub fn version(&self) -> Option<u64> {
+        match &*self.engine {
+            Engine::Sqlite(_) => Some(self.tally.commits.load(Ordering::Acquire)),
+            Engine::Postgres(_) => None,
         }
     }
 

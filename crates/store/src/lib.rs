@@ -43,7 +43,7 @@ mod sqlite;
 mod tx;
 mod value;
 
-pub use db::{Backend, Config, Counters, Db};
+pub use db::{Announcement, Backend, Config, Counters, Db};
 pub use error::Error;
 pub use migrate::MigrationSet;
 pub use tx::Tx;

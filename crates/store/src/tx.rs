@@ -2,6 +2,7 @@
 //! engines; how a statement is run is behind [`Session`]. Beginning and ending a transaction is the
 //! engines' work, so that a closure cannot do it.
 
+use std::any::Any;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -46,6 +47,8 @@ pub struct Tx<'c> {
 pub(crate) struct Books {
     failed: Option<Error>,
     hooks: Vec<Box<dyn FnOnce() + Send>>,
+    /// What the last [`Tx::remember`] was given.
+    memo: Option<Box<dyn Any + Send>>,
 }
 
 impl<'c> Tx<'c> {
@@ -63,6 +66,7 @@ impl<'c> Tx<'c> {
     /// # Errors
     /// Any [`Error`]; after one, every later statement of this transaction fails with the same.
     pub fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> Result<u64, Error> {
+        self.books.memo = None;
         self.guarded(|session| session.execute(sql, params))
     }
 
@@ -102,6 +106,17 @@ impl<'c> Tx<'c> {
         Ok(out)
     }
 
+    /// Keeps something that was read in this transaction, in place of what was kept before, for who asks the same
+    /// again: until the next statement that may change rows.
+    pub fn remember<T: Send + 'static>(&mut self, value: T) {
+        self.books.memo = Some(Box::new(value));
+    }
+
+    /// What was kept, if it is of that type.
+    pub fn remembered<T: 'static>(&self) -> Option<&T> {
+        self.books.memo.as_ref()?.downcast_ref()
+    }
+
     /// Shows each row as it arrives, in bounded memory, until `each` breaks.
     ///
     /// # Errors
@@ -134,6 +149,9 @@ impl<'c> Tx<'c> {
         each: &mut dyn FnMut(&Row<'_>) -> Result<ControlFlow<()>, Error>,
     ) -> Result<(), Error> {
         let mut refused = None;
+        if !sql.starts_with("SELECT") {
+            self.books.memo = None;
+        }
         self.guarded(|session| {
             session.rows(sql, params, fetch, &mut |row| {
                 each(row).unwrap_or_else(|error| {

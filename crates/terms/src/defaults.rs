@@ -120,6 +120,15 @@ pub fn price_book() -> PriceBook {
                 .to_owned(),
         prices: vec![
             storage(),
+            colder("IA", "ia", ("akses jarang", "infrequent access"), idr(10_000)),
+            colder("Archive", "archive", ("arsip", "archive"), idr(4_500)),
+            colder("ColdArchive", "cold-archive", ("arsip dingin", "cold archive"), idr(2_300)),
+            colder(
+                "DeepColdArchive",
+                "deep-cold-archive",
+                ("arsip sangat dingin", "deep cold archive"),
+                idr(1_200),
+            ),
             requests("put", "PutRequest", ("Permintaan tulis", "Write requests"), idr(1_600)),
             requests("get", "GetRequest", ("Permintaan baca", "Read requests"), idr(1_300)),
             requests("list", "ListRequest", ("Permintaan daftar", "List requests"), idr(1_600)),
@@ -141,6 +150,21 @@ fn storage() -> Price {
         source: "Alibaba Cloud OSS, standard LRS: 0.0173 USD per GB-month in the documentation's worked \
                  example (its region is not named). The 5 GB a month that are free there are not free here."
             .to_owned(),
+        assumption: true,
+    }
+}
+
+fn colder(class: &str, meter: &str, (name, name_en): (&str, &str), price: i64) -> Price {
+    Price {
+        id: format!("Storage{class}"),
+        product: "oss".to_owned(),
+        meter: format!("oss.storage.{meter}"),
+        name: text(&format!("Penyimpanan objek, {name}"), &format!("Object storage, {name_en}")),
+        unit: "GB-month".to_owned(),
+        unit_size: GB * MONTH_SECONDS,
+        free: 0,
+        tiers: vec![Tier { up_to: None, price }],
+        source: "Our own figure; no list price for Jakarta was found.".to_owned(),
         assumption: true,
     }
 }

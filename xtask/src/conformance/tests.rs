@@ -29,6 +29,7 @@ fn each_way_to_run_a_suite_has_a_list_of_its_own() {
             signature: signature.to_owned(),
             virtual_host,
             only_listed: None,
+            report: None,
         };
         plan.golden_path(&workspace).file_name().unwrap().to_str().unwrap().to_owned()
     };

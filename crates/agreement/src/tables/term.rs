@@ -29,15 +29,28 @@ impl Term {
 
 const COLUMNS: &str = "begins, ends, digest, amended";
 
+/// What [`begun`] last answered in a transaction: a request asks it for each decision.
+struct Begun {
+    account: AccountId,
+    at: Time,
+    term: Option<Term>,
+}
+
 /// The last that had begun at a moment; it may be over.
 pub(crate) fn begun(
     tx: &mut Tx<'_>,
     account: AccountId,
     at: Time,
 ) -> Result<Option<Term>, ApiError> {
+    let same = |begun: &&Begun| begun.account == account && begun.at == at;
+    if let Some(begun) = tx.remembered::<Begun>().filter(same) {
+        return Ok(begun.term.clone());
+    }
     let sql = "SELECT begins, ends, digest, amended FROM agreement_term
                WHERE account = ?1 AND begins <= ?2 ORDER BY begins DESC LIMIT 1";
-    Ok(tx.query_opt(sql, params![account, at], Term::read)?)
+    let term = tx.query_opt(sql, params![account, at], Term::read)?;
+    tx.remember(Begun { account, at, term: term.clone() });
+    Ok(term)
 }
 
 /// The last of an account, whether it has begun or not.

@@ -1,7 +1,7 @@
 //! `kill -9` at random moments of a mixed load.
 //!
-//! Every round starts the cloud, lets clients store, overwrite, copy and delete objects and make users,
-//! kills it, starts it again and looks. What was acknowledged must be there; what was not must be there
+//! Every round starts the cloud, lets clients store (whole and in parts), overwrite, copy and delete objects,
+//! in one zone, in two and with versions, and make users, kills it, starts it again and looks. What was acknowledged must be there; what was not must be there
 //! whole or not at all; audit entries, usage and the log must say exactly what happened; and nothing
 //! may be left behind on disk. The seed is printed, and `AWAN_CRASH_SEED` repeats a run's choices (not
 //! its timing); `AWAN_CRASH_ROUNDS` sets the number of kills.
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cli::api::Api;
-use cli::object::{Body, Dialect, Listing, Store};
+use cli::object::{Body, Dialect, Listing, Part, Store};
 use cli::profile::Profile;
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
@@ -28,6 +28,11 @@ const CLIENTS: u64 = 6;
 const LOCAL: &str = "crash";
 /// Its objects lie in two.
 const ZONED: &str = "crash-zoned";
+/// It keeps what is overwritten or deleted.
+const VERSIONED: &str = "crash-versioned";
+const BUCKETS: [&str; 3] = [LOCAL, ZONED, VERSIONED];
+/// Parts but the last are no smaller, in OSS.
+const PART_BYTES_MIN: usize = 100 << 10;
 
 impl Dice {
     /// A body that no other operation has, of a size that is small, middling or several extents long.
@@ -60,6 +65,8 @@ struct Done {
     copies: i64,
     deletes: i64,
     users: i64,
+    parts: i64,
+    completes: i64,
 }
 
 /// The operation that a kill may have caught.
@@ -68,6 +75,17 @@ enum Pending {
     Copy(String, Content),
     Delete(String),
     User(String),
+    Initiate,
+    Part(Part),
+    Complete,
+}
+
+/// An upload in parts under way.
+struct Upload {
+    id: String,
+    key: String,
+    body: Vec<u8>,
+    parts: Vec<Part>,
 }
 
 /// One client: its own keys, and what it knows of them.
@@ -79,14 +97,71 @@ struct Client {
     pending: Option<Pending>,
     done: Done,
     made: u64,
+    upload: Option<Upload>,
+    /// Versions behind the current ones, and their bytes.
+    behind: (i64, i64),
 }
 
 impl Client {
     fn new(id: u64, seed: u64) -> Self {
         let dice = Dice(seed ^ (id + 1).wrapping_mul(0x1234_5678_9abc_def1));
-        let bucket = if id < CLIENTS / 2 { LOCAL } else { ZONED };
+        let bucket = BUCKETS[usize::try_from(id).unwrap() % BUCKETS.len()];
         let (objects, done) = (BTreeMap::new(), Done::default());
-        Self { id, bucket, dice, objects, pending: None, done, made: 0 }
+        let (pending, upload) = (None, None);
+        Self { id, bucket, dice, objects, pending, done, made: 0, upload, behind: (0, 0) }
+    }
+
+    const fn dialect(&self) -> Dialect {
+        // Neighbours in number share a dialect, since every third has the same bucket.
+        if self.id < CLIENTS / 2 { Dialect::Oss } else { Dialect::S3 }
+    }
+
+    /// The next request of an upload in parts: begins one, sends the next part, or completes it.
+    fn upload(&mut self, store: &Store, key: String) -> Result<(), cli::error::Error> {
+        let Some(upload) = &self.upload else {
+            let body = self.dice.body();
+            self.pending = Some(Pending::Initiate);
+            let id = store.initiate(self.bucket, &key, None)?;
+            self.upload = Some(Upload { id, key, body, parts: Vec::new() });
+            return Ok(());
+        };
+        let Upload { id, key, body, parts } = upload;
+        let target = (self.bucket, key.as_str());
+        let sent: usize = parts.iter().map(|part| usize::try_from(part.size).unwrap()).sum();
+        if sent == body.len() && !parts.is_empty() {
+            self.pending = Some(Pending::Complete);
+            return store.complete(target, id, parts);
+        }
+        // The smallest part of S3 is larger than these bodies.
+        let split = self.dialect() == Dialect::Oss && body.len() > 2 * PART_BYTES_MIN;
+        let end = if split && sent == 0 { body.len() / 2 } else { body.len() };
+        let number = u32::try_from(parts.len()).unwrap() + 1;
+        let piece = &body[sent..end];
+        let part = Part { number, etag: String::new(), size: piece.len() as u64 };
+        self.pending = Some(Pending::Part(part));
+        let part = store.upload_part(target, id, number, piece)?;
+        self.pending = Some(Pending::Part(part));
+        Ok(())
+    }
+
+    /// What is under the key is from now on.
+    fn replace(&mut self, key: String, content: Option<Content>) {
+        let old = match content {
+            Some(content) => self.objects.insert(key, content),
+            None => self.objects.remove(&key),
+        };
+        if self.bucket == VERSIONED {
+            self.behind.0 += i64::from(old.is_some());
+            self.behind.1 += old.map_or(0, |(_, size)| size);
+        }
+    }
+
+    /// Bytes that the cloud keeps for this client.
+    fn stored(&self) -> i64 {
+        let parts = self.upload.iter().flat_map(|upload| &upload.parts);
+        let parts: u64 = parts.map(|part| part.size).sum();
+        let objects: i64 = self.objects.values().map(|(_, size)| size).sum();
+        objects + self.behind.1 + i64::try_from(parts).unwrap()
     }
 
     /// Works until the cloud is gone.
@@ -117,6 +192,7 @@ impl Client {
                 self.pending = Some(Pending::Copy(key.clone(), self.objects[&old].clone()));
                 store.copy((self.bucket, &old), (self.bucket, &key))
             }
+            (6..=8, _) => self.upload(store, key),
             _ => {
                 let body = self.dice.body();
                 self.pending = Some(Pending::Put(key.clone(), content(&body)));
@@ -138,24 +214,47 @@ impl Client {
         let Some(pending) = self.pending.take().filter(|_| happened) else { return };
         match pending {
             Pending::Put(key, content) => {
-                self.objects.insert(key, content);
+                self.replace(key, Some(content));
                 self.done.puts += 1;
             }
             Pending::Copy(key, content) => {
-                self.objects.insert(key, content);
+                self.replace(key, Some(content));
                 self.done.copies += 1;
             }
             Pending::Delete(key) => {
-                self.objects.remove(&key);
+                self.replace(key, None);
                 self.done.deletes += 1;
             }
             Pending::User(_) => self.done.users += 1,
+            // Those whose id nobody learnt are counted where they are kept.
+            Pending::Initiate => {}
+            Pending::Part(part) => {
+                self.upload.as_mut().unwrap().parts.push(part);
+                self.done.parts += 1;
+            }
+            Pending::Complete => {
+                let upload = self.upload.take().unwrap();
+                self.replace(upload.key, Some(content(&upload.body)));
+                self.done.completes += 1;
+            }
         }
     }
 
     /// After a restart: finds out what became of the pending operation. Its new content is unlike the
     /// old, so what is there tells; anything else is torn.
     fn look(&mut self, store: &Store, api: &Api) {
+        if let (Some(Pending::Part(part)), Some(upload)) = (&mut self.pending, &self.upload) {
+            let there = store.parts(self.bucket, &upload.key, &upload.id).unwrap();
+            let found = there.into_iter().find(|it| it.number == part.number);
+            match found {
+                Some(found) => {
+                    assert_eq!(found.size, part.size, "a part is torn");
+                    *part = found;
+                }
+                None => self.pending = None,
+            }
+            return self.settle(true);
+        }
         let Some(pending) = &self.pending else { return };
         let happened = match pending {
             Pending::Put(key, new) | Pending::Copy(key, new) => {
@@ -176,6 +275,14 @@ impl Client {
                 there.is_none()
             }
             Pending::User(name) => api.call("2015-05-01", "GetUser", &[("UserName", name)]).is_ok(),
+            Pending::Initiate | Pending::Part(_) => false,
+            Pending::Complete => {
+                let Upload { key, body, .. } = self.upload.as_ref().unwrap();
+                let there = read(store, self.bucket, key);
+                let happened = there.as_ref() == Some(&content(body));
+                assert!(happened || there.as_ref() == self.objects.get(key), "{key} is torn");
+                happened
+            }
         };
         self.settle(happened);
     }
@@ -219,8 +326,7 @@ fn round(dir: &Path, clients: &mut [Client], dice: &mut Dice) {
     let life = Duration::from_millis(20 + dice.roll(250));
     std::thread::scope(|scope| {
         for client in &mut *clients {
-            let dialect = if client.id % 2 == 0 { Dialect::Oss } else { Dialect::S3 };
-            let (store, api, stop) = (server.store(dialect), server.api(), &stop);
+            let (store, api, stop) = (server.store(client.dialect()), server.api(), &stop);
             scope.spawn(move || client.work(&store, &api, stop));
         }
         std::thread::sleep(life);
@@ -235,6 +341,8 @@ fn total(clients: &[Client]) -> Done {
         copies: sum.copies + client.done.copies,
         deletes: sum.deletes + client.done.deletes,
         users: sum.users + client.done.users,
+        parts: sum.parts + client.done.parts,
+        completes: sum.completes + client.done.completes,
     })
 }
 
@@ -253,7 +361,10 @@ fn number(db: &Db, sql: &'static str) -> i64 {
 fn check_books(dir: &Path, clients: &[Client]) {
     let done = total(clients);
     let db = open(dir);
-    // A copy is audited as what it is permitted as: a PutObject.
+    // What nobody completed is kept, and nobody gives up.
+    let initiates = number(&db, "SELECT COUNT(*) FROM oss_upload") + done.completes;
+    let puts = done.puts + done.copies + initiates + done.parts + done.completes;
+    // A copy is audited as what it is permitted as: a PutObject. So is each step of an upload in parts.
     let audited = ["PutObject", "DeleteObject", "CreateUser"].map(|action| {
         let found: Result<Option<i64>, store::Error> = db.read_blocking(move |tx| {
             let sql = "SELECT COUNT(*) FROM audit WHERE action = ?1 AND outcome = 'OK'";
@@ -261,9 +372,8 @@ fn check_books(dir: &Path, clients: &[Client]) {
         });
         found.unwrap().unwrap()
     });
-    assert_eq!(audited, [done.puts + done.copies, done.deletes, done.users], "the audit trail");
-    let stored: i64 =
-        clients.iter().flat_map(|client| client.objects.values()).map(|(_, size)| size).sum();
+    assert_eq!(audited, [puts, done.deletes, done.users], "the audit trail");
+    let stored: i64 = clients.iter().map(Client::stored).sum();
     assert_eq!(
         number(
             &db,
@@ -276,8 +386,8 @@ fn check_books(dir: &Path, clients: &[Client]) {
         &db,
         "SELECT CAST(SUM(quantity) AS BIGINT) FROM usage_count WHERE meter = 'oss.requests.put'",
     );
-    // The creation of a bucket is a request of this class too.
-    assert_eq!(writes, done.puts + done.copies + done.deletes + 2, "the count of requests");
+    // The creation of a bucket is a request of this class too, and so is that it keeps versions.
+    assert_eq!(writes, puts + done.deletes + 4, "the count of requests");
     assert_eq!(
         number(&db, "SELECT COUNT(*) FROM audit WHERE log_index IS NULL"),
         0,
@@ -319,22 +429,22 @@ type ZonedRow = (Vec<u8>, Vec<u8>, String);
 fn check_copies(dir: &Path, clients: &[Client]) {
     let known: BTreeMap<_, _> = clients.iter().flat_map(|client| &client.objects).collect();
     let pending: Vec<_> = clients.iter().filter_map(|client| client.pending.as_ref()).collect();
+    let completing: Vec<_> = clients
+        .iter()
+        .filter(|client| matches!(client.pending, Some(Pending::Complete)))
+        .filter_map(|client| Some(&client.upload.as_ref()?.key))
+        .collect();
     let unsure = |key: &String| {
-        pending.iter().any(|pending| match pending {
-            Pending::Put(it, _) | Pending::Copy(it, _) | Pending::Delete(it) => it == key,
-            Pending::User(_) => false,
-        })
+        completing.contains(&key)
+            || pending.iter().any(|pending| match pending {
+                Pending::Put(it, _) | Pending::Copy(it, _) | Pending::Delete(it) => it == key,
+                Pending::User(_) | Pending::Initiate | Pending::Part(_) | Pending::Complete => {
+                    false
+                }
+            })
     };
-    let rows: Result<Vec<ZonedRow>, store::Error> = open(dir).read_blocking(|tx| {
-        let sql = "SELECT o.key, o.extents, b.mirrors FROM oss_object o
-                       JOIN oss_bucket b ON b.id = o.bucket WHERE b.mirrors <> ''";
-        let row = |row: &store::Row<'_>| {
-            Ok((row.blob(0)?.to_vec(), row.blob(1)?.to_vec(), row.text(2)?.to_owned()))
-        };
-        tx.query(sql, &[], row)
-    });
     let mut found = 0;
-    for (key, extents, mirrors) in rows.unwrap() {
+    for (key, extents, mirrors) in zoned_rows(dir) {
         let key = String::from_utf8(key).unwrap();
         let sites: Vec<String> = serde_json::from_str(&mirrors).unwrap();
         let further = sites.iter().map(|site| dir.join("oss/mirror").join(site).join("segments"));
@@ -353,6 +463,29 @@ fn check_copies(dir: &Path, clients: &[Client]) {
     let expected = clients.iter().filter(|client| client.bucket == ZONED);
     let expected = expected.flat_map(|client| client.objects.keys()).filter(|key| !unsure(key));
     assert_eq!(found, expected.count(), "an object in two zones is missing");
+}
+
+fn zoned_rows(dir: &Path) -> Vec<ZonedRow> {
+    let rows: Result<Vec<ZonedRow>, store::Error> = open(dir).read_blocking(|tx| {
+        let sql = "SELECT o.key, o.extents, b.mirrors, o.blob FROM oss_object o
+                       JOIN oss_bucket b ON b.id = o.bucket WHERE b.mirrors <> ''";
+        let row = |row: &store::Row<'_>| {
+            let zoned = (row.blob(0)?.to_vec(), row.blob(1)?.to_vec(), row.text(2)?.to_owned());
+            Ok((zoned, row.get::<Option<i64>>(3)?))
+        };
+        let found = tx.query(sql, &[], row)?.into_iter();
+        // What came in parts has rows of extents of its own.
+        let whole = |((key, mut extents, mirrors), blob): (ZonedRow, Option<i64>)| {
+            if let Some(blob) = blob {
+                let sql = "SELECT extents FROM oss_extent WHERE blob = ?1 ORDER BY start";
+                let row = |row: &store::Row<'_>| Ok(row.blob(0)?.to_vec());
+                extents = tx.query(sql, store::params![blob], row)?.concat();
+            }
+            Ok((key, extents, mirrors))
+        };
+        found.map(whole).collect()
+    });
+    rows.unwrap()
 }
 
 /// An extent in the row of its object.
@@ -384,7 +517,8 @@ fn check_places(dir: &Path, profile: &Profile, clients: &[Client]) {
         let public = &leaf["public"];
         for place in public["placed"].as_array().into_iter().flatten() {
             let text = |value: &Value| value.as_str().unwrap().to_owned();
-            let objects = place["objects"].as_i64().unwrap();
+            // Uploads and versions are told apart from objects.
+            let objects = place["objects"].as_i64().unwrap_or(0);
             *placed.entry((text(&public["tenant"]), text(&place["site"]))).or_default() += objects;
         }
     });
@@ -397,11 +531,12 @@ fn check_places(dir: &Path, profile: &Profile, clients: &[Client]) {
     let mut stored: BTreeMap<(String, String), i64> = BTreeMap::new();
     for (bucket, site, mirrors, owner) in rows.unwrap() {
         let objects = clients.iter().filter(|client| client.bucket == bucket);
-        let objects: usize = objects.map(|client| client.objects.len()).sum();
+        let bodies = |client: &Client| client.objects.len() as i64 + client.behind.0;
+        let objects: i64 = objects.map(bodies).sum();
         let further: Vec<String> = serde_json::from_str(&mirrors).unwrap_or_default();
         for site in [site].into_iter().chain(further) {
             let owner = format!("{owner:016}");
-            *stored.entry((owner, site)).or_default() += i64::try_from(objects).unwrap();
+            *stored.entry((owner, site)).or_default() += objects;
         }
     }
     let gone = |counts: &mut BTreeMap<_, i64>| counts.retain(|_, count| *count != 0);
@@ -444,9 +579,7 @@ fn check_files(dir: &Path) {
 fn wait_for_space(dir: &Path, clients: &[Client]) {
     use std::os::unix::fs::MetadataExt;
     let copies = |client: &Client| if client.bucket == ZONED { 2 } else { 1 };
-    let size = |client: &Client| -> i64 {
-        client.objects.values().map(|(_, size)| size).sum::<i64>() * copies(client)
-    };
+    let size = |client: &Client| -> i64 { client.stored() * copies(client) };
     let stored: i64 = clients.iter().map(size).sum();
     // Space comes back in whole blocks, and small neighbours share them.
     let bound = u64::try_from(stored).unwrap() * 2 + (8 << 20);
@@ -473,6 +606,8 @@ fn nothing_acknowledged_is_lost_and_nothing_is_doubled_or_left_behind() {
     let first = Server::start(&dir, &[]);
     first.store(Dialect::Oss).create_bucket(LOCAL).unwrap();
     first.create_zoned_bucket(ZONED);
+    first.store(Dialect::Oss).create_bucket(VERSIONED).unwrap();
+    first.store(Dialect::Oss).enable_versioning(VERSIONED).unwrap();
     first.kill();
     let mut dice = Dice(seed);
     let mut clients: Vec<_> = (0..CLIENTS).map(|id| Client::new(id, seed)).collect();
@@ -483,7 +618,7 @@ fn nothing_acknowledged_is_lost_and_nothing_is_doubled_or_left_behind() {
             println!("after {number} kills: {:?}", total(&clients));
         }
     }
-    assert!(total(&clients).puts > 0);
+    assert!(total(&clients).puts > 0 && (rounds < 50 || total(&clients).completes > 0));
 }
 
 fn check_everything(dir: &Path, clients: &mut [Client]) {
@@ -496,7 +631,7 @@ fn check_everything(dir: &Path, clients: &mut [Client]) {
     }
     let mut listed = BTreeMap::new();
     let listing = Listing { prefix: "", delimiter: "", token: None, max: 1000 };
-    for bucket in [LOCAL, ZONED] {
+    for bucket in BUCKETS {
         let walked = store.walk(bucket, listing, |page| {
             let entries = page.entries.into_iter();
             listed.extend(entries.map(|it| (it.key, i64::try_from(it.size).unwrap())));

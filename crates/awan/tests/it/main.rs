@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests start the program and read their environment")]
 #![allow(clippy::print_stdout, reason = "the crash test says what it did")]
 
+mod abuse;
 mod crash;
 mod dice;
 mod mirrors;

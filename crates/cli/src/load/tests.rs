@@ -81,10 +81,12 @@ fn a_scenarios_name_may_end_in_its_size() {
         |name: &str| name.parse::<Scenario>().map(|scenario| (scenario.kind, scenario.size));
     assert_eq!(parse("get-caller-identity").unwrap(), (Kind::GetCallerIdentity, None));
     assert_eq!(parse("put").unwrap(), (Kind::Put, None));
+    assert_eq!(parse("list").unwrap(), (Kind::List, None));
     assert_eq!(parse("put-4k").unwrap(), (Kind::Put, Some(4096)));
     assert_eq!(parse("get-64m").unwrap(), (Kind::Get, Some(64 << 20)));
     assert_eq!(parse("get-100").unwrap(), (Kind::Get, Some(100)));
-    for name in ["", "put-", "put-x", "put-99999999999999999999m", "ingest-4k", "delete"] {
+    for name in ["", "put-", "put-x", "put-99999999999999999999m", "ingest-4k", "list-4k", "delete"]
+    {
         assert!(parse(name).is_err(), "{name}");
     }
 }

@@ -20,6 +20,11 @@ use crate::error::advise;
 use crate::object::Dialect;
 use crate::profile::{Credentials, Profile};
 
+/// Keys on a page of a listing: as many as both protocols allow.
+const PAGE: u64 = 1000;
+/// What S3 clients send in the place of a body's digest where they do not sign it.
+const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+
 /// One object to send.
 struct Item {
     key: String,
@@ -31,6 +36,10 @@ impl Item {
     fn new(key: String, body: Vec<u8>) -> Self {
         let sha256 = hex(digest(&SHA256, &body).as_ref());
         Self { key, body, sha256 }
+    }
+
+    fn unsigned(self) -> Self {
+        Self { sha256: UNSIGNED.to_owned(), ..self }
     }
 }
 
@@ -47,14 +56,17 @@ pub(super) struct Work {
     run: String,
     /// The one body of `put` and `get`, or every file of `ingest`.
     items: Vec<Item>,
+    /// What is sent where there is no body.
+    nothing: Item,
 }
 
 impl Work {
     pub(super) fn prepare(args: &LoadArgs, profile: &Profile) -> Result<Self> {
         let rng: &dyn Rng = &SystemRng;
         let control = matches!(args.scenario.kind, Kind::GetCallerIdentity | Kind::CreateUser);
-        let items = match args.scenario.kind {
+        let mut items = match args.scenario.kind {
             Kind::GetCallerIdentity | Kind::CreateUser => Vec::new(),
+            Kind::List => vec![Item::new(String::new(), Vec::new())],
             Kind::Put | Kind::Get => {
                 let mut body = vec![0; args.size()];
                 rng.fill(&mut body);
@@ -67,6 +79,9 @@ impl Work {
                 )?
             }
         };
+        if args.unsigned_payload {
+            items = items.into_iter().map(Item::unsigned).collect();
+        }
         Ok(Self {
             kind: args.scenario.kind,
             address: plain_address(if control { profile.api()? } else { profile.oss()? })?,
@@ -77,6 +92,7 @@ impl Work {
             keys: args.keys(),
             run: rng.alphanumeric(8),
             items,
+            nothing: Item::new(String::new(), Vec::new()),
         })
     }
 
@@ -104,15 +120,8 @@ impl Work {
                 self.call(api::RAM, "CreateUser", &[("UserName", &name)], out)
             }
             Kind::Put => self.object("PUT", &key(ticket % self.keys), &self.items[0], out),
-            Kind::Get => {
-                self.object(
-                    "GET",
-                    &key(ticket % self.keys),
-                    &Item::new(String::new(), Vec::new()),
-                    out,
-                );
-                &[]
-            }
+            Kind::Get => self.object("GET", &key(ticket % self.keys), &self.nothing, out),
+            Kind::List => self.page(ticket % self.keys.div_ceil(PAGE), out),
             Kind::Ingest => {
                 let index = usize::try_from(ticket).expect("a ticket is below the number of files");
                 let item = &self.items[index];
@@ -153,10 +162,32 @@ impl Work {
         &[]
     }
 
+    /// The page that begins behind the last key of the one before it.
+    fn page(&self, page: u64, out: &mut Vec<u8>) -> &[u8] {
+        let path = format!("/{}/", self.bucket);
+        let after = (page * PAGE).checked_sub(1).map(key).unwrap_or_default();
+        let max_keys = PAGE.to_string();
+        // In the order in which they are signed.
+        let query = query::encode([
+            ("list-type", "2"),
+            ("max-keys", max_keys.as_str()),
+            ("start-after", after.as_str()),
+        ]);
+        let resource = Resource { bucket: Some(&self.bucket), key: None };
+        self.send(
+            &Draft { method: "GET", path: &path, query: &query, resource },
+            &self.nothing,
+            out,
+        )
+    }
+
     fn object<'a>(&self, method: &str, key: &str, item: &'a Item, out: &mut Vec<u8>) -> &'a [u8] {
         let path = format!("/{}/{}", self.bucket, percent_encode_keeping(key, b"/"));
         let resource = Resource { bucket: Some(&self.bucket), key: Some(key.as_bytes()) };
-        let draft = Draft { method, path: &path, query: "", resource };
+        self.send(&Draft { method, path: &path, query: "", resource }, item, out)
+    }
+
+    fn send<'a>(&self, draft: &Draft<'_>, item: &'a Item, out: &mut Vec<u8>) -> &'a [u8] {
         let signer = Signer {
             key_id: &self.credentials.id,
             secret: &self.credentials.secret,
@@ -171,11 +202,13 @@ impl Work {
         );
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(item.body.len()));
         let signed = match self.dialect {
-            Dialect::Oss => oss_v4::sign(&signer, &draft, &mut headers),
-            Dialect::S3 => sigv4::sign(&signer, &draft, &item.sha256, &mut headers),
+            Dialect::Oss => oss_v4::sign(&signer, draft, &mut headers),
+            Dialect::S3 => sigv4::sign(&signer, draft, &item.sha256, &mut headers),
         };
         signed.expect("a key that has signed the preparation");
-        let _ = write!(out, "{method} {path} HTTP/1.1\r\n");
+        let Draft { method, path, query, .. } = draft;
+        let mark = if query.is_empty() { "" } else { "?" };
+        let _ = write!(out, "{method} {path}{mark}{query} HTTP/1.1\r\n");
         for (name, value) in &headers {
             out.extend_from_slice(name.as_str().as_bytes());
             out.extend_from_slice(b": ");

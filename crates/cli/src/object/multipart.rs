@@ -130,6 +130,18 @@ impl Store {
         self.send(&ask, Body::Empty).map(drop)
     }
 
+    /// Keeps from now on what is overwritten or deleted in a bucket, as versions.
+    ///
+    /// # Errors
+    /// As [`Error`].
+    pub fn enable_versioning(&self, bucket: &str) -> Result<(), Error> {
+        let mut xml = Writer::new();
+        xml.open("VersioningConfiguration").text("Status", "Enabled");
+        let mut ask = Ask::new(Method::PUT, bucket, "");
+        ask.query = &[("versioning", "")];
+        self.send(&ask, Body::Bytes(&xml.finish())).map(drop)
+    }
+
     /// The bytes from `first` to `last`, both included, of the object that has this ETag. A range has
     /// no checksum of its own: the caller verifies the whole.
     ///

@@ -11,6 +11,7 @@
 //! Not here: what the bytes are, and whose keys they are sealed under. Buckets, keys and permissions are unknown on this side.
 
 mod dirs;
+mod disk;
 pub(crate) mod extent;
 pub(crate) mod pins;
 mod read;
@@ -21,6 +22,7 @@ mod repair;
 mod scrub;
 pub(crate) mod seal;
 pub(crate) mod segment;
+mod sites;
 mod sweep;
 mod write;
 
@@ -31,6 +33,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use base::{ApiError, Clock, Rng};
 use store::Db;
@@ -39,14 +42,16 @@ use dirs::Dirs;
 use recover::Recovered;
 use remote::{Spread, Stores};
 
+pub use disk::{DiskStep, Recorder};
 pub(crate) use extent::{Extent, Range};
 pub(crate) use pins::Pins;
 pub(crate) use seal::BodyKey;
 pub(crate) use segment::Segment;
+pub(crate) use sites::Disks;
 pub(crate) use write::Written;
 
 use crate::backend::Backend;
-use crate::error;
+use crate::{error, tables};
 
 /// A stored body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +75,19 @@ pub struct Limits {
     pub files_max: usize,
     /// The scrub reads so many bytes a second; 0: there is none but when it is asked for.
     pub scrub_bytes_per_second: u64,
+    /// Access records are delivered when the oldest has waited so long.
+    pub log_interval: Duration,
+    /// What a day is to inventories; shorter than one in tests.
+    pub inventory_day: Duration,
+    /// From the start of one scrub to that of the next, at least.
+    pub scrub_interval: Duration,
+    /// So many bytes of each disk are left free: bodies that would use them are refused, so that deleting
+    /// goes on.
+    pub disk_reserve_bytes: u64,
+    /// How long a client may send nothing in the middle of a body.
+    pub idle_max: Duration,
+    /// Is told what is done to the disk; for tests.
+    pub recorder: Option<&'static dyn Recorder>,
 }
 
 impl Default for Limits {
@@ -80,6 +98,12 @@ impl Default for Limits {
             buffered_bytes_max: 32 << 20,
             files_max: 512,
             scrub_bytes_per_second: 20 << 20,
+            log_interval: Duration::from_secs(3600),
+            inventory_day: Duration::from_secs(86_400),
+            scrub_interval: Duration::from_secs(86_400),
+            disk_reserve_bytes: 1 << 30,
+            idle_max: Duration::from_secs(60),
+            recorder: None,
         }
     }
 }
@@ -101,6 +125,9 @@ pub(crate) enum Error {
     /// No space, or no permission to use it.
     #[error("the disk takes no more bytes")]
     Full(#[source] io::Error),
+    /// What is left of it is for rows and deletions.
+    #[error("the disk has no more than its reserve left")]
+    Reserved,
     /// Anything else that the disk says.
     #[error("the disk failed")]
     Io(#[source] io::Error),
@@ -132,6 +159,7 @@ impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         match &error {
             Error::Full(cause) => Self::new(&error::STORAGE_FULL).detail(cause),
+            Error::Reserved => Self::new(&error::STORAGE_FULL).detail(&error),
             Error::Io(cause) => Self::internal(format!("{error}: {cause}")),
             Error::Away { doing, cause, .. } => {
                 Self::new(&base::code::UNAVAILABLE).detail(format!("{error}: {doing}: {cause}"))
@@ -140,6 +168,9 @@ impl From<Error> for ApiError {
         }
     }
 }
+
+/// The number that no segment has: they begin at 1.
+const NO_SEGMENT: u32 = 0;
 
 /// The data centres that hold a copy each, the first one first; never empty.
 pub(crate) type Sites = Arc<[String]>;
@@ -209,12 +240,14 @@ impl Blobs {
     pub(crate) fn open(
         db: Db,
         (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>),
-        (root, backends): (&Path, Vec<Backend>),
+        (root, disks, backends): (&Path, Disks, Vec<Backend>),
         home: Option<&str>,
         limits: Limits,
     ) -> Result<Arc<Self>, ApiError> {
-        let dirs = Dirs::new(root);
-        dirs.make(&Spread::default()).map_err(Error::from)?;
+        sites::check(&db, &*rng, &disks)?;
+        let homes = db.read_blocking(tables::disk::homes)?;
+        let dirs = Dirs::new(root, disks, homes, disk::Disk(limits.recorder));
+        dirs.make(NO_SEGMENT, &Spread::default()).map_err(Error::from)?;
         let stores = Stores::open(&db, &*rng, backends)?;
         let Recovered { next, spread, suspects } =
             recover::recover(&db, &dirs, stores.copies(&db)?)?;
@@ -248,6 +281,7 @@ impl Blobs {
 
     /// Room for an extent. Nobody else ever gets the same.
     fn reserve(&self, sites: &Sites, len: u32) -> Result<(Arc<Segment>, u32), Error> {
+        self.check_room(sites)?;
         let mut lanes = lock(&self.lanes);
         let full = |active: &Active| {
             active.tail + u64::from(len) > self.limits.segment_bytes_max
@@ -265,11 +299,29 @@ impl Blobs {
         Ok((Arc::clone(&active.segment), start))
     }
 
+    /// Refuses where a disk that gets bytes, or rows of them, has no more left than its reserve.
+    fn check_room(&self, sites: &Sites) -> Result<(), Error> {
+        let reserve = self.limits.disk_reserve_bytes;
+        if reserve == 0 {
+            return Ok(());
+        }
+        let near = sites.iter().filter(|site| self.stores.of_site(site).is_none());
+        for root in self.dirs.roots(near) {
+            if !sites::has_room(root, reserve)? {
+                return Err(Error::Reserved);
+            }
+        }
+        Ok(())
+    }
+
     /// Begins a new segment. It blocks for the creation of a file in each data centre, or for the commit that
     /// names the backend there, once in a gigabyte.
     fn begin(&self, lanes: &mut Lanes, sites: &Sites) -> Result<(), Error> {
         let id = lanes.next;
         let spread = self.spread_new(id, sites)?;
+        if let Some(home) = sites.first().filter(|_| spread.first().is_none()) {
+            self.dirs.settle_in(id, home);
+        }
         let segment = Arc::new(Segment::create(&self.dirs, id, spread.clone())?);
         lanes.next = id.checked_add(1).ok_or_else(used_up)?;
         if sites.len() > 1 || !spread.remote.is_empty() {

@@ -40,14 +40,27 @@ impl AsRef<[u8]> for Pooled {
 
 impl Drop for Pooled {
     fn drop(&mut self) {
-        let mut spare = lock(&self.home.0);
-        if spare.len() < SPARE_MAX && self.bytes.capacity() >= POOLED_BYTES_MIN {
-            spare.push(std::mem::take(&mut self.bytes));
-        }
+        self.home.keep(std::mem::take(&mut self.bytes));
     }
 }
 
 impl Buffers {
+    /// An empty one, with room for the largest extent.
+    pub(super) fn empty(&self) -> Vec<u8> {
+        let spare = lock(&self.0).pop();
+        let mut bytes = spare.unwrap_or_else(|| Vec::with_capacity(EXTENT_BYTES_MAX + OVERHEAD));
+        bytes.clear();
+        bytes
+    }
+
+    /// Keeps one for later, if it is large and not too many are kept.
+    pub(super) fn keep(&self, bytes: Vec<u8>) {
+        let mut spare = lock(&self.0);
+        if spare.len() < SPARE_MAX && bytes.capacity() >= EXTENT_BYTES_MAX + OVERHEAD {
+            spare.push(bytes);
+        }
+    }
+
     pub(super) fn take(self: &Arc<Self>, len: usize) -> Pooled {
         let spare = if len >= POOLED_BYTES_MIN { lock(&self.0).pop() } else { None };
         let mut bytes = spare.unwrap_or_else(|| {
@@ -113,13 +126,13 @@ impl Blobs {
     /// holds its body. A copy whose file is missing is left to [`super::repair`]. Says how many it mended.
     pub(super) fn mend(&self, bad: &[Option<&Copy>], extent: &Extent, bytes: &[u8]) -> usize {
         let Extent { segment, start, .. } = *extent;
-        let mut mended = 0;
+        let (disk, mut mended) = (self.dirs.disk, 0);
         for copy in bad {
             let Some(copy) = copy else {
                 self.repair_wanted.store(true, Ordering::Release);
                 continue;
             };
-            match copy.write(bytes, start).and_then(|()| Ok(copy.sync()?)) {
+            match copy.write(disk, bytes, start).and_then(|()| Ok(copy.sync(disk)?)) {
                 Ok(()) => {
                     mended += 1;
                     tracing::warn!(segment, start, "mended a copy of a segment from another");

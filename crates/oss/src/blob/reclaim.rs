@@ -199,6 +199,7 @@ impl Blobs {
             lock(&self.open).remove(&id);
             let spread = lock(&self.spread).remove(&id).unwrap_or_default();
             let files = self.dirs.files(id, &spread);
+            self.dirs.leave(id);
             let removed = blocking(move || files.iter().try_for_each(|file| remove(file)));
             if let Err(error) = removed.await {
                 tracing::error!(?error, segment = id, "remove a dead segment; the next start will");

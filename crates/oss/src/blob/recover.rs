@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base::ApiError;
 use store::Db;
@@ -75,20 +75,28 @@ pub(super) fn recover(
     Ok(Recovered { next: last.checked_add(1).ok_or_else(used_up)?, spread, suspects })
 }
 
-/// The segments of which there is any copy. A further copy that no commit ever relied on is removed.
+/// The segments of which there is any copy. One that no commit ever relied on is removed, but for those in
+/// the data directory's own: that is told by what is settled in them.
 fn segment_files(dirs: &Dirs, mirrors: &Mirrors) -> Result<BTreeSet<u32>, Error> {
     let mut ids = dirs::segments(&dirs.home())?;
+    for (site, home) in dirs.own_homes() {
+        ids.append(&mut relied_on(&home, |id| dirs.home_of(id).as_ref() == Some(&site))?);
+    }
     for site in dirs.sites()? {
-        let dir = dirs.mirror(&site);
-        for id in dirs::segments(&dir)? {
-            if mirrors.get(&id).is_some_and(|sites| sites.contains(&site)) {
-                ids.insert(id);
-            } else {
-                remove(&path(&dir, id))?;
-            }
+        let known = |id| mirrors.get(&id).is_some_and(|sites| sites.contains(&site));
+        for dir in dirs.mirrors(&site) {
+            ids.append(&mut relied_on(&dir, known)?);
         }
     }
     Ok(ids)
+}
+
+/// The segments of a directory that commits rely on; the others are removed.
+fn relied_on(dir: &Path, known: impl Fn(u32) -> bool) -> Result<BTreeSet<u32>, Error> {
+    let (known, unknown): (BTreeSet<_>, BTreeSet<_>) =
+        dirs::segments(dir)?.into_iter().partition(|id| known(*id));
+    unknown.iter().try_for_each(|id| remove(&path(dir, *id)))?;
+    Ok(known)
 }
 
 /// Cuts off the tail that nothing refers to, punches out the gaps, and seals the segment: the same in every

@@ -15,7 +15,6 @@ use base::ApiError;
 
 use super::dirs::Dirs;
 use super::remote::Spread;
-use super::segment::create;
 use super::{Blobs, Error, blocking, lock};
 use crate::tables;
 
@@ -107,7 +106,7 @@ pub(super) fn restore(
     let lost = lengths.iter().zip(&files).filter(|(length, _)| lost(length));
     let mut made = 0;
     for (_, file) in lost {
-        dirs.make(spread)?;
+        dirs.make(id, spread)?;
         copy(source, file)?;
         tracing::warn!(segment = id, file = %file.display(), "made a lost copy of a segment anew");
         made += 1;
@@ -118,8 +117,8 @@ pub(super) fn restore(
 /// Makes the files of a segment of which only backends have copies now: empty, for whoever reads an extent
 /// finds that it is not there and writes it ([`super::read`]), and in the end the scrub reads all of them.
 fn begin_anew(dirs: &Dirs, id: u32, spread: &Spread, files: &[PathBuf]) -> Result<usize, Error> {
-    dirs.make(spread)?;
-    files.iter().try_for_each(|file| create(file).map(drop))?;
+    dirs.make(id, spread)?;
+    files.iter().try_for_each(|file| dirs.disk.create(file).map(drop))?;
     tracing::warn!(segment = id, "a lost copy of a segment is filled from a backend as it is read");
     Ok(files.len())
 }

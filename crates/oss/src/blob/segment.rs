@@ -6,7 +6,6 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +14,7 @@ use tokio::sync::Notify;
 
 use super::Error;
 use super::dirs::{Dirs, Spot};
+use super::disk::Disk;
 use super::remote::{Remote, Spread};
 
 /// One copy of a segment.
@@ -27,6 +27,7 @@ pub(crate) struct Segment {
     pub(crate) id: u32,
     /// In which data centres its copies are.
     pub(super) spread: Spread,
+    disk: Disk,
     /// The copies, the first one first; `None` where a file could not be opened.
     copies: Vec<Option<Copy>>,
     /// Bytes whose fate is decided; equals the length once nobody writes any more.
@@ -57,9 +58,9 @@ pub(crate) fn path(dir: &Path, id: u32) -> PathBuf {
 impl Segment {
     /// Makes a new, empty segment whose names survive a power loss.
     pub(super) fn create(dirs: &Dirs, id: u32, spread: Spread) -> io::Result<Self> {
-        dirs.make(&spread)?;
+        dirs.make(id, &spread)?;
         let make = |spot: Spot| match spot {
-            Spot::File(path) => create(&path).map(Copy::File),
+            Spot::File(path) => dirs.disk.create(&path).map(Copy::File),
             Spot::Remote(remote) => Ok(Copy::Remote(remote)),
         };
         let spots = dirs.spots(id, &spread).into_iter();
@@ -68,7 +69,7 @@ impl Segment {
             // Otherwise the next try would find the number taken.
             dirs.files(id, &spread).iter().for_each(|path| drop(fs::remove_file(path)));
         }
-        Ok(Self::new(id, spread, made?))
+        Ok(Self::new(dirs, id, spread, made?))
     }
 
     /// Opens one that is there: as many copies as can be, only for reading where the file system is
@@ -99,15 +100,15 @@ impl Segment {
             Some(error) if copies.iter().all(Option::is_none) => Err(error),
             Some(error) => {
                 tracing::error!(segment = id, %error, "a copy of a segment cannot be opened");
-                Ok(Self::new(id, spread, copies))
+                Ok(Self::new(dirs, id, spread, copies))
             }
-            None => Ok(Self::new(id, spread, copies)),
+            None => Ok(Self::new(dirs, id, spread, copies)),
         }
     }
 
-    fn new(id: u32, spread: Spread, copies: Vec<Option<Copy>>) -> Self {
+    fn new(dirs: &Dirs, id: u32, spread: Spread, copies: Vec<Option<Copy>>) -> Self {
         let (settled, group, synced) = (AtomicU64::new(0), Mutex::default(), Notify::new());
-        Self { id, spread, copies, settled, group, synced }
+        Self { id, spread, disk: dirs.disk, copies, settled, group, synced }
     }
 
     /// The copies, the first one first; `None` for one that could not be opened.
@@ -128,7 +129,7 @@ impl Segment {
 
     /// Writes into every copy. What is in a backend is durable then.
     pub(super) fn write(&self, bytes: &[u8], start: u32) -> Result<(), Error> {
-        self.present()?.iter().try_for_each(|copy| copy.write(bytes, start))
+        self.present()?.iter().try_for_each(|copy| copy.write(self.disk, bytes, start))
     }
 
     pub(crate) fn settle(&self, bytes: u64) {
@@ -202,15 +203,15 @@ impl Segment {
         let files: Vec<&File> = present.into_iter().filter_map(Copy::file).collect();
         let Some((first, further)) = files.split_first() else { return Ok(()) };
         if further.is_empty() {
-            return first.sync_data();
+            return self.disk.sync(first);
         }
         std::thread::scope(|scope| {
             let begun: Vec<_> =
-                further.iter().map(|file| scope.spawn(|| file.sync_data())).collect();
+                further.iter().map(|file| scope.spawn(|| self.disk.sync(file))).collect();
             let stopped = |_| Err(io::Error::other("the thread of a sync stopped"));
             let done = begun.into_iter().map(|sync| sync.join().unwrap_or_else(stopped));
             // Each is waited for, whatever the others say.
-            std::iter::once(first.sync_data()).chain(done).fold(Ok(()), Result::and)
+            std::iter::once(self.disk.sync(first)).chain(done).fold(Ok(()), Result::and)
         })
     }
 
@@ -228,27 +229,18 @@ impl Copy {
     }
 
     /// Writes an extent.
-    pub(super) fn write(&self, bytes: &[u8], start: u32) -> Result<(), Error> {
+    pub(super) fn write(&self, disk: Disk, bytes: &[u8], start: u32) -> Result<(), Error> {
         match self {
-            Self::File(file) => Ok(file.write_all_at(bytes, start.into())?),
+            Self::File(file) => Ok(disk.write(file, bytes, start.into())?),
             Self::Remote(remote) => remote.put(bytes, start),
         }
     }
 
     /// Makes what was written durable, where the writing did not.
-    pub(super) fn sync(&self) -> io::Result<()> {
+    pub(super) fn sync(&self, disk: Disk) -> io::Result<()> {
         match self {
-            Self::File(file) => file.sync_data(),
+            Self::File(file) => disk.sync(file),
             Self::Remote(_) => Ok(()),
         }
     }
-}
-
-/// Makes an empty file whose name survives a power loss.
-pub(super) fn create(path: &Path) -> io::Result<File> {
-    // Opened first: it must not be what fails once the file is there.
-    let folder = File::open(path.parent().unwrap_or(Path::new(".")))?;
-    let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
-    folder.sync_all()?;
-    Ok(file)
 }

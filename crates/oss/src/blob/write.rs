@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use base::ApiError;
 use engine::places::{Place, Placement};
-use store::Tx;
+use store::{Announcement, Tx};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 use wire::object::checksum::crc64;
@@ -191,11 +191,17 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes room for `len` bytes and a tag: as a vector grows by itself, but never to twice the size of the
-    /// largest extent.
+    /// Makes room for `len` bytes and a tag: small bodies as a vector grows by itself, larger ones in memory that is
+    /// used again and holds the largest extent. Where memory is scarce, no more than is needed.
     fn grow(&mut self, len: usize) {
         let needed = (len + TAG_LEN).min(EXTENT_BYTES_MAX + OVERHEAD);
-        if needed > self.buffer.capacity() {
+        if needed <= self.buffer.capacity() {
+            return;
+        }
+        if needed > INLINE_BYTES_MAX + OVERHEAD && self.blobs.extent_size() == EXTENT_BYTES_MAX {
+            let small = std::mem::replace(&mut self.buffer, self.blobs.buffers.empty());
+            self.buffer.extend_from_slice(&small);
+        } else {
             let capacity = (2 * self.buffer.capacity()).min(EXTENT_BYTES_MAX + OVERHEAD);
             self.buffer.reserve_exact(capacity.max(needed) - self.buffer.len());
         }
@@ -211,8 +217,8 @@ impl Writer {
         };
         let (work, spare) = job.await.map_err(|stopped| Error::Io(io::Error::other(stopped)))??;
         // The memory is used again, unless it is scarce.
-        if self.buffer.is_empty() && self.blobs.extent_size() == EXTENT_BYTES_MAX {
-            self.buffer = spare;
+        if self.blobs.extent_size() == EXTENT_BYTES_MAX {
+            self.blobs.buffers.keep(spare);
         }
         Ok(work)
     }
@@ -230,24 +236,29 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes what is left and waits until all of it is durable.
-    pub(crate) async fn finish(mut self) -> Result<Written, Error> {
+    /// Writes what is left and waits until all of it is durable. The commit that refers to it is announced, so
+    /// that bodies which were synced together are committed together.
+    pub(crate) async fn finish(mut self) -> Result<(Written, Announcement), Error> {
         let mut last = std::mem::take(&mut self.buffer);
         let mut work = self.idle().await?;
         if last.len() > INLINE_BYTES_MAX || (work.far && !last.is_empty()) {
             let permits = work.permits().await;
             let store = move || {
                 let _permits = permits;
-                work.store(&mut last).map(|()| work)
+                work.store(&mut last).map(|()| (work, last))
             };
-            work = blocking(store).await?;
+            let (stored, spare) = blocking(store).await?;
+            self.blobs.buffers.keep(spare);
+            work = stored;
         } else if !last.is_empty() {
             work.store(&mut last)?;
         }
+        let announcement = self.blobs.db.announce();
         for segment in work.held.segments() {
             segment.sync().await?;
         }
-        Ok(Written { digested: work.digests.finish(), extents: work.extents, held: work.held })
+        let Work { digests, extents, held, .. } = work;
+        Ok((Written { digested: digests.finish(), extents, held }, announcement))
     }
 }
 
@@ -266,6 +277,9 @@ impl Written {
             tables::space::settle(tx, range)?;
         }
         for segment in self.held.segments() {
+            if let Some(site) = self.held.blobs.dirs.home_of(segment.id) {
+                tables::disk::insert_home(tx, segment.id, &site)?;
+            }
             for site in &segment.spread.mirrors {
                 tables::space::insert_mirror(tx, segment.id, site)?;
             }

@@ -3,16 +3,23 @@
 //!
 //! Not here: who may set one (`ops::document`), and requests and answers (`http`).
 
+pub(crate) mod control;
 pub(crate) mod cors;
+pub(crate) mod inventory;
+pub(crate) mod lifecycle;
+pub(crate) mod logging;
 pub(crate) mod referer;
 pub(crate) mod retention;
+pub(crate) mod switches;
+pub(crate) mod website;
 
-use base::ApiError;
+use base::{ApiError, Time};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wire::object::xml::{Element, Writer};
 use wire::object::{Dialect, error};
 
+use crate::model::Settings;
 use crate::ops::Document;
 
 /// The name space of the documents of S3.
@@ -32,7 +39,20 @@ pub(crate) trait Config: Serialize + DeserializeOwned {
 
 /// True for the documents that are configurations of this module.
 pub(crate) const fn is_served(document: Document) -> bool {
-    matches!(document, Document::Cors | Document::Referer)
+    matches!(
+        document,
+        Document::Cors
+            | Document::LogFields
+            | Document::Logging
+            | Document::Referer
+            | Document::Website
+            | Document::Lifecycle
+            | Document::AccessMonitor
+            | Document::ArchiveDirectRead
+            | Document::Https
+            | Document::ResourceGroup
+            | Document::TransferAcceleration
+    )
 }
 
 /// Reads the body of a request that sets a configuration into the form that is kept.
@@ -45,7 +65,15 @@ pub(crate) fn accept(
 ) -> Result<String, ApiError> {
     match document {
         Document::Cors => keep::<cors::Cors>(body, dialect),
+        Document::LogFields => keep::<logging::Fields>(body, dialect),
         Document::Referer => keep::<referer::Referer>(body, dialect),
+        Document::Website => keep::<website::Website>(body, dialect),
+        Document::Lifecycle => keep::<lifecycle::Lifecycle>(body, dialect),
+        Document::AccessMonitor => keep::<switches::AccessMonitor>(body, dialect),
+        Document::ArchiveDirectRead => keep::<switches::ArchiveDirectRead>(body, dialect),
+        Document::Https => keep::<switches::Https>(body, dialect),
+        Document::ResourceGroup => keep::<switches::ResourceGroup>(body, dialect),
+        Document::TransferAcceleration => keep::<switches::Acceleration>(body, dialect),
         _ => Err(ApiError::new(&error::NOT_IMPLEMENTED)),
     }
 }
@@ -56,9 +84,53 @@ pub(crate) fn accept(
 pub(crate) fn tell(document: Document, kept: &str, dialect: Dialect) -> Result<Vec<u8>, ApiError> {
     match document {
         Document::Cors => Ok(restore::<cors::Cors>(kept)?.render(dialect)),
+        Document::LogFields => Ok(restore::<logging::Fields>(kept)?.render(dialect)),
+        Document::Logging => Ok(restore::<logging::Status>(kept)?.render(dialect)),
         Document::Referer => Ok(restore::<referer::Referer>(kept)?.render(dialect)),
+        Document::Website => Ok(restore::<website::Website>(kept)?.render(dialect)),
+        Document::Lifecycle => Ok(restore::<lifecycle::Lifecycle>(kept)?.render(dialect)),
+        Document::AccessMonitor => Ok(restore::<switches::AccessMonitor>(kept)?.render(dialect)),
+        Document::ArchiveDirectRead => {
+            Ok(restore::<switches::ArchiveDirectRead>(kept)?.render(dialect))
+        }
+        Document::Https => Ok(restore::<switches::Https>(kept)?.render(dialect)),
+        Document::ResourceGroup => Ok(restore::<switches::ResourceGroup>(kept)?.render(dialect)),
+        Document::TransferAcceleration => {
+            Ok(restore::<switches::Acceleration>(kept)?.render(dialect))
+        }
         _ => Err(ApiError::new(&error::NOT_IMPLEMENTED)),
     }
+}
+
+/// What of a configuration requests must know at once, in the settings that are read with the bucket. Called with
+/// what is kept from now on, `None` where it is deleted.
+///
+/// Errors: where it is damaged.
+pub(crate) fn settle(
+    document: Document,
+    kept: Option<&str>,
+    settings: &mut Settings,
+    now: Time,
+) -> Result<(), ApiError> {
+    match document {
+        Document::Lifecycle => settings.lifecycle = kept.is_some(),
+        Document::AccessMonitor => {
+            let on = read::<switches::AccessMonitor>(kept)?.enabled;
+            settings.access_monitor = on.then(|| settings.access_monitor.unwrap_or(now.secs()));
+        }
+        Document::ArchiveDirectRead => {
+            settings.archive_direct_read = read::<switches::ArchiveDirectRead>(kept)?.enabled;
+        }
+        Document::TransferAcceleration => {
+            settings.accelerated = read::<switches::Acceleration>(kept)?.enabled;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn read<T: Config + Default>(kept: Option<&str>) -> Result<T, ApiError> {
+    kept.map_or_else(|| Ok(T::default()), restore)
 }
 
 fn keep<T: Config>(body: &[u8], dialect: Dialect) -> Result<String, ApiError> {
@@ -68,12 +140,12 @@ fn keep<T: Config>(body: &[u8], dialect: Dialect) -> Result<String, ApiError> {
 /// A configuration from the form that is kept.
 ///
 /// Errors: where it is damaged.
-pub(crate) fn restore<T: Config>(kept: &str) -> Result<T, ApiError> {
+pub(crate) fn restore<T: DeserializeOwned>(kept: &str) -> Result<T, ApiError> {
     serde_json::from_str(kept).map_err(ApiError::internal)
 }
 
 /// A document with its root open.
-fn root(name: &'static str, dialect: Dialect) -> Writer {
+pub(crate) fn root(name: &'static str, dialect: Dialect) -> Writer {
     let mut xml = Writer::new();
     match dialect {
         Dialect::Oss => xml.open(name),

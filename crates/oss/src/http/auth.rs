@@ -1,8 +1,6 @@
 //! Who asks: the signature, checked on a snapshot of its own, before anything else is done.
 
-use std::sync::Arc;
-
-use base::ApiError;
+use base::{ApiError, Secret};
 use engine::Caller;
 use wire::Head;
 use wire::object::auth::{self, Auth, Payload};
@@ -48,16 +46,9 @@ impl Storage {
             }
         };
         let payload = signed.payload;
-        let within = Arc::clone(cloud);
-        let verified = cloud
-            .db
-            .read(move |tx| {
-                within.authenticate(tx, &signed.key_id, signed.token.as_deref(), |secret| {
-                    signed.verify(secret)
-                })
-            })
-            .await;
-        match verified {
+        let verify = |secret: &Secret<String>| signed.verify(secret);
+        let identified = cloud.identify(&signed.key_id, signed.token.as_deref(), verify).await;
+        match identified {
             Ok((caller, chunk_key)) => {
                 cloud.authority.key_used(&caller, "oss", now);
                 Ok(Identity { caller, payload, chunk_key: chunk_key.map(Box::new) })

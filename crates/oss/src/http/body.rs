@@ -13,31 +13,31 @@ use wire::object::checksum::crc64;
 use wire::object::chunked::{ChunkKey, Decoder};
 use wire::object::error;
 
+use super::traffic::Pace;
 use crate::digest::{Algorithm, Checksum, Digests};
 use crate::model::Expected;
 use crate::ops::Source;
-
-/// How long a client may send nothing in the middle of a body.
-const IDLE_MAX: Duration = Duration::from_secs(60);
 
 /// A body as it comes off the connection. Dropped before its end, it is read on for a while.
 pub(super) struct Connection {
     incoming: Option<Incoming>,
     /// True until the client has been told to go on sending.
     withheld: bool,
+    /// How long the client may send nothing.
+    idle_max: Duration,
 }
 
 impl Connection {
     /// `withheld` is true where the client waits for `100 Continue` before it sends anything.
-    pub(super) fn new(incoming: Incoming, withheld: bool) -> Self {
-        Self { incoming: Some(incoming), withheld }
+    pub(super) fn new(incoming: Incoming, withheld: bool, idle_max: Duration) -> Self {
+        Self { incoming: Some(incoming), withheld, idle_max }
     }
 
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
         // Asking for a frame makes the HTTP library say `100 Continue`.
         self.withheld = false;
         while let Some(incoming) = &mut self.incoming {
-            let frame = match tokio::time::timeout(IDLE_MAX, incoming.frame()).await {
+            let frame = match tokio::time::timeout(self.idle_max, incoming.frame()).await {
                 Ok(frame) => frame,
                 Err(_) => return Err(ApiError::new(&error::REQUEST_TIMEOUT)),
             };
@@ -75,6 +75,7 @@ pub(super) struct Upload {
     decoded: Vec<Bytes>,
     /// What must stand in the trailing headers.
     promised: Vec<Algorithm>,
+    pace: Option<Pace>,
 }
 
 impl Upload {
@@ -90,7 +91,12 @@ impl Upload {
         promised: Vec<Algorithm>,
     ) -> Result<Self, ApiError> {
         let decoder = Decoder::new(payload, decoded_length, key.map(|key| *key))?.map(Box::new);
-        Ok(Self { connection, decoder, decoded: Vec::new(), promised })
+        Ok(Self { connection, decoder, decoded: Vec::new(), promised, pace: None })
+    }
+
+    /// Taken no faster than that.
+    pub(super) fn paced(self, pace: Option<Pace>) -> Self {
+        Self { pace, ..self }
     }
 
     /// Reads all of a small body and compares it with what was promised.
@@ -126,6 +132,9 @@ impl Source for Upload {
                 return Ok(Some(bytes));
             }
             let Some(bytes) = self.connection.next().await? else { return Ok(None) };
+            if let Some(pace) = &mut self.pace {
+                pace.pass(bytes.len()).await;
+            }
             let Some(decoder) = &mut self.decoder else { return Ok(Some(bytes)) };
             decoder.feed(bytes, &mut self.decoded)?;
             self.decoded.reverse();

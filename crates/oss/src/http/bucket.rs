@@ -3,16 +3,20 @@
 use base::ApiError;
 use http::{HeaderMap, StatusCode};
 use terms::clauses::DataClass;
-use wire::object::body::{self, Grantee, SMALL_BYTES_MAX};
+use wire::object::body::{self, SMALL_BYTES_MAX};
 use wire::object::{Dialect, address, error};
 
 use super::call::{Call, Payload};
 use super::headers::{self, BUCKET_TAGS_MAX, DATA_CLASS, SITE};
-use super::render::{self, ALL_USERS, Style};
+use super::render::{self, Style};
 use super::respond::{empty, put, xml};
-use super::{Answer, Storage, retention};
-use crate::model::{Acl, Bucket, Redundancy, StorageClass};
+use super::{Answer, Storage, acl, retention};
+use crate::acl::Ownership;
+use crate::model::{Bucket, Redundancy, StorageClass};
 use crate::ops::{BucketView, CreateBucket, Document, PAGE_MAX};
+
+/// Whose the objects are that others write to a new bucket.
+const OWNERSHIP: &str = "x-amz-object-ownership";
 
 /// Whether an S3 client signed for AWS's first region, where a bucket may be made again by its owner; its
 /// users rely on it.
@@ -31,8 +35,14 @@ impl Storage {
         let class = wanted.storage_class.or_else(|| told("x-oss-storage-class"));
         let redundancy =
             wanted.redundancy.or_else(|| told(headers::names(call.dialect).redundancy));
+        let list = acl::of_bucket(&call.head, call.dialect)?;
         let options = CreateBucket {
-            acl: headers::bucket_acl(&call.head, call.dialect)?,
+            acl: list.acl,
+            grants: list.grants,
+            s3: !call.is_oss(),
+            ownership: read_word(call.head.header(OWNERSHIP), OWNERSHIP, |word| {
+                Ownership::parse(word).map(Some)
+            })?,
             storage_class: read_word(class.as_deref(), "StorageClass", StorageClass::parse)?,
             redundancy: read_word(redundancy.as_deref(), "DataRedundancyType", Redundancy::parse)?,
             class: read_word(call.head.header(DATA_CLASS), DATA_CLASS, |word| {
@@ -95,21 +105,6 @@ impl Storage {
     pub(super) async fn bucket_location(&self, call: &Call<'_>) -> Answer {
         let bucket = self.oss.bucket(&call.ctx, &call.bucket, BucketView::Location).await?;
         Ok(xml(render::location(Style::plain(call.dialect), &self.place_of(&bucket))))
-    }
-
-    pub(super) async fn bucket_acl(&self, call: &Call<'_>) -> Answer {
-        let bucket = self.oss.bucket(&call.ctx, &call.bucket, BucketView::Acl).await?;
-        Ok(xml(render::acl(Style::plain(call.dialect), bucket.owner, Some(bucket.acl))))
-    }
-
-    pub(super) async fn put_bucket_acl(&self, call: &Call<'_>, payload: Payload) -> Answer {
-        headers::check_understood(call.head.headers, call.dialect)?;
-        let acl = match headers::bucket_acl(&call.head, call.dialect)? {
-            Some(acl) => acl,
-            None => granted(call, payload).await?,
-        };
-        self.oss.set_bucket_acl(&call.ctx, &call.bucket, acl).await?;
-        Ok(empty(StatusCode::OK))
     }
 
     pub(super) async fn bucket_tagging(&self, call: &Call<'_>) -> Answer {
@@ -178,32 +173,4 @@ fn read_word<T: Default>(
         let refused = error::INVALID_ARGUMENT.error(format!("The {name} is not valid."));
         refused.field("ArgumentName", name).field("ArgumentValue", word)
     })
-}
-
-/// The canned ACL that an S3 grant list amounts to: everything to the owner, and to everybody
-/// nothing, `READ`, or `READ` and `WRITE`.
-///
-/// Errors: `MalformedXML`; `NotImplemented` for any other list, since forgetting a grant would be as
-/// wrong as giving one.
-pub(super) async fn granted(call: &Call<'_>, payload: Payload) -> Result<Acl, ApiError> {
-    if call.is_oss() {
-        return Err(error::INVALID_ARGUMENT.error("The header that names the ACL is missing."));
-    }
-    let list = body::access_control(&call.read(payload, SMALL_BYTES_MAX).await?)?;
-    let (mut read, mut write) = (false, false);
-    for grant in &list.grants {
-        match (&grant.grantee, grant.permission.as_str()) {
-            (Grantee::Id(id), "FULL_CONTROL")
-                if list.owner.as_ref().is_none_or(|owner| owner == id) => {}
-            (Grantee::Group(uri), "READ") if uri == ALL_USERS => read = true,
-            (Grantee::Group(uri), "WRITE") if uri == ALL_USERS => write = true,
-            _ => return Err(ApiError::new(&error::NOT_IMPLEMENTED)),
-        }
-    }
-    match (read, write) {
-        (false, false) => Ok(Acl::Private),
-        (true, false) => Ok(Acl::PublicRead),
-        (true, true) => Ok(Acl::PublicReadWrite),
-        (false, true) => Err(ApiError::new(&error::NOT_IMPLEMENTED)),
-    }
 }

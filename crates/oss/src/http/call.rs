@@ -12,6 +12,7 @@ use super::Storage;
 use super::body::{Connection, Upload};
 use super::headers;
 use super::route::{Query, Scope};
+use super::traffic::Pace;
 use crate::model::{Expected, RequestCtx};
 use crate::tables;
 
@@ -19,6 +20,10 @@ use crate::tables;
 pub(super) struct Asked {
     pub(super) bucket: String,
     pub(super) key: String,
+    /// True where the bucket stands in the host name.
+    pub(super) hosted: bool,
+    /// True on the host name of a website (S3).
+    pub(super) website: bool,
 }
 
 impl Asked {
@@ -47,6 +52,8 @@ pub(super) struct Call<'a> {
     pub(super) bucket: String,
     /// Empty for requests to the service or to a bucket.
     pub(super) key: String,
+    /// True where the bucket stands in the host name.
+    pub(super) hosted: bool,
     pub(super) ctx: RequestCtx,
 }
 
@@ -151,7 +158,8 @@ impl Payload {
         let number = |text: &str| text.parse::<u64>().map_err(|_| bad_length(name));
         expected.length = call.head.header(name).map(number).transpose()?;
         let promised = if framed { headers::promised(&call.head) } else { Vec::new() };
-        let upload = Upload::new(self.connection, self.kind, expected.length, self.key, promised)?;
+        let upload = Upload::new(self.connection, self.kind, expected.length, self.key, promised)?
+            .paced(Pace::asked(call)?);
         Ok((upload, expected))
     }
 }
@@ -173,14 +181,21 @@ impl Storage {
         dialect: Dialect,
     ) -> Result<Asked, ApiError> {
         let host = head.header("host").unwrap_or_default();
+        let site = match address::host(host, &self.sites) {
+            Host::Bucket(bucket) => Some(bucket),
+            Host::Service | Host::Other(_) => None,
+        };
+        let website = site.is_some();
         let bucket = match address::host(host, &self.config.hosts) {
+            _ if website => site,
             Host::Service => None,
             Host::Bucket(bucket) => Some(bucket),
             Host::Other(name) => self.bound(name.into_owned()).await?.map(Cow::Owned),
         };
+        let hosted = bucket.is_some();
         let Address { bucket, key } = address::parse(head.path, bucket, dialect)?;
         let owned = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned).unwrap_or_default();
-        Ok(Asked { bucket: owned(bucket), key: owned(key) })
+        Ok(Asked { bucket: owned(bucket), key: owned(key), hosted, website })
     }
 
     /// The bucket that a host name is bound to.

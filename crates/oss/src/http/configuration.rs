@@ -13,7 +13,9 @@ use super::call::{Call, Payload};
 use super::render::{self, Style};
 use super::respond::{empty, xml};
 use super::{Answer, Storage};
-use crate::config;
+use crate::config::switches::DEFAULT_GROUP;
+use crate::config::{self, lifecycle};
+use crate::error::NO_SUCH_TRANSFER_ACCELERATION;
 use crate::ops::{BucketView, Document};
 
 /// One kind of configuration.
@@ -82,9 +84,23 @@ impl Storage {
         payload: Payload,
     ) -> Answer {
         let document = kind.served().ok_or_else(|| ApiError::new(&error::NOT_IMPLEMENTED))?;
-        let body = call.read(payload, SMALL_BYTES_MAX).await?;
+        let bytes_max =
+            if document == Document::Lifecycle { lifecycle::BYTES_MAX } else { SMALL_BYTES_MAX };
+        let body = call.read(payload, bytes_max).await?;
         let kept = config::accept(document, &body, call.dialect)?;
         self.oss.set_bucket_config(&call.ctx, &call.bucket, document, Some(kept)).await?;
+        Ok(empty(StatusCode::OK))
+    }
+
+    /// Nobody is notified of anything here: only that is taken.
+    pub(super) async fn put_notification(&self, call: &Call<'_>, payload: Payload) -> Answer {
+        let body = call.read(payload, SMALL_BYTES_MAX).await?;
+        let wanted = wire::object::xml::read(&body, "NotificationConfiguration", SMALL_BYTES_MAX)?;
+        if !wanted.children.is_empty() {
+            return Err(ApiError::new(&error::NOT_IMPLEMENTED).field("Header", "notification"));
+        }
+        let document = Document::Notification;
+        self.oss.set_bucket_config(&call.ctx, &call.bucket, document, None).await?;
         Ok(empty(StatusCode::OK))
     }
 
@@ -134,10 +150,9 @@ const fn missing(name: &'static str) -> Code {
 static NO_LIFECYCLE: Code = missing("NoSuchLifecycle");
 static NO_OSS_REPLICATION: Code = missing("NoSuchReplicationConfiguration");
 static NO_S3_REPLICATION: Code = missing("ReplicationConfigurationNotFoundError");
-static NO_INVENTORY: Code = missing("NoSuchInventory");
 static NO_CONFIGURATION: Code = missing("NoSuchConfiguration");
-static NO_OWNERSHIP: Code = missing("OwnershipControlsNotFoundError");
-static NO_ACCESS_BLOCK: Code = missing("NoSuchPublicAccessBlockConfiguration");
+static NO_LOG_FIELDS: Code = missing("NoSuchUserDefinedLogFieldsConfig");
+static NO_META_QUERY: Code = missing("MetaQueryNotExist");
 
 const fn kind(
     name: &'static str,
@@ -159,6 +174,22 @@ const fn default(
     Some(Unset::Default(root, children))
 }
 
+/// Lists of what S3 has more than one of, and nobody has any of here.
+pub(super) static NO_ANALYTICS: Configuration =
+    kind("analytics", None, None, none_of("ListBucketAnalyticsConfigurationResult"));
+pub(super) static NO_METRICS: Configuration =
+    kind("metrics", None, None, none_of("ListMetricsConfigurationsResult"));
+pub(super) static NO_TIERING: Configuration = kind(
+    "intelligent-tiering",
+    None,
+    None,
+    none_of("ListBucketIntelligentTieringConfigurationsOutput"),
+);
+
+const fn none_of(root: &'static str) -> Option<Unset> {
+    default(root, &[("IsTruncated", "false")])
+}
+
 static ALL: &[Configuration] = &[
     kind(
         "accelerate",
@@ -166,8 +197,33 @@ static ALL: &[Configuration] = &[
         None,
         default("AccelerateConfiguration", &[]),
     ),
+    kind(
+        "accessmonitor",
+        Some(Document::AccessMonitor),
+        default("AccessMonitorConfiguration", &[("Status", "Disabled")]),
+        None,
+    ),
+    kind(
+        "bucketArchiveDirectRead",
+        Some(Document::ArchiveDirectRead),
+        default("ArchiveDirectReadConfiguration", &[("Enabled", "false")]),
+        None,
+    ),
+    kind("httpsConfig", Some(Document::Https), default("HttpsConfiguration", &[]), None),
+    kind(
+        "resourceGroup",
+        Some(Document::ResourceGroup),
+        default("BucketResourceGroupConfiguration", &[("ResourceGroupId", DEFAULT_GROUP)]),
+        None,
+    ),
     kind("cors", Some(Document::Cors), error(&error::NO_SUCH_CORS), error(&error::NO_SUCH_CORS)),
-    kind("inventory", None, error(&NO_INVENTORY), error(&NO_CONFIGURATION)),
+    kind("analytics", None, None, error(&NO_CONFIGURATION)),
+    kind("intelligent-tiering", None, None, error(&NO_CONFIGURATION)),
+    kind("metaQuery", None, error(&NO_META_QUERY), None),
+    kind("metrics", None, None, error(&NO_CONFIGURATION)),
+    kind("replicationLocation", None, default("ReplicationLocation", &[]), None),
+    kind("replicationProgress", None, error(&NO_OSS_REPLICATION), None),
+    kind("userDefinedLogFieldsConfig", Some(Document::LogFields), error(&NO_LOG_FIELDS), None),
     kind(
         "lifecycle",
         Some(Document::Lifecycle),
@@ -180,9 +236,12 @@ static ALL: &[Configuration] = &[
         default("BucketLoggingStatus", &[]),
         default("BucketLoggingStatus", &[]),
     ),
-    kind("notification", None, None, default("NotificationConfiguration", &[])),
-    kind("ownershipControls", None, None, error(&NO_OWNERSHIP)),
-    kind("publicAccessBlock", None, NOT_BLOCKED, error(&NO_ACCESS_BLOCK)),
+    kind(
+        "notification",
+        Some(Document::Notification),
+        None,
+        default("NotificationConfiguration", &[]),
+    ),
     kind(
         "referer",
         Some(Document::Referer),
@@ -190,11 +249,10 @@ static ALL: &[Configuration] = &[
         None,
     ),
     kind("replication", None, error(&NO_OSS_REPLICATION), error(&NO_S3_REPLICATION)),
-    kind("requestPayment", Some(Document::RequestPayment), OWNER_PAYS, OWNER_PAYS),
     kind(
         "transferAcceleration",
         Some(Document::TransferAcceleration),
-        default("TransferAccelerationConfiguration", &[("Enabled", "false")]),
+        error(&NO_SUCH_TRANSFER_ACCELERATION),
         None,
     ),
     kind(
@@ -204,8 +262,3 @@ static ALL: &[Configuration] = &[
         error(&error::NO_SUCH_WEBSITE),
     ),
 ];
-
-const OWNER_PAYS: Option<Unset> =
-    default("RequestPaymentConfiguration", &[("Payer", "BucketOwner")]);
-const NOT_BLOCKED: Option<Unset> =
-    default("PublicAccessBlockConfiguration", &[("BlockPublicAccess", "false")]);

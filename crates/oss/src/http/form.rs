@@ -16,13 +16,14 @@ use multer::{Field, Multipart};
 use wire::Head;
 use wire::object::form::{FIELDS_BYTES_MAX, Fields, Policy, Sizes};
 use wire::object::{Dialect, address, body, error};
-use wire::query;
 
 use super::body::Connection;
 use super::call::Asked;
+use super::callback::{Callback, Told};
 use super::headers::{self, names};
 use super::respond::{self, Frame, empty, xml};
-use super::{Answer, Storage, render};
+use super::route::Query;
+use super::{Answer, Storage, control, render};
 use crate::digest::Checksum;
 use crate::model::{RequestCtx, Stored};
 use crate::ops::Source;
@@ -74,13 +75,30 @@ impl Storage {
             }
             None => Sizes::ANY,
         };
+        let callback = match dialect {
+            Dialect::Oss => Callback::of_form(&fields)?,
+            Dialect::S3 => None,
+        };
         let told = headers_of(&fields, &file, dialect)?;
         let told = Head { headers: &told, ..*head };
         let options = headers::put_options(&told, dialect, headers::expected(&told, dialect)?)?;
-        let ctx = RequestCtx { caller, request: frame.request.clone() };
+        let mut request = frame.request.clone();
+        request.told = control::told(&told, dialect, &Query::default());
+        let ctx = RequestCtx { caller, request };
         let file = File { field: file, sizes, taken: 0 };
+        let content_type = options.attributes.header("content-type").unwrap_or_default().to_owned();
         let stored = self.oss.put(&ctx, &asked.bucket, &key, options, file).await?;
-        self.posted(&fields, dialect, (&asked.bucket, &key), &stored)
+        let answer = self.posted(&fields, dialect, (&asked.bucket, &key), &stored)?;
+        let Some(callback) = callback else { return Ok(answer) };
+        let told = Told {
+            ctx: &ctx,
+            bucket: &asked.bucket,
+            key: &key,
+            content_type: &content_type,
+            operation: "PostObject",
+            stored: &stored,
+        };
+        self.call_back(&callback, &told, answer).await
     }
 
     /// Who signed the form, in any region of this cloud; nobody where it has no policy.
@@ -230,8 +248,7 @@ async fn before_the_file(
 
 /// The headers that a PUT of the same object would have had.
 ///
-/// Errors: `InvalidArgument` for a field that cannot be a header; `NotImplemented` for a callback;
-/// `MalformedXML` for tags.
+/// Errors: `InvalidArgument` for a field that cannot be a header; `MalformedXML` for tags.
 fn headers_of(fields: &Fields, file: &Field<'_>, dialect: Dialect) -> Result<HeaderMap, ApiError> {
     let mut headers = HeaderMap::new();
     let mut put = |name: &str, value: &str| {
@@ -252,13 +269,10 @@ fn headers_of(fields: &Fields, file: &Field<'_>, dialect: Dialect) -> Result<Hea
     }
     for (name, value) in fields.iter() {
         match name {
-            "callback" if dialect == Dialect::Oss => {
-                return Err(ApiError::new(&error::NOT_IMPLEMENTED).field("Header", name));
-            }
             "acl" => put(names(dialect).object_acl, value)?,
             "tagging" if dialect == Dialect::S3 => {
                 let tags = body::tagging(value.as_bytes())?;
-                put(names(dialect).tagging, &query_of(&tags))?;
+                put(names(dialect).tagging, &headers::tags_header(&tags))?;
             }
             "x-oss-content-type" => put(CONTENT_TYPE.as_str(), value)?,
             _ if NO_HEADERS.contains(&name) => {}
@@ -268,16 +282,6 @@ fn headers_of(fields: &Fields, file: &Field<'_>, dialect: Dialect) -> Result<Hea
         }
     }
     Ok(headers)
-}
-
-/// Tags as the header has them.
-fn query_of(tags: &[(String, String)]) -> String {
-    let pairs = tags.iter().map(|(key, value)| {
-        [base::text::percent_encode(key), base::text::percent_encode(value)].join("=")
-    });
-    let text = pairs.collect::<Vec<_>>().join("&");
-    debug_assert_eq!(query::parse(&text), tags, "the header is read back so");
-    text
 }
 
 /// The file on its way in.

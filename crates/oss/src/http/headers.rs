@@ -8,9 +8,10 @@ use wire::object::checksum::{Algorithm, parse_content_md5};
 use wire::object::{Dialect, error};
 
 use super::route::Query;
-use super::{conditions, encryption, retention};
+use super::website::{REDIRECT, check_redirect};
+use super::{acl, conditions, encryption, retention};
 use crate::digest::Checksum;
-use crate::model::{Acl, Attributes, Expected, PutOptions, StorageClass, Tags};
+use crate::model::{Attributes, Expected, PutOptions, StorageClass, Tags};
 
 /// Our own, in both protocols: the class of data that a bucket is for.
 pub(super) const DATA_CLASS: &str = "x-awan-data-class";
@@ -92,15 +93,7 @@ static S3: Names = Names {
     ],
     metadata_directive: "x-amz-metadata-directive",
     tagging_directive: "x-amz-tagging-directive",
-    refused: &[
-        "x-amz-grant-full-control",
-        "x-amz-grant-read",
-        "x-amz-grant-read-acp",
-        "x-amz-grant-write",
-        "x-amz-grant-write-acp",
-        "x-amz-website-redirect-location",
-        "x-amz-write-offset-bytes",
-    ],
+    refused: &["x-amz-write-offset-bytes"],
     content_type: "binary/octet-stream",
     meta_bytes_max: 2 << 10,
 };
@@ -132,6 +125,8 @@ fn is_harmless(name: &str, dialect: Dialect) -> bool {
                 | "x-oss-credential"
                 | "x-oss-date"
                 | "x-oss-expires"
+                | "x-oss-async-process"
+                | "x-oss-process"
                 | "x-oss-request-payer"
                 | "x-oss-security-token"
                 | "x-oss-signature"
@@ -152,10 +147,9 @@ fn is_harmless(name: &str, dialect: Dialect) -> bool {
     }
 }
 
-/// The headers with those that stand in the query: the SDKs of S3 put `x-amz-` headers into a signed
-/// URL, so that whoever uses it need not send them. `None` where there are none. OSS knows no such
-/// thing: there a parameter like `x-oss-ac-source-ip` narrows the URL, and is refused rather than
-/// ignored.
+/// The headers with those that stand in the query: clients put `x-amz-` and `x-oss-` headers into a signed
+/// URL, so that whoever uses it need not send them. `None` where there are none. One that the signature does
+/// not cover is refused, and so is a parameter of OSS like `x-oss-ac-source-ip`, which narrows the URL.
 ///
 /// Errors: `NotImplemented`; `InvalidArgument` for a parameter that is no header or says something
 /// else than the header of that name.
@@ -174,9 +168,13 @@ pub(super) fn hoisted(
         if !name.starts_with(prefix) || is_harmless(&name, dialect) {
             continue;
         }
-        // Version 2 signs a parameter only where it is lower case.
-        let signed = name == sent || query.has("X-Amz-Signature");
-        if dialect == Dialect::Oss || !signed {
+        let signed = match dialect {
+            // Versions 2 and 4 sign every parameter, version 1 only those of its list.
+            Dialect::Oss => query.has("x-oss-signature-version") && !name.starts_with("x-oss-ac-"),
+            // Version 2 signs a parameter only where it is lower case.
+            Dialect::S3 => name == sent || query.has("X-Amz-Signature"),
+        };
+        if !signed {
             return Err(ApiError::new(&error::NOT_IMPLEMENTED).field("Header", sent));
         }
         let refused = |()| {
@@ -220,6 +218,11 @@ pub(super) fn attributes(head: &Head<'_>, dialect: Dialect) -> Result<Attributes
         if !value.is_empty() {
             attributes.headers.push((name.to_owned(), value));
         }
+    }
+    if let Some(value) = head.headers.get(REDIRECT).filter(|_| dialect == Dialect::S3) {
+        let value = text(REDIRECT, value)?;
+        check_redirect(value)?;
+        attributes.headers.push((REDIRECT.to_owned(), value.to_owned()));
     }
     let names = names(dialect);
     let mut bytes = 0;
@@ -272,10 +275,12 @@ pub(super) fn put_options(
     expected: Expected,
 ) -> Result<PutOptions, ApiError> {
     check_understood(head.headers, dialect)?;
+    let list = acl::of_object(head, dialect)?;
     Ok(PutOptions {
         attributes: attributes(head, dialect)?,
         storage_class: storage_class(head, dialect)?,
-        acl: object_acl(head, dialect)?,
+        acl: list.acl,
+        grants: list.grants,
         tags: tags(head, dialect)?,
         conditions: conditions::of_write(head, dialect)?,
         expected,
@@ -294,7 +299,7 @@ pub(super) fn storage_class(
     let Some(word) = head.header(names(dialect).storage_class) else { return Ok(None) };
     let known = match dialect {
         Dialect::Oss => StorageClass::parse(word),
-        Dialect::S3 => S3_CLASSES.iter().find(|(name, _)| *name == word).map(|(_, class)| *class),
+        Dialect::S3 => StorageClass::parse_s3(word),
     };
     known.map(Some).ok_or_else(|| match dialect {
         Dialect::Oss => error::INVALID_ARGUMENT.error("The storage class is not valid."),
@@ -302,60 +307,15 @@ pub(super) fn storage_class(
     })
 }
 
-/// The first name of each class is the one that is told.
-const S3_CLASSES: &[(&str, StorageClass)] = &[
-    ("STANDARD", StorageClass::Standard),
-    ("REDUCED_REDUNDANCY", StorageClass::Standard),
-    ("INTELLIGENT_TIERING", StorageClass::Standard),
-    ("STANDARD_IA", StorageClass::InfrequentAccess),
-    ("ONEZONE_IA", StorageClass::InfrequentAccess),
-    ("GLACIER_IR", StorageClass::InfrequentAccess),
-    ("GLACIER", StorageClass::Archive),
-    ("DEEP_ARCHIVE", StorageClass::DeepColdArchive),
-];
-
 /// What a class is called.
 pub(super) const fn class_name(class: StorageClass, dialect: Dialect) -> &'static str {
-    match (dialect, class) {
-        (Dialect::Oss, class) => class.as_str(),
-        (Dialect::S3, StorageClass::Standard) => "STANDARD",
-        (Dialect::S3, StorageClass::InfrequentAccess) => "STANDARD_IA",
-        (Dialect::S3, StorageClass::Archive) => "GLACIER",
-        (Dialect::S3, StorageClass::ColdArchive | StorageClass::DeepColdArchive) => "DEEP_ARCHIVE",
+    match dialect {
+        Dialect::Oss => class.as_str(),
+        Dialect::S3 => class.s3_name(),
     }
 }
 
-/// The ACL that a new bucket's headers name.
-///
-/// Errors: `InvalidArgument`.
-pub(super) fn bucket_acl(head: &Head<'_>, dialect: Dialect) -> Result<Option<Acl>, ApiError> {
-    let Some(word) = head.header(names(dialect).bucket_acl) else { return Ok(None) };
-    Acl::parse(word).map(Some).ok_or_else(|| bad_acl(word))
-}
-
-/// The ACL that a new object's headers name; `None` where the bucket's applies.
-///
-/// Errors: `InvalidArgument`.
-pub(super) fn object_acl(head: &Head<'_>, dialect: Dialect) -> Result<Option<Acl>, ApiError> {
-    head.header(names(dialect).object_acl).map_or(Ok(None), |word| parse_object_acl(word, dialect))
-}
-
-/// Reads a canned ACL of an object.
-///
-/// Errors: `InvalidArgument`; `NotImplemented` for those of S3 that name groups we do not have.
-pub(super) fn parse_object_acl(word: &str, dialect: Dialect) -> Result<Option<Acl>, ApiError> {
-    match (dialect, word) {
-        (Dialect::Oss, "default") => Ok(None),
-        // Here the owner of a bucket owns its objects, so these two ask for what is so anyway.
-        (Dialect::S3, "bucket-owner-read" | "bucket-owner-full-control") => Ok(None),
-        (Dialect::S3, "authenticated-read" | "aws-exec-read") => {
-            Err(ApiError::new(&error::NOT_IMPLEMENTED))
-        }
-        (_, word) => Acl::parse(word).map(Some).ok_or_else(|| bad_acl(word)),
-    }
-}
-
-fn bad_acl(word: &str) -> ApiError {
+pub(super) fn bad_acl(word: &str) -> ApiError {
     error::INVALID_ARGUMENT.error("The ACL is not valid.").field("ArgumentValue", word)
 }
 
@@ -371,6 +331,16 @@ pub(super) fn tags(head: &Head<'_>, dialect: Dialect) -> Result<Tags, ApiError> 
     // A query has no order.
     tags.sort();
     check_tags(tags, OBJECT_TAGS_MAX)
+}
+
+/// Tags as the header has them.
+pub(super) fn tags_header(tags: &[(String, String)]) -> String {
+    let pairs = tags.iter().map(|(key, value)| {
+        [base::text::percent_encode(key), base::text::percent_encode(value)].join("=")
+    });
+    let text = pairs.collect::<Vec<_>>().join("&");
+    debug_assert_eq!(wire::query::parse(&text), tags, "the header is read back so");
+    text
 }
 
 /// Checks the form of tags: keys of 1 to 128 characters, each once; values of up to 256.

@@ -4,45 +4,68 @@
 //!
 //! | file | owns |
 //! |---|---|
+//! | `access.rs` | the records of access logging |
 //! | `call.rs` | one request as the operations see it; where it points (path, host, CNAME) |
 //! | `route.rs` | method and sub-resource to operation |
 //! | `auth.rs` | who asks |
 //! | `service.rs` `bucket.rs` `listing.rs` `object.rs` `multipart.rs` `cname.rs` `policy.rs` `version.rs` | the operations, one function each |
+//! | `class.rs` | restoring what is archived; headers of lifecycles |
+//! | `style.rs` | styles of images, kept and told |
 //! | `configuration.rs` | reading and setting configurations of a bucket |
+//! | `acl.rs` | access control lists |
+//! | `control.rs` | whose objects are, what is kept from being public, who pays; what policies ask of a request |
 //! | `cors.rs` | requests from pages of other origins |
 //! | `encryption.rs` | headers and documents of encryption at rest |
 //! | `form.rs` | uploads by HTML form |
+//! | `inventory.rs` | inventories |
 //! | `referer.rs` | from which pages objects may be fetched |
 //! | `retention.rs` | headers and requests of object lock and WORM |
+//! | `append.rs` `symlink.rs` `attributes.rs` `process.rs` | what is done with objects of other kinds, parts and images |
+//! | `callback.rs` | what clients ask to be posted to their servers |
+//! | `traffic.rs` | how fast a body may pass |
 //! | `body.rs` | bodies on their way in |
 //! | `headers.rs` `conditions.rs` | request headers in the engine's words, and what both dialects call them |
 //! | `render.rs` | XML |
 //! | `respond.rs` | status and headers of answers |
+//! | `website.rs` | buckets as websites |
 //!
 //! Not here: what an operation does, who may, and any SQL but that of host names.
 
+mod access;
+mod acl;
+mod append;
+mod attributes;
 mod auth;
 mod body;
 mod bucket;
 mod call;
+mod callback;
+mod class;
 mod cname;
 mod conditions;
 mod configuration;
+mod control;
 mod cors;
 mod encryption;
 mod form;
 mod headers;
+mod inventory;
 mod listing;
 mod multipart;
 mod object;
 mod policy;
+mod process;
 mod referer;
 mod render;
 mod respond;
 mod retention;
 mod route;
 mod service;
+mod style;
+mod symlink;
+mod traffic;
 mod version;
+mod website;
 
 use std::time::Instant;
 
@@ -57,11 +80,12 @@ use wire::Head;
 use wire::object::{Dialect, error};
 
 use self::body::Connection;
-use self::call::{Call, Payload};
+use self::call::{Asked, Call, Payload};
 use self::respond::Frame;
 use self::route::{Operation, Query};
 use crate::Oss;
 use crate::model::RequestCtx;
+use crate::outbound::{Network, Outbound};
 
 /// What the skins tell clients about where they are.
 #[derive(Clone, Debug)]
@@ -71,18 +95,28 @@ pub struct Config {
     /// Where clients reach the service, with scheme; listings of buckets tell it verbatim, and some
     /// clients go on with it.
     pub endpoint: String,
+    /// What callbacks may reach besides public addresses.
+    pub callback_networks: Vec<Network>,
 }
 
 /// Object storage over HTTP, in both dialects.
 pub struct Storage {
     oss: Oss,
     config: Config,
+    outbound: Outbound,
+    /// Host names below which a label is a bucket's website.
+    sites: Vec<String>,
 }
 
 impl Storage {
     /// The skins over this engine.
     pub fn new(oss: Oss, config: Config) -> Self {
-        Self { oss, config }
+        let outbound = Outbound::new(config.callback_networks.clone());
+        let region = &oss.cloud().region.id;
+        let names =
+            |host: &String| [format!("s3-website.{host}"), format!("s3-website-{region}.{host}")];
+        let sites = config.hosts.iter().flat_map(names).collect();
+        Self { oss, config, outbound, sites }
     }
 
     /// One request, from head to answer.
@@ -95,6 +129,14 @@ impl Storage {
         let dialect = frame.dialect;
         let asked = self.locate(&head, dialect).await?;
         frame.bucket.clone_from(&asked.bucket);
+        frame.logged = self.oss.logged(&asked.bucket);
+        if frame.logged.is_some() {
+            frame.key.clone_from(&asked.key);
+        }
+        if asked.website {
+            (frame.dialect, frame.operation) = (Dialect::S3, "Website");
+            return self.website(&head, frame, asked).await;
+        }
         let query = Query::parse(head.query);
         let hoisted = headers::hoisted(&head, dialect, &query)?;
         let told = Head { headers: hoisted.as_ref().unwrap_or(head.headers), ..head };
@@ -113,13 +155,22 @@ impl Storage {
             return Box::pin(self.post_object(&head, frame, &asked, connection)).await;
         }
         let identity = self.authenticate(&head, dialect, &asked, Some(operation)).await?;
+        let caller = &identity.caller;
+        if frame.logged.is_some() && !caller.is_anonymous() {
+            frame.requester = Some((caller.account, caller.key_id.clone()));
+        }
         let payload = Payload::new(connection, identity.payload, identity.chunk_key);
-        let ctx = RequestCtx { caller: identity.caller, request: frame.request.clone() };
+        let mut request = frame.request.clone();
+        request.told = control::told(&told, dialect, &query);
+        let ctx = RequestCtx { caller: identity.caller, request };
         // The signature was made of the headers as sent; the operation sees also those of the query.
-        let call = Call { head: told, dialect, query, bucket: asked.bucket, key: asked.key, ctx };
+        let Asked { bucket, key, hosted, .. } = asked;
+        let call = Call { head: told, dialect, query, bucket, key, hosted, ctx };
         self.check_owner(&call).await?;
         self.check_referer(&call).await?;
-        self.run(operation, &call, payload).await
+        let mut response = self.run(operation, &call, payload).await?;
+        self.put_charged(&call, &mut response).await?;
+        Ok(response)
     }
 
     async fn run(&self, operation: Operation, call: &Call<'_>, payload: Payload) -> Answer {
@@ -136,18 +187,12 @@ impl Storage {
             Op::GetBucketLocation => self.bucket_location(call).await,
             Op::GetBucketVersioning => self.bucket_versioning(call).await,
             Op::PutBucketVersioning => self.put_bucket_versioning(call, payload).await,
-            Op::GetBucketAcl => self.bucket_acl(call).await,
-            Op::PutBucketAcl => self.put_bucket_acl(call, payload).await,
             Op::GetBucketTagging => self.bucket_tagging(call).await,
             Op::PutBucketTagging => self.put_bucket_tagging(call, payload).await,
             Op::DeleteBucketTagging => self.delete_bucket_tagging(call).await,
             Op::GetBucketEncryption => self.bucket_encryption(call).await,
             Op::PutBucketEncryption => self.put_bucket_encryption(call, payload).await,
             Op::DeleteBucketEncryption => self.delete_bucket_encryption(call).await,
-            Op::GetBucketPolicy => self.bucket_policy(call).await,
-            Op::GetBucketPolicyStatus => self.bucket_policy_status(call).await,
-            Op::PutBucketPolicy => self.put_bucket_policy(call, payload).await,
-            Op::DeleteBucketPolicy => self.delete_bucket_policy(call).await,
             Op::GetObjectLock => self.object_lock(call).await,
             Op::PutObjectLock => self.put_object_lock(call, payload).await,
             Op::GetBucketWorm => self.bucket_worm(call).await,
@@ -162,24 +207,31 @@ impl Storage {
             Op::ListCname => self.list_cname(call).await,
             Op::PutCname => self.put_cname(call, payload).await,
             Op::DeleteCname => self.delete_cname(call, payload).await,
+            Op::PutBucketLogging => self.put_bucket_logging(call, payload).await,
+            Op::PutBucketNotification => self.put_notification(call, payload).await,
+            Op::GetBucketInventory => self.inventory(call).await,
+            Op::PutBucketInventory => self.put_inventory(call, payload).await,
+            Op::DeleteBucketInventory => self.delete_inventory(call).await,
             Op::ListLiveChannel => self.list_live_channels(call).await,
             Op::GetConfiguration(kind) => self.configuration(call, kind).await,
             Op::PutConfiguration(kind) => self.put_configuration(call, kind, payload).await,
             Op::DeleteConfiguration(kind) => self.delete_configuration(call, kind).await,
-            Op::ListObjects => self.list_objects(call).await,
+            Op::ListObjects => self.list_or_page(call).await,
             Op::ListObjectsV2 => self.list_objects_v2(call).await,
             Op::ListObjectVersions => self.list_versions(call).await,
             Op::ListMultipartUploads => self.list_uploads(call).await,
             Op::ListParts => self.list_parts(call).await,
             Op::DeleteMultipleObjects => self.delete_objects(call, payload).await,
-            Op::GetObject => self.get_object(call).await,
-            Op::HeadObject => self.head_object(call).await,
+            Op::GetObject | Op::HeadObject => self.object_or_page(call).await,
             Op::GetObjectMeta => self.object_meta(call).await,
             Op::PutObject => Box::pin(self.put_object(call, payload)).await,
+            Op::AppendObject => Box::pin(self.append_object(call, payload)).await,
+            Op::PutSymlink => self.put_symlink(call).await,
+            Op::GetSymlink => self.get_symlink(call).await,
+            Op::GetObjectAttributes => self.object_attributes(call).await,
+            Op::ProcessObject => Box::pin(self.process_object(call, payload)).await,
             Op::CopyObject => Box::pin(self.copy_object(call)).await,
             Op::DeleteObject => self.delete_object(call).await,
-            Op::GetObjectAcl => self.object_acl(call).await,
-            Op::PutObjectAcl => self.put_object_acl(call, payload).await,
             Op::GetObjectTagging => self.object_tagging(call).await,
             Op::PutObjectTagging => self.put_object_tagging(call, payload).await,
             Op::DeleteObjectTagging => self.delete_object_tagging(call).await,
@@ -187,10 +239,15 @@ impl Storage {
             Op::UploadPart => Box::pin(self.upload_part(call, payload)).await,
             Op::UploadPartCopy => Box::pin(self.upload_part_copy(call)).await,
             Op::CompleteMultipartUpload => self.complete_upload(call, payload).await,
-            // Answered before: who asks stands in its body.
-            Op::PostObject => Err(ApiError::new(&error::METHOD_NOT_ALLOWED)),
             Op::AbortMultipartUpload => self.abort_upload(call).await,
             Op::OptionObject => self.preflight(call).await,
+            Op::RestoreObject => self.restore_object(call, payload).await,
+            Op::CleanRestoredObject => self.clean_restored(call).await,
+            Op::GetStyle => self.style(call).await,
+            Op::ListStyle => self.styles(call).await,
+            Op::PutStyle => self.put_style(call, payload).await,
+            Op::DeleteStyle => self.delete_style(call).await,
+            other => self.control(other, call, payload).await,
         }
     }
 }
@@ -211,7 +268,8 @@ impl Handler for Storage {
         let cloud = self.oss.cloud();
         let request = pipeline::request_info(cloud, &head, &peer);
         let mut frame = Frame::new(&request, &head);
-        let connection = Connection::new(incoming, head.headers.contains_key(http::header::EXPECT));
+        let withheld = head.headers.contains_key(http::header::EXPECT);
+        let connection = Connection::new(incoming, withheld, self.oss.0.blobs.limits.idle_max);
         let span = tracing::info_span!("request", id = %request.id);
         let result = self.answer(head, &mut frame, connection).instrument(span).await;
         let (mut response, code) = match result {
@@ -226,7 +284,11 @@ impl Handler for Storage {
         self.share(&head, frame.dialect, &frame.bucket, response.headers_mut()).await;
         let took = started.elapsed();
         cloud.metrics.observe("oss", frame.operation, &code, took);
-        frame.complete(response, took)
+        let response = frame.complete(response, took);
+        if let Some(source) = &frame.logged {
+            self.record(source, &head, &frame, (&code, took), &response);
+        }
+        response
     }
 
     fn refuse(&self, status: u16) -> (&'static str, Vec<u8>) {

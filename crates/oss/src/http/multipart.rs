@@ -8,6 +8,7 @@ use wire::object::checksum::Algorithm;
 use wire::object::error;
 
 use super::call::{Call, Payload};
+use super::callback::Callback;
 use super::object::source;
 use super::render::{self, Style};
 use super::respond::{coverage_name, empty, put, put_digests, xml};
@@ -44,6 +45,7 @@ impl Storage {
             attributes: options.attributes,
             storage_class: options.storage_class,
             acl: options.acl,
+            grants: options.grants,
             tags: options.tags,
             checksum,
             encryption: options.encryption,
@@ -101,6 +103,7 @@ impl Storage {
 
     pub(super) async fn complete_upload(&self, call: &Call<'_>, payload: Payload) -> Answer {
         let style = Style { dialect: call.dialect, encoded: call.url_encoded()? };
+        let callback = Callback::of(call)?;
         let options = complete_options(call, payload).await?;
         let stored = self.oss.complete(&call.ctx, target(call), options).await?;
         let location = format!(
@@ -117,7 +120,9 @@ impl Storage {
         call.put_written(response.headers_mut(), stored.version);
         let sealed = stored.encryption.as_ref();
         encryption::put_encryption(response.headers_mut(), call.dialect, sealed);
-        Ok(response)
+        let Some((callback, _)) = callback else { return Ok(response) };
+        let told = call.told("CompleteMultipartUpload", "", &stored);
+        self.call_back(&callback, &told, response).await
     }
 
     pub(super) async fn abort_upload(&self, call: &Call<'_>) -> Answer {

@@ -3,35 +3,48 @@
 use base::ApiError;
 use http::header::{CONTENT_RANGE, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
+use wire::Head;
 use wire::object::body::{self, DELETE_BYTES_MAX, SMALL_BYTES_MAX};
 use wire::object::{Dialect, address, error};
 
-use super::bucket::granted;
+use super::attributes::OnePart;
 use super::call::{Call, Payload};
+use super::callback::Callback;
 use super::conditions;
 use super::headers::{self, OBJECT_TAGS_MAX, names};
 use super::render::{self, Outcome, Style};
 use super::respond::{self, empty, xml};
-use super::{Answer, Storage, encryption, retention, version};
+use super::{Answer, Storage, acl, class, encryption, process, retention, traffic, version};
+use crate::access::GIVEN_TAGS;
 use crate::model::{ObjectInfo, ReadConditions, Stored};
 use crate::ops::{CopyOptions, CopySource, DeleteKey, Directive, Fetched, GetOptions};
 
 impl Storage {
     pub(super) async fn put_object(&self, call: &Call<'_>, payload: Payload) -> Answer {
+        let callback = Callback::of(call)?;
+        let told = callback.as_ref().map_or(call.head.headers, |(_, without)| without);
+        let head = Head { headers: told, ..call.head };
         let (upload, expected) =
             payload.open(call, headers::expected(&call.head, call.dialect)?)?;
         if !call.has_length(&expected) {
             return Err(ApiError::new(&error::MISSING_CONTENT_LENGTH));
         }
-        let options = headers::put_options(&call.head, call.dialect, expected)?;
+        let options = headers::put_options(&head, call.dialect, expected)?;
+        let content_type = options.attributes.header("content-type").unwrap_or_default().to_owned();
         let stored = self.oss.put(&call.ctx, &call.bucket, &call.key, options, upload).await?;
         let mut response = empty(StatusCode::OK);
         put_stored(response.headers_mut(), call.dialect, &stored);
+        class::put_expiry(response.headers_mut(), call.dialect, stored.expires.as_ref());
         call.put_written(response.headers_mut(), stored.version);
-        Ok(response)
+        let Some((callback, _)) = callback else { return Ok(response) };
+        let told = call.told("PutObject", &content_type, &stored);
+        self.call_back(&callback, &told, response).await
     }
 
     pub(super) async fn get_object(&self, call: &Call<'_>) -> Answer {
+        if let Some(process) = call.query.get(process::NAME).filter(|_| call.is_oss()) {
+            return self.get_processed(call, process).await;
+        }
         let overrides = overrides(call)?;
         encryption::check_read(&call.head, call.dialect)?;
         let range = conditions::range(&call.head);
@@ -41,6 +54,8 @@ impl Storage {
             .is_some_and(|word| word.eq_ignore_ascii_case("standard"));
         let mut conditions = conditions::of_read(&call.head);
         conditions.customer_key = encryption::customer_key(&call.head, call.dialect)?;
+        let part = self.part(call, &conditions).await?;
+        let range = part.as_ref().map_or(range, OnePart::range);
         let options = GetOptions { range, strict_range: strict || !call.is_oss(), conditions };
         let (info, range, stream) =
             match self.oss.get(&call.ctx, &call.bucket, call.at()?, options).await? {
@@ -50,8 +65,14 @@ impl Storage {
         let mut response = Response::new(respond::object_body(*stream).await?);
         let headers = response.headers_mut();
         respond::put_object(headers, call.dialect, &info);
+        class::put_life(headers, call.dialect, &info.facts, self.oss.cloud().clock.now());
         if range.is_none() {
             put_wanted_checksums(headers, call, &info);
+        }
+        if let Some(part) = &part {
+            part.check(&info)?;
+            put_wanted_checksums(headers, call, &info);
+            part.put(headers, call);
         }
         headers.extend(overrides);
         if let Some((first, len)) = range {
@@ -59,7 +80,7 @@ impl Storage {
             respond::put(headers, CONTENT_RANGE.as_str(), &text);
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         }
-        Ok(response)
+        traffic::slowed(call, response)
     }
 
     pub(super) async fn head_object(&self, call: &Call<'_>) -> Answer {
@@ -67,6 +88,7 @@ impl Storage {
         encryption::check_read(&call.head, call.dialect)?;
         let mut conditions = conditions::of_read(&call.head);
         conditions.customer_key = encryption::customer_key(&call.head, call.dialect)?;
+        let part = self.part(call, &conditions).await?;
         let info = match self.oss.head(&call.ctx, &call.bucket, call.at()?, &conditions).await? {
             Ok(info) => info,
             Err(info) => return Ok(not_modified(call, &info)),
@@ -74,9 +96,14 @@ impl Storage {
         let mut response = empty(StatusCode::OK);
         let headers = response.headers_mut();
         respond::put_object(headers, call.dialect, &info);
+        class::put_life(headers, call.dialect, &info.facts, self.oss.cloud().clock.now());
         put_wanted_checksums(headers, call, &info);
+        if let Some(part) = &part {
+            part.check(&info)?;
+            part.put(headers, call);
+        }
         headers.extend(overrides);
-        respond::put_length(headers, info.size);
+        respond::put_length(headers, part.as_ref().map_or(info.size, OnePart::size));
         Ok(response)
     }
 
@@ -88,6 +115,7 @@ impl Storage {
         let mut response = empty(StatusCode::OK);
         let headers = response.headers_mut();
         respond::put_state(headers, call.dialect, &info);
+        class::put_last_access(headers, call.dialect, &info.facts);
         headers.insert("x-oss-hash-crc64ecma", HeaderValue::from(info.crc64));
         if call.head.method == "HEAD" {
             respond::put_length(headers, info.size);
@@ -163,12 +191,14 @@ impl Storage {
             true => Directive::Replace(headers::tags(&call.head, dialect)?),
             false => Directive::Copy,
         };
+        let list = acl::of_object(&call.head, dialect)?;
         let options = CopyOptions {
             attributes,
             keeps_type: call.is_oss(),
             tags,
             storage_class: headers::storage_class(&call.head, dialect)?,
-            acl: headers::object_acl(&call.head, dialect)?,
+            acl: list.acl,
+            grants: list.grants,
             conditions: conditions::of_write(&call.head, dialect)?,
             compute: headers::wanted_checksum(&call.head)?.into_iter().collect(),
             encryption: encryption::wanted(&call.head, dialect)?,
@@ -194,24 +224,6 @@ impl Storage {
         Ok(response)
     }
 
-    pub(super) async fn object_acl(&self, call: &Call<'_>) -> Answer {
-        let info = self.oss.object_acl(&call.ctx, &call.bucket, call.at()?).await?;
-        let mut response = xml(render::acl(Style::plain(call.dialect), info.owner, info.acl));
-        call.put_version(response.headers_mut(), info.version);
-        Ok(response)
-    }
-
-    pub(super) async fn put_object_acl(&self, call: &Call<'_>, payload: Payload) -> Answer {
-        headers::check_understood(call.head.headers, call.dialect)?;
-        let acl = if call.head.headers.contains_key(names(call.dialect).object_acl) {
-            headers::object_acl(&call.head, call.dialect)?
-        } else {
-            Some(granted(call, payload).await?)
-        };
-        self.oss.set_object_acl(&call.ctx, &call.bucket, call.at()?, acl).await?;
-        Ok(empty(StatusCode::OK))
-    }
-
     pub(super) async fn object_tagging(&self, call: &Call<'_>) -> Answer {
         let info = self.oss.object_tags(&call.ctx, &call.bucket, call.at()?).await?;
         let mut response = xml(render::tagging(Style::plain(call.dialect), &info.tags));
@@ -222,7 +234,9 @@ impl Storage {
     pub(super) async fn put_object_tagging(&self, call: &Call<'_>, payload: Payload) -> Answer {
         let tags = body::tagging(&call.read(payload, SMALL_BYTES_MAX).await?)?;
         let tags = headers::check_tags(tags, OBJECT_TAGS_MAX)?;
-        self.oss.set_object_tags(&call.ctx, &call.bucket, call.at()?, tags).await?;
+        let mut ctx = call.ctx.clone();
+        ctx.request.told.push((GIVEN_TAGS, headers::tags_header(&tags)));
+        self.oss.set_object_tags(&ctx, &call.bucket, call.at()?, tags).await?;
         Ok(empty(StatusCode::OK))
     }
 
@@ -237,7 +251,7 @@ fn is_denial(refused: &ApiError) -> bool {
     refused.is(&error::ACCESS_DENIED) || refused.is(&error::FILE_IMMUTABLE)
 }
 
-fn put_stored(headers: &mut HeaderMap, dialect: Dialect, stored: &Stored) {
+pub(super) fn put_stored(headers: &mut HeaderMap, dialect: Dialect, stored: &Stored) {
     respond::put_digests(headers, dialect, &stored.etag, stored.crc64, &stored.checksums);
     encryption::put_encryption(headers, dialect, stored.encryption.as_ref());
 }
@@ -253,7 +267,7 @@ fn put_wanted_checksums(headers: &mut HeaderMap, call: &Call<'_>, info: &ObjectI
     }
 }
 
-fn not_modified(call: &Call<'_>, info: &ObjectInfo) -> Response<engine::server::Body> {
+pub(super) fn not_modified(call: &Call<'_>, info: &ObjectInfo) -> Response<engine::server::Body> {
     let mut response = empty(StatusCode::NOT_MODIFIED);
     respond::put_state(response.headers_mut(), call.dialect, info);
     response
@@ -273,7 +287,7 @@ const OVERRIDES: [(&str, HeaderName); 6] = [
 /// site, so only signed requests have them.
 ///
 /// Errors: `InvalidRequest` for anonymous callers; `InvalidArgument` for what cannot be a header.
-fn overrides(call: &Call<'_>) -> Result<HeaderMap, ApiError> {
+pub(super) fn overrides(call: &Call<'_>) -> Result<HeaderMap, ApiError> {
     let mut overrides = HeaderMap::new();
     if call.head.query.is_empty() {
         return Ok(overrides);

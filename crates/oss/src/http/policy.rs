@@ -9,7 +9,6 @@ use super::call::{Call, Payload};
 use super::render::{self, Style};
 use super::respond::{empty, xml};
 use super::{Answer, Storage};
-use crate::ops::PolicyView;
 
 /// The longest policy in bytes, by the dialect it comes in.
 const OSS_BYTES_MAX: usize = 16 << 10;
@@ -17,22 +16,16 @@ const S3_BYTES_MAX: usize = 20 << 10;
 
 impl Storage {
     pub(super) async fn bucket_policy(&self, call: &Call<'_>) -> Answer {
-        let view = PolicyView::Document;
-        let (text, _) = self.oss.bucket_policy(&call.ctx, &call.bucket, view).await?;
+        let text = self.oss.bucket_policy(&call.ctx, &call.bucket).await?;
         let mut response = Response::new(full(text));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(response)
     }
 
-    /// OSS tells of a bucket without a policy that it is not public, S3 that it has none.
+    /// OSS tells of the policy alone, S3 of the ACL too. A bucket with neither is not public.
     pub(super) async fn bucket_policy_status(&self, call: &Call<'_>) -> Answer {
-        let view = PolicyView::Status;
-        let public = match self.oss.bucket_policy(&call.ctx, &call.bucket, view).await {
-            Ok((_, public)) => public,
-            Err(none) if call.is_oss() && none.is(&error::NO_SUCH_BUCKET_POLICY) => false,
-            Err(refused) => return Err(refused),
-        };
-        let word = if public { "true" } else { "false" };
+        let (policy, acl) = self.oss.bucket_is_public(&call.ctx, &call.bucket).await?;
+        let word = if policy || acl && !call.is_oss() { "true" } else { "false" };
         let style = Style::plain(call.dialect);
         Ok(xml(render::default_configuration(style, "PolicyStatus", &[("IsPublic", word)])))
     }

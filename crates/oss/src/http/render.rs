@@ -1,6 +1,7 @@
 //! The XML of answers. Both dialects have the same documents with few differences: S3 names a name
 //! space, writes entity tags in lower case and calls storage classes otherwise.
 
+mod attributes;
 mod bucket;
 mod listing;
 mod object;
@@ -14,9 +15,10 @@ use wire::object::xml::Writer;
 
 use crate::config::S3_NAMESPACE;
 
+pub(super) use attributes::{Attributes, attributes};
 pub(super) use bucket::{
-    ALL_USERS, Place, acl, bucket_info, bucket_stat, cnames, default_configuration, list_buckets,
-    live_channels, location, regions, tagging, versioning,
+    ALL_USERS, AUTHENTICATED_USERS, LOG_DELIVERY, Place, acl, bucket_info, bucket_stat, cnames,
+    default_configuration, list_buckets, live_channels, location, regions, tagging, versioning,
 };
 pub(super) use listing::{
     Listed, list_objects, list_objects_v2, list_parts, list_uploads, list_versions,

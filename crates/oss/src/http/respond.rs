@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use base::{ApiError, RequestId, Time};
+use base::{AccountId, ApiError, RequestId, Time};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
@@ -26,9 +27,10 @@ use wire::object::{Dialect, error};
 use super::encryption::put_encryption;
 use super::headers::{class_name, names};
 use super::retention::put_lock;
+use crate::access_log::Source;
 use crate::digest::{Checksum, Coverage};
-use crate::model::{Etag, ObjectInfo, StorageClass};
-use crate::ops::{DELETE_MARKER, ObjectStream};
+use crate::model::{Etag, Kind, ObjectInfo, StorageClass};
+use crate::ops::{DELETE_MARKER, NEXT_POSITION, ObjectStream};
 
 /// What surrounds an answer: known as soon as the head has been read, whatever comes of the request.
 pub(super) struct Frame<'a> {
@@ -38,6 +40,11 @@ pub(super) struct Frame<'a> {
     pub(super) operation: &'static str,
     /// The bucket that is asked; empty until it is known, and for requests to the service.
     pub(super) bucket: String,
+    /// What is recorded of the request, where its bucket is logged. Only then are the next two told.
+    pub(super) logged: Option<Arc<Source>>,
+    pub(super) key: String,
+    /// Who signed: the account and the access key.
+    pub(super) requester: Option<(AccountId, String)>,
     path: &'a str,
     is_head: bool,
 }
@@ -46,7 +53,17 @@ impl<'a> Frame<'a> {
     pub(super) fn new(request: &'a RequestInfo, head: &Head<'a>) -> Self {
         let dialect = wire::object::detect(head);
         let is_head = head.method == "HEAD";
-        Self { dialect, request, operation: "", bucket: String::new(), path: head.path, is_head }
+        Self {
+            dialect,
+            request,
+            operation: "",
+            bucket: String::new(),
+            logged: None,
+            key: String::new(),
+            requester: None,
+            path: head.path,
+            is_head,
+        }
     }
 
     /// The answer to a request that was refused, and the code that it tells.
@@ -64,6 +81,7 @@ impl<'a> Frame<'a> {
             put(&mut headers, "x-oss-ec", &error::ec(&code, body.status));
         }
         put_marker(&mut headers, self.dialect, refused);
+        put_position(&mut headers, refused);
         let bodiless = self.is_head || body.status == 304;
         if self.is_head {
             // Without this the door would take the bare head for a refusal of the HTTP library's.
@@ -133,6 +151,13 @@ fn put_marker(headers: &mut HeaderMap, dialect: Dialect, refused: &ApiError) {
     }
 }
 
+/// Tells where an append must begin, of one that began elsewhere.
+fn put_position(headers: &mut HeaderMap, refused: &ApiError) {
+    if let Some((_, at)) = refused.fields().iter().find(|(name, _)| *name == NEXT_POSITION) {
+        put(headers, super::append::NEXT_POSITION, at);
+    }
+}
+
 /// Sets a header, if the value can be one.
 pub(super) fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
@@ -144,6 +169,11 @@ fn with(status: StatusCode, bytes: impl Into<Bytes>) -> Response<Body> {
     let mut response = Response::new(full(bytes));
     *response.status_mut() = status;
     response
+}
+
+/// An answer with these bytes, whose type the caller adds.
+pub(super) fn whole(bytes: impl Into<Bytes>) -> Response<Body> {
+    with(StatusCode::OK, bytes)
 }
 
 /// An answer without a body.
@@ -236,6 +266,9 @@ pub(super) fn put_object(headers: &mut HeaderMap, dialect: Dialect, info: &Objec
         Dialect::Oss => {
             headers.insert("x-oss-object-type", HeaderValue::from_static(info.object_type()));
             headers.insert("x-oss-hash-crc64ecma", HeaderValue::from(info.crc64));
+            if info.facts.kind == Kind::Appendable {
+                headers.insert(super::append::NEXT_POSITION, HeaderValue::from(info.size));
+            }
         }
         Dialect::S3 if info.storage_class == StorageClass::Standard => return,
         Dialect::S3 => {}

@@ -24,6 +24,10 @@ impl Query {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
@@ -77,15 +81,22 @@ operations! {
     GetBucketAcl PutBucketAcl GetBucketTagging PutBucketTagging DeleteBucketTagging
     GetBucketEncryption PutBucketEncryption DeleteBucketEncryption
     GetBucketPolicy PutBucketPolicy DeleteBucketPolicy GetBucketPolicyStatus
+    GetBucketOwnershipControls PutBucketOwnershipControls DeleteBucketOwnershipControls
+    GetBucketPublicAccessBlock PutBucketPublicAccessBlock DeleteBucketPublicAccessBlock
+    GetPublicAccessBlock PutPublicAccessBlock DeletePublicAccessBlock
+    GetBucketRequestPayment PutBucketRequestPayment
     GetObjectLock PutObjectLock
     GetBucketWorm InitiateBucketWorm CompleteBucketWorm ExtendBucketWorm AbortBucketWorm
-    ListCname PutCname DeleteCname ListLiveChannel
+    ListCname PutCname DeleteCname ListLiveChannel PutBucketLogging PutBucketNotification
+    GetBucketInventory PutBucketInventory DeleteBucketInventory
     ListObjects ListObjectsV2 ListObjectVersions DeleteMultipleObjects
     GetObject HeadObject GetObjectMeta PutObject CopyObject DeleteObject
     GetObjectRetention PutObjectRetention GetObjectLegalHold PutObjectLegalHold
+    AppendObject PutSymlink GetSymlink GetObjectAttributes ProcessObject
     GetObjectAcl PutObjectAcl GetObjectTagging PutObjectTagging DeleteObjectTagging
     InitiateMultipartUpload UploadPart UploadPartCopy CompleteMultipartUpload AbortMultipartUpload
     ListParts ListMultipartUploads PostObject OptionObject
+    RestoreObject CleanRestoredObject GetStyle ListStyle PutStyle DeleteStyle
 }
 
 /// Sub-resources that both protocols know.
@@ -123,6 +134,7 @@ const OF_OSS: &[&str] = &[
     "bucketArchiveDirectRead",
     "bucketInfo",
     "callback",
+    "cleanRestoredObject",
     "cname",
     "httpsConfig",
     "legalHold",
@@ -185,7 +197,9 @@ fn sub_resource(dialect: Dialect, query: &Query) -> Option<&'static str> {
         Dialect::S3 => OF_S3,
     };
     let known = |name: &str| SHARED.iter().chain(own).copied().find(|known| *known == name);
-    if query.has("uploadId") { Some("uploadId") } else { query.names().find_map(known) }
+    // The names beside it are parameters, in whatever order they come.
+    let told = ["uploadId", "style"].into_iter().find(|name| query.has(name)).and_then(known);
+    told.or_else(|| query.names().find_map(known))
 }
 
 /// Finds the operation. `copies` is true where the request names a source to copy from.
@@ -202,7 +216,7 @@ pub(super) fn parse(
     let found = match scope {
         // A browser asks before the request itself, whose parameters stand here too.
         Scope::Bucket | Scope::Object if method == "OPTIONS" => Some(Operation::OptionObject),
-        Scope::Service => of_service(method, sub),
+        Scope::Service => of_service(dialect, method, sub),
         Scope::Bucket => of_bucket(dialect, method, sub, query),
         Scope::Object => of_object(method, sub, query, copies)?,
     };
@@ -217,7 +231,15 @@ fn refusal(method: &str, sub: Option<&str>) -> ApiError {
     }
 }
 
-fn of_service(method: &str, sub: Option<&'static str>) -> Option<Operation> {
+fn of_service(dialect: Dialect, method: &str, sub: Option<&'static str>) -> Option<Operation> {
+    if (dialect, sub) == (Dialect::Oss, Some("publicAccessBlock")) {
+        return match method {
+            "GET" => Some(Operation::GetPublicAccessBlock),
+            "PUT" => Some(Operation::PutPublicAccessBlock),
+            "DELETE" => Some(Operation::DeletePublicAccessBlock),
+            _ => None,
+        };
+    }
     match (method, sub) {
         ("GET", None) => Some(Operation::ListBuckets),
         ("GET", Some("regions")) => Some(Operation::DescribeRegions),
@@ -260,6 +282,14 @@ fn of_bucket(
         ("PUT", Some("policy")) => Op::PutBucketPolicy,
         ("DELETE", Some("policy")) => Op::DeleteBucketPolicy,
         ("GET", Some("policyStatus")) => Op::GetBucketPolicyStatus,
+        ("GET", Some("ownershipControls")) => Op::GetBucketOwnershipControls,
+        ("PUT", Some("ownershipControls")) => Op::PutBucketOwnershipControls,
+        ("DELETE", Some("ownershipControls")) => Op::DeleteBucketOwnershipControls,
+        ("GET", Some("publicAccessBlock")) => Op::GetBucketPublicAccessBlock,
+        ("PUT", Some("publicAccessBlock")) => Op::PutBucketPublicAccessBlock,
+        ("DELETE", Some("publicAccessBlock")) => Op::DeleteBucketPublicAccessBlock,
+        ("GET", Some("requestPayment")) => Op::GetBucketRequestPayment,
+        ("PUT", Some("requestPayment")) => Op::PutBucketRequestPayment,
         ("GET", Some("object-lock" | "objectWorm")) => Op::GetObjectLock,
         ("PUT", Some("object-lock" | "objectWorm")) => Op::PutObjectLock,
         ("GET", Some("worm")) => Op::GetBucketWorm,
@@ -267,9 +297,28 @@ fn of_bucket(
         ("POST", Some("wormExtend" | "wormId")) if query.has("wormExtend") => Op::ExtendBucketWorm,
         ("POST", Some("wormId")) => Op::CompleteBucketWorm,
         ("DELETE", Some("worm")) => Op::AbortBucketWorm,
+        ("GET", Some("style")) if query.has("styleName") => Op::GetStyle,
+        ("GET", Some("style")) => Op::ListStyle,
+        ("PUT", Some("style")) => Op::PutStyle,
+        ("DELETE", Some("style")) => Op::DeleteStyle,
         ("GET", Some("cname")) if !query.has("comp") => Op::ListCname,
         ("POST", Some("cname")) if query.get("comp") == Some("add") => Op::PutCname,
         ("POST", Some("cname")) if query.get("comp") == Some("delete") => Op::DeleteCname,
+        ("PUT", Some("logging")) => Op::PutBucketLogging,
+        ("PUT", Some("notification")) => Op::PutBucketNotification,
+        ("GET", Some("inventory")) => Op::GetBucketInventory,
+        ("PUT", Some("inventory")) => Op::PutBucketInventory,
+        ("DELETE", Some("inventory")) => Op::DeleteBucketInventory,
+        // Without an id: all that there are.
+        ("GET", Some("analytics")) if !query.has("id") => {
+            Op::GetConfiguration(&configuration::NO_ANALYTICS)
+        }
+        ("GET", Some("metrics")) if !query.has("id") => {
+            Op::GetConfiguration(&configuration::NO_METRICS)
+        }
+        ("GET", Some("intelligent-tiering")) if !query.has("id") => {
+            Op::GetConfiguration(&configuration::NO_TIERING)
+        }
         ("GET", Some(name)) => Op::GetConfiguration(configuration::find(dialect, name)?),
         ("PUT", Some(name)) => {
             let kind = configuration::find(dialect, name)?;
@@ -292,8 +341,16 @@ fn of_object(
         ("HEAD", None) => Op::HeadObject,
         ("GET" | "HEAD", Some("objectMeta")) => Op::GetObjectMeta,
         ("PUT", None) if copies => Op::CopyObject,
-        ("PUT", None) => Op::PutObject,
+        ("PUT", Some("callback")) if copies => return Ok(None),
+        ("PUT", None | Some("callback")) => Op::PutObject,
         ("DELETE", None) => Op::DeleteObject,
+        ("POST", Some("append")) => Op::AppendObject,
+        ("PUT", Some("symlink")) => Op::PutSymlink,
+        ("GET", Some("symlink")) => Op::GetSymlink,
+        ("GET", Some("attributes")) => Op::GetObjectAttributes,
+        ("GET", Some("partNumber" | "x-oss-process")) => Op::GetObject,
+        ("HEAD", Some("partNumber")) => Op::HeadObject,
+        ("POST", Some("x-oss-process")) => Op::ProcessObject,
         ("GET", Some("acl")) => Op::GetObjectAcl,
         ("PUT", Some("acl")) => Op::PutObjectAcl,
         ("GET", Some("tagging")) => Op::GetObjectTagging,
@@ -312,6 +369,8 @@ fn of_object(
         ("POST", Some("uploadId")) => Op::CompleteMultipartUpload,
         ("DELETE", Some("uploadId")) => Op::AbortMultipartUpload,
         ("GET", Some("uploadId")) => Op::ListParts,
+        ("POST", Some("restore")) => Op::RestoreObject,
+        ("POST", Some("cleanRestoredObject")) => Op::CleanRestoredObject,
         _ => return Ok(None),
     }))
 }

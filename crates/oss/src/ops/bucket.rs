@@ -1,4 +1,4 @@
-//! Buckets: make, delete, list, describe, ACL.
+//! Buckets: make, delete, list, describe.
 
 use std::sync::Arc;
 
@@ -9,9 +9,12 @@ use engine::{Cx, Meta};
 use serde_json::json;
 use terms::clauses::DataClass;
 
+use super::acl::change_bucket_acl;
+use super::control::check_new;
 use super::read::Seen;
 use super::{PAGE_MAX, RequestCtx, decide, find_bucket, meta, retention};
 use crate::access::{Ask, Need, require};
+use crate::acl::{AccessList, Grant, Ownership};
 use crate::meter::{GETS, LISTS, PUTS};
 use crate::model::{
     Acl, Bucket, BucketStat, ObjectLock, Redundancy, Settings, StorageClass, Versioning,
@@ -26,6 +29,12 @@ const BUCKETS_MAX: u64 = 1000;
 pub struct CreateBucket {
     /// Its ACL; private where not told.
     pub acl: Option<Acl>,
+    /// The grants of its ACL, where no canned word says them.
+    pub grants: Option<Vec<Grant>>,
+    /// Whether it obeys the rules of S3 for ACLs and owners (see [`crate::acl`]).
+    pub s3: bool,
+    /// Whose the objects are that others write, where it is said.
+    pub ownership: Option<Ownership>,
     /// The class of objects that name none.
     pub storage_class: StorageClass,
     /// In how many zones a copy is to be.
@@ -93,7 +102,7 @@ impl BucketView {
         match self {
             Self::Info => (meta::GET_BUCKET_INFO, Need::Own),
             Self::Location => (meta::GET_BUCKET_LOCATION, Need::Own),
-            Self::Acl => (meta::GET_BUCKET_ACL, Need::Own),
+            Self::Acl => (meta::GET_BUCKET_ACL, Need::ReadAcl),
             Self::Versioning => (meta::GET_BUCKET_VERSIONING, Need::Own),
             Self::Head => (meta::LIST_OBJECTS, Need::Read),
         }
@@ -101,7 +110,7 @@ impl BucketView {
 }
 
 /// Requires a permission within the caller's own account, on a bucket that need not exist.
-fn require_own(cx: &mut Cx<'_>, name: &str) -> Result<(), ApiError> {
+pub(super) fn require_own(cx: &mut Cx<'_>, name: &str) -> Result<(), ApiError> {
     let (action, account) = (cx.meta.permission(), cx.account());
     let resource = format!("acs:oss:*:{account}:{name}");
     cx.audit_resource(resource.as_str());
@@ -176,7 +185,9 @@ impl Oss {
             cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
             Ok(())
         };
-        self.0.cloud.write(ctx.session(meta::DELETE_BUCKET), delete).await
+        self.0.cloud.write(ctx.session(meta::DELETE_BUCKET), delete).await?;
+        // Whoever makes a bucket of that name next is not recorded for this one's owner.
+        self.find_logged().await
     }
 
     /// The caller's account's buckets.
@@ -256,30 +267,6 @@ impl Oss {
             self.read(ctx, (meta::GET_BUCKET_STAT, LISTS), name, find).await?;
         Ok((bucket, stat))
     }
-
-    /// Changes a bucket's ACL. (Read it with [`BucketView::Acl`].)
-    ///
-    /// # Errors
-    /// `NoSuchBucket`, `AccessDenied`.
-    pub async fn set_bucket_acl(
-        &self,
-        ctx: &RequestCtx,
-        name: &str,
-        acl: Acl,
-    ) -> Result<(), ApiError> {
-        let name = name.to_owned();
-        let set = move |cx: &mut Cx<'_>| {
-            let bucket = find_bucket(cx, &name)?;
-            require_on(cx, &bucket, Need::Own)?;
-            cx.audit_account(bucket.owner);
-            cx.audit_resource(bucket.arn());
-            cx.audit_detail("acl", acl.as_str());
-            tables::bucket::set_acl(cx.tx(), bucket.id, acl)?;
-            cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
-            Ok(())
-        };
-        self.0.cloud.write(ctx.session(meta::PUT_BUCKET_ACL), set).await
-    }
 }
 
 /// Requires the operation's own permission on a bucket.
@@ -307,6 +294,13 @@ fn insert(cx: &mut Cx<'_>, name: &str, options: &CreateBucket) -> Result<Bucket,
         Some(class) => class,
         None => default_class(cx)?,
     };
+    let list = AccessList { acl: options.acl, grants: options.grants.clone() }.plainest(owner);
+    let settings = Settings {
+        s3: options.s3,
+        grants: list.grants,
+        ownership: options.ownership,
+        ..settings(options)
+    };
     let bucket = Bucket {
         id: 0,
         name: name.to_owned(),
@@ -314,11 +308,12 @@ fn insert(cx: &mut Cx<'_>, name: &str, options: &CreateBucket) -> Result<Bucket,
         sites: sites(cx, class, options)?,
         class,
         created: cx.now,
-        acl: options.acl.unwrap_or_default(),
+        acl: list.acl.unwrap_or_default(),
         storage_class: options.storage_class,
         redundancy: options.redundancy,
-        settings: settings(options),
+        settings,
     };
+    check_new(cx, &bucket)?;
     // So that nobody gets a bucket into which nothing may be put.
     decide(cx, &bucket)?;
     let bucket = tables::bucket::insert(cx.tx(), &bucket)?;
@@ -328,7 +323,7 @@ fn insert(cx: &mut Cx<'_>, name: &str, options: &CreateBucket) -> Result<Bucket,
         require(cx, &bucket, Ask::new(permission, Need::Own))?;
         retention::state_object_lock(cx, lock);
     }
-    cx.audit_detail("acl", bucket.acl.as_str());
+    cx.audit_detail("acl", bucket.list().text());
     cx.audit_detail("class", bucket.class.as_str());
     cx.audit_detail("site", bucket.sites.join(" "));
     state_bucket(cx, &bucket);
@@ -356,12 +351,14 @@ fn existing(
     if !options.repeatable || differs(cx, &bucket, options) {
         return taken(&error::BUCKET_ALREADY_OWNED);
     }
-    if let Some(acl) = options.acl.filter(|acl| *acl != bucket.acl) {
+    let list = AccessList { acl: options.acl, grants: options.grants.clone() };
+    let list = list.plainest(bucket.owner);
+    if list.is_given() && list != bucket.list() {
         // Else who may make buckets could open those that are there.
         require(cx, &bucket, Ask::new("oss:PutBucketAcl", Need::Own))?;
-        tables::bucket::set_acl(cx.tx(), bucket.id, acl)?;
-        cx.audit_detail("acl", acl.as_str());
-        bucket.acl = acl;
+        change_bucket_acl(cx, &bucket, list.clone())?;
+        bucket.acl = list.acl.unwrap_or_default();
+        bucket.settings.grants = list.grants;
     }
     cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
     Ok(bucket)

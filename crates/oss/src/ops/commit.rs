@@ -5,16 +5,20 @@ use std::sync::Arc;
 use base::ApiError;
 use engine::Cx;
 use engine::places::{self, Placement};
+use store::Announcement;
+use wire::object::checksum::Md5;
 
+use super::lifecycle::expiry;
 use super::object::check_write;
 use super::version::supersede;
 use super::{Origin, Source, decide, find_bucket, home, retention};
-use crate::access::{Gives, require_write};
-use crate::blob::{Blobs, BodyKey, Written};
+use crate::access::{Gives, payer, require_write, writer};
+use crate::acl::AccessList;
+use crate::blob::{Blobs, Body, BodyKey, Written};
 use crate::digest::Digests;
-use crate::meter::{PUTS, STORAGE};
+use crate::meter::{PUTS, STORAGE, TIERS};
 use crate::model::{
-    Acl, Attributes, Bucket, Encryption, Etag, Expected, Facts, Lock, ObjectInfo, PutOptions,
+    Attributes, Bucket, Encryption, Etag, Expected, Facts, Kind, ObjectInfo, PutOptions,
     StorageClass, Stored, Tags, WriteConditions,
 };
 use crate::tables::bucket::Change;
@@ -22,14 +26,14 @@ use crate::tables::object::Object;
 use crate::{error, tables};
 
 /// Streams a body into the byte store in constant memory; checks everything promised about it. What
-/// comes back is durable but nobody's.
+/// comes back is durable but nobody's, with the commit announced that makes it somebody's.
 pub(super) async fn receive(
     blobs: &Arc<Blobs>,
     (placement, key): (&Placement, BodyKey),
     expected: &Expected,
     bytes_max: u64,
     mut body: impl Source,
-) -> Result<Written, ApiError> {
+) -> Result<(Written, Announcement), ApiError> {
     let too_large =
         || ApiError::new(&error::ENTITY_TOO_LARGE).field("MaxSizeAllowed", bytes_max.to_string());
     if expected.length.is_some_and(|length| length > bytes_max) {
@@ -53,9 +57,9 @@ pub(super) async fn receive(
         return Err(ApiError::new(&error::INCOMPLETE_BODY));
     }
     let trailers = body.finish()?;
-    let written = writer.finish().await?;
+    let (written, announcement) = writer.finish().await?;
     written.digested.check(expected, &trailers)?;
-    Ok(written)
+    Ok((written, announcement))
 }
 
 /// All that the commit of a new object needs. It may run more than once, and changes nothing of its
@@ -65,14 +69,13 @@ pub(super) struct Commit {
     key: String,
     attributes: Attributes,
     storage_class: Option<StorageClass>,
-    acl: Option<Acl>,
+    list: AccessList,
     tags: Tags,
     conditions: WriteConditions,
     written: Written,
     placement: Placement,
     origin: Option<Origin>,
-    encryption: Encryption,
-    lock: Lock,
+    facts: Facts,
 }
 
 impl Commit {
@@ -90,15 +93,20 @@ impl Commit {
             key: key.to_owned(),
             attributes,
             storage_class: options.storage_class,
-            acl: options.acl,
+            list: AccessList { acl: options.acl, grants: options.grants },
             tags: options.tags,
             conditions: options.conditions,
             written,
             placement,
             origin: None,
-            encryption,
-            lock: options.lock,
+            facts: Facts { encryption: Some(encryption), lock: options.lock, ..Facts::default() },
         }
+    }
+
+    /// An object of that kind.
+    pub(super) fn of_kind(mut self, kind: Kind) -> Self {
+        self.facts.kind = kind;
+        self
     }
 
     /// Of what was copied from there.
@@ -108,9 +116,9 @@ impl Commit {
 
     pub(super) fn run(&self, cx: &mut Cx<'_>) -> Result<Stored, ApiError> {
         let bucket = find_bucket(cx, &self.bucket)?;
-        let (tags, lock) = (!self.tags.is_empty(), self.lock);
-        let gives = Gives { acl: self.acl.is_some(), tags, lock };
-        let current = require_write(cx, &bucket, &self.key, gives)?;
+        let (tags, lock) = (!self.tags.is_empty(), self.facts.lock);
+        let gives = Gives { list: self.list.clone(), tags, lock };
+        let current = require_write(cx, &bucket, &self.key, &gives)?;
         // By the agreement of now: it may have been amended while the body came.
         if decide(cx, &bucket)? != self.placement {
             // The bucket was made anew while the body came: the bytes are where nobody decided.
@@ -120,31 +128,42 @@ impl Commit {
             origin.decide(cx, &self.placement)?;
         }
         let digested = &self.written.digested;
-        let body = tables::extent::store(cx.tx(), &self.written.extents, digested.size)?;
+        let extents = &self.written.extents;
+        let body = if self.facts.kind == Kind::Appendable {
+            // In rows of its own, to which others are added.
+            Body::Blob(tables::extent::insert_rows(cx.tx(), extents, digested.size, 0)?)
+        } else {
+            tables::extent::store(cx.tx(), extents, digested.size)?
+        };
         self.written.settle(cx.tx())?;
+        let (owner, AccessList { acl, grants }) = bucket.newborn(writer(cx), gives.list);
         let info = ObjectInfo {
             key: self.key.clone(),
             size: digested.size,
-            etag: Etag { md5: digested.md5, parts: 0 },
+            etag: Etag { md5: tag_of(&self.facts.kind, digested.md5), parts: 0 },
             crc64: digested.crc64,
             modified: cx.now,
             storage_class: self.storage_class.unwrap_or(bucket.storage_class),
-            owner: bucket.owner,
+            owner,
             site: home(&self.placement).to_owned(),
-            acl: self.acl,
+            acl,
             attributes: self.attributes.clone(),
             tags: self.tags.clone(),
-            facts: Facts {
-                encryption: Some(self.encryption.clone()),
-                lock: self.lock,
-                ..Facts::default()
-            },
+            facts: Facts { grants, ..self.facts.clone() },
             version: None,
         };
         let object = Object { info, body, ordinal: 0, version: 0 };
         let also = Change::default();
         replace(cx, (&bucket, &self.placement), current, &self.conditions, object, also)
     }
+}
+
+/// The entity tag of an object of that kind: a link changes with its target.
+fn tag_of(kind: &Kind, body: [u8; 16]) -> [u8; 16] {
+    let Kind::Symlink(target) = kind else { return body };
+    let mut digest = Md5::default();
+    digest.update(target.as_bytes());
+    digest.finish()
 }
 
 /// Makes `object` the current one of its key in place of `current`: conditions, rows, sums, usage, audit.
@@ -164,8 +183,8 @@ pub(super) fn replace(
     change.add(also);
     tables::bucket::change(cx.tx(), bucket.id, change)?;
     let (arn, info) = (bucket.arn(), &object.info);
-    cx.count(bucket.owner, &arn, PUTS, 1);
-    cx.level(bucket.owner, &arn, STORAGE, change.bytes);
+    cx.count(payer(cx, bucket), &arn, PUTS, 1);
+    level_bytes(cx, bucket, &change);
     cx.audit_account(bucket.owner);
     cx.audit_resource(bucket.object_arn(&info.key));
     cx.audit_detail("size", info.size.to_string());
@@ -185,7 +204,18 @@ pub(super) fn replace(
         checksums: info.attributes.checksums.clone(),
         encryption: info.facts.encryption.clone(),
         version,
+        expires: expiry(cx, bucket, &object.info)?,
     })
+}
+
+/// The usage of stored bytes, each in the class that it is metered in.
+pub(super) fn level_bytes(cx: &mut Cx<'_>, bucket: &Bucket, change: &Change) {
+    let arn = bucket.arn();
+    let tiered: i64 = change.tiers.iter().sum();
+    cx.level(bucket.owner, &arn, STORAGE, change.bytes - tiered);
+    for (meter, bytes) in TIERS.into_iter().zip(change.tiers).filter(|(_, bytes)| *bytes != 0) {
+        cx.level(bucket.owner, &arn, meter, bytes);
+    }
 }
 
 /// Writes what deletions within one commit change: the sums, the usage, and in public what is where no more.
@@ -196,7 +226,7 @@ pub(super) fn apply_removal(
 ) -> Result<(), ApiError> {
     tables::bucket::change(cx.tx(), bucket.id, change)?;
     if change.bytes != 0 {
-        cx.level(bucket.owner, &bucket.arn(), STORAGE, change.bytes);
+        level_bytes(cx, bucket, &change);
     }
     if change.bodies() != 0 {
         let (owner, class) = (bucket.owner, bucket.class);

@@ -4,18 +4,21 @@
 use base::ApiError;
 use engine::{Cx, places};
 
-use super::commit::{Commit, receive};
+use super::class::reclassify;
+use super::commit::{Commit, level_bytes, receive};
 use super::encryption::resolve;
+use super::lifecycle::expiry;
 use super::object::{Opened, check_write, is_fresh};
 use super::stream::{ObjectStream, Opening};
 use super::{
     PUT_BYTES_MAX, RequestCtx, check_key, decide, find_bucket, meta, no_such_key, retention,
 };
-use crate::access::{Gives, require_write};
+use crate::access::{Gives, payer, require_write, writer};
+use crate::acl::{AccessList, Grant};
 use crate::digest::Algorithm;
 use crate::meter::PUTS;
 use crate::model::{
-    Acl, Attributes, Encryption, Expected, Lock, ObjectInfo, PutOptions, ReadConditions,
+    Acl, Attributes, Encryption, Expected, Kind, Lock, ObjectInfo, PutOptions, ReadConditions,
     StorageClass, Stored, Tags, VersionId, Wanted, WriteConditions,
 };
 use crate::{Oss, error, tables};
@@ -65,6 +68,8 @@ pub struct CopyOptions {
     pub storage_class: Option<StorageClass>,
     /// Its own ACL; never the source's.
     pub acl: Option<Acl>,
+    /// The grants of its own ACL, where no canned word says them.
+    pub grants: Option<Vec<Grant>>,
     /// Conditions on the target.
     pub conditions: WriteConditions,
     /// Checksums to make besides those that the source has.
@@ -89,7 +94,8 @@ impl CopyOptions {
 
     fn gives(&self) -> Gives {
         let tags = matches!(&self.tags, Directive::Replace(tags) if !tags.is_empty());
-        Gives { acl: self.acl.is_some(), tags, lock: self.lock }
+        let list = AccessList { acl: self.acl, grants: self.grants.clone() };
+        Gives { list, tags, lock: self.lock }
     }
 
     /// Whether a copy onto itself can leave the bytes as they are sealed.
@@ -138,16 +144,23 @@ impl Oss {
         let opening = Opening::of(&info, &source.conditions);
         let body = ObjectStream::new(self.clone(), (body, opening), (0, info.size), pin, None);
         let options = put_options(options, &info);
+        // A link is copied as what it is; what was appended to is then an object like any other.
+        let kind = match &info.facts.kind {
+            Kind::Symlink(target) => Kind::Symlink(target.clone()),
+            Kind::Ordinary | Kind::Appendable => Kind::Ordinary,
+        };
         let wanted = options.encryption.as_ref();
         let encryption = resolve(wanted, &home.settings, &*self.0.cloud.rng);
         let customer = wanted.and_then(Wanted::customer);
         let sealing = self.sealing_key(home.owner, &encryption, customer).await?;
         let sealed = (&placement, sealing);
-        let written =
+        let (written, announced) =
             receive(&self.0.blobs, sealed, &options.expected, PUT_BYTES_MAX, body).await?;
         let commit = Commit::of_put(bucket, key, options, written, (placement, encryption))
+            .of_kind(kind)
             .copied_from(origin);
-        let stored = self.0.cloud.write(session, move |cx| commit.run(cx)).await?;
+        let run = move |cx: &mut Cx<'_>| commit.run(cx);
+        let stored = self.0.cloud.write_announced(session, Some(announced), run).await?;
         Ok((stored, info))
     }
 }
@@ -161,6 +174,7 @@ fn put_options(options: CopyOptions, source: &ObjectInfo) -> PutOptions {
         attributes,
         storage_class: options.storage_class,
         acl: options.acl,
+        grants: options.grants,
         tags: options.tags.or(source.tags.clone()),
         conditions: options.conditions,
         expected: Expected { length: Some(source.size), crc64, compute, ..Expected::default() },
@@ -179,7 +193,8 @@ impl Restate {
     fn run(&self, cx: &mut Cx<'_>) -> Result<Stored, ApiError> {
         let Self { source: CopySource { bucket, key, conditions, .. }, options } = self;
         let bucket = find_bucket(cx, bucket)?;
-        let current = require_write(cx, &bucket, key, options.gives())?;
+        let gives = options.gives();
+        let current = require_write(cx, &bucket, key, &gives)?;
         if bucket.is_versioned() {
             // It was not when this began.
             return Err(ApiError::new(&error::OPERATION_ABORTED));
@@ -197,12 +212,18 @@ impl Restate {
         info.attributes = options.attributes(std::mem::take(&mut info.attributes));
         info.attributes.checksums = checksums;
         info.tags = options.tags.clone().or(std::mem::take(&mut info.tags));
-        info.storage_class = options.storage_class.unwrap_or(bucket.storage_class);
-        info.acl = options.acl;
+        let class = options.storage_class.unwrap_or(bucket.storage_class);
+        let change = reclassify(info, class);
+        let (owner, list) = bucket.newborn(writer(cx), gives.list);
+        info.owner = owner;
+        info.acl = list.acl;
+        info.facts.grants = list.grants;
         info.modified = cx.now;
         tables::object::put(cx.tx(), bucket.id, &object)?;
+        level_bytes(cx, &bucket, &change);
+        let expires = expiry(cx, &bucket, &object.info)?;
         let info = object.info;
-        cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
+        cx.count(payer(cx, &bucket), &bucket.arn(), PUTS, 1);
         cx.audit_account(bucket.owner);
         cx.audit_resource(bucket.object_arn(key));
         cx.audit_detail("size", info.size.to_string());
@@ -217,6 +238,7 @@ impl Restate {
             checksums: info.attributes.checksums,
             encryption: info.facts.encryption,
             version: None,
+            expires,
         })
     }
 }

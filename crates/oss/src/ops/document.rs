@@ -46,18 +46,35 @@ documents! {
     Cors "cors" "GetBucketCors" "PutBucketCors" "DeleteBucketCors";
     /// Rules of expiry and transition.
     Lifecycle "lifecycle" "GetBucketLifecycle" "PutBucketLifecycle" "DeleteBucketLifecycle";
+    /// What records of access have besides the usual.
+    LogFields "userDefinedLogFieldsConfig" "GetUserDefinedLogFieldsConfig" "PutUserDefinedLogFieldsConfig" "DeleteUserDefinedLogFieldsConfig";
     /// Where access is logged to.
     Logging "logging" "GetBucketLogging" "PutBucketLogging" "DeleteBucketLogging";
+    /// Who is told of changes: nobody.
+    Notification "notification" "GetBucketNotification" "PutBucketNotification" "PutBucketNotification";
     /// Which referers may.
     Referer "referer" "GetBucketReferer" "PutBucketReferer" "PutBucketReferer";
-    /// Who pays for requests.
-    RequestPayment "requestPayment" "GetBucketRequestPayment" "PutBucketRequestPayment" "PutBucketRequestPayment";
+    /// Whether archived objects are read without being restored.
+    ArchiveDirectRead "bucketArchiveDirectRead" "GetBucketArchiveDirectRead" "PutBucketArchiveDirectRead" "PutBucketArchiveDirectRead";
+    /// Whether it is noted when objects were read.
+    AccessMonitor "accessmonitor" "GetBucketAccessMonitor" "PutBucketAccessMonitor" "PutBucketAccessMonitor";
+    /// Which versions of TLS its clients may speak.
+    Https "httpsConfig" "GetBucketHttpsConfig" "PutBucketHttpsConfig" "PutBucketHttpsConfig";
+    /// The group of resources that it is counted to.
+    ResourceGroup "resourceGroup" "GetBucketResourceGroup" "PutBucketResourceGroup" "PutBucketResourceGroup";
     /// Tags of the bucket.
     Tagging "tagging" "GetBucketTagging" "PutBucketTagging" "DeleteBucketTagging";
     /// Whether transfer is accelerated.
     TransferAcceleration "transferAcceleration" "GetBucketTransferAcceleration" "PutBucketTransferAcceleration" "PutBucketTransferAcceleration";
     /// Static website hosting.
     Website "website" "GetBucketWebsite" "PutBucketWebsite" "DeleteBucketWebsite";
+}
+
+impl Document {
+    /// The operations that set and delete it.
+    pub(super) const fn changes(self) -> (Meta, Meta) {
+        (self.put(), self.delete())
+    }
 }
 
 impl Oss {
@@ -120,9 +137,18 @@ impl Oss {
                 }
                 None => drop(tables::bucket::delete_document(cx.tx(), bucket.id, which.name())?),
             }
+            let mut settings = bucket.settings.clone();
+            config::settle(which, document.as_deref(), &mut settings, cx.now)?;
+            if settings != bucket.settings {
+                tables::bucket::set_settings(cx.tx(), bucket.id, &settings)?;
+            }
             cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
             Ok(())
         };
-        self.0.cloud.write(ctx.session(meta), set).await
+        self.0.cloud.write(ctx.session(meta), set).await?;
+        match which {
+            Document::Logging | Document::LogFields => self.find_logged().await,
+            _ => Ok(()),
+        }
     }
 }

@@ -9,7 +9,7 @@ use store::{Row, Tx};
 use super::{PAGE_MAX, RequestCtx, find_bucket, meta};
 use crate::access::{Ask, Need, require};
 use crate::meter::LISTS;
-use crate::model::{Bucket, Etag, StorageClass};
+use crate::model::{Bucket, Etag, StorageClass, object_type};
 use crate::tables::upload::Upload;
 use crate::{Oss, tables};
 
@@ -39,12 +39,20 @@ pub struct ListedObject {
     pub key: String,
     /// The size in bytes.
     pub size: u64,
-    /// The entity tag; its `parts` tell the object's type.
+    /// The entity tag.
     pub etag: Etag,
     /// When it was stored.
     pub modified: Time,
     /// Its class.
     pub storage_class: StorageClass,
+    pub(crate) kind: i64,
+}
+
+impl ListedObject {
+    /// As [`crate::ObjectInfo::object_type`].
+    pub fn object_type(&self) -> &'static str {
+        object_type(self.kind, &self.etag)
+    }
 }
 
 /// A page of a listing. Keys and common prefixes are each in order.
@@ -242,6 +250,7 @@ fn listed(row: &Row<'_>, key: &str) -> Result<ListedObject, ApiError> {
         etag: Etag { md5, parts: row.get(4)? },
         modified: row.get(1)?,
         storage_class,
+        kind: row.get(6)?,
     })
 }
 

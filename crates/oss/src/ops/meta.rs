@@ -22,6 +22,10 @@ pub(super) const GET_BUCKET_ACL: Meta = read("GetBucketAcl");
 pub(super) const GET_BUCKET_ENCRYPTION: Meta = read("GetBucketEncryption");
 pub(super) const PUT_BUCKET_ENCRYPTION: Meta = write("PutBucketEncryption");
 pub(super) const DELETE_BUCKET_ENCRYPTION: Meta = write("DeleteBucketEncryption");
+pub(super) const GET_BUCKET_INVENTORY: Meta = read("GetBucketInventory");
+pub(super) const LIST_BUCKET_INVENTORY: Meta = read("ListBucketInventory");
+pub(super) const PUT_BUCKET_INVENTORY: Meta = write("PutBucketInventory");
+pub(super) const DELETE_BUCKET_INVENTORY: Meta = write("DeleteBucketInventory");
 pub(super) const GET_BUCKET_INFO: Meta = read("GetBucketInfo");
 pub(super) const GET_BUCKET_LOCATION: Meta = read("GetBucketLocation");
 pub(super) const GET_BUCKET_STAT: Meta = read("GetBucketStat");
@@ -37,6 +41,10 @@ pub(super) const LIST_MULTIPART_UPLOADS: Meta = read("ListMultipartUploads");
 pub(super) const LIST_OBJECTS: Meta = read("ListObjects");
 pub(super) const LIST_OBJECT_VERSIONS: Meta = read("ListObjectVersions");
 pub(super) const LIST_PARTS: Meta = read("ListParts");
+pub(super) const RESTORE_OBJECT: Meta = write("RestoreObject");
+pub(super) const RESTORE_OBJECT_VERSION: Meta = write("RestoreObjectVersion");
+/// Only by the cloud itself.
+pub(super) const TRANSITION_OBJECT: Meta = write("TransitionObject");
 pub(super) const PUT_BUCKET: Meta = write("PutBucket");
 pub(super) const PUT_BUCKET_ACL: Meta = write("PutBucketAcl");
 pub(super) const PUT_BUCKET_VERSIONING: Meta = write("PutBucketVersioning");
@@ -48,6 +56,18 @@ pub(super) const DELETE_OBJECT_TAGGING: Meta = write("DeleteObjectTagging");
 pub(super) const PUT_OBJECT_VERSION_ACL: Meta = write("PutObjectVersionAcl");
 pub(super) const PUT_OBJECT_VERSION_TAGGING: Meta = write("PutObjectVersionTagging");
 pub(super) const DELETE_OBJECT_VERSION_TAGGING: Meta = write("DeleteObjectVersionTagging");
+
+pub(super) const GET_BUCKET_OWNERSHIP: Meta = read("GetBucketOwnershipControls");
+pub(super) const PUT_BUCKET_OWNERSHIP: Meta = write("PutBucketOwnershipControls");
+pub(super) const DELETE_BUCKET_OWNERSHIP: Meta = write("DeleteBucketOwnershipControls");
+pub(super) const GET_BUCKET_BLOCK: Meta = read("GetBucketPublicAccessBlock");
+pub(super) const PUT_BUCKET_BLOCK: Meta = write("PutBucketPublicAccessBlock");
+pub(super) const DELETE_BUCKET_BLOCK: Meta = write("DeleteBucketPublicAccessBlock");
+pub(super) const GET_ACCOUNT_BLOCK: Meta = read("GetPublicAccessBlock");
+pub(super) const PUT_ACCOUNT_BLOCK: Meta = write("PutPublicAccessBlock");
+pub(super) const DELETE_ACCOUNT_BLOCK: Meta = write("DeletePublicAccessBlock");
+pub(super) const GET_BUCKET_PAYMENT: Meta = read("GetBucketRequestPayment");
+pub(super) const PUT_BUCKET_PAYMENT: Meta = write("PutBucketRequestPayment");
 
 /// A read of a bucket's document.
 pub(super) const fn get_document(name: &'static str) -> Meta {

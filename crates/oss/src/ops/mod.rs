@@ -4,20 +4,33 @@
 //! which it authorizes again, checks its conditions, and leaves its audit entry and its usage. None
 //! of this knows in which dialect it was asked.
 
+mod accesses;
+mod acl;
+mod append;
+mod attributes;
 mod bucket;
+mod class;
 mod commit;
+mod control;
 mod copy;
 mod document;
 mod encryption;
+mod inventory;
+mod lifecycle;
 mod list;
+mod logging;
 mod meta;
 mod multipart;
 mod object;
 mod policy;
 mod read;
+mod report;
+mod restore;
 pub(crate) mod retention;
 mod source;
 mod stream;
+mod style;
+mod symlink;
 mod version;
 mod versions_list;
 
@@ -26,21 +39,28 @@ use engine::Cx;
 use engine::places::{self, Placement};
 use terms::clauses::DataClass;
 
+pub(crate) use accesses::Accesses;
+pub use append::APPENDABLE_BYTES_MAX;
+pub(crate) use append::NEXT_POSITION;
+pub use attributes::part_of;
 pub(crate) use bucket::require_to_read;
 pub use bucket::{BucketPage, BucketView, CreateBucket, Created, ListBuckets};
 pub use copy::{CopyOptions, CopySource, Directive};
 pub use document::Document;
 pub(crate) use encryption::Keys;
+pub(crate) use inventory::NO_INVENTORY;
+pub use lifecycle::{LifecycleReport, Pace};
 pub use list::{ListPage, ListQuery, ListedObject, ListedUpload, UploadPage, UploadQuery};
 pub use multipart::{
     CompleteOptions, CompleteParts, InitiateOptions, ListedPart, NamedPart, PartOptions, PartPage,
     PartStored,
 };
 pub use object::{DeleteKey, Fetched, GetOptions};
-pub use policy::PolicyView;
+pub use restore::Restoring;
 pub use retention::LockView;
 pub use source::{Source, Whole};
 pub use stream::ObjectStream;
+pub use style::{Style, StyleView};
 pub(crate) use version::DELETE_MARKER;
 pub use version::Deleted;
 pub use versions_list::{ListedVersion, VersionPage, VersionQuery};

@@ -4,12 +4,12 @@
 
 use std::sync::Arc;
 
-use base::{ApiError, Time};
+use base::{AccountId, ApiError, Time};
 use engine::places::{self, Placement};
 use engine::{Cx, Session};
 use wire::object::checksum::{Md5, crc64_combine};
 
-use super::commit::{receive, replace};
+use super::commit::{level_bytes, receive, replace};
 use super::encryption::resolve;
 use super::object::admission;
 use super::read::Seen;
@@ -18,10 +18,11 @@ use super::{
     CopySource, OBJECT_BYTES_MAX, Origin, PAGE_MAX, PART_NUMBER_MAX, PUT_BYTES_MAX, RequestCtx,
     Source, check_key, decide, find_bucket, home, meta, retention,
 };
-use crate::access::{Ask, Gives, Need, require, require_write};
+use crate::access::{Ask, Gives, Need, payer, require, require_write, writer};
+use crate::acl::{AccessList, Grant};
 use crate::blob::{Body, BodyKey, Written};
 use crate::digest::{Algorithm, Checksum, Coverage};
-use crate::meter::{LISTS, PUTS, STORAGE};
+use crate::meter::{LISTS, PUTS};
 use crate::model::{
     Acl, Attributes, Bucket, CustomerKey, Encryption, Etag, Expected, Facts, Lock, ObjectInfo,
     RangeSpec, StorageClass, Stored, Tags, Wanted, WriteConditions,
@@ -40,6 +41,8 @@ pub struct InitiateOptions {
     pub storage_class: Option<StorageClass>,
     /// Its own ACL.
     pub acl: Option<Acl>,
+    /// The grants of its own ACL, where no canned word says them.
+    pub grants: Option<Vec<Grant>>,
     /// Its tags.
     pub tags: Tags,
     /// A checksum to make of the whole; of each part, too.
@@ -135,6 +138,8 @@ pub struct ListedPart {
 pub struct PartPage {
     /// The bucket.
     pub bucket: Bucket,
+    /// Whose the object will be.
+    pub owner: AccountId,
     /// The class that the object will have.
     pub storage_class: StorageClass,
     /// The checksum that will be made of the whole.
@@ -166,7 +171,7 @@ impl Target {
     /// Finds it, for a caller who has the operation's permission.
     fn find(&self, cx: &mut Cx<'_>) -> Result<(Bucket, Upload), ApiError> {
         let bucket = find_bucket(cx, &self.bucket)?;
-        require_write(cx, &bucket, &self.key, Gives::default())?;
+        require_write(cx, &bucket, &self.key, &Gives::default())?;
         let upload = self.upload(cx, &bucket)?;
         Ok((bucket, upload))
     }
@@ -175,9 +180,9 @@ impl Target {
     fn find_to_read(&self, cx: &mut Cx<'_>) -> Result<(Bucket, Upload), ApiError> {
         let bucket = find_bucket(cx, &self.bucket)?;
         let current = tables::object::find(cx.tx(), bucket.id, &self.key)?;
-        let acl = current.and_then(|object| object.info.acl);
+        let info = current.as_ref().map(|object| &object.info);
         let action = cx.meta.permission();
-        require(cx, &bucket, Ask::new(&action, Need::Write).on(&self.key).acl(acl).reading())?;
+        require(cx, &bucket, Ask::new(&action, Need::Write).on(&self.key).object(info).reading())?;
         let upload = self.upload(cx, &bucket)?;
         Ok((bucket, upload))
     }
@@ -212,10 +217,11 @@ impl Oss {
         let begin = move |cx: &mut Cx<'_>| {
             let bucket = find_bucket(cx, &name)?;
             let (tags, lock) = (!options.tags.is_empty(), options.lock);
-            let gives = Gives { acl: options.acl.is_some(), tags, lock };
-            require_write(cx, &bucket, &key, gives)?;
+            let list = AccessList { acl: options.acl, grants: options.grants.clone() };
+            let gives = Gives { list, tags, lock };
+            require_write(cx, &bucket, &key, &gives)?;
             retention::check_wanted(&bucket, lock, cx.now)?;
-            let upload = new_upload(cx, &bucket, &key, &options)?;
+            let upload = new_upload(cx, &bucket, &key, (&options, gives.list))?;
             tables::upload::insert(cx.tx(), bucket.id, &upload)?;
             note(cx, &bucket, &upload, Change { uploads: 1, ..Change::default() })?;
             Ok(upload.id)
@@ -330,9 +336,10 @@ impl Oss {
         body: impl Source,
     ) -> Result<PartStored, ApiError> {
         let sealed = (&room.placement, room.key.clone());
-        let written = receive(&self.0.blobs, sealed, &expected, PUT_BYTES_MAX, body).await?;
+        let (written, announced) =
+            receive(&self.0.blobs, sealed, &expected, PUT_BYTES_MAX, body).await?;
         let commit = move |cx: &mut Cx<'_>| commit_part(cx, &target, number, (&written, &room));
-        self.0.cloud.write(session, commit).await
+        self.0.cloud.write_announced(session, Some(announced), commit).await
     }
 
     /// Makes an object of an upload's parts, in one commit and without copying a byte.
@@ -396,7 +403,9 @@ impl Oss {
             .into_iter()
             .map(|part| ListedPart { number: part.number, part: stored(part) })
             .collect();
+        let owner = owner_of(&bucket, &upload);
         Ok(PartPage {
+            owner: if bucket.is_enforced() { bucket.owner } else { owner },
             bucket,
             storage_class: upload.storage_class,
             checksum: upload.checksum,
@@ -411,15 +420,21 @@ fn stored(part: Part) -> PartStored {
     PartStored { etag: Etag { md5, parts: 0 }, crc64, size, modified, checksums, encryption: None }
 }
 
+/// Whose an upload's object is to be. One that began before there were owners is the bucket's owner's.
+fn owner_of(bucket: &Bucket, upload: &Upload) -> AccountId {
+    if upload.owner.number() == 0 { bucket.owner } else { upload.owner }
+}
+
 fn new_upload(
     cx: &mut Cx<'_>,
     bucket: &Bucket,
     key: &str,
-    options: &InitiateOptions,
+    (options, list): (&InitiateOptions, AccessList),
 ) -> Result<Upload, ApiError> {
     let placement = decide(cx, bucket)?;
     places::state(cx, &placement, "parts", 0);
     let encryption = resolve(options.encryption.as_ref(), &bucket.settings, &*cx.cloud.rng);
+    let (owner, AccessList { acl, grants }) = bucket.newborn(writer(cx), list);
     let random = base::text::hex_upper(&cx.rng().bytes::<8>());
     Ok(Upload {
         id: format!("{:016X}{random}", cx.now.micros()),
@@ -427,10 +442,16 @@ fn new_upload(
         created: cx.now,
         storage_class: options.storage_class.unwrap_or(bucket.storage_class),
         site: home(&placement).to_owned(),
-        acl: options.acl,
+        acl,
         attributes: options.attributes.clone(),
         tags: options.tags.clone(),
-        facts: Facts { encryption: Some(encryption), lock: options.lock, ..Facts::default() },
+        facts: Facts {
+            encryption: Some(encryption),
+            lock: options.lock,
+            grants,
+            ..Facts::default()
+        },
+        owner,
         checksum: options.checksum,
     })
 }
@@ -439,8 +460,8 @@ fn new_upload(
 fn note(cx: &mut Cx<'_>, bucket: &Bucket, upload: &Upload, change: Change) -> Result<(), ApiError> {
     tables::bucket::change(cx.tx(), bucket.id, change)?;
     let arn = bucket.arn();
-    cx.count(bucket.owner, &arn, PUTS, 1);
-    cx.level(bucket.owner, &arn, STORAGE, change.bytes);
+    cx.count(payer(cx, bucket), &arn, PUTS, 1);
+    level_bytes(cx, bucket, &change);
     cx.audit_account(bucket.owner);
     cx.audit_resource(bucket.object_arn(&upload.key));
     cx.audit_detail("upload", upload.id.as_str());
@@ -493,7 +514,7 @@ fn commit_part(
 }
 
 /// Ends an upload without an object.
-fn abort(cx: &mut Cx<'_>, bucket: &Bucket, upload: &Upload) -> Result<(), ApiError> {
+pub(super) fn abort(cx: &mut Cx<'_>, bucket: &Bucket, upload: &Upload) -> Result<(), ApiError> {
     let parts = tables::upload::parts(cx.tx(), &upload.id, 0, PART_NUMBER_MAX as usize)?;
     let total: u64 = parts.iter().map(|part| part.size).sum();
     parts.iter().try_for_each(|part| free(cx, part))?;
@@ -524,7 +545,7 @@ fn complete(
     options: &CompleteOptions,
 ) -> Result<Stored, ApiError> {
     let bucket = find_bucket(cx, &target.bucket)?;
-    let current = require_write(cx, &bucket, &target.key, Gives::default())?;
+    let current = require_write(cx, &bucket, &target.key, &Gives::default())?;
     let upload = match target.upload(cx, &bucket) {
         Err(gone) => return completed(target, &options.parts, current).ok_or(gone),
         upload => upload?,
@@ -542,12 +563,14 @@ fn complete(
     let mut start = 0;
     for part in &chosen {
         tables::extent::move_rows(cx.tx(), part.blob, blob, start)?;
+        tables::attributes::insert(cx.tx(), blob, part.number, &part.checksums)?;
         start += part.size;
     }
     rest.iter().try_for_each(|part| free(cx, part))?;
     tables::upload::delete_parts(cx.tx(), &upload.id)?;
     tables::upload::delete(cx.tx(), &upload.id)?;
     cx.audit_detail("upload", upload.id.as_str());
+    let owner = owner_of(&bucket, &upload);
     let mut attributes = upload.attributes;
     attributes.checksums = whole.checksums;
     let info = ObjectInfo {
@@ -557,7 +580,7 @@ fn complete(
         crc64: whole.crc64,
         modified: cx.now,
         storage_class: upload.storage_class,
-        owner: bucket.owner,
+        owner,
         site: upload.site,
         acl: upload.acl,
         attributes,
@@ -588,6 +611,7 @@ fn completed(target: &Target, parts: &CompleteParts, current: Option<Object>) ->
         checksums: info.attributes.checksums,
         version: info.version,
         encryption: info.facts.encryption,
+        expires: None,
     })
 }
 

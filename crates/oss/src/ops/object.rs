@@ -6,20 +6,24 @@ use base::ApiError;
 use engine::places::Placement;
 use engine::{Cx, Kind, Meta, Session};
 
+use super::class::check_readable;
 use super::commit::{Commit, apply_removal, receive};
 use super::encryption::{check_customer, resolve};
+use super::lifecycle::tell;
 use super::read::Seen;
 use super::stream::{ObjectStream, Opening};
+use super::symlink::follow;
 use super::version::{remove, seek, stays};
 use super::{
     CopySource, Deleted, Origin, PAGE_MAX, PUT_BYTES_MAX, RequestCtx, Source, check_key, decide,
     find_bucket, meta, no_such_key, retention,
 };
-use crate::access::{Ask, Gives, Need, require, require_write};
+use crate::access::{Ask, Gives, Need, payer, require, require_write};
+use crate::acl::AccessList;
 use crate::blob::Body;
 use crate::meter::{GETS, PUTS};
 use crate::model::{
-    Acl, At, Bucket, Matching, ObjectInfo, PutOptions, RangeSpec, ReadConditions, Stored, Tags,
+    At, Bucket, Matching, ObjectInfo, PutOptions, RangeSpec, ReadConditions, Stored, Tags,
     VersionId, Wanted, WriteConditions,
 };
 use crate::tables::bucket::Change;
@@ -87,7 +91,8 @@ impl Oss {
         check_key(key)?;
         let session = ctx.session(meta::PUT_OBJECT);
         let (tags, lock) = (!options.tags.is_empty(), options.lock);
-        let gives = Gives { acl: options.acl.is_some(), tags, lock };
+        let list = AccessList { acl: options.acl, grants: options.grants.clone() };
+        let gives = Gives { list, tags, lock };
         let (placement, home) =
             self.admit(&session, bucket, key, gives, &options.conditions).await?;
         let wanted = options.encryption.as_ref();
@@ -95,10 +100,10 @@ impl Oss {
         let customer = wanted.and_then(Wanted::customer);
         let sealing = self.sealing_key(home.owner, &encryption, customer).await?;
         let sealed = (&placement, sealing);
-        let written =
+        let (written, announced) =
             receive(&self.0.blobs, sealed, &options.expected, PUT_BYTES_MAX, body).await?;
         let commit = Commit::of_put(bucket, key, options, written, (placement, encryption));
-        self.0.cloud.write(session, move |cx| commit.run(cx)).await
+        self.0.cloud.write_announced(session, Some(announced), move |cx| commit.run(cx)).await
     }
 
     /// Checks before the body is taken what the commit checks again, so that no bytes flow in vain,
@@ -117,10 +122,10 @@ impl Oss {
             .cloud
             .read(admission(session), move |cx| {
                 let bucket = find_bucket(cx, &bucket)?;
-                let current = require_write(cx, &bucket, &key, gives)?;
+                let current = require_write(cx, &bucket, &key, &gives)?;
                 check_write(&conditions, &key, current.as_ref().map(|object| &object.info))?;
                 retention::check_wanted(&bucket, gives.lock, cx.now)?;
-                if let Some(current) = current.filter(|current| !stays(&bucket, current)) {
+                if let Some(current) = current.filter(|current| !stays(&bucket, current.version)) {
                     retention::check(cx, &bucket, &current.info, false)?;
                 }
                 Ok((decide(cx, &bucket)?, bucket))
@@ -145,11 +150,13 @@ impl Oss {
     ) -> Result<Fetched, ApiError> {
         // Before the snapshot, so that whatever it shows cannot be reclaimed.
         let look_up = self.0.blobs.pins.look_up();
-        let Seen { found, payer, .. } = self.look_up(ctx, bucket, at.into()).await?;
-        let Object { info, body, .. } = found;
+        let Seen { bucket, found, payer } = self.look_up(ctx, bucket, at.into()).await?;
+        let Object { info, body, ordinal, .. } = found;
         if !is_fresh(&options.conditions, &info)? {
             return Ok(Fetched::NotModified(info));
         }
+        check_readable(&bucket, &info, self.0.cloud.clock.now())?;
+        self.note_access(&bucket, &info, ordinal);
         let range = options.range.map(|range| range.within(info.size));
         if range == Some(None) && options.strict_range {
             return Err(ApiError::new(&error::INVALID_RANGE)
@@ -192,7 +199,11 @@ impl Oss {
         let meta = of_version(at.version, meta::GET_OBJECT, meta::GET_OBJECT_VERSION);
         let (name, key, version) = (bucket.to_owned(), at.key.to_owned(), at.version);
         let find = move |cx: &mut Cx<'_>| {
-            find_object(cx, &name, At { key: &key, version }, Need::Read, true)
+            let at = At { key: &key, version };
+            let (bucket, object) = find_object(cx, &name, at, Need::Read, true)?;
+            let mut object = follow(cx, &bucket, object)?;
+            tell(cx, &bucket, &mut object.info, version.is_none())?;
+            Ok((bucket, object))
         };
         self.read(ctx, (meta, GETS), bucket, find).await
     }
@@ -224,7 +235,7 @@ impl Oss {
                 cx.audit_detail("version", version.to_string());
             }
             apply_removal(cx, &bucket, removed.change)?;
-            cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
+            cx.count(payer(cx, &bucket), &bucket.arn(), PUTS, 1);
             Ok(removed.deleted)
         };
         self.0.cloud.write(ctx.session(meta), delete).await
@@ -253,25 +264,10 @@ impl Oss {
             .await
     }
 
-    /// An object's own ACL; `None` where the bucket's applies. Also the owner's account.
-    ///
-    /// # Errors
-    /// `NoSuchBucket`, `NoSuchKey`, `AccessDenied`.
-    pub async fn object_acl(
-        &self,
-        ctx: &RequestCtx,
-        bucket: &str,
-        at: impl Into<At<'_>>,
-    ) -> Result<ObjectInfo, ApiError> {
-        let at = at.into();
-        let meta = of_version(at.version, meta::GET_OBJECT_ACL, meta::GET_OBJECT_VERSION_ACL);
-        self.describe(ctx, meta, bucket, at).await
-    }
-
     /// An object's tags (in [`ObjectInfo::tags`]).
     ///
     /// # Errors
-    /// As [`Self::object_acl`].
+    /// `NoSuchBucket`, `NoSuchKey`, `AccessDenied`.
     pub async fn object_tags(
         &self,
         ctx: &RequestCtx,
@@ -281,48 +277,29 @@ impl Oss {
         let at = at.into();
         let meta =
             of_version(at.version, meta::GET_OBJECT_TAGGING, meta::GET_OBJECT_VERSION_TAGGING);
-        self.describe(ctx, meta, bucket, at).await
+        Ok(self.describe(ctx, (meta, Need::Own), bucket, at).await?.1)
     }
 
-    async fn describe(
+    /// What is known about an object itself, not about what it links to, for whoever may know it.
+    pub(super) async fn describe(
         &self,
         ctx: &RequestCtx,
-        meta: Meta,
+        (meta, need): (Meta, Need),
         bucket: &str,
         at: At<'_>,
-    ) -> Result<ObjectInfo, ApiError> {
+    ) -> Result<(Bucket, ObjectInfo), ApiError> {
         check_key(at.key)?;
         let (name, key, version) = (bucket.to_owned(), at.key.to_owned(), at.version);
-        let find = move |cx: &mut Cx<'_>| {
-            find_object(cx, &name, At { key: &key, version }, Need::Own, true)
-        };
-        Ok(self.read(ctx, (meta, GETS), bucket, find).await?.found.info)
-    }
-
-    /// Gives an object an ACL of its own, or (`None`) that of its bucket.
-    ///
-    /// # Errors
-    /// As [`Self::object_acl`].
-    pub async fn set_object_acl(
-        &self,
-        ctx: &RequestCtx,
-        bucket: &str,
-        at: impl Into<At<'_>>,
-        acl: Option<Acl>,
-    ) -> Result<(), ApiError> {
-        let at = at.into();
-        let meta = of_version(at.version, meta::PUT_OBJECT_ACL, meta::PUT_OBJECT_VERSION_ACL);
-        let change = move |cx: &mut Cx<'_>, bucket: &Bucket, object: &Object| {
-            cx.audit_detail("acl", acl.map_or("default", Acl::as_str));
-            tables::object::set_acl(cx.tx(), bucket.id, object, acl)
-        };
-        self.change(ctx, meta, bucket, at, change).await
+        let find =
+            move |cx: &mut Cx<'_>| find_object(cx, &name, At { key: &key, version }, need, true);
+        let seen = self.read(ctx, (meta, GETS), bucket, find).await?;
+        Ok((seen.bucket, seen.found.info))
     }
 
     /// Replaces an object's tags; none at all deletes them. The skins check their form.
     ///
     /// # Errors
-    /// As [`Self::object_acl`].
+    /// As [`Self::object_tags`].
     pub async fn set_object_tags(
         &self,
         ctx: &RequestCtx,
@@ -341,31 +318,31 @@ impl Oss {
             cx.audit_detail("tags", tags.len().to_string());
             tables::object::set_tags(cx.tx(), bucket.id, object, &tags)
         };
-        self.change(ctx, meta, bucket, at, change).await
+        self.change(ctx, (meta, Need::Own), bucket, at, change).await
     }
 
     /// Changes something about an object that is there.
-    pub(super) async fn change(
+    pub(super) async fn change<T: Send + 'static>(
         &self,
         ctx: &RequestCtx,
-        meta: Meta,
+        (meta, need): (Meta, Need),
         bucket: &str,
         at: At<'_>,
-        change: impl Fn(&mut Cx<'_>, &Bucket, &Object) -> Result<(), ApiError> + Send + 'static,
-    ) -> Result<(), ApiError> {
+        change: impl Fn(&mut Cx<'_>, &Bucket, &Object) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
         check_key(at.key)?;
         let (name, key, version) = (bucket.to_owned(), at.key.to_owned(), at.version);
         let run = move |cx: &mut Cx<'_>| {
             let at = At { key: &key, version };
-            let (bucket, object) = find_object(cx, &name, at, Need::Own, false)?;
+            let (bucket, object) = find_object(cx, &name, at, need, false)?;
             if let Some(version) = version {
                 cx.audit_detail("version", version.to_string());
             }
             cx.audit_account(bucket.owner);
             cx.audit_resource(bucket.object_arn(&key));
-            change(cx, &bucket, &object)?;
-            cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
-            Ok(())
+            let changed = change(cx, &bucket, &object)?;
+            cx.count(payer(cx, &bucket), &bucket.arn(), PUTS, 1);
+            Ok(changed)
         };
         self.0.cloud.write(ctx.session(meta), run).await
     }
@@ -378,7 +355,7 @@ pub(super) fn admission(session: &Session) -> Arc<Session> {
 }
 
 /// The permission for a key, or that for one version of it.
-fn of_version(version: Option<VersionId>, plain: Meta, of_one: Meta) -> Meta {
+pub(super) fn of_version(version: Option<VersionId>, plain: Meta, of_one: Meta) -> Meta {
     if version.is_some() { of_one } else { plain }
 }
 
@@ -393,7 +370,7 @@ pub(super) fn find_object(
     let bucket = find_bucket(cx, bucket)?;
     let found = seek(cx, &bucket, at)?;
     let action = cx.meta.permission();
-    require(cx, &bucket, Ask { reads, ..Ask::new(&action, need).on(at.key).acl(found.acl()) })?;
+    require(cx, &bucket, Ask { reads, ..Ask::new(&action, need).on(at.key).object(found.info()) })?;
     let object = found.object(&bucket, at)?;
     Ok((bucket, object))
 }
@@ -405,7 +382,7 @@ fn require_delete(
     key: &DeleteKey,
 ) -> Result<Option<Object>, ApiError> {
     if key.version.is_none() {
-        return require_write(cx, bucket, &key.key, Gives::default());
+        return require_write(cx, bucket, &key.key, &Gives::default());
     }
     // Also within a deletion of many, which is an operation of one name. What is deleted so is gone for good,
     // so no ACL grants it.
@@ -461,7 +438,7 @@ fn delete_all(cx: &mut Cx<'_>, bucket: &str, keys: &[DeleteKey]) -> Result<Delet
         cx.public("kept", kept.len());
     }
     apply_removal(cx, &bucket, total)?;
-    cx.count(bucket.owner, &bucket.arn(), PUTS, 1);
+    cx.count(payer(cx, &bucket), &bucket.arn(), PUTS, 1);
     Ok(outcomes)
 }
 
@@ -537,6 +514,7 @@ impl Oss {
         let find = move |cx: &mut Cx<'_>| {
             let (bucket, object) =
                 find_object(cx, &bucket, At { key: &key, version }, Need::Read, false)?;
+            check_readable(&bucket, &object.info, cx.now)?;
             let origin = Origin::of(&bucket);
             origin.decide(cx, &target)?;
             Ok((origin, object))

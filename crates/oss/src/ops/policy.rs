@@ -2,44 +2,49 @@
 //! asked in `access`.
 
 use base::ApiError;
-use engine::{Cx, Meta};
+use engine::Cx;
+use engine::ports::Decision;
 
 use super::bucket::{require_on, require_to_read};
 use super::{RequestCtx, find_bucket, meta};
-use crate::access::{Need, compile};
+use crate::access::{Need, block_of, compile};
 use crate::meter::{GETS, PUTS};
 use crate::model::Bucket;
 use crate::{Oss, error, tables};
 
-/// What of a bucket's policy is asked for; each has a permission of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PolicyView {
-    /// `GetBucketPolicy`.
-    Document,
-    /// `GetBucketPolicyStatus`.
-    Status,
-}
-
-impl PolicyView {
-    const fn meta(self) -> Meta {
-        match self {
-            Self::Document => meta::get_document("GetBucketPolicy"),
-            Self::Status => meta::get_document("GetBucketPolicyStatus"),
-        }
-    }
-}
-
 impl Oss {
-    /// A bucket's policy as it was sent, and whether it lets anybody in.
+    /// Whether a bucket's policy lets anybody in, and whether its ACL does.
     ///
     /// # Errors
-    /// `NoSuchBucket`, `NoSuchBucketPolicy`, `AccessDenied`.
-    pub async fn bucket_policy(
+    /// `NoSuchBucket`, `AccessDenied`.
+    pub async fn bucket_is_public(
         &self,
         ctx: &RequestCtx,
         name: &str,
-        view: PolicyView,
-    ) -> Result<(String, bool), ApiError> {
+    ) -> Result<(bool, bool), ApiError> {
+        let asked = name.to_owned();
+        let find = move |cx: &mut Cx<'_>| {
+            let bucket = find_bucket(cx, &asked)?;
+            require_to_read(cx, &bucket, Need::Own)?;
+            let block = block_of(cx, &bucket)?;
+            let policy = match &bucket.settings.policy {
+                Some(text) if !block.restrict => {
+                    compile(&bucket, text).map_err(ApiError::internal)?.is_public()
+                }
+                _ => false,
+            };
+            let acl = !block.ignore_acls && !bucket.is_enforced() && bucket.list().is_public();
+            Ok((bucket, (policy, acl)))
+        };
+        let meta = meta::get_document("GetBucketPolicyStatus");
+        Ok(self.read(ctx, (meta, GETS), name, find).await?.found)
+    }
+
+    /// A bucket's policy as it was sent.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, `NoSuchBucketPolicy`, `AccessDenied`.
+    pub async fn bucket_policy(&self, ctx: &RequestCtx, name: &str) -> Result<String, ApiError> {
         let asked = name.to_owned();
         let find = move |cx: &mut Cx<'_>| {
             let bucket = find_bucket(cx, &asked)?;
@@ -48,10 +53,10 @@ impl Oss {
                 ApiError::new(&error::NO_SUCH_BUCKET_POLICY)
                     .field("BucketName", bucket.name.as_str())
             })?;
-            let public = compile(&bucket, &text).map_err(ApiError::internal)?.is_public();
-            Ok((bucket, (text, public)))
+            Ok((bucket, text))
         };
-        Ok(self.read(ctx, (view.meta(), GETS), name, find).await?.found)
+        let meta = meta::get_document("GetBucketPolicy");
+        Ok(self.read(ctx, (meta, GETS), name, find).await?.found)
     }
 
     /// Stores a bucket's policy in place of the one before.
@@ -68,8 +73,12 @@ impl Oss {
         let set = move |cx: &mut Cx<'_>| {
             let bucket = find_bucket(cx, &name)?;
             require_on(cx, &bucket, Need::Own)?;
-            compile(&bucket, &document)
+            let policy = compile(&bucket, &document)
                 .map_err(|reason| error::MALFORMED_POLICY.error(reason.to_string()))?;
+            if policy.is_public() && block_of(cx, &bucket)?.block_policy {
+                let (action, arn) = (cx.meta.permission(), bucket.arn());
+                return Err(cx.denial(&action, &arn, Decision::ExplicitDeny));
+            }
             store(cx, &bucket, Some(document.clone()))
         };
         let meta = meta::put_document("PutBucketPolicy");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use base::ApiError;
 use engine::{Cx, Kind, Meta};
 
+use crate::access::payer;
 use crate::meter::Payer;
 use crate::model::{Bucket, RequestCtx};
 use crate::{Oss, error, tables};
@@ -37,9 +38,14 @@ impl Oss {
         mut run: impl FnMut(&mut Cx<'_>) -> Result<(Bucket, T), ApiError> + Clone + Send + 'static,
     ) -> Result<Seen<T>, ApiError> {
         let cloud = &self.0.cloud;
-        match cloud.read(ctx.session(meta), run.clone()).await {
-            Ok((bucket, found)) => {
-                let payer = Payer::of(&bucket);
+        let mut at_cost = run.clone();
+        let look = move |cx: &mut Cx<'_>| {
+            let (bucket, found) = at_cost(cx)?;
+            Ok((payer(cx, &bucket), bucket, found))
+        };
+        match cloud.read(ctx.session(meta), look).await {
+            Ok((payer, bucket, found)) => {
+                let payer = Payer::new(payer, &bucket);
                 self.0.reads.count(&payer, meter, 1);
                 Ok(Seen { bucket, found, payer: Some(payer) })
             }

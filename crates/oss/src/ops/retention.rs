@@ -51,25 +51,24 @@ impl Held {
 }
 
 /// What keeps a version now. Governance comes last: where anything else keeps it too, nobody gets by.
-fn held(settings: &Settings, info: &ObjectInfo, now: Time) -> Option<Held> {
-    let Lock { retention, legal_hold } = info.facts.lock;
+fn held(settings: &Settings, lock: Lock, stored: Time, now: Time) -> Option<Held> {
+    let Lock { retention, legal_hold } = lock;
     if legal_hold == Some(true) {
         return Some(Held::LegalHold);
     }
     let retention = retention.filter(|retention| retention.holds(now));
     let compliance = retention.filter(|retention| retention.mode == LockMode::Compliance);
-    let worm = settings.worm_at(now).map(|worm| worm.until(info.modified));
+    let worm = settings.worm_at(now).map(|worm| worm.until(stored));
     compliance
         .map(Held::Own)
         .or_else(|| worm.filter(|until| now < *until).map(Held::Worm))
         .or_else(|| retention.map(Held::Own))
 }
 
-/// Whether a version of an object in this bucket may be deleted or replaced at that moment: what a task asks
-/// that acts for nobody. Not to be asked of delete markers, which may always go.
-#[allow(dead_code, reason = "asked by tasks, of which none removes anything yet")]
-pub(crate) fn may_remove(bucket: &Bucket, info: &ObjectInfo, now: Time) -> bool {
-    held(&bucket.settings, info, now).is_none()
+/// Whether a version in this bucket with that lock, which was stored then, may be deleted or replaced now:
+/// what a task asks that acts for nobody. Not to be asked of delete markers, which may always go.
+pub(crate) fn may_remove(bucket: &Bucket, lock: Lock, stored: Time, now: Time) -> bool {
+    held(&bucket.settings, lock, stored, now).is_none()
 }
 
 /// Requires that a version may be deleted or replaced now; `bypass` where the caller asks that governance
@@ -83,7 +82,7 @@ pub(super) fn check(
     info: &ObjectInfo,
     bypass: bool,
 ) -> Result<(), ApiError> {
-    match held(&bucket.settings, info, cx.now) {
+    match held(&bucket.settings, info.facts.lock, info.modified, cx.now) {
         None => Ok(()),
         Some(Held::Own(Retention { mode: LockMode::Governance, .. })) if bypass => {
             pass_by(cx, bucket, &info.key)
@@ -523,7 +522,7 @@ impl Oss {
             let facts = Facts { lock, ..object.info.facts.clone() };
             tables::object::set_facts(cx.tx(), bucket.id, object, &facts)
         };
-        self.change(ctx, view.put(), bucket, at, change).await
+        self.change(ctx, (view.put(), Need::Own), bucket, at, change).await
     }
 }
 

@@ -246,6 +246,31 @@ impl ObjectStream {
     }
 }
 
+impl ObjectStream {
+    /// All of it, for something to be made of it. What of that leaves is metered then, to whom this says:
+    /// nothing of this is.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub(crate) async fn whole(mut self) -> Result<(Vec<u8>, Option<Payer>), ApiError> {
+        let payer = self.payer.take();
+        let mut bytes = Vec::with_capacity(usize::try_from(self.left).unwrap_or(0));
+        while let Some(some) = self.next().await.transpose()? {
+            bytes.extend_from_slice(&some);
+        }
+        Ok((bytes, payer))
+    }
+}
+
+impl Oss {
+    /// Meters bytes that leave besides those of a stream.
+    pub(crate) fn count_egress(&self, payer: Option<&Payer>, bytes: u64) {
+        if let Some(payer) = payer {
+            self.0.reads.count(payer, EGRESS, bytes);
+        }
+    }
+}
+
 impl HttpBody for ObjectStream {
     type Data = Bytes;
     type Error = ApiError;

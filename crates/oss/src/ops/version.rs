@@ -8,6 +8,7 @@ use base::{AccountId, ApiError};
 use engine::Cx;
 
 use super::bucket::require_on;
+use super::class::tier_of;
 use super::{DeleteKey, RequestCtx, find_bucket, meta, no_such_key, retention};
 use crate::access::Need;
 use crate::blob::Body;
@@ -58,10 +59,10 @@ impl Found {
         }
     }
 
-    /// The object's own ACL.
-    pub(super) fn acl(&self) -> Option<crate::Acl> {
+    /// What is known of the object.
+    pub(super) fn info(&self) -> Option<&ObjectInfo> {
         match self {
-            Self::Object(object) => object.info.acl,
+            Self::Object(object) => Some(&object.info),
             Self::Marker(_) | Self::Nothing => None,
         }
     }
@@ -123,19 +124,24 @@ pub(super) fn supersede(
     let key = object.info.key.clone();
     object.ordinal = next_ordinal(cx, bucket, &key, current)?;
     object.version = number(bucket, object.ordinal);
+    object.info.facts.tier = tier_of(&object.info);
     let mut change = make_way(cx, bucket, &key, current)?;
+    if current.is_some() {
+        tables::object::replaced(cx.tx(), bucket.id, &key)?;
+    }
     tables::object::put(cx.tx(), bucket.id, object)?;
     change.objects += 1;
     change.bytes += bytes(object.info.size, 0);
+    change.tier(&object.info.facts, 1);
     Ok(change)
 }
 
-/// Whether the current version is still there, behind, once something newer comes.
-pub(super) fn stays(bucket: &Bucket, current: &Object) -> bool {
+/// Whether the current version, of that number, is still there, behind, once something newer comes.
+pub(super) fn stays(bucket: &Bucket, version: i64) -> bool {
     match bucket.settings.versioning {
         Versioning::Unversioned => false,
         Versioning::Enabled => true,
-        Versioning::Suspended => current.version != 0,
+        Versioning::Suspended => version != 0,
     }
 }
 
@@ -155,7 +161,7 @@ fn make_way(
         change.add(discard(cx, bucket, &null, false)?);
     }
     let Some(current) = current else { return Ok(change) };
-    let stays = stays(bucket, current);
+    let stays = stays(bucket, current.version);
     if !stays {
         retention::check(cx, bucket, &current.info, false)?;
     }
@@ -170,6 +176,7 @@ fn make_way(
     } else {
         tables::free::insert(cx.tx(), &current.body, now)?;
         change.bytes -= size;
+        change.tier(&current.info.facts, -1);
     }
     Ok(change)
 }
@@ -193,7 +200,9 @@ fn discard(
     let now = cx.now;
     tables::free::insert(cx.tx(), &version.object.body, now)?;
     let size = -bytes(version.object.info.size, 0);
-    Ok(Change { versions: -1, bytes: size, version_bytes: size, ..Change::default() })
+    let mut change = Change { versions: -1, bytes: size, version_bytes: size, ..Change::default() };
+    change.tier(&version.object.info.facts, -1);
+    Ok(change)
 }
 
 /// Deletes the current version of a key, for good, as [`discard`].
@@ -207,15 +216,19 @@ fn discard_current(
     tables::object::delete(cx.tx(), bucket.id, &current.info.key)?;
     let now = cx.now;
     tables::free::insert(cx.tx(), &current.body, now)?;
-    Ok(Change { objects: -1, bytes: -bytes(current.info.size, 0), ..Change::default() })
+    let size = -bytes(current.info.size, 0);
+    let mut change = Change { objects: -1, bytes: size, ..Change::default() };
+    change.tier(&current.info.facts, -1);
+    Ok(change)
 }
 
 /// Makes the newest version the current one of a key that has none, unless it is a delete marker.
 fn promote(cx: &mut Cx<'_>, bucket: &Bucket, key: &str) -> Result<Change, ApiError> {
     match tables::version::newest(cx.tx(), bucket.id, key)? {
         Some(Version { object, marker: false }) => {
-            tables::version::delete(cx.tx(), bucket.id, &object)?;
             tables::object::put(cx.tx(), bucket.id, &object)?;
+            tables::damage::move_ahead(cx.tx(), bucket.id, key, -object.ordinal)?;
+            tables::version::delete(cx.tx(), bucket.id, &object)?;
             let version_bytes = -bytes(object.info.size, 0);
             Ok(Change { objects: 1, versions: -1, version_bytes, ..Change::default() })
         }

@@ -194,8 +194,8 @@ impl Filling<'_> {
             self.key = Some(line.key.clone());
         }
         self.last = Some((line.key.clone(), Some(line.version)));
-        let Line { key, modified, size, etag, storage_class, version, marker, .. } = line;
-        let object = ListedObject { key, size, etag, modified, storage_class };
+        let Line { key, modified, size, etag, storage_class, version, marker, kind, .. } = line;
+        let object = ListedObject { key, size, etag, modified, storage_class, kind };
         self.page.versions.push(ListedVersion { object, version, latest, marker });
     }
 }

@@ -5,7 +5,7 @@ use store::{Row, Tx, params};
 use terms::clauses::DataClass;
 
 use super::{damaged, from_json, int, storage_class, to_json};
-use crate::model::{Acl, Bucket, BucketStat, Redundancy, Settings};
+use crate::model::{Acl, Bucket, BucketStat, Facts, Redundancy, Settings};
 
 const COLUMNS: &str =
     "id, name, owner, site, created_at, acl, storage_class, redundancy, class, mirrors, settings";
@@ -78,6 +78,7 @@ pub(crate) fn insert(tx: &mut Tx<'_>, bucket: &Bucket) -> Result<Bucket, ApiErro
 /// Deletes a bucket and what describes it.
 pub(crate) fn delete(tx: &mut Tx<'_>, bucket: i64) -> Result<(), ApiError> {
     tx.execute("DELETE FROM oss_bucket_document WHERE bucket = ?1", params![bucket])?;
+    tx.execute("DELETE FROM oss_inventory WHERE bucket = ?1", params![bucket])?;
     tx.execute("DELETE FROM oss_bucket_stat WHERE bucket = ?1", params![bucket])?;
     tx.execute("DELETE FROM oss_bucket WHERE id = ?1", params![bucket])?;
     Ok(())
@@ -124,10 +125,15 @@ pub(crate) fn sites_of_data(tx: &mut Tx<'_>) -> Result<Vec<Vec<String>>, ApiErro
     rows.into_iter().map(|bucket| Ok(bucket?.sites)).collect()
 }
 
-/// Changes a bucket's ACL.
-pub(crate) fn set_acl(tx: &mut Tx<'_>, bucket: i64, acl: Acl) -> Result<(), ApiError> {
+/// Changes a bucket's ACL: the canned word, and the settings with its grants.
+pub(crate) fn set_acl(
+    tx: &mut Tx<'_>,
+    bucket: i64,
+    acl: Acl,
+    settings: &Settings,
+) -> Result<(), ApiError> {
     tx.execute("UPDATE oss_bucket SET acl = ?2 WHERE id = ?1", params![bucket, acl.as_str()])?;
-    Ok(())
+    set_settings(tx, bucket, settings)
 }
 
 /// Changes what the requests to a bucket obey.
@@ -154,6 +160,8 @@ pub(crate) struct Change {
     pub(crate) versions: i64,
     pub(crate) markers: i64,
     pub(crate) version_bytes: i64,
+    /// Of `bytes`, those that are metered as [`crate::meter::TIERS`].
+    pub(crate) tiers: [i64; 4],
 }
 
 impl Change {
@@ -162,8 +170,20 @@ impl Change {
         self.objects + self.versions
     }
 
+    /// Adds the bytes of an object that are metered in a class of their own, or (`sign` -1) takes them off.
+    pub(crate) fn tier(&mut self, facts: &Facts, sign: i64) {
+        if let Some((class, size)) = facts.tier
+            && let Some(tier) = (class as usize).checked_sub(1)
+        {
+            self.tiers[tier] += sign * int(size);
+        }
+    }
+
     /// Adds what else changes.
     pub(crate) fn add(&mut self, other: Self) {
+        for (tier, more) in self.tiers.iter_mut().zip(other.tiers) {
+            *tier += more;
+        }
         self.objects += other.objects;
         self.uploads += other.uploads;
         self.bytes += other.bytes;

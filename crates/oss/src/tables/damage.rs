@@ -139,6 +139,53 @@ pub(crate) fn forget_object(tx: &mut Tx<'_>, bucket: i64, key: &str) -> Result<(
     Ok(())
 }
 
+/// Keeps the damage of an object whose body goes behind a newer one, as that of the version of this age.
+pub(crate) fn move_behind(
+    tx: &mut Tx<'_>,
+    bucket: i64,
+    key: &str,
+    age: i64,
+) -> Result<(), ApiError> {
+    rename(tx, (bucket, key), "", &age.to_string())
+}
+
+/// Keeps the damage of a version that becomes the current one.
+pub(crate) fn move_ahead(
+    tx: &mut Tx<'_>,
+    bucket: i64,
+    key: &str,
+    age: i64,
+) -> Result<(), ApiError> {
+    rename(tx, (bucket, key), &age.to_string(), "")
+}
+
+fn rename(
+    tx: &mut Tx<'_>,
+    (bucket, key): (i64, &str),
+    old: &str,
+    new: &str,
+) -> Result<(), ApiError> {
+    tx.execute(
+        "UPDATE oss_damage SET version = ?4 WHERE bucket = ?1 AND key = ?2 AND version = ?3",
+        params![bucket, key.as_bytes(), old, new],
+    )?;
+    Ok(())
+}
+
+/// Forgets that of a version behind the current one that is no more.
+pub(crate) fn forget_version(
+    tx: &mut Tx<'_>,
+    bucket: i64,
+    key: &str,
+    age: i64,
+) -> Result<(), ApiError> {
+    tx.execute(
+        "DELETE FROM oss_damage WHERE bucket = ?1 AND key = ?2 AND version = ?3",
+        params![bucket, key.as_bytes(), &age.to_string()],
+    )?;
+    Ok(())
+}
+
 /// Forgets that of a part that has another body.
 pub(crate) fn forget_part(tx: &mut Tx<'_>, upload: &str, part: u32) -> Result<(), ApiError> {
     tx.execute("DELETE FROM oss_damage WHERE version = ?1 AND part = ?2", params![upload, part])?;

@@ -91,6 +91,7 @@ pub(crate) fn delete(tx: &mut Tx<'_>, blob: i64, start: i64) -> Result<(), ApiEr
 
 /// Deletes a body's number, once its rows are gone.
 pub(crate) fn delete_blob(tx: &mut Tx<'_>, blob: i64) -> Result<(), ApiError> {
+    super::attributes::delete(tx, blob)?;
     tx.execute("DELETE FROM oss_blob WHERE id = ?1", params![blob])?;
     Ok(())
 }

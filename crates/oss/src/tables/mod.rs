@@ -1,11 +1,18 @@
 //! Rows: every SQL statement of object storage, one function each. They decide nothing.
 
+pub(crate) mod access_log;
+pub(crate) mod account;
+pub(crate) mod append;
+pub(crate) mod attributes;
 pub(crate) mod bucket;
 pub(crate) mod cname;
 pub(crate) mod damage;
+pub(crate) mod disk;
 pub(crate) mod extent;
 pub(crate) mod free;
+pub(crate) mod inventory;
 pub(crate) mod key;
+pub(crate) mod lifecycle;
 pub(crate) mod object;
 pub(crate) mod remote;
 pub(crate) mod space;

@@ -6,8 +6,9 @@ use base::ApiError;
 use store::{Row, Tx, params};
 
 use super::{damage, from_json, int, key, md5, own_acl, storage_class, to_json};
+use crate::acl::AccessList;
 use crate::blob::{Body, extent};
-use crate::model::{Acl, Etag, Facts, ObjectInfo, Tags};
+use crate::model::{Acl, Etag, Facts, ObjectInfo, StorageClass, Tags};
 
 /// An object with where its body is.
 #[derive(Clone, Debug)]
@@ -57,10 +58,9 @@ pub(crate) fn find(tx: &mut Tx<'_>, bucket: i64, key: &str) -> Result<Option<Obj
     .transpose()
 }
 
-/// Stores an object in place of the one before.
+/// Stores an object in place of the one before, whose damage is forgotten by [`replaced`].
 pub(crate) fn put(tx: &mut Tx<'_>, bucket: i64, object: &Object) -> Result<(), ApiError> {
     let info = &object.info;
-    damage::forget_object(tx, bucket, &info.key)?;
     let (extents, seal, blob) = match &object.body {
         Body::Inline(extents) => (extent::pack(extents), extent::seal_of(extents), None),
         // The rows of its extents say it.
@@ -68,14 +68,14 @@ pub(crate) fn put(tx: &mut Tx<'_>, bucket: i64, object: &Object) -> Result<(), A
     };
     tx.execute(
         "INSERT INTO oss_object (bucket, key, version, modified_at, size, md5, parts, crc64, storage_class, owner, site,
-                                 acl, attributes, tags, extents, blob, facts, ordinal, seal)
-         VALUES (?1, ?2, ?17, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?18, ?19)
+                                 acl, attributes, tags, extents, blob, facts, ordinal, seal, kind)
+         VALUES (?1, ?2, ?17, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?18, ?19, ?20)
          ON CONFLICT (bucket, key) DO UPDATE SET version = excluded.version, modified_at = excluded.modified_at, size = excluded.size,
              md5 = excluded.md5, parts = excluded.parts, crc64 = excluded.crc64,
              storage_class = excluded.storage_class, owner = excluded.owner, site = excluded.site,
              acl = excluded.acl, attributes = excluded.attributes, tags = excluded.tags,
              extents = excluded.extents, blob = excluded.blob, facts = excluded.facts,
-             ordinal = excluded.ordinal, seal = excluded.seal",
+             ordinal = excluded.ordinal, seal = excluded.seal, kind = excluded.kind",
         params![
             bucket,
             info.key.as_bytes(),
@@ -95,10 +95,16 @@ pub(crate) fn put(tx: &mut Tx<'_>, bucket: i64, object: &Object) -> Result<(), A
             &to_json(&info.facts)?,
             object.version,
             object.ordinal,
-            seal
+            seal,
+            info.facts.kind.number()
         ],
     )?;
     Ok(())
+}
+
+/// Forgets what is about the body of an object that gets another one.
+pub(crate) fn replaced(tx: &mut Tx<'_>, bucket: i64, key: &str) -> Result<(), ApiError> {
+    damage::forget_object(tx, bucket, key)
 }
 
 /// Deletes an object.
@@ -116,9 +122,14 @@ pub(crate) fn set_acl(
     tx: &mut Tx<'_>,
     bucket: i64,
     object: &Object,
-    acl: Option<Acl>,
+    list: AccessList,
 ) -> Result<(), ApiError> {
-    set(tx, bucket, object, "acl", acl.map_or("", Acl::as_str))
+    set(tx, bucket, object, "acl", list.acl.map_or("", Acl::as_str))?;
+    if list.grants == object.info.facts.grants {
+        return Ok(());
+    }
+    let facts = Facts { grants: list.grants, ..object.info.facts.clone() };
+    set(tx, bucket, object, "facts", &to_json(&facts)?)
 }
 
 /// Changes the tags of a version, as [`set_acl`].
@@ -139,6 +150,16 @@ pub(crate) fn set_facts(
     facts: &Facts,
 ) -> Result<(), ApiError> {
     set(tx, bucket, object, "facts", &to_json(facts)?)
+}
+
+/// Changes the class of a version, as [`set_acl`]. How it is metered stands in its facts.
+pub(crate) fn set_class(
+    tx: &mut Tx<'_>,
+    bucket: i64,
+    object: &Object,
+    class: StorageClass,
+) -> Result<(), ApiError> {
+    set(tx, bucket, object, "storage_class", class.as_str())
 }
 
 fn set(
@@ -177,7 +198,7 @@ pub(crate) fn any(tx: &mut Tx<'_>, bucket: i64) -> Result<bool, ApiError> {
 }
 
 /// One line of a listing.
-pub(crate) const LISTED: &str = "key, modified_at, size, md5, parts, storage_class";
+pub(crate) const LISTED: &str = "key, modified_at, size, md5, parts, storage_class, kind";
 
 /// Shows the objects with keys from `from` (inclusive) to `until` (exclusive; `None` is without end),
 /// in order, until `each` breaks off or `limit` is reached. The columns are [`LISTED`].

@@ -1,6 +1,6 @@
 //! Multipart uploads under way and their parts.
 
-use base::{ApiError, Time};
+use base::{AccountId, ApiError, Time};
 use store::{Row, Tx, params};
 
 use super::{damage, damaged, from_json, int, key, md5, own_acl, storage_class, to_json};
@@ -19,11 +19,13 @@ pub(crate) struct Upload {
     pub(crate) attributes: Attributes,
     pub(crate) tags: Tags,
     pub(crate) facts: Facts,
+    /// Whose the object is to be; 0 for the bucket's owner.
+    pub(crate) owner: AccountId,
     pub(crate) checksum: Option<(Algorithm, Coverage)>,
 }
 
 const COLUMNS: &str =
-    "id, key, created_at, storage_class, site, acl, attributes, tags, checksum, facts";
+    "id, key, created_at, storage_class, site, acl, attributes, tags, checksum, facts, owner";
 
 fn read(row: &Row<'_>) -> Result<Upload, ApiError> {
     Ok(Upload {
@@ -37,6 +39,7 @@ fn read(row: &Row<'_>) -> Result<Upload, ApiError> {
         tags: from_json(row.text(7)?)?,
         checksum: read_checksum(row.text(8)?)?,
         facts: from_json(row.text(9)?)?,
+        owner: row.get(10)?,
     })
 }
 
@@ -63,8 +66,8 @@ fn read_checksum(text: &str) -> Result<Option<(Algorithm, Coverage)>, ApiError> 
 /// Begins an upload.
 pub(crate) fn insert(tx: &mut Tx<'_>, bucket: i64, upload: &Upload) -> Result<(), ApiError> {
     tx.execute(
-        "INSERT INTO oss_upload (id, bucket, key, created_at, storage_class, site, acl, attributes, tags, checksum, facts)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        "INSERT INTO oss_upload (id, bucket, key, created_at, storage_class, site, acl, attributes, tags, checksum, facts, owner)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         params![
             &upload.id,
             bucket,
@@ -76,7 +79,8 @@ pub(crate) fn insert(tx: &mut Tx<'_>, bucket: i64, upload: &Upload) -> Result<()
             &to_json(&upload.attributes)?,
             &to_json(&upload.tags)?,
             &write_checksum(upload.checksum),
-            &to_json(&upload.facts)?
+            &to_json(&upload.facts)?,
+            upload.owner
         ],
     )?;
     Ok(())

@@ -5,7 +5,7 @@ use base::{ApiError, Time};
 use store::{Row, Tx, params};
 
 use super::object::{COLUMNS, Object, read as read_object};
-use super::{int, key, md5, storage_class, to_json};
+use super::{damage, int, key, md5, storage_class, to_json};
 use crate::blob::{Body, extent};
 use crate::model::{Acl, Etag, StorageClass, VersionId};
 
@@ -87,8 +87,8 @@ pub(crate) fn insert(
     };
     tx.execute(
         "INSERT INTO oss_version (bucket, key, age, version, marker, superseded_at, modified_at, size, md5, parts,
-             crc64, storage_class, owner, site, acl, attributes, tags, facts, extents, blob, seal)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+             crc64, storage_class, owner, site, acl, attributes, tags, facts, extents, blob, seal, kind)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
         params![
             bucket,
             info.key.as_bytes(),
@@ -110,10 +110,14 @@ pub(crate) fn insert(
             &to_json(&info.facts)?,
             &extents,
             blob,
-            seal
+            seal,
+            info.facts.kind.number()
         ],
     )?;
-    Ok(())
+    if *marker {
+        return Ok(());
+    }
+    damage::move_behind(tx, bucket, &info.key, -object.ordinal)
 }
 
 /// Deletes the row of a version.
@@ -122,7 +126,7 @@ pub(crate) fn delete(tx: &mut Tx<'_>, bucket: i64, object: &Object) -> Result<()
         "DELETE FROM oss_version WHERE bucket = ?1 AND key = ?2 AND age = ?3",
         params![bucket, object.info.key.as_bytes(), -object.ordinal],
     )?;
-    Ok(())
+    damage::forget_version(tx, bucket, &object.info.key, -object.ordinal)
 }
 
 /// True where the bucket has any version behind a current one, or any delete marker.
@@ -146,6 +150,7 @@ pub(crate) struct Line {
     pub(crate) version: VersionId,
     pub(crate) age: i64,
     pub(crate) marker: bool,
+    pub(crate) kind: i64,
 }
 
 fn read_line(row: &Row<'_>) -> Result<Line, ApiError> {
@@ -158,6 +163,7 @@ fn read_line(row: &Row<'_>) -> Result<Line, ApiError> {
         version: VersionId::of(row.get(6)?),
         age: row.get(7)?,
         marker: row.get::<i64>(8)? != 0,
+        kind: row.get(9)?,
     })
 }
 
@@ -170,11 +176,11 @@ pub(crate) fn list(
     limit: usize,
 ) -> Result<Vec<Line>, ApiError> {
     let rows = tx.query(
-        "SELECT * FROM (SELECT key, modified_at, size, md5, parts, storage_class, version, -ordinal AS age, 0 AS marker
+        "SELECT * FROM (SELECT key, modified_at, size, md5, parts, storage_class, version, -ordinal AS age, 0 AS marker, kind
                         FROM oss_object WHERE bucket = ?1 AND key >= ?2 AND (key > ?2 OR -ordinal > ?3)
                         ORDER BY key LIMIT ?4) AS current
          UNION ALL
-         SELECT * FROM (SELECT key, modified_at, size, md5, parts, storage_class, version, age, marker
+         SELECT * FROM (SELECT key, modified_at, size, md5, parts, storage_class, version, age, marker, kind
                         FROM oss_version WHERE bucket = ?1 AND (key, age) > (?2, ?3)
                         ORDER BY key, age LIMIT ?4) AS older
          ORDER BY 1, 8 LIMIT ?4",

@@ -14,7 +14,7 @@ use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
-use oss::{Backend, DeleteKey, Limits};
+use oss::{Backend, DeleteKey, Limits, Options};
 
 use crate::harness::{BUCKET, OWNER, World, check_on, noise, root};
 use crate::mirror::{self, home, mirror, segments};
@@ -345,7 +345,10 @@ fn a_backend_that_holds_data_can_neither_leave_nor_move_but_retire() {
         world.put("a", &noise(MIB, 1)).await;
         let reopen = |backends: Vec<Backend>| {
             let cloud = Arc::clone(&world.cloud);
-            tokio::task::spawn_blocking(move || oss::Oss::open_with(cloud, small(), backends))
+            tokio::task::spawn_blocking(move || {
+                let options = Options { backends, ..small().into() };
+                oss::Oss::open_with(cloud, options)
+            })
         };
         let gone = reopen(Vec::new()).await.unwrap().err().unwrap();
         assert_eq!(gone.code(), "OperationConflict.Backend");

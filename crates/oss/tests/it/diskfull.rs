@@ -76,7 +76,7 @@ fn inside() {
     let disk = dir.path().join("oss");
     std::fs::create_dir(&disk).unwrap();
     mount(&["-t", "tmpfs", "-o", "size=8m", "none"], &disk);
-    let limits = Limits { segment_bytes_max: 2 << 20, ..Limits::default() };
+    let limits = Limits { segment_bytes_max: 2 << 20, disk_reserve_bytes: 0, ..Limits::default() };
     let world = World::at(dir, limits);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {

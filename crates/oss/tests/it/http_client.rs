@@ -28,6 +28,7 @@ pub struct Server {
     pub test: TestCloud,
     pub owner: Caller,
     pub address: SocketAddr,
+    pub oss: Oss,
     drain: watch::Sender<bool>,
     runtime: Runtime,
 }
@@ -89,12 +90,23 @@ impl Server {
                 Door::bind("127.0.0.1:0".parse().unwrap(), None, Limits::default()).await.unwrap();
             let address = door.address().unwrap();
             let hosts = ["oss.localhost", "localhost"].map(str::to_owned).to_vec();
-            let storage =
-                Storage::new(oss, Config { hosts, endpoint: "http://oss.example".to_owned() });
+            let storage = Storage::new(
+                oss.clone(),
+                Config {
+                    hosts,
+                    endpoint: "http://oss.example".to_owned(),
+                    callback_networks: vec!["127.0.0.1".parse().expect("it is an address")],
+                },
+            );
             tokio::spawn(door.serve(Arc::new(storage), stop));
             address
         });
-        Self { test, owner, address, drain, runtime }
+        Self { test, owner, address, oss, drain, runtime }
+    }
+
+    /// Waits for what the engine does by itself.
+    pub fn block<T>(&self, what: impl Future<Output = T>) -> T {
+        self.runtime.block_on(what)
     }
 
     pub fn ask(&self, method: &'static str, target: &str) -> Ask<'_> {

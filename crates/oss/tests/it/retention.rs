@@ -2,9 +2,10 @@
 
 use base::{ApiError, Clock, Time};
 use oss::{
-    Acl, CompleteOptions, CompleteParts, CopyOptions, CopySource, CreateBucket, DefaultRetention,
-    DeleteKey, Directive, InitiateOptions, Limits, Lock, LockMode, LockView, NamedPart, ObjectLock,
-    PutOptions, RequestCtx, Retention, VersionId, Versioning, Whole, WriteConditions,
+    Acl, At, CompleteOptions, CompleteParts, CopyOptions, CopySource, CreateBucket,
+    DefaultRetention, DeleteKey, Directive, Document, InitiateOptions, Limits, Lock, LockMode,
+    LockView, NamedPart, ObjectLock, PutOptions, ReadConditions, RequestCtx, Retention, VersionId,
+    Versioning, Whole, WriteConditions,
 };
 use serde_json::{Value, json};
 use store::params;
@@ -452,6 +453,40 @@ fn a_buckets_retention_holds_every_version() {
         world.clock.forward(DAY);
         world.remove(&ctx, BUCKET, key(null)).await.unwrap();
         assert_eq!(code(world.remove(&ctx, BUCKET, key(second)).await), "FileImmutable");
+    });
+}
+
+#[test]
+fn lifecycles_pass_over_what_is_kept_and_do_the_rest() {
+    check(Limits::default(), |world| async move {
+        let ctx = root(OWNER);
+        world.oss.set_bucket_versioning(&ctx, BUCKET, Versioning::Enabled).await.unwrap();
+        world.oss.set_object_lock(&ctx, BUCKET, ObjectLock::default()).await.unwrap();
+        let lock = retained(Retention::new(LockMode::Governance, world.in_days(10)));
+        let options = PutOptions { lock, ..PutOptions::default() };
+        let kept = world.put_as(&ctx, "k", b"kept", options).await.unwrap().version;
+        world.put("k", b"newer").await;
+        let free = world.put("l", b"free").await.version;
+        world.put("l", b"newer").await;
+        let rules = json!({ "rules": [{
+            "id": "old", "enabled": true, "filter": {}, "noncurrent": { "days": 1, "keep": null }, "expiration": { "When": { "Days": 3 } },
+        }] });
+        let document = Some(rules.to_string());
+        let set = world.oss.set_bucket_config(&ctx, BUCKET, Document::Lifecycle, document);
+        set.await.unwrap();
+        let there = async |key: &str, version| {
+            let at = At { key, version };
+            world.oss.head(&ctx, BUCKET, at, &ReadConditions::default()).await.is_ok()
+        };
+        world.clock.forward(6 * DAY);
+        world.oss.run_lifecycles().await.unwrap();
+        // Locked or not, what is current gets its marker.
+        assert!(!there("k", None).await && !there("l", None).await);
+        assert!(there("k", kept).await && !there("l", free).await);
+        assert_eq!(world.refused().await.len(), 0);
+        world.clock.forward(6 * DAY);
+        world.oss.run_lifecycles().await.unwrap();
+        assert!(!there("k", kept).await);
     });
 }
 

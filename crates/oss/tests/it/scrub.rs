@@ -5,10 +5,11 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
-use oss::{DeleteKey, InitiateOptions, Limits, PartOptions, ScrubReport, Whole};
+use engine::pipeline::call;
+use oss::{DeleteKey, InitiateOptions, Limits, PartOptions, ScrubReport, Versioning, Whole};
 use store::params;
 
-use crate::harness::{BUCKET, OWNER, World, check, noise, root};
+use crate::harness::{BUCKET, OWNER, World, check, noise, operator, root};
 use crate::mirror::{ZONED, get, home, mirror, put, segments, zoned};
 
 const MIB: usize = 1 << 20;
@@ -234,5 +235,54 @@ fn a_scrub_beside_writers_finds_no_damage_that_is_none() {
             }
         };
         tokio::select! { () = scrubs => {}, () = writes => {} }
+    });
+}
+
+#[test]
+fn damage_stays_with_its_version_wherever_that_goes() {
+    check(Limits::default(), |world| async move {
+        let (owner, versioning) = (root(OWNER), Versioning::Enabled);
+        world.oss.set_bucket_versioning(&owner, BUCKET, versioning).await.unwrap();
+        let first = world.put("k", &noise(5000, 1)).await.version;
+        let dir = home(world.dir.path());
+        rot(&dir, of_object(&world, "k").await[0], 100);
+        assert_eq!(scrub(&world).await.lost, 1);
+        assert_eq!(damaged(&world).await, [object("k")]);
+        let second = world.put("k", &noise(5000, 2)).await.version;
+        let behind = (BUCKET.to_owned(), "k".to_owned(), true, 0);
+        assert_eq!(damaged(&world).await, [behind.clone()]);
+        assert_eq!(scrub(&world).await.lost, 1);
+        assert_eq!(damaged(&world).await, [behind]);
+        let delete = async |version| {
+            let key = DeleteKey { key: "k".to_owned(), version, ..DeleteKey::default() };
+            world.oss.delete(&owner, BUCKET, key).await.unwrap();
+        };
+        delete(second).await;
+        assert_eq!(damaged(&world).await, [object("k")], "it is the current one again");
+        world.put("k", &noise(5000, 3)).await;
+        delete(first).await;
+        assert!(damaged(&world).await.is_empty());
+    });
+}
+
+#[test]
+fn the_operator_alone_sees_what_is_damaged() {
+    check(Limits::default(), |world| async move {
+        for key in ["a", "b"] {
+            world.put(key, &noise(5000, 1)).await;
+            rot(&home(world.dir.path()), of_object(&world, key).await[0], 100);
+        }
+        scrub(&world).await;
+        let list = async |caller, params| {
+            call(&world.cloud, &caller, "2026-01-01", "ListDamagedObjects", params).await
+        };
+        let all = list(operator().caller, &[]).await.unwrap();
+        let items = all["DamagedObjects"]["DamagedObject"].as_array().unwrap();
+        let keys: Vec<_> = items.iter().map(|item| (&item["Bucket"], &item["Key"])).collect();
+        assert_eq!(keys, [(&"pemilu".into(), &"a".into()), (&"pemilu".into(), &"b".into())]);
+        assert_eq!(all["IsTruncated"], false);
+        let one = list(operator().caller, &[("MaxItems", "1")]).await.unwrap();
+        assert_eq!(one["IsTruncated"], true);
+        assert!(list(root(OWNER).caller, &[]).await.is_err(), "it names keys of every tenant");
     });
 }

@@ -11,7 +11,7 @@ use oss::{
 
 use crate::harness::{BUCKET, OWNER, World, check, noise, root};
 
-async fn used(world: &World, meter: &str) -> i64 {
+pub async fn used(world: &World, meter: &str) -> i64 {
     let now = base::Clock::now(&*world.clock);
     let lines = world.cloud.db.read(move |tx| usage(tx, OWNER, 0, i64::MAX, now)).await.unwrap();
     let mine = lines.iter().filter(|line| line.meter == meter);

@@ -159,11 +159,45 @@ fn what_is_not_of_this_bucket_or_not_known_is_refused() {
         s3(r#"{"AWS":"ani"}"#, "s3:*", ""),
         s3(r#""*""#, "s3:FlyToTheMoon", ""),
         s3(r#""*""#, "oss:GetObject", ""),
-        s3(r#""*""#, "s3:*", r#","Condition":{"StringEquals":{"s3:x-amz-acl":"private"}}"#),
+        s3(
+            r#""*""#,
+            "s3:*",
+            r#","Condition":{"StringEquals":{"s3:x-amz-content-sha256":"private"}}"#,
+        ),
         s3(r#""*""#, "s3:*", r#","Condition":{"StringEquals":{"s3:prefix":"${aws:username}"}}"#),
     ] {
         assert!(BucketPolicy::parse(&bad, HOME).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn conditions_ask_for_tags_and_for_headers_that_may_be_missing() {
+    fn asked(condition: &str, values: &dyn Fn(&str) -> Vec<Cow<'static, str>>) -> bool {
+        let policy = parse(&s3(r#""*""#, "s3:PutObject", &format!(r#","Condition":{condition}"#)));
+        let resource = format!("acs:oss:*:{OWNER}:box/a");
+        let given = |key: &str| values(key);
+        let (action, resource) = ("oss:PutObject", resource.as_str());
+        policy.says(&Facts { action, resource, asker: NOBODY, values: &given }) == Says::Allows
+    }
+    let tagged = |wanted: &'static str, value: &'static str| {
+        move |key: &str| if key == wanted { vec![Cow::Borrowed(value)] } else { Vec::new() }
+    };
+    let existing = r#"{"StringEquals":{"s3:existingobjecttag/Kelas":"umum"}}"#;
+    assert!(asked(existing, &tagged("oss:ExistingObjectTag/Kelas", "umum")));
+    assert!(
+        !asked(existing, &tagged("oss:ExistingObjectTag/kelas", "umum")),
+        "a tag's case counts"
+    );
+    let given = r#"{"StringLike":{"s3:RequestObjectTag/a":"x*"}}"#;
+    assert!(asked(given, &tagged("oss:RequestObjectTag/a", "xy")));
+    let header = "oss:x-oss-server-side-encryption";
+    for (null, there, missing) in [("true", false, true), ("false", true, false)] {
+        let condition = format!(r#"{{"Null":{{"s3:x-amz-server-side-encryption":"{null}"}}}}"#);
+        assert_eq!(asked(&condition, &tagged(header, "AES256")), there);
+        assert_eq!(asked(&condition, &|_| Vec::new()), missing);
+    }
+    let no_tag = r#","Condition":{"StringEquals":{"s3:ExistingObjectTag/":"a"}}"#;
+    assert!(BucketPolicy::parse(&s3(r#""*""#, "s3:*", no_tag), HOME).is_err());
 }
 
 proptest! {
@@ -207,4 +241,38 @@ proptest! {
         let said = ask(&parse(deny), asker, &format!("oss:{action}"), &format!("box{name}"));
         prop_assert_eq!(said, Says::Denies);
     }
+}
+
+#[test]
+fn a_service_is_let_in_only_by_a_rule_that_names_it_and_what_it_acts_for() {
+    let logging =
+        Asker { account: AccountId::new(0), party: Party::Service("logging.s3.amazonaws.com") };
+    let named = r#"{"Service":"logging.s3.amazonaws.com"}"#;
+    let of = |from: &str| {
+        format!(
+            r#","Condition":{{"ArnLike":{{"aws:SourceArn":"arn:aws:s3:::{from}"}},"StringEquals":{{"aws:SourceAccount":"7"}}}}"#
+        )
+    };
+    let says = |text: &str, asker| {
+        let values = |key: &str| match key {
+            "acs:SourceArn" => vec![Cow::Borrowed("arn:aws:s3:::from")],
+            "acs:SourceAccount" => vec![Cow::Borrowed("7")],
+            _ => Vec::new(),
+        };
+        let resource = format!("acs:oss:*:{OWNER}:box/log/1");
+        let action = "oss:PutObject";
+        parse(text).says(&Facts { action, resource: &resource, asker, values: &values })
+    };
+    assert_eq!(says(&s3(named, "s3:PutObject", &of("from")), logging), Says::Allows);
+    assert_eq!(says(&s3(named, "s3:PutObject", &of("f*")), logging), Says::Allows);
+    assert_eq!(says(&s3(named, "s3:PutObject", &of("else")), logging), Says::Nothing);
+    assert_eq!(says(&s3(named, "s3:GetObject", &of("from")), logging), Says::Nothing);
+    assert_eq!(says(&s3(r#""*""#, "s3:PutObject", ""), logging), Says::Nothing);
+    let other = r#"{"Service":"logging.s3.amazonaws.comx"}"#;
+    assert_eq!(says(&s3(other, "s3:PutObject", ""), logging), Says::Nothing);
+    for asker in [NOBODY, ROOT, user(OWNER)] {
+        assert_eq!(says(&s3(named, "s3:PutObject", ""), asker), Says::Nothing);
+    }
+    let denied = s3(r#""*""#, "s3:PutObject", "").replace("Allow", "Deny");
+    assert_eq!(says(&denied, logging), Says::Denies);
 }

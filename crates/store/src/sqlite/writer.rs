@@ -5,12 +5,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use super::{BATCH_MAX, BUSY_TIMEOUT, LOG_BYTES, OnConnection, command};
-use crate::db::Tally;
+use crate::db::{Announced, Tally};
 use crate::job::Job;
 use crate::tx::{Books, Ending};
 use crate::{Error, Tx};
@@ -18,8 +18,13 @@ use crate::{Error, Tx};
 /// How long a checkpoint that starts the log over waits for readers: all writes wait with it.
 const RESTART_WAIT: Duration = Duration::from_millis(100);
 
+/// How long a batch waits for writes that are announced ([`Announced`]): less than it takes to write a commit to
+/// most disks.
+const GATHER_WAIT: Duration = Duration::from_micros(500);
+
 pub(super) struct Writer {
     connection: Connection,
+    announced: Arc<Announced>,
     tally: Arc<Tally>,
     log: PathBuf,
     log_bytes_max: u64,
@@ -27,8 +32,13 @@ pub(super) struct Writer {
 
 impl Writer {
     /// A writer on its connection; `log` is the path of the write-ahead log.
-    pub(super) fn new(connection: Connection, log: PathBuf, tally: Arc<Tally>) -> Self {
-        Self { connection, tally, log, log_bytes_max: LOG_BYTES }
+    pub(super) fn new(
+        connection: Connection,
+        log: PathBuf,
+        tally: Arc<Tally>,
+        announced: Arc<Announced>,
+    ) -> Self {
+        Self { connection, announced, tally, log, log_bytes_max: LOG_BYTES }
     }
 
     /// Works until the queue is closed and empty, then leaves the database file complete by itself.
@@ -36,10 +46,23 @@ impl Writer {
         while let Ok(first) = queue.recv() {
             let mut batch = vec![first];
             batch.extend(queue.try_iter().take(BATCH_MAX - 1));
+            self.gather(queue, &mut batch);
             self.run(batch);
             self.bound_log();
         }
         checkpoint(&self.connection, "TRUNCATE");
+    }
+
+    /// Waits a moment for writes that are about to come: a commit costs the same for one as for many.
+    fn gather(&self, queue: &Receiver<Box<dyn Job>>, batch: &mut Vec<Box<dyn Job>>) {
+        let deadline = Instant::now() + GATHER_WAIT;
+        while self.announced.any() && batch.len() < BATCH_MAX {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match queue.recv_timeout(left) {
+                Ok(job) => batch.push(job),
+                Err(_) => return,
+            }
+        }
     }
 
     fn run(&self, mut batch: Vec<Box<dyn Job>>) {
@@ -65,9 +88,21 @@ impl Writer {
     }
 
     /// Runs and commits a batch. On an error nothing of it is kept.
+    ///
+    /// Most batches hold nothing that wishes to be undone. So a batch is first run without savepoints, for
+    /// which SQLite copies every page that each job touches; where a job is to be undone after all, all of them
+    /// are run again, each in one. (Closures may be run again: on PostgreSQL they are, too.)
     fn transact(&self, batch: &mut [Box<dyn Job>]) -> Result<Vec<Ending>, Error> {
         command(&self.connection, "BEGIN IMMEDIATE")?;
-        let done = self.run_all(batch).and_then(|endings| self.finish(endings));
+        let done = self.run_plainly(batch).and_then(|endings| match endings {
+            Some(endings) => Ok(endings),
+            None => {
+                command(&self.connection, "ROLLBACK")?;
+                command(&self.connection, "BEGIN IMMEDIATE")?;
+                batch.iter_mut().map(|job| self.run_in_savepoint(job.as_mut())).collect()
+            }
+        });
+        let done = done.and_then(|endings| self.finish(endings));
         if done.is_err()
             && !self.connection.is_autocommit()
             && let Err(error) = command(&self.connection, "ROLLBACK")
@@ -77,12 +112,19 @@ impl Writer {
         done
     }
 
-    fn run_all(&self, batch: &mut [Box<dyn Job>]) -> Result<Vec<Ending>, Error> {
-        match batch {
-            // The transaction is savepoint enough for one; `finish` rolls it back.
-            [job] => Ok(vec![self.run_job(job.as_mut())?]),
-            _ => batch.iter_mut().map(|job| self.run_in_savepoint(job.as_mut())).collect(),
+    /// Runs the jobs one after another; `None` where one of several is to be undone. (The transaction is
+    /// savepoint enough for a single one; `finish` rolls it back.)
+    fn run_plainly(&self, batch: &mut [Box<dyn Job>]) -> Result<Option<Vec<Ending>>, Error> {
+        let alone = batch.len() == 1;
+        let mut endings = Vec::with_capacity(batch.len());
+        for job in batch {
+            let ending = self.run_job(job.as_mut())?;
+            if !alone && !matches!(ending, Ending::Keep(_)) {
+                return Ok(None);
+            }
+            endings.push(ending);
         }
+        Ok(Some(endings))
     }
 
     fn finish(&self, endings: Vec<Ending>) -> Result<Vec<Ending>, Error> {

@@ -230,3 +230,48 @@ fn reads_run_beside_each_other_up_to_the_configured_number() {
     });
     assert_eq!(nested, Ok(vec![]));
 }
+
+#[test]
+fn the_version_changes_with_each_commit_and_with_nothing_else() {
+    let store = Store::sqlite();
+    let version = || store.db.version().unwrap();
+    let before = version();
+    assert!(store.names().is_empty());
+    let refused = store.db.write_blocking(|tx| {
+        insert(tx, "no")?;
+        Err::<(), _>(Error::Other("no".to_owned()))
+    });
+    assert!(refused.is_err());
+    assert_eq!(version(), before);
+    assert_eq!(store.db.write_blocking(|tx| insert(tx, "a")), Ok(1));
+    assert_ne!(version(), before);
+}
+
+#[test]
+fn a_write_that_is_announced_shares_the_commit_of_one_that_waits_for_it() {
+    let store = Store::sqlite();
+    // Half a millisecond may pass unused on a busy machine, but not a hundred times.
+    let shared = (0..100).any(|n| {
+        let before = store.db.counters().commits;
+        let announcement = store.db.announce();
+        let first = start(&store.db, move |tx| insert(tx, &format!("first {n}")));
+        let second = store
+            .db
+            .write_announced(Some(announcement), move |tx| insert(tx, &format!("second {n}")));
+        runtime().block_on(async {
+            let (second, first) = (second.await, first.await);
+            assert_eq!((first, second), (Ok(1), Ok(1)));
+        });
+        store.db.counters().commits == before + 1
+    });
+    assert!(shared);
+}
+
+#[test]
+fn a_write_that_is_announced_and_never_comes_keeps_nobody() {
+    let store = Store::sqlite();
+    let announcement = store.db.announce();
+    assert_eq!(store.db.write_blocking(|tx| insert(tx, "a")), Ok(1));
+    drop(announcement);
+    assert_eq!(store.db.write_blocking(|tx| insert(tx, "b")), Ok(1));
+}

@@ -26,6 +26,7 @@ on_both_engines! {
     a_write_nobody_waits_for_commits_whole
     a_closed_database_says_so
     closing_finishes_what_was_started
+    what_is_remembered_lasts_until_the_next_change
 }
 
 fn an_error_rolls_back(store: &Store) {
@@ -268,4 +269,23 @@ fn closing_finishes_what_was_started(store: &Store) {
         assert_eq!(runtime.block_on(write), Ok(1));
     }
     assert_eq!(names(&store.reopened()), ["a", "b", "c"]);
+}
+
+fn what_is_remembered_lasts_until_the_next_change(store: &Store) {
+    let run = |tx: &mut Tx<'_>| {
+        assert_eq!(tx.remembered::<i64>(), None, "each transaction begins with nothing");
+        tx.remember(7_i64);
+        assert_eq!(count(tx)?, 0);
+        assert_eq!((tx.remembered::<i64>(), tx.remembered::<u8>()), (Some(&7), None));
+        insert(tx, "a")?;
+        assert_eq!(tx.remembered::<i64>(), None);
+        tx.remember(8_i64);
+        let gone =
+            tx.query("DELETE FROM item RETURNING name", params![], |row| row.get::<String>(0))?;
+        assert_eq!((gone.len(), tx.remembered::<i64>()), (1, None));
+        tx.remember(9_i64);
+        Ok::<_, Error>(())
+    };
+    assert_eq!(store.db.write_blocking(run), Ok(()));
+    assert_eq!(store.db.write_blocking(run), Ok(()));
 }

@@ -30,6 +30,10 @@ fn prices_are_list_prices_at_the_stated_rate() {
     }
     expect![[r#"
         oss.storage: GB-month of 2783138807808000, 0 free, [(None, 276800000)]
+        oss.storage.ia: GB-month of 2783138807808000, 0 free, [(None, 160000000)]
+        oss.storage.archive: GB-month of 2783138807808000, 0 free, [(None, 72000000)]
+        oss.storage.cold-archive: GB-month of 2783138807808000, 0 free, [(None, 36800000)]
+        oss.storage.deep-cold-archive: GB-month of 2783138807808000, 0 free, [(None, 19200000)]
         oss.requests.put: 10,000 requests of 10000, 0 free, [(None, 25600000)]
         oss.requests.get: 10,000 requests of 10000, 0 free, [(None, 20800000)]
         oss.requests.list: 10,000 requests of 10000, 0 free, [(None, 25600000)]

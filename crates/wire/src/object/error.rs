@@ -29,11 +29,13 @@ codes! {
     BUCKET_ALREADY_EXISTS "BucketAlreadyExists" 409 "The requested bucket name is not available. Please select a different name and try again.";
     BUCKET_ALREADY_OWNED "BucketAlreadyOwnedByYou" 409 "Your previous request to create the named bucket succeeded and you already own it.";
     BUCKET_NOT_EMPTY "BucketNotEmpty" 409 "The bucket you tried to delete is not empty.";
+    CALLBACK_FAILED "CallbackFailed" 203 "The callback to your server failed; the object was stored.";
     ENTITY_TOO_LARGE "EntityTooLarge" 400 "The proposed upload exceeds the maximum allowed size.";
     ENTITY_TOO_SMALL "EntityTooSmall" 400 "The proposed upload is smaller than the minimum allowed size.";
     EXPIRED_TOKEN "ExpiredToken" 400 "The provided token has expired.";
     FILE_ALREADY_EXISTS "FileAlreadyExists" 409 "The object you specified already exists and can not be overwritten.";
     FILE_IMMUTABLE "FileImmutable" 409 "The object you specified is immutable.";
+    IMAGE_TOO_LARGE "ImageTooLarge" 400 "The image is too large to be processed.";
     INCOMPLETE_BODY "IncompleteBody" 400 "You did not provide the number of bytes specified by the Content-Length HTTP header.";
     INTERNAL_ERROR "InternalError" 500 "We encountered an internal error. Please try again.";
     INVALID_ACCESS_KEY_ID "InvalidAccessKeyId" 403 "The Access Key Id you provided does not exist in our records.";
@@ -52,6 +54,7 @@ codes! {
     INVALID_SECURITY_TOKEN "InvalidSecurityToken" 403 "The security token you provided is invalid.";
     INVALID_STORAGE_CLASS "InvalidStorageClass" 400 "The storage class you specified is not valid.";
     INVALID_TAG "InvalidTag" 400 "The tag provided was not a valid tag.";
+    INVALID_TARGET_TYPE "InvalidTargetType" 400 "The target of the symbolic link is a symbolic link.";
     INVALID_TOKEN "InvalidToken" 400 "The provided token is malformed or otherwise not valid.";
     INVALID_URI "InvalidURI" 400 "Couldn't parse the specified URI.";
     INVALID_WORM "InvalidWORMConfiguration" 400 "The retention policy of the bucket does not allow this.";
@@ -65,6 +68,7 @@ codes! {
     MISSING_CONTENT_LENGTH "MissingContentLength" 411 "You must provide the Content-Length HTTP header.";
     NOT_IMPLEMENTED "NotImplemented" 501 "A header or query you provided requests a function that is not implemented.";
     NOT_MODIFIED "NotModified" 304 "The object has not been modified.";
+    NOT_SYMLINK "NotSymlink" 400 "The object is not a symbolic link.";
     NO_SUCH_BUCKET "NoSuchBucket" 404 "The specified bucket does not exist.";
     NO_SUCH_BUCKET_POLICY "NoSuchBucketPolicy" 404 "The bucket policy does not exist.";
     NO_SUCH_CORS "NoSuchCORSConfiguration" 404 "The CORS configuration does not exist.";
@@ -77,7 +81,9 @@ codes! {
     NO_SUCH_WEBSITE "NoSuchWebsiteConfiguration" 404 "The website configuration does not exist.";
     NO_SUCH_WORM "NoSuchWORMConfiguration" 404 "The bucket has no such retention policy.";
     OBJECT_LOCK_NOT_FOUND "ObjectLockConfigurationNotFoundError" 404 "The bucket has no object lock configuration.";
+    OBJECT_NOT_APPENDABLE "ObjectNotAppendable" 409 "The object is not appendable.";
     OPERATION_ABORTED "OperationAborted" 409 "A conflicting operation is under way on this resource. Try again.";
+    POSITION_NOT_EQUAL_TO_LENGTH "PositionNotEqualToLength" 409 "The position is not equal to the length of the object.";
     POST_FIELDS_TOO_LONG "MaxPOSTPreDataLengthExceededError" 400 "The fields of your POST request before the file are too long.";
     PRECONDITION_FAILED "PreconditionFailed" 412 "At least one of the pre-conditions you specified did not hold.";
     QPS_LIMIT_EXCEEDED "QpsLimitExceeded" 503 "The request rate exceeds the limit.";
@@ -89,6 +95,7 @@ codes! {
     SHA256_MISMATCH "XAmzContentSHA256Mismatch" 400 "The provided x-amz-content-sha256 header does not match what was computed.";
     SIGNATURE_DOES_NOT_MATCH "SignatureDoesNotMatch" 403 "The request signature we calculated does not match the signature you provided. Check your key and signing method.";
     SLOW_DOWN "SlowDown" 503 "Please reduce your request rate.";
+    SYMLINK_TARGET_NOT_EXIST "SymlinkTargetNotExist" 404 "The target of the symbolic link does not exist.";
     TOO_LONG_BODY "MaxMessageLengthExceeded" 400 "Your request was too big.";
     TOO_MANY_BUCKETS "TooManyBuckets" 400 "You have attempted to create more buckets than allowed.";
     USER_DISABLED "UserDisable" 403 "This account is suspended.";

@@ -67,7 +67,7 @@ fn headers_are_read_in_either_dialect() {
         expect![[r#"
             [("content-encoding", "gzip")]
             [("a", "1")]
-            Some(DeepColdArchive) None []
+            Some(DeepColdArchive) Some(BucketOwnerFullControl) []
             WriteConditions { if_match: None, if_none_match: Some(Any), forbid_overwrite: false }"#]],
     );
 }

@@ -5,7 +5,8 @@ use wire::object::Dialect;
 use wire::object::xml::Writer;
 
 use super::{Style, moment, owner};
-use crate::model::{Acl, Bucket, BucketStat, Encryption, Versioning};
+use crate::acl::{AccessBlock, Grant, Grantee};
+use crate::model::{Bucket, BucketStat, Encryption, Versioning};
 use crate::ops::BucketPage;
 
 /// Where clients reach the service, as documents tell it.
@@ -72,7 +73,7 @@ pub(in crate::http) fn bucket_info(place: &Place<'_>, bucket: &Bucket) -> Vec<u8
         .text("DataRedundancyType", bucket.redundancy.as_str())
         .text("DataClass", bucket.class.as_str());
     owner(&mut xml, "Owner", bucket.owner);
-    xml.open("AccessControlList").text("Grant", bucket.acl.as_str()).close();
+    xml.open("AccessControlList").text("Grant", bucket.acl.plain().as_str()).close();
     let (algorithm, key_id) = match &bucket.settings.encryption {
         None => ("None", None),
         Some(Encryption::Kms(id)) => ("KMS", Some(id.as_str()).filter(|id| !id.is_empty())),
@@ -82,13 +83,16 @@ pub(in crate::http) fn bucket_info(place: &Place<'_>, bucket: &Bucket) -> Vec<u8
     };
     xml.open("ServerSideEncryptionRule").text("SSEAlgorithm", algorithm);
     xml.text_opt("KMSMasterKeyID", key_id).close();
-    xml.text("AccessMonitor", "Disabled").text("TransferAcceleration", "Disabled");
+    let word = |on: bool| if on { "Enabled" } else { "Disabled" };
+    xml.text("AccessMonitor", word(bucket.settings.access_monitor.is_some()));
+    xml.text("TransferAcceleration", word(bucket.settings.accelerated));
     match bucket.settings.versioning {
         Versioning::Unversioned => {}
         Versioning::Enabled => drop(xml.text("Versioning", "Enabled")),
         Versioning::Suspended => drop(xml.text("Versioning", "Suspended")),
     }
-    xml.text("CrossRegionReplication", "Disabled").value("BlockPublicAccess", false);
+    xml.text("CrossRegionReplication", "Disabled")
+        .value("BlockPublicAccess", bucket.settings.block == Some(AccessBlock::ALL));
     xml.finish()
 }
 
@@ -150,33 +154,48 @@ pub(in crate::http) fn default_configuration(
     xml.finish()
 }
 
-/// The ACL of a bucket or an object; `None` for an object where that of the bucket applies.
-pub(in crate::http) fn acl(style: Style, account: AccountId, acl: Option<Acl>) -> Vec<u8> {
+/// The ACL of a bucket or an object: the word of OSS, or the grants of S3, those of groups first, since some
+/// clients order the others by a name that groups have not.
+pub(in crate::http) fn acl(
+    style: Style,
+    account: AccountId,
+    word: &str,
+    grants: &[Grant],
+) -> Vec<u8> {
     let mut xml = style.root("AccessControlPolicy");
     owner(&mut xml, "Owner", account);
     xml.open("AccessControlList");
     if style.is_oss() {
-        xml.text("Grant", acl.map_or("default", Acl::as_str));
+        xml.text("Grant", word);
         return xml.finish();
     }
-    grant(
-        &mut xml,
-        "CanonicalUser",
-        &[("ID", &account.to_string()), ("DisplayName", &account.to_string())],
-        "FULL_CONTROL",
-    );
-    let everybody = [("URI", ALL_USERS)];
-    if matches!(acl, Some(Acl::PublicRead | Acl::PublicReadWrite)) {
-        grant(&mut xml, "Group", &everybody, "READ");
-    }
-    if acl == Some(Acl::PublicReadWrite) {
-        grant(&mut xml, "Group", &everybody, "WRITE");
+    let is_group = |one: &&Grant| !matches!(one.to, Grantee::Account(_));
+    let (groups, accounts): (Vec<&Grant>, Vec<&Grant>) = grants.iter().partition(is_group);
+    for Grant { to, permission } in groups.into_iter().chain(accounts) {
+        let permission = permission.as_str();
+        match to {
+            Grantee::Account(id) => {
+                let id = id.to_string();
+                let named = [("ID", id.as_str()), ("DisplayName", id.as_str())];
+                grant(&mut xml, "CanonicalUser", &named, permission);
+            }
+            Grantee::Everybody => grant(&mut xml, "Group", &[("URI", ALL_USERS)], permission),
+            Grantee::Authenticated => {
+                grant(&mut xml, "Group", &[("URI", AUTHENTICATED_USERS)], permission);
+            }
+            Grantee::LogDelivery => grant(&mut xml, "Group", &[("URI", LOG_DELIVERY)], permission),
+        }
     }
     xml.finish()
 }
 
 /// S3's name for everybody.
 pub(in crate::http) const ALL_USERS: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
+/// S3's name for everybody who signed.
+pub(in crate::http) const AUTHENTICATED_USERS: &str =
+    "http://acs.amazonaws.com/groups/global/AuthenticatedUsers";
+/// S3's name for what writes access logs.
+pub(in crate::http) const LOG_DELIVERY: &str = "http://acs.amazonaws.com/groups/s3/LogDelivery";
 
 fn grant(xml: &mut Writer, kind: &str, grantee: &[(&str, &str)], permission: &str) {
     let schema = [("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance"), ("xsi:type", kind)];

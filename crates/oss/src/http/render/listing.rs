@@ -95,7 +95,7 @@ fn entry(xml: &mut Writer, style: Style, object: &ListedObject) {
     xml.text("Key", &style.key(&object.key)).text("LastModified", &moment(object.modified));
     xml.text("ETag", &etag(&object.etag, style.dialect));
     if style.is_oss() {
-        xml.text("Type", if object.etag.parts == 0 { "Normal" } else { "Multipart" });
+        xml.text("Type", object.object_type());
     }
     xml.value("Size", object.size)
         .text("StorageClass", class_name(object.storage_class, style.dialect));
@@ -191,7 +191,7 @@ pub(in crate::http) fn list_parts(
         .value("MaxParts", limit);
     style.encoding(&mut xml);
     xml.value("IsTruncated", page.next.is_some());
-    owners(&mut xml, style, page.bucket.owner);
+    owners(&mut xml, style, page.owner);
     if let Some((algorithm, covers)) = page.checksum.filter(|_| !style.is_oss()) {
         xml.text("ChecksumAlgorithm", algorithm.name());
         xml.text("ChecksumType", coverage_name(covers));

@@ -53,7 +53,14 @@ fn check(document: Vec<u8>, expect: Expect) {
 
 fn listed(key: &str, parts: u32) -> ListedObject {
     let storage_class = StorageClass::InfrequentAccess;
-    ListedObject { key: key.to_owned(), size: 5, etag: tag(parts), modified: now(), storage_class }
+    ListedObject {
+        key: key.to_owned(),
+        size: 5,
+        etag: tag(parts),
+        modified: now(),
+        storage_class,
+        kind: 0,
+    }
 }
 
 fn page() -> ListPage {
@@ -271,6 +278,7 @@ fn a_listing_of_parts() {
     };
     let parts = PartPage {
         bucket: a_bucket(),
+        owner: ACCOUNT,
         storage_class: StorageClass::Standard,
         checksum: Some((Algorithm::Crc32, Coverage::Composite)),
         parts: vec![ListedPart { number: 3, part }],
@@ -463,7 +471,7 @@ fn where_buckets_are() {
 #[test]
 fn acls() {
     check(
-        acl(OSS, ACCOUNT, None),
+        acl(OSS, ACCOUNT, "default", &[]),
         expect![[r#"
         <AccessControlPolicy>
         <Owner>
@@ -476,7 +484,7 @@ fn acls() {
         </AccessControlPolicy>"#]],
     );
     check(
-        acl(S3, ACCOUNT, Some(Acl::PublicRead)),
+        acl(S3, ACCOUNT, "public-read", &Acl::PublicRead.grants(ACCOUNT, ACCOUNT)),
         expect![[r#"
         <AccessControlPolicy xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
         <Owner>
@@ -485,17 +493,17 @@ fn acls() {
         </Owner>
         <AccessControlList>
         <Grant>
+        <Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="Group">
+        <URI>http://acs.amazonaws.com/groups/global/AllUsers</URI>
+        </Grantee>
+        <Permission>READ</Permission>
+        </Grant>
+        <Grant>
         <Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser">
         <ID>1000000000000001</ID>
         <DisplayName>1000000000000001</DisplayName>
         </Grantee>
         <Permission>FULL_CONTROL</Permission>
-        </Grant>
-        <Grant>
-        <Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="Group">
-        <URI>http://acs.amazonaws.com/groups/global/AllUsers</URI>
-        </Grantee>
-        <Permission>READ</Permission>
         </Grant>
         </AccessControlList>
         </AccessControlPolicy>"#]],
@@ -567,6 +575,7 @@ fn what_writes_answer() {
             parts: 2,
         }],
         encryption: None,
+        expires: None,
         version: None,
     };
     check(

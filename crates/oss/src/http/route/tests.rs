@@ -76,17 +76,17 @@ fn oss_requests_find_their_operation() {
             POST /b?cname&comp=add                   PutCname
             POST /b?cname&comp=token                 NotImplemented
             GET /b?lifecycle                         GetBucketConfiguration
-            PUT /b?lifecycle                         NotImplemented
+            PUT /b?lifecycle                         PutBucketConfiguration
             POST /b                                  PostObject
-            GET /b/k?x-oss-process=style             NotImplemented
+            GET /b/k?x-oss-process=style             GetObject
             HEAD /b/k?objectMeta                     GetObjectMeta
             POST /b?worm                             InitiateBucketWorm
             POST /b?wormId=W                         CompleteBucketWorm
             POST /b?wormId=W&wormExtend              ExtendBucketWorm
             POST /b?wormExtend&wormId=W              ExtendBucketWorm
             PUT /b/k?legalHold                       PutObjectLegalHold
-            POST /b/k?append&position=1              NotImplemented
-            PUT /b/k?symlink                         NotImplemented
+            POST /b/k?append&position=1              AppendObject
+            PUT /b/k?symlink                         PutSymlink
             PUT /b/k?partNumber=1&uploadId=U         UploadPart
             PUT /b/k?uploadId=U                      InvalidArgument
             PUT /b/k?partNumber=1                    NotImplemented
@@ -128,10 +128,10 @@ fn s3_requests_find_their_operation() {
             GET /b?bucketInfo                        ListObjects
             GET /b?object-lock                       GetObjectLock
             DELETE /b?policy                         DeleteBucketPolicy
-            GET /b?metrics&id=1                      NotImplemented
+            GET /b?metrics&id=1                      GetBucketConfiguration
             PATCH /b                                 MethodNotAllowed
             HEAD /b?acl                              NotImplemented
-            GET /b/k?attributes                      NotImplemented
+            GET /b/k?attributes                      GetObjectAttributes
             PUT /b/k?tagging                         PutObjectTagging
             PUT /b/k?x-id=PutObject                  PutObject
             PUT /b/k?retention                       PutObjectRetention

@@ -4,27 +4,9 @@ use base::AccountId;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Acl, Attributes, Etag, Redundancy, StorageClass};
+use crate::model::{Acl, Redundancy, StorageClass};
 
 const NOW: i64 = 1_000_000_000;
-
-fn object(modified: i64, lock: Lock) -> ObjectInfo {
-    ObjectInfo {
-        key: "k".to_owned(),
-        size: 0,
-        etag: Etag { md5: [0; 16], parts: 0 },
-        crc64: 0,
-        modified: Time::from_secs(modified),
-        storage_class: StorageClass::Standard,
-        owner: AccountId::new(1),
-        site: String::new(),
-        acl: None,
-        attributes: Attributes::default(),
-        tags: Vec::new(),
-        facts: Facts { lock, ..Facts::default() },
-        version: None,
-    }
-}
 
 fn bucket(worm: Option<Worm>) -> Bucket {
     Bucket {
@@ -55,7 +37,8 @@ proptest! {
             let mode = if governance { LockMode::Governance } else { LockMode::Compliance };
             Retention::new(mode, Time::from_secs(until))
         });
-        let info = object(NOW - age, Lock { retention: own, legal_hold: hold });
+        let lock = Lock { retention: own, legal_hold: hold };
+        let (stored, now) = (Time::from_secs(NOW - age), Time::from_secs(NOW));
         let of_bucket = worm.map(|(locked, days, since)| {
             let mut worm = Worm::new("id".to_owned(), days, Time::from_secs(NOW - since));
             worm.locked = locked;
@@ -67,9 +50,9 @@ proptest! {
         let kept_itself = retention.is_some_and(|(_, until)| until > NOW);
         let kept = hold == Some(true) || kept_itself || kept_by_bucket;
         let bucket = bucket(of_bucket);
-        prop_assert_eq!(may_remove(&bucket, &info, Time::from_secs(NOW)), !kept);
+        prop_assert_eq!(may_remove(&bucket, lock, stored, now), !kept);
         // Governance is what it is kept by only where nothing stronger is.
-        let by = held(&bucket.settings, &info, Time::from_secs(NOW));
+        let by = held(&bucket.settings, lock, stored, now);
         let weak = matches!(by, Some(Held::Own(Retention { mode: LockMode::Governance, .. })));
         let governance = retention.is_some_and(|(governance, until)| governance && until > NOW);
         prop_assert_eq!(weak, governance && hold != Some(true) && !kept_by_bucket);

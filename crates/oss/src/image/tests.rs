@@ -1,0 +1,174 @@
+#![allow(clippy::unwrap_used, reason = "tests may")]
+
+use ::image::{Rgb, RgbImage, Rgba, RgbaImage};
+use proptest::prelude::*;
+
+use super::*;
+
+/// Red on the left, blue on the right.
+fn sample(width: u32, height: u32) -> Vec<u8> {
+    let image = RgbImage::from_fn(width, height, |x, _| {
+        if x < width / 2 { Rgb([250, 0, 0]) } else { Rgb([0, 0, 250]) }
+    });
+    let mut out = Cursor::new(Vec::new());
+    image.write_to(&mut out, ImageFormat::Png).unwrap();
+    out.into_inner()
+}
+
+fn made(bytes: &[u8], text: &str) -> DynamicImage {
+    let rendered = run(bytes, &parse(text).unwrap()).unwrap();
+    ::image::load_from_memory(&rendered.bytes).unwrap()
+}
+
+fn refused(bytes: &[u8], text: &str) -> String {
+    let refused = parse(text).and_then(|plan| run(bytes, &plan)).err();
+    refused.unwrap().code().to_owned()
+}
+
+#[test]
+fn each_step_does_what_it_says() {
+    let bytes = sample(40, 20);
+    let size = |text: &str| {
+        let image = made(&bytes, text);
+        (image.width(), image.height())
+    };
+    assert_eq!(size("image/resize,w_20"), (20, 10));
+    assert_eq!(size("image/resize,m_pad,w_20,h_20,color_00FF00"), (20, 20));
+    assert_eq!(size("image/resize,p_50/rotate,90"), (10, 20));
+    assert_eq!(size("image/crop,w_10,h_10,x_5,y_5,r_1"), (10, 10));
+    assert_eq!(size("image/circle,r_5"), (10, 10));
+    assert_eq!(size("image/rotate,45"), (42, 42));
+    let first = |text: &str| made(&bytes, text).to_rgba8().get_pixel(0, 0).0;
+    assert_eq!(first("image/flip,h"), [0, 0, 250, 255]);
+    assert_eq!(first("image/rotate,180"), [0, 0, 250, 255]);
+    assert_eq!(first("image/resize,m_pad,w_20,h_20,color_00FF00"), [0, 255, 0, 255]);
+    assert_eq!(first("image/rounded-corners,r_5")[3], 0);
+    assert_eq!(first("image/crop,w_10,g_east"), [0, 0, 250, 255]);
+    assert_eq!(first("image/bright,50")[1], 127);
+    for text in ["image/blur,r_3,s_2", "image/contrast,-50", "image/sharpen,100"] {
+        assert_eq!(size(text), (40, 20), "{text}");
+        assert_ne!(
+            made(&bytes, text).to_rgb8(),
+            made(&bytes, "image/quality,q_90").to_rgb8(),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn an_image_comes_in_the_format_that_is_asked_for() {
+    let bytes = sample(40, 20);
+    for (name, format) in [
+        ("jpg", ImageFormat::Jpeg),
+        ("png", ImageFormat::Png),
+        ("webp", ImageFormat::WebP),
+        ("bmp", ImageFormat::Bmp),
+        ("gif", ImageFormat::Gif),
+    ] {
+        let rendered = run(&bytes, &parse(&format!("image/format,{name}")).unwrap()).unwrap();
+        assert_eq!(::image::guess_format(&rendered.bytes).unwrap(), format, "{name}");
+        let info = run(&rendered.bytes, &parse("image/info").unwrap()).unwrap();
+        let info: serde_json::Value = serde_json::from_slice(&info.bytes).unwrap();
+        assert_eq!(info["Format"]["value"], name);
+        assert_eq!(
+            (&info["ImageWidth"]["value"], &info["ImageHeight"]["value"]),
+            (&"40".into(), &"20".into())
+        );
+        assert_eq!(info["FileSize"]["value"], rendered.bytes.len().to_string());
+    }
+    let size = |quality: &str| {
+        let plan = parse(&format!("image/format,jpg/quality,{quality}")).unwrap();
+        run(&bytes, &plan).unwrap().bytes.len()
+    };
+    assert!(size("Q_10") < size("Q_95"));
+}
+
+#[test]
+fn transparency_becomes_white_where_a_format_has_none() {
+    let image = RgbaImage::from_pixel(8, 8, Rgba([0, 0, 0, 0]));
+    let mut out = Cursor::new(Vec::new());
+    image.write_to(&mut out, ImageFormat::Png).unwrap();
+    assert_eq!(made(out.get_ref(), "image/format,bmp").to_rgb8().get_pixel(3, 3).0, [255; 3]);
+}
+
+#[test]
+fn what_is_no_image_or_too_large_is_refused() {
+    assert_eq!(refused(b"no image at all", "image/resize,w_10"), "BadRequest");
+    assert_eq!(refused(&sample(40, 20)[..60], "image/resize,w_10"), "BadRequest");
+    // A header that promises 16,000 by 16,000 pixels, and nothing behind it.
+    let mut bomb = sample(40, 20);
+    bomb[16..20].copy_from_slice(&16_000_u32.to_be_bytes());
+    bomb[20..24].copy_from_slice(&16_000_u32.to_be_bytes());
+    let crc = crc32(&bomb[12..29]);
+    bomb[29..33].copy_from_slice(&crc.to_be_bytes());
+    assert_eq!(refused(&bomb, "image/info"), "ImageTooLarge");
+    assert_eq!(refused(&bomb, "image/resize,w_10"), "ImageTooLarge");
+}
+
+/// Of a chunk of PNG.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0_u32, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 }
+        })
+    })
+}
+
+#[test]
+fn what_is_not_done_is_not_left_out() {
+    let bytes = sample(4, 4);
+    for unknown in [
+        "image/watermark,text_eA",
+        "image/format,heif",
+        "video/snapshot",
+        "image/interlace,1",
+        "image/resize,w_2,z_1",
+    ] {
+        assert_eq!(refused(&bytes, unknown), "NotImplemented", "{unknown}");
+    }
+    for wrong in [
+        "image/resize",
+        "image/resize,w_0",
+        "image/resize,w_x",
+        "image/resize,w_1,w_2",
+        "image/resize,m_x,w_1",
+        "image/crop,x_4",
+        "image/rotate,361",
+        "image/rotate,-1",
+        "image/quality,q_101",
+        "image/sharpen,1",
+        "image/circle",
+        "image/resize,m_pad,w_2,color_12",
+    ] {
+        assert_eq!(refused(&bytes, wrong), "InvalidArgument", "{wrong}");
+    }
+    let long = format!("image{}", "/rotate,90".repeat(21));
+    assert_eq!(refused(&bytes, &long), "InvalidArgument");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_process_is_read_or_refused(text in "(image/)?([a-z-]{1,8}(,[a-zQ]{1,5}_-?[0-9a-z]{0,6}){0,3}/?){0,4}") {
+        drop(parse(&text));
+    }
+
+    #[test]
+    fn any_sizes_make_an_image_or_a_refusal(
+        (width, height) in (1_u32..40, 1_u32..40),
+        mode in prop::sample::select(vec!["lfit", "mfit", "fill", "pad", "fixed"]),
+        (w, h, x, y) in (1_u32..90, 1_u32..90, 0_u32..50, 0_u32..50),
+        limit in 0..2,
+        degrees in 0..361,
+        radius in 1..60,
+    ) {
+        let text = format!(
+            "image/resize,m_{mode},w_{w},h_{h},limit_{limit}/rotate,{degrees}/circle,r_{radius}/crop,x_{x},y_{y},g_center"
+        );
+        let plan = parse(&text).unwrap();
+        if let Ok(rendered) = run(&sample(width, height), &plan) {
+            prop_assert!(::image::load_from_memory(&rendered.bytes).is_ok());
+        }
+    }
+}
