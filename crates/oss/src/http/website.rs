@@ -35,7 +35,7 @@ static INVALID_REDIRECT: Code = Code::new(
 /// Errors: `InvalidRedirectLocation`.
 pub(super) fn check_redirect(location: &str) -> Result<(), ApiError> {
     let begins = |start: &&str| location.starts_with(*start);
-    if ["/", "http://", "https://"].iter().any(|start| begins(start)) && location.len() <= 2048 {
+    if ["/", "http://", "https://"].iter().any(begins) && location.len() <= 2048 {
         return Ok(());
     }
     Err(ApiError::new(&INVALID_REDIRECT))
