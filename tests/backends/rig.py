@@ -191,9 +191,7 @@ class Awan:
 
     def oss(self, bucket):
         auth = oss2.make_auth(*self.key, oss2.AUTH_VERSION_4)
-        port = self.endpoint.rsplit(":", 1)[1]
-        endpoint = f"http://oss.localhost:{port}"
-        return oss2.Bucket(auth, endpoint, bucket, region=self.file["region"])
+        return oss2.Bucket(auth, self.endpoint, bucket, region=self.file["region"])
 
     def metrics(self):
         with urllib.request.urlopen(f"{self.file['endpoints']['metrics']}/metrics") as answer:
