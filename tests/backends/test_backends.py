@@ -207,7 +207,8 @@ def test_a_store_that_is_away_is_said_so_and_nothing_is_half_there(awan, peer, b
     assert names == ["doomed", "kept"]
     assert awan.s3.head_object(Bucket=bucket, Key="kept")["ContentLength"] == len(body)
     awan.s3.delete_object(Bucket=bucket, Key="doomed")
-    assert awan.metrics()["awan_oss_backend_failures_total"] > 0
+    failures = "awan_oss_backend_failures_total"
+    wait_for("the failures to be counted", lambda: awan.metrics()[failures] > 0, 10)
     # A start does not need it either.
     awan.program.stop()
     awan.start()
