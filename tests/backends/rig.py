@@ -103,6 +103,8 @@ class Peer:
         self.data = data
         self.endpoint = f"http://127.0.0.1:{port}"
         self.client = s3_client(self.endpoint, KEY_ID, SECRET)
+        # Some fail to list what is deleted in the meantime.
+        self.patient = s3_client(self.endpoint, KEY_ID, SECRET, attempts=8)
         self.program = Program(command, folder / "peer.log", self._answers)
 
     @staticmethod
@@ -142,7 +144,7 @@ class Peer:
 
     def objects(self):
         """Name and size of everything in the bucket."""
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+        pages = self.patient.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
         return {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", [])}
 
     def read(self, name):

@@ -5,8 +5,9 @@
 //! segment is the same file in each of them, and nothing is acknowledged before all have it. A reader gets
 //! whole extents whose CRC-64 fits, opened under their body's key ([`seal`]), from whichever copy has them
 //! ([`read`]); lost copies are made anew ([`repair`]), and what nobody reads is read all the same
-//! ([`scrub`]). Where a data centre has a backend, its copy is not a file but objects there ([`remote`]). Freed bytes are punched out of the files once nobody reads them, and a segment that is
-//! dead altogether is removed ([`reclaim`], [`recover`], [`sweep`]). Offsets are never used twice.
+//! ([`scrub`]). Where a data centre has a backend, its copy is not a file but objects there ([`remote`]).
+//! Freed bytes are punched out of the files once nobody reads them, and a segment that is dead altogether is
+//! removed ([`reclaim`], [`recover`], [`sweep`]). Offsets are never used twice.
 //!
 //! Not here: what the bytes are, and whose keys they are sealed under. Buckets, keys and permissions are unknown on this side.
 
@@ -318,12 +319,18 @@ impl Blobs {
     /// names the backend there, once in a gigabyte.
     fn begin(&self, lanes: &mut Lanes, sites: &Sites) -> Result<(), Error> {
         let id = lanes.next;
+        let next = id.checked_add(1).ok_or_else(used_up)?;
+        if self.goes_far(sites) {
+            // Should this fail, what was written down about the number must not be taken for another's.
+            lanes.next = next;
+        }
         let spread = self.spread_new(id, sites)?;
+        self.dirs.leave(id); // an attempt before, for others, may have failed
         if let Some(home) = sites.first().filter(|_| spread.first().is_none()) {
             self.dirs.settle_in(id, home);
         }
         let segment = Arc::new(Segment::create(&self.dirs, id, spread.clone())?);
-        lanes.next = id.checked_add(1).ok_or_else(used_up)?;
+        lanes.next = next;
         if sites.len() > 1 || !spread.remote.is_empty() {
             lock(&self.spread).insert(id, spread);
         }
