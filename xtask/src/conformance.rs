@@ -49,8 +49,8 @@ Options:
   --awan PROGRAM   judge this program instead of building one
 ";
 
-/// How many seconds one test may take.
-const TEST_SECONDS: &str = "60";
+/// How many seconds one test may take: some wait for several days of a lifecycle, of ten seconds each.
+const TEST_SECONDS: &str = "180";
 
 /// The name that `loopback.py` resolves, with all names below it.
 const LOOPBACK_NAME: &str = "oss.test";
@@ -210,11 +210,12 @@ impl Plan {
         let base = free_port_base()?;
         let host = if self.virtual_host { LOOPBACK_NAME } else { "127.0.0.1" };
         let config = scratch.join("awan.toml");
-        // The suites clean up at the endpoint that a listing of buckets tells.
+        // The suites clean up at the endpoint that a listing of buckets tells. A day is as long as theirs.
         write(
             &config,
             format!(
                 "[oss]\nendpoint = \"http://{host}:{}\"\nhosts = [\"{LOOPBACK_NAME}\"]\n\
+                 lifecycle_day_seconds = 10\nrestore_seconds = 2\nlog_seconds = 4\n\
                  [limits]\nrequests_per_second = 0\n",
                 base + 1
             ),

@@ -270,9 +270,10 @@ fn resource(name: &str, form: Form, home: Home<'_>) -> Result<String, Malformed>
             .filter(|parts| matches!(parts.account, "" | "*") || parts.account == owner)
             .map(|parts| parts.relative),
     };
+    // A pattern of everything is about this bucket too, and about no other: only its own policy is asked.
     let own = |relative: &&str| {
         let rest = relative.strip_prefix(home.bucket);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '*']))
+        *relative == "*" || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '*']))
     };
     let relative = relative.filter(own).ok_or_else(|| {
         Malformed::new(format!("the resource `{name}` is not of the bucket `{}`", home.bucket))

@@ -5,8 +5,8 @@ use base::ApiError;
 use engine::server::Body;
 use http::{Response, StatusCode};
 use wire::Head;
+use wire::object::Dialect;
 use wire::object::body::SMALL_BYTES_MAX;
-use wire::object::{Dialect, error};
 
 use super::call::{Call, Payload};
 use super::respond::{empty, put, xml};
@@ -84,7 +84,7 @@ fn plain_source(value: &str) -> String {
 }
 
 impl Storage {
-    /// The operations that are about who may, and at whose cost.
+    /// The operations that are about who may, and at whose cost; and what keeps objects ([`Self::retention`]).
     ///
     /// Errors: theirs; `MethodNotAllowed` for others.
     pub(super) async fn control(
@@ -114,8 +114,7 @@ impl Storage {
             Op::DeletePublicAccessBlock => self.delete_account_block(call).await,
             Op::GetBucketRequestPayment => self.request_payment(call).await,
             Op::PutBucketRequestPayment => self.put_request_payment(call, payload).await,
-            // A form is answered before: who asks stands in its body.
-            _ => Err(ApiError::new(&error::METHOD_NOT_ALLOWED)),
+            other => self.retention(other, call, payload).await,
         }
     }
 

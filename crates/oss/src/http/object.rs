@@ -157,7 +157,7 @@ impl Storage {
         } else {
             match self.oss.delete_many(&call.ctx, &call.bucket, keys.clone()).await {
                 // Clients of S3 look for it at each key, also where all are refused.
-                Err(refused) if !call.is_oss() && is_denial(&refused) => {
+                Err(refused) if !call.is_oss() && is_of_keys(&refused) => {
                     keys.into_iter().map(|key| (key.key, Err(refused.clone()))).collect()
                 }
                 done => done?,
@@ -246,9 +246,11 @@ impl Storage {
     }
 }
 
-/// What S3 tells as `AccessDenied`.
-fn is_denial(refused: &ApiError) -> bool {
-    refused.is(&error::ACCESS_DENIED) || refused.is(&error::FILE_IMMUTABLE)
+/// What S3 tells of each key, also where all are refused.
+fn is_of_keys(refused: &ApiError) -> bool {
+    [&error::ACCESS_DENIED, &error::FILE_IMMUTABLE, &error::PRECONDITION_FAILED]
+        .into_iter()
+        .any(|code| refused.is(code))
 }
 
 pub(super) fn put_stored(headers: &mut HeaderMap, dialect: Dialect, stored: &Stored) {

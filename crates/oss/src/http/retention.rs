@@ -8,6 +8,7 @@ use wire::object::{Dialect, error};
 
 use super::call::{Call, Payload};
 use super::respond::{empty, put, xml};
+use super::route::Operation;
 use super::{Answer, Storage};
 use crate::config::retention as documents;
 use crate::model::Lock;
@@ -81,6 +82,33 @@ fn unlocked(call: &Call<'_>) -> ApiError {
 }
 
 impl Storage {
+    /// The operations that are about what keeps objects.
+    ///
+    /// Errors: theirs; `MethodNotAllowed` for others.
+    pub(super) async fn retention(
+        &self,
+        operation: Operation,
+        call: &Call<'_>,
+        payload: Payload,
+    ) -> Answer {
+        use Operation as Op;
+        match operation {
+            Op::GetObjectLock => self.object_lock(call).await,
+            Op::PutObjectLock => self.put_object_lock(call, payload).await,
+            Op::GetBucketWorm => self.bucket_worm(call).await,
+            Op::InitiateBucketWorm => self.initiate_worm(call, payload).await,
+            Op::CompleteBucketWorm => self.complete_worm(call).await,
+            Op::ExtendBucketWorm => self.extend_worm(call, payload).await,
+            Op::AbortBucketWorm => self.abort_worm(call).await,
+            Op::GetObjectRetention => self.object_retention(call).await,
+            Op::PutObjectRetention => self.put_object_retention(call, payload).await,
+            Op::GetObjectLegalHold => self.legal_hold(call).await,
+            Op::PutObjectLegalHold => self.put_legal_hold(call, payload).await,
+            // A form is answered before: who asks stands in its body.
+            _ => Err(ApiError::new(&error::METHOD_NOT_ALLOWED)),
+        }
+    }
+
     pub(super) async fn object_lock(&self, call: &Call<'_>) -> Answer {
         let found = self.oss.object_lock(&call.ctx, &call.bucket).await?.ok_or_else(|| {
             let code =

@@ -290,41 +290,53 @@ fn of_bucket(
         ("DELETE", Some("publicAccessBlock")) => Op::DeleteBucketPublicAccessBlock,
         ("GET", Some("requestPayment")) => Op::GetBucketRequestPayment,
         ("PUT", Some("requestPayment")) => Op::PutBucketRequestPayment,
-        ("GET", Some("object-lock" | "objectWorm")) => Op::GetObjectLock,
-        ("PUT", Some("object-lock" | "objectWorm")) => Op::PutObjectLock,
-        ("GET", Some("worm")) => Op::GetBucketWorm,
-        ("POST", Some("worm")) => Op::InitiateBucketWorm,
-        ("POST", Some("wormExtend" | "wormId")) if query.has("wormExtend") => Op::ExtendBucketWorm,
-        ("POST", Some("wormId")) => Op::CompleteBucketWorm,
-        ("DELETE", Some("worm")) => Op::AbortBucketWorm,
-        ("GET", Some("style")) if query.has("styleName") => Op::GetStyle,
-        ("GET", Some("style")) => Op::ListStyle,
-        ("PUT", Some("style")) => Op::PutStyle,
-        ("DELETE", Some("style")) => Op::DeleteStyle,
-        ("GET", Some("cname")) if !query.has("comp") => Op::ListCname,
-        ("POST", Some("cname")) if query.get("comp") == Some("add") => Op::PutCname,
-        ("POST", Some("cname")) if query.get("comp") == Some("delete") => Op::DeleteCname,
-        ("PUT", Some("logging")) => Op::PutBucketLogging,
-        ("PUT", Some("notification")) => Op::PutBucketNotification,
-        ("GET", Some("inventory")) => Op::GetBucketInventory,
-        ("PUT", Some("inventory")) => Op::PutBucketInventory,
-        ("DELETE", Some("inventory")) => Op::DeleteBucketInventory,
+        (method, Some(sub)) => of_setting(dialect, method, sub, query)?,
+        _ => return None,
+    })
+}
+
+/// An operation on what a bucket is set to.
+fn of_setting(
+    dialect: Dialect,
+    method: &str,
+    sub: &'static str,
+    query: &Query,
+) -> Option<Operation> {
+    use Operation as Op;
+    Some(match (method, sub) {
+        ("GET", "object-lock" | "objectWorm") => Op::GetObjectLock,
+        ("PUT", "object-lock" | "objectWorm") => Op::PutObjectLock,
+        ("GET", "worm") => Op::GetBucketWorm,
+        ("POST", "worm") => Op::InitiateBucketWorm,
+        ("POST", "wormExtend" | "wormId") if query.has("wormExtend") => Op::ExtendBucketWorm,
+        ("POST", "wormId") => Op::CompleteBucketWorm,
+        ("DELETE", "worm") => Op::AbortBucketWorm,
+        ("GET", "style") if query.has("styleName") => Op::GetStyle,
+        ("GET", "style") => Op::ListStyle,
+        ("PUT", "style") => Op::PutStyle,
+        ("DELETE", "style") => Op::DeleteStyle,
+        ("GET", "cname") if !query.has("comp") => Op::ListCname,
+        ("POST", "cname") if query.get("comp") == Some("add") => Op::PutCname,
+        ("POST", "cname") if query.get("comp") == Some("delete") => Op::DeleteCname,
+        ("PUT", "logging") => Op::PutBucketLogging,
+        ("PUT", "notification") => Op::PutBucketNotification,
+        ("GET", "inventory") => Op::GetBucketInventory,
+        ("PUT", "inventory") => Op::PutBucketInventory,
+        ("DELETE", "inventory") => Op::DeleteBucketInventory,
         // Without an id: all that there are.
-        ("GET", Some("analytics")) if !query.has("id") => {
+        ("GET", "analytics") if !query.has("id") => {
             Op::GetConfiguration(&configuration::NO_ANALYTICS)
         }
-        ("GET", Some("metrics")) if !query.has("id") => {
-            Op::GetConfiguration(&configuration::NO_METRICS)
-        }
-        ("GET", Some("intelligent-tiering")) if !query.has("id") => {
+        ("GET", "metrics") if !query.has("id") => Op::GetConfiguration(&configuration::NO_METRICS),
+        ("GET", "intelligent-tiering") if !query.has("id") => {
             Op::GetConfiguration(&configuration::NO_TIERING)
         }
-        ("GET", Some(name)) => Op::GetConfiguration(configuration::find(dialect, name)?),
-        ("PUT", Some(name)) => {
+        ("GET", name) => Op::GetConfiguration(configuration::find(dialect, name)?),
+        ("PUT", name) => {
             let kind = configuration::find(dialect, name)?;
             kind.is_served().then_some(Op::PutConfiguration(kind))?
         }
-        ("DELETE", Some(name)) => Op::DeleteConfiguration(configuration::find(dialect, name)?),
+        ("DELETE", name) => Op::DeleteConfiguration(configuration::find(dialect, name)?),
         _ => return None,
     })
 }

@@ -39,7 +39,9 @@ impl Storage {
         };
         let (prefix, after) = (call.text("prefix"), call.text(marker));
         let limit = call.count(count, default, PAGE_MAX)?;
-        let query = ListBuckets { prefix: prefix.to_owned(), after: after.to_owned(), limit };
+        let told = |name| call.query.get(name).filter(|text| !text.is_empty()).map(str::to_owned);
+        let tag = told("tag-key").filter(|_| call.is_oss()).map(|key| (key, told("tag-value")));
+        let query = ListBuckets { prefix: prefix.to_owned(), after: after.to_owned(), limit, tag };
         let page = self.oss.list_buckets(&call.ctx, query).await?;
         let (style, account) = (Style::plain(call.dialect), call.ctx.caller.account);
         let place = |bucket: &Bucket| self.place_of(bucket);

@@ -71,6 +71,8 @@ pub struct ListBuckets {
     pub after: String,
     /// At most so many; no more than 1,000.
     pub limit: usize,
+    /// Only those with this tag; of any value, where none is told.
+    pub tag: Option<(String, Option<String>)>,
 }
 
 /// A page of buckets, by name.
@@ -202,8 +204,7 @@ impl Oss {
         let limit = query.limit.min(PAGE_MAX);
         let list = move |cx: &mut Cx<'_>| {
             require_own(cx, "*")?;
-            let account = cx.account();
-            tables::bucket::list(cx.tx(), account, &query.prefix, &query.after, limit + 1)
+            list_own(cx, &query, limit + 1)
         };
         let mut buckets = self.0.cloud.read(ctx.session(meta::LIST_BUCKETS), list).await?;
         let more = buckets.len() > limit;
@@ -436,4 +437,39 @@ fn state_bucket(cx: &mut Cx<'_>, bucket: &Bucket) {
             cx.public("mirrors", mirrors.iter().map(mirror).collect::<Vec<_>>());
         }
     }
+}
+
+/// The first so many of the caller's account's buckets that are asked for.
+fn list_own(cx: &mut Cx<'_>, query: &ListBuckets, limit: usize) -> Result<Vec<Bucket>, ApiError> {
+    let (account, mut after) = (cx.account(), query.after.clone());
+    let mut found = Vec::new();
+    while found.len() < limit {
+        let wanted = limit - found.len();
+        let page = tables::bucket::list(cx.tx(), account, &query.prefix, &after, wanted)?;
+        let (last, count) = (page.last().map(|last| last.name.clone()), page.len());
+        for bucket in page {
+            if has_tag(cx, &bucket, query.tag.as_ref())? {
+                found.push(bucket);
+            }
+        }
+        match last {
+            Some(last) if count == wanted => after = last,
+            _ => break,
+        }
+    }
+    Ok(found)
+}
+
+fn has_tag(
+    cx: &mut Cx<'_>,
+    bucket: &Bucket,
+    tag: Option<&(String, Option<String>)>,
+) -> Result<bool, ApiError> {
+    let Some((key, value)) = tag else { return Ok(true) };
+    let document = tables::bucket::document(cx.tx(), bucket.id, super::Document::Tagging.name())?;
+    let tags = document.map(|document| wire::object::body::tagging(document.as_bytes()));
+    let fits = |tag: &(String, String)| {
+        tag.0 == *key && value.as_ref().is_none_or(|value| tag.1 == *value)
+    };
+    Ok(tags.transpose()?.unwrap_or_default().iter().any(fits))
 }

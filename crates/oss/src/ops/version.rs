@@ -300,7 +300,11 @@ pub(super) fn remove(
         check_match(key, current)?;
     }
     if bucket.is_versioned() {
-        if current.is_none() && tables::version::newest(cx.tx(), bucket.id, &key.key)?.is_some() {
+        if current.is_none() && key.matching != Matching::default() {
+            if tables::version::newest(cx.tx(), bucket.id, &key.key)?.is_none() {
+                // What has to be something and is nothing needs no marker.
+                return Ok(Removed::default());
+            }
             check_marker(key)?;
         }
         return mark(cx, bucket, &key.key, current);

@@ -670,3 +670,29 @@ fn the_default_encryption_of_a_bucket_is_set_told_and_deleted() {
         ask("GET", "", Sign::OssV4).refused(404, "NoSuchServerSideEncryptionRule");
     });
 }
+
+#[test]
+fn buckets_are_listed_by_their_tags() {
+    check(|server| {
+        let tags = "<Tagging><TagSet><Tag><Key>env</Key><Value>a</Value></Tag></TagSet></Tagging>";
+        for name in ["one", "two"] {
+            server.ask("PUT", &format!("/{name}-b")).body("").send(Sign::OssV4);
+            let put = server.ask("PUT", &format!("/{name}-b?tagging")).body(tags);
+            assert_eq!(put.send(Sign::OssV4).status, 200);
+        }
+        let count = |query: &str| {
+            let listed = server.ask("GET", &format!("/?{query}")).send(Sign::OssV4);
+            (listed.text().matches("<Bucket>").count(), listed.element("IsTruncated"))
+        };
+        for (query, found, truncated) in [
+            ("prefix=", 3, "false"),
+            ("tag-key=env", 2, "false"),
+            ("tag-key=env&tag-value=a", 2, "false"),
+            ("tag-key=env&tag-value=a&max-keys=1", 1, "true"),
+            ("tag-key=env&tag-value=b", 0, "false"),
+            ("tag-key=other", 0, "false"),
+        ] {
+            assert_eq!(count(query), (found, truncated.to_owned()), "{query}");
+        }
+    });
+}

@@ -112,8 +112,7 @@ fn the_parts_of_an_upload_are_known_afterwards() {
                 .send(Sign::S3)
         };
         let told = attributes("parts", "0");
-        let fields =
-            ["TotalPartsCount", "IsTruncated", "NextPartNumberMarker", "Size", "ObjectSize"];
+        let fields = ["PartsCount", "IsTruncated", "NextPartNumberMarker", "Size", "ObjectSize"];
         let size = bodies[0].len().to_string();
         let whole = (bodies[0].len() + bodies[1].len()).to_string();
         assert_eq!(fields.map(|name| told.element(name)), ["2", "true", "1", &size, &whole]);

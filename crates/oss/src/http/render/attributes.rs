@@ -39,7 +39,7 @@ pub(in crate::http) fn attributes(style: Style, told: &Attributes<'_>) -> Vec<u8
         xml.text("ChecksumType", coverage(kind)).close();
     }
     if wants("ObjectParts") && told.total > 0 {
-        xml.open("ObjectParts").value("TotalPartsCount", told.total);
+        xml.open("ObjectParts").value("PartsCount", told.total);
         xml.value("PartNumberMarker", told.after);
         let last = told.parts.last().map_or(told.after, |part| part.number);
         xml.value("NextPartNumberMarker", last).value("MaxParts", told.limit);

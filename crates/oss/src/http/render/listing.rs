@@ -145,8 +145,11 @@ pub(in crate::http) fn list_uploads(
     query: &UploadQuery,
     page: &UploadPage,
 ) -> Vec<u8> {
+    // OSS tells where a listing ended also where it is the last one.
+    let last = page.uploads.last().filter(|_| style.is_oss());
+    let last = last.map_or(("", ""), |last| (last.key.as_str(), last.upload_id.as_str()));
     let (next_key, next_upload) =
-        page.next.as_ref().map_or(("", ""), |(key, id)| (key.as_str(), id.as_str()));
+        page.next.as_ref().map_or(last, |(key, id)| (key.as_str(), id.as_str()));
     let mut xml = style.root("ListMultipartUploadsResult");
     xml.text("Bucket", &page.bucket.name);
     xml.text("KeyMarker", &style.key(&query.after_key)).text("UploadIdMarker", &query.after_upload);

@@ -268,14 +268,8 @@ fn a_listing_of_uploads() {
 #[test]
 fn a_listing_of_parts() {
     let checksums = vec![Checksum::whole(Algorithm::Crc32, vec![0, 0, 0, 1])];
-    let part = PartStored {
-        etag: tag(0),
-        crc64: 7,
-        size: 5,
-        modified: now(),
-        checksums,
-        encryption: None,
-    };
+    let (etag, modified, encryption) = (tag(0), now(), None);
+    let part = PartStored { etag, crc64: 7, size: 5, modified, checksums, encryption };
     let parts = PartPage {
         bucket: a_bucket(),
         owner: ACCOUNT,
