@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import trees
+
 AWS = Path(sys.executable).with_name("aws")
 
 
@@ -81,6 +83,26 @@ def test_a_tree_is_synced_there_and_back(aws, bucket, tree, tmp_path):
     assert found == files
     aws("s3", "rm", "--recursive", f"s3://{bucket}/tree")
     assert aws("s3", "ls", f"s3://{bucket}/", "--recursive").strip() == ""
+
+
+def test_a_real_tree_is_mirrored_both_ways_and_what_is_gone_is_deleted(aws, bucket, tmp_path):
+    there, back = tmp_path / "there", tmp_path / "back"
+    files = trees.grow(there)
+    far = f"s3://{bucket}/pohon"
+    aws("s3", "sync", "--delete", str(there), far)
+    aws("s3", "sync", "--delete", far, str(back))
+    assert trees.read(back) == files
+    gone, changed = "😀/👨‍👩‍👧‍👦 keluarga.jpg", "line\nbreak\ttab"
+    (there / gone).unlink()
+    del files[gone]
+    files[changed] = b"another length"
+    trees.put(there, changed, files[changed])
+    said = aws("s3", "sync", "--delete", "--no-progress", str(there), far)
+    assert (said.count("upload: "), said.count("delete: ")) == (1, 1), said
+    trees.put(back, "nobody's", b"x")
+    said = aws("s3", "sync", "--delete", "--no-progress", far, str(back))
+    assert (said.count("download: "), said.count("delete: ")) == (1, 2), said
+    assert trees.read(back) == files
 
 
 @pytest.mark.slow

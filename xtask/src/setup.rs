@@ -67,6 +67,14 @@ pub(crate) const FAKETIME: Need = Need {
     present: || process::which("faketime").is_some(),
 };
 
+/// What people copy trees with.
+pub(crate) const RCLONE: Need =
+    Need { name: "rclone", packages: &["rclone"], present: || process::which("rclone").is_some() };
+
+/// What people back up with.
+pub(crate) const RESTIC: Need =
+    Need { name: "restic", packages: &["restic"], present: || process::which("restic").is_some() };
+
 /// A server of plain files, to measure beside.
 pub(crate) const NGINX: Need = Need {
     name: "nginx",

@@ -2,6 +2,7 @@
 //! against a real `awan serve`, over plain HTTP and over TLS, first on SQLite and then, shorter, on
 //! PostgreSQL; then outside judges of what the cloud published. Everything it starts it stops again.
 
+mod backends;
 mod bill;
 mod log;
 mod outside;
@@ -28,6 +29,7 @@ Options:
   --only rust       only the Rust tests, on SQLite and PostgreSQL
   --only clients    only the outside clients, with the cloud on SQLite
   --only postgres   only the outside clients, with the cloud on PostgreSQL
+  --only backends   only the clouds whose bytes are in stores that others made
 
 FILTER goes to the runners: a part of the names of the tests to run.
 The last line is the sum: `N passed, N failed`.
@@ -42,7 +44,7 @@ const ENGINE_VARIABLE: &str = "AWAN_TEST_ENGINE";
 const SERVICES: [&str; 5] = ["engine", "agreement", "billing", "ram", "oss"];
 
 pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Verdict {
-    let only = args.choice("--only", &["rust", "clients", "postgres"])?;
+    let only = args.choice("--only", &["rust", "clients", "postgres", "backends"])?;
     let filter = args.after_dashes();
     args.finish()?;
     let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
@@ -54,8 +56,12 @@ pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Verdict {
         rust(workspace, &mut lanes, postgres.as_ref(), &filter);
     }
     if wanted("clients") || wanted("postgres") {
-        let run = clients(workspace, &mut lanes, &absent, filter, postgres.as_ref(), &wanted);
+        let run =
+            clients(workspace, &mut lanes, &absent, filter.clone(), postgres.as_ref(), &wanted);
         run.unwrap_or_else(|why| lanes.add("clients", || Err(why)));
+    }
+    if wanted("backends") {
+        far(workspace, &mut lanes, &absent, &filter);
     }
     Ok(lanes.conclude())
 }
@@ -67,9 +73,31 @@ fn needs(wanted: &dyn Fn(&str) -> bool) -> Vec<&'static setup::Need> {
     }
     if wanted("clients") || wanted("postgres") {
         needs.extend([&setup::PYTHON, &setup::NODE, &setup::GO, &setup::CHROMIUM]);
-        needs.push(&setup::FAKETIME);
+        needs.extend([&setup::FAKETIME, &setup::RCLONE, &setup::RESTIC]);
+    }
+    if wanted("backends") && !needs.iter().any(|need| need.name == setup::PYTHON.name) {
+        needs.push(&setup::PYTHON);
     }
     needs
+}
+
+/// Clouds on stores that others made.
+fn far(
+    workspace: &Workspace,
+    lanes: &mut Lanes,
+    absent: &[(&'static str, String)],
+    filter: &[String],
+) {
+    let pins = workspace.root.join("tests/clients/requirements.txt");
+    let missing = absent.iter().find(|(name, _)| *name == setup::PYTHON.name);
+    let python = match missing {
+        Some((name, why)) => Err(format!("{name} is missing: {why}")),
+        None => setup::python(workspace, &pins),
+    };
+    match workspace.build_awan(false) {
+        Ok(awan) => backends::run(workspace, lanes, &awan, &python, filter),
+        Err(why) => lanes.add("storage backends", || Err(why)),
+    }
 }
 
 fn start_postgres() -> Option<Postgres> {

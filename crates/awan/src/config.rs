@@ -1,6 +1,8 @@
 //! The configuration: one TOML file, every key optional, unknown keys refused. What an operator
 //! changes while the cloud runs is not here but in the database, and audited.
 
+mod backend;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -98,6 +100,8 @@ pub struct Oss {
     pub disks: BTreeMap<String, PathBuf>,
     /// Networks, as `10.20.0.0/16`, that callbacks of uploads may reach besides public addresses.
     pub callback_networks: Vec<String>,
+    /// Stores outside of this program that hold bytes in its place.
+    pub backend: Vec<backend::Backend>,
 }
 
 impl Default for Oss {
@@ -115,6 +119,7 @@ impl Default for Oss {
             restore_seconds: 60,
             disks: BTreeMap::new(),
             callback_networks: Vec::new(),
+            backend: Vec::new(),
         }
     }
 }
@@ -243,6 +248,7 @@ impl Config {
         );
         self.check_data_centres()?;
         self.check_disks()?;
+        backend::check(&self.oss.backend, &self.data_centre)?;
         self.provider.check()?;
         ensure!(
             self.oss.log_seconds > 0 && self.oss.inventory_day_seconds > 0,
@@ -327,6 +333,11 @@ impl Config {
     /// The database's connection string, where it is PostgreSQL.
     pub fn postgres(&self) -> anyhow::Result<Option<Secret<String>>> {
         self.store.postgres.as_deref().map(reference).transpose()
+    }
+
+    /// The backends of object storage, with their secrets. Nothing is asked of them.
+    pub fn backends(&self) -> anyhow::Result<Vec<oss::Backend>> {
+        self.oss.backend.iter().map(backend::Backend::open).collect()
     }
 
     /// What is in effect, as TOML. References to secrets are printed, secrets are not.

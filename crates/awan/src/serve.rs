@@ -87,12 +87,17 @@ fn start_log(json: bool) {
 
 async fn open_storage(config: &Config, joined: &Joined) -> anyhow::Result<oss::Oss> {
     let cloud = Arc::clone(&joined.cloud);
-    let (limits, disks) = (config.storage_limits(), config.oss.disks.clone());
     let pace = oss::Pace {
         day_seconds: config.oss.lifecycle_day_seconds.max(1).into(),
         restore_seconds: config.oss.restore_seconds.into(),
     };
-    let open = move || oss::Oss::open_at(cloud, limits, pace, disks);
+    let options = oss::Options {
+        limits: config.storage_limits(),
+        pace,
+        disks: config.oss.disks.clone(),
+        backends: config.backends()?,
+    };
+    let open = move || oss::Oss::open_with(cloud, options);
     let open = tokio::task::spawn_blocking(open).await?;
     open.context("open the object storage")
 }

@@ -12,6 +12,7 @@
 //! | [`acl`] | what access control lists say, and what else of a bucket decides about them | ask them |
 //! | `config` | what configurations of a bucket say that are acted upon, and their XML | store them |
 //! | `blob` | bytes: append-only segments, group sync, verified reads, giving space back | know buckets or keys |
+//! | [`backend`] | stores outside of this program: one call each, retried, or away | know segments |
 //! | `tables` | rows: every statement of this crate | decide |
 //! | [`http`] | both dialects, as thin skins over [`ops`] | decide |
 //! | `image` | processing of images, within bounds | read or store them |
@@ -47,6 +48,7 @@ pub mod access;
 pub(crate) mod access_log;
 pub mod acl;
 mod actions;
+pub mod backend;
 pub(crate) mod blob;
 pub(crate) mod config;
 pub mod digest;
@@ -69,6 +71,7 @@ use base::ApiError;
 use engine::Cloud;
 
 pub use actions::ACTIONS;
+pub use backend::Backend;
 pub use blob::{DiskStep, Limits, Recorder, Space};
 pub use digest::{Algorithm, Checksum, Coverage};
 pub use model::*;
@@ -90,6 +93,7 @@ pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
         include_str!("../schema/0010.sql"),
         include_str!("../schema/0011.sql"),
         include_str!("../schema/0012.sql"),
+        include_str!("../schema/0013.sql"),
         include_str!("../schema/0014.sql"),
     ],
 };
@@ -111,6 +115,31 @@ pub fn sites_in_use(tx: &mut store::Tx<'_>) -> Result<BTreeMap<String, u64>, Api
 const REPAIR_ROUNDS: u32 = 60;
 /// From the start of the program to that of the first scrub, which is not to slow a start down.
 const SCRUB_AFTER: Duration = Duration::from_secs(600);
+
+/// Sweeps of the backends after a start, and how far apart: together longer than any request may be on its way.
+const SWEEPS_AT_FIRST: u32 = 10;
+const SWEEP_AT_FIRST_EVERY: Duration = Duration::from_secs(60);
+/// From one sweep of everything to the next.
+const SWEEP_EVERY: Duration = Duration::from_secs(86_400);
+
+/// What a storage may be opened with.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// Sizes and times.
+    pub limits: Limits,
+    /// How fast days go by.
+    pub pace: Pace,
+    /// Directories of their own, by data centre.
+    pub disks: BTreeMap<String, PathBuf>,
+    /// New bytes of the data centres that these stand in go there and not into files.
+    pub backends: Vec<Backend>,
+}
+
+impl From<Limits> for Options {
+    fn from(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+}
 
 /// The object storage of one data directory. Clones share it.
 #[derive(Clone)]
@@ -136,33 +165,26 @@ impl Oss {
     /// # Errors
     /// Where the directory or the database cannot be used.
     pub fn open(cloud: Arc<Cloud>) -> Result<Self, ApiError> {
-        Self::open_with(cloud, Limits::default())
+        Self::open_with(cloud, Options::default())
     }
 
-    /// As [`Self::open`], with other limits; for tests.
+    /// As [`Self::open`], with other options than the usual ones. Nothing is asked of the backends yet.
     ///
     /// # Errors
-    /// As [`Self::open`].
-    pub fn open_with(cloud: Arc<Cloud>, limits: Limits) -> Result<Self, ApiError> {
-        Self::open_at(cloud, limits, Pace::default(), BTreeMap::new())
-    }
-
-    /// As [`Self::open_with`], with days of another length, and with directories of their own for some data
-    /// centres.
-    ///
-    /// # Errors
-    /// As [`Self::open`]; where such a directory is not the one that it was.
-    pub fn open_at(
-        cloud: Arc<Cloud>,
-        limits: Limits,
-        pace: Pace,
-        disks: BTreeMap<String, PathBuf>,
-    ) -> Result<Self, ApiError> {
+    /// As [`Self::open`]; where a directory of a data centre is not the one that it was; where a backend that
+    /// holds data is not among them, or stands elsewhere.
+    pub fn open_with(cloud: Arc<Cloud>, options: Options) -> Result<Self, ApiError> {
+        let Options { limits, pace, disks, backends } = options;
         let db = cloud.db.clone();
         let doors = (Arc::clone(&cloud.clock), Arc::clone(&cloud.rng));
         let home = cloud.region.centres(&cloud.region.id).next().map(|centre| centre.site.as_str());
-        let blobs =
-            blob::Blobs::open(db, doors, (&cloud.data_dir.join("oss"), disks), home, limits)?;
+        let blobs = blob::Blobs::open(
+            db,
+            doors,
+            (&cloud.data_dir.join("oss"), disks, backends),
+            home,
+            limits,
+        )?;
         let reads = Arc::new(meter::ReadMeter::default());
         let (keys, scrubbed) = (ops::Keys::default(), tokio::sync::Mutex::default());
         let (access_log, accesses) = (access_log::AccessLog::default(), ops::Accesses::default());
@@ -193,6 +215,7 @@ impl Oss {
             () = self.scrub_daily() => {}
             () = self.live() => {}
             () = self.keep_records() => {}
+            () = self.sweep_often() => {}
         }
     }
 
@@ -208,6 +231,7 @@ impl Oss {
             self.flush_reads().await;
             self.flush_accesses().await;
             self.flush_access_log().await;
+            self.show_backends();
             if ended {
                 return; // what is left to give back, the next start gives back
             }
@@ -310,6 +334,45 @@ impl Oss {
         );
         tracing::info!(?report, "scrubbed");
         Ok(report)
+    }
+
+    /// Sweeps the backends for ever: at first what a crash left, for a while, since what was on its way may
+    /// still arrive; then, once a day, everything.
+    async fn sweep_often(&self) {
+        if !self.0.blobs.has_backends() {
+            return std::future::pending().await;
+        }
+        let mut rounds = 0_u32;
+        loop {
+            let all = rounds >= SWEEPS_AT_FIRST;
+            if let Err(error) = self.0.blobs.sweep(all).await {
+                tracing::error!(?error, "sweep the backends; the next round begins anew");
+            }
+            tokio::time::sleep(if all { SWEEP_EVERY } else { SWEEP_AT_FIRST_EVERY }).await;
+            rounds = rounds.saturating_add(1);
+        }
+    }
+
+    /// Removes from the backends what no row refers to; says how many objects.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn sweep(&self) -> Result<u64, ApiError> {
+        self.0.blobs.sweep(true).await
+    }
+
+    fn show_backends(&self) {
+        let metrics = &self.0.cloud.metrics;
+        let Some((away, counts)) = self.0.blobs.backend_counts() else { return };
+        for (name, help, value) in [
+            ("awan_oss_backends_away", "Backends whose last call failed.", away),
+            ("awan_oss_backend_calls_total", "Calls of backends.", counts.calls),
+            ("awan_oss_backend_failures_total", "Calls of backends that failed.", counts.failures),
+            ("awan_oss_backend_sent_bytes_total", "Bytes sent to backends.", counts.sent),
+            ("awan_oss_backend_fetched_bytes_total", "Bytes read from backends.", counts.fetched),
+        ] {
+            metrics.gauge(name, help, tables::int(value));
+        }
     }
 
     fn show_scrub(&self, totals: &ScrubReport) {

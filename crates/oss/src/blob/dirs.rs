@@ -1,5 +1,6 @@
 //! Where the copies of a segment are: the first in `segments`, further ones in `mirror/<site>/segments`, all
-//! below the data directory; of a data centre that has a disk of its own, in `segments` and `mirror` there.
+//! below the data directory; of a data centre that has a disk of its own, in `segments` and `mirror` there; of
+//! one that has a backend, in that ([`super::remote`]).
 //! What was stored before it had one stays where it is.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -12,8 +13,15 @@ use base::text::{percent_decode, percent_encode};
 
 use super::disk::Disk;
 use super::lock;
+use super::remote::{Remote, Spread};
 use super::segment::path;
 use super::sites::Disks;
+
+/// Where one copy of a segment is.
+pub(super) enum Spot {
+    File(PathBuf),
+    Remote(Remote),
+}
 
 /// The directories of object storage.
 pub(super) struct Dirs {
@@ -37,8 +45,11 @@ impl Dirs {
     }
 
     /// The root of each disk that takes bytes for these data centres: rows go to the first.
-    pub(super) fn roots(&self, sites: &[String]) -> impl Iterator<Item = &Path> {
-        let own = sites.iter().filter_map(|site| self.disks.get(site));
+    pub(super) fn roots<'a>(
+        &'a self,
+        sites: impl Iterator<Item = &'a String>,
+    ) -> impl Iterator<Item = &'a Path> {
+        let own = sites.filter_map(|site| self.disks.get(site));
         std::iter::once(&self.root).chain(own).map(PathBuf::as_path)
     }
 
@@ -113,20 +124,39 @@ impl Dirs {
     }
 
     /// Makes the directories of a segment's copies.
-    pub(super) fn make(&self, id: u32, mirrors: &[String]) -> io::Result<()> {
+    pub(super) fn make(&self, id: u32, spread: &Spread) -> io::Result<()> {
         make_durable(&self.first(id), 2)?;
-        mirrors.iter().try_for_each(|site| make_durable(&self.mirror(site), 4))
+        let mut near = spread.mirrors.iter().filter(|site| spread.at(site).is_none());
+        near.try_for_each(|site| make_durable(&self.mirror(site), 4))
     }
 
-    /// The files of a segment, one for each copy, the first one first.
-    pub(super) fn files(&self, id: u32, mirrors: &[String]) -> Vec<PathBuf> {
-        let further = mirrors.iter().map(|site| {
-            let dirs = self.mirrors(site);
-            // One that was made before the data centre had its disk is still where it was.
-            let old = dirs.len() > 1 && path(&dirs[0], id).exists();
-            if old { dirs[0].clone() } else { self.mirror(site) }
-        });
-        std::iter::once(self.first(id)).chain(further).map(|dir| path(&dir, id)).collect()
+    /// Where each copy of a segment is, the first one first.
+    pub(super) fn spots(&self, id: u32, spread: &Spread) -> Vec<Spot> {
+        let spot = |remote: Option<&Remote>, dir: &dyn Fn() -> PathBuf| match remote {
+            Some(remote) => Spot::Remote(remote.clone()),
+            None => Spot::File(path(&dir(), id)),
+        };
+        let first = spot(spread.first(), &|| self.first(id));
+        let further =
+            spread.mirrors.iter().map(|site| spot(spread.at(site), &|| self.further(id, site)));
+        std::iter::once(first).chain(further).collect()
+    }
+
+    /// Where a data centre's further copy of a segment is, or is to be made.
+    fn further(&self, id: u32, site: &str) -> PathBuf {
+        // One that was made before the data centre had its disk is still where it was.
+        let old = self.shared_mirror(site);
+        let is_old = self.disks.contains_key(site) && path(&old, id).exists();
+        if is_old { old } else { self.mirror(site) }
+    }
+
+    /// The files of a segment, one for each copy that is a file, the first one first.
+    pub(super) fn files(&self, id: u32, spread: &Spread) -> Vec<PathBuf> {
+        let file = |spot| match spot {
+            Spot::File(file) => Some(file),
+            Spot::Remote(_) => None,
+        };
+        self.spots(id, spread).into_iter().filter_map(file).collect()
     }
 
     /// Every directory that there is.

@@ -5,8 +5,9 @@
 //! segment is the same file in each of them, and nothing is acknowledged before all have it. A reader gets
 //! whole extents whose CRC-64 fits, opened under their body's key ([`seal`]), from whichever copy has them
 //! ([`read`]); lost copies are made anew ([`repair`]), and what nobody reads is read all the same
-//! ([`scrub`]). Freed bytes are punched out of the files once nobody reads them, and a segment that is
-//! dead altogether is removed ([`reclaim`], [`recover`]). Offsets are never used twice.
+//! ([`scrub`]). Where a data centre has a backend, its copy is not a file but objects there ([`remote`]).
+//! Freed bytes are punched out of the files once nobody reads them, and a segment that is dead altogether is
+//! removed ([`reclaim`], [`recover`], [`sweep`]). Offsets are never used twice.
 //!
 //! Not here: what the bytes are, and whose keys they are sealed under. Buckets, keys and permissions are unknown on this side.
 
@@ -17,11 +18,13 @@ pub(crate) mod pins;
 mod read;
 mod reclaim;
 mod recover;
+mod remote;
 mod repair;
 mod scrub;
 pub(crate) mod seal;
 pub(crate) mod segment;
 mod sites;
+mod sweep;
 mod write;
 
 use std::collections::HashMap;
@@ -37,6 +40,8 @@ use base::{ApiError, Clock, Rng};
 use store::Db;
 
 use dirs::Dirs;
+use recover::Recovered;
+use remote::{Spread, Stores};
 
 pub use disk::{DiskStep, Recorder};
 pub(crate) use extent::{Extent, Range};
@@ -46,6 +51,7 @@ pub(crate) use segment::Segment;
 pub(crate) use sites::Disks;
 pub(crate) use write::Written;
 
+use crate::backend::Backend;
 use crate::{error, tables};
 
 /// A stored body.
@@ -132,6 +138,9 @@ pub(crate) enum Error {
     /// The bytes are those that were written, but another key sealed them.
     #[error("segment {segment} does not open at {start} under the key of its row")]
     Closed { segment: u32, start: u32 },
+    /// A backend does not answer, or not with what was asked of it.
+    #[error("the backend {backend} is away")]
+    Away { backend: String, doing: &'static str, cause: String },
     /// A row does not make sense.
     #[error("a stored row is damaged: {0}")]
     Row(String),
@@ -153,6 +162,9 @@ impl From<Error> for ApiError {
             Error::Full(cause) => Self::new(&error::STORAGE_FULL).detail(cause),
             Error::Reserved => Self::new(&error::STORAGE_FULL).detail(&error),
             Error::Io(cause) => Self::internal(format!("{error}: {cause}")),
+            Error::Away { doing, cause, .. } => {
+                Self::new(&base::code::UNAVAILABLE).detail(format!("{error}: {doing}: {cause}"))
+            }
             Error::Damaged { .. } | Error::Closed { .. } | Error::Row(_) => Self::internal(error),
         }
     }
@@ -200,8 +212,12 @@ pub(crate) struct Blobs {
     /// The size of a file-system block: what can be punched out.
     block: u64,
     lanes: Mutex<Lanes>,
-    /// The data centres of the further copies of the segments that have any.
-    mirrors: Mutex<HashMap<u32, Vec<String>>>,
+    /// Stores outside of this program.
+    stores: Stores,
+    /// Where the copies are of the segments that have others than the first file.
+    spread: Mutex<HashMap<u32, Spread>>,
+    /// Segments in backends that a crash left open: what is there and has no row is still to be removed.
+    suspects: Mutex<Vec<u32>>,
     /// Set by readers that found a copy missing.
     repair_wanted: AtomicBool,
     rotated: Mutex<Vec<Rotated>>,
@@ -225,16 +241,17 @@ impl Blobs {
     pub(crate) fn open(
         db: Db,
         (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>),
-        (root, disks): (&Path, Disks),
+        (root, disks, backends): (&Path, Disks, Vec<Backend>),
         home: Option<&str>,
         limits: Limits,
     ) -> Result<Arc<Self>, ApiError> {
         sites::check(&db, &*rng, &disks)?;
         let homes = db.read_blocking(tables::disk::homes)?;
         let dirs = Dirs::new(root, disks, homes, disk::Disk(limits.recorder));
-        dirs.make(NO_SEGMENT, &[]).map_err(Error::from)?;
-        let next = recover::recover(&db, &dirs)?;
-        let mirrors = db.read_blocking(tables::space::mirrors)?.into_iter().collect();
+        dirs.make(NO_SEGMENT, &Spread::default()).map_err(Error::from)?;
+        let stores = Stores::open(&db, &*rng, backends)?;
+        let Recovered { next, spread, suspects } =
+            recover::recover(&db, &dirs, stores.copies(&db)?)?;
         let block = fs::metadata(dirs.home()).map_err(Error::from)?.blksize().max(512);
         let blobs = Self {
             db,
@@ -244,7 +261,9 @@ impl Blobs {
             limits,
             block,
             lanes: Mutex::new(Lanes { next, active: HashMap::new() }),
-            mirrors: Mutex::new(mirrors),
+            stores,
+            spread: Mutex::new(spread),
+            suspects: Mutex::new(suspects),
             repair_wanted: AtomicBool::new(false),
             rotated: Mutex::default(),
             condemned: Mutex::default(),
@@ -254,7 +273,8 @@ impl Blobs {
             buffered: Arc::default(),
             reclaiming: tokio::sync::Mutex::default(),
         };
-        if let Some(home) = home {
+        let near = |site: &&str| blobs.stores.of_site(site).is_none();
+        if let Some(home) = home.filter(near) {
             blobs.begin(&mut lock(&blobs.lanes), &[home.to_owned()].into())?;
         }
         Ok(Arc::new(blobs))
@@ -280,13 +300,14 @@ impl Blobs {
         Ok((Arc::clone(&active.segment), start))
     }
 
-    /// Refuses where a disk has no more left than its reserve.
+    /// Refuses where a disk that gets bytes, or rows of them, has no more left than its reserve.
     fn check_room(&self, sites: &Sites) -> Result<(), Error> {
         let reserve = self.limits.disk_reserve_bytes;
         if reserve == 0 {
             return Ok(());
         }
-        for root in self.dirs.roots(sites) {
+        let near = sites.iter().filter(|site| self.stores.of_site(site).is_none());
+        for root in self.dirs.roots(near) {
             if !sites::has_room(root, reserve)? {
                 return Err(Error::Reserved);
             }
@@ -294,16 +315,24 @@ impl Blobs {
         Ok(())
     }
 
-    /// Begins a new segment. It blocks for the creation of a file in each data centre, once in a gigabyte.
+    /// Begins a new segment. It blocks for the creation of a file in each data centre, or for the commit that
+    /// names the backend there, once in a gigabyte.
     fn begin(&self, lanes: &mut Lanes, sites: &Sites) -> Result<(), Error> {
-        let (id, mirrors) = (lanes.next, sites.get(1..).unwrap_or_default());
-        if let Some(home) = sites.first() {
+        let id = lanes.next;
+        let next = id.checked_add(1).ok_or_else(used_up)?;
+        if self.goes_far(sites) {
+            // Should this fail, what was written down about the number must not be taken for another's.
+            lanes.next = next;
+        }
+        let spread = self.spread_new(id, sites)?;
+        self.dirs.leave(id); // an attempt before, for others, may have failed
+        if let Some(home) = sites.first().filter(|_| spread.first().is_none()) {
             self.dirs.settle_in(id, home);
         }
-        let segment = Arc::new(Segment::create(&self.dirs, id, mirrors)?);
-        lanes.next = id.checked_add(1).ok_or_else(used_up)?;
-        if !mirrors.is_empty() {
-            lock(&self.mirrors).insert(id, mirrors.to_vec());
+        let segment = Arc::new(Segment::create(&self.dirs, id, spread.clone())?);
+        lanes.next = next;
+        if sites.len() > 1 || !spread.remote.is_empty() {
+            lock(&self.spread).insert(id, spread);
         }
         self.keep_open(&segment);
         let new = Active { segment, tail: 0, extents: 0 };
@@ -313,9 +342,9 @@ impl Blobs {
         Ok(())
     }
 
-    /// The data centres of a segment's further copies.
-    fn mirrors_of(&self, id: u32) -> Vec<String> {
-        lock(&self.mirrors).get(&id).cloned().unwrap_or_default()
+    /// Where a segment's copies are.
+    fn spread_of(&self, id: u32) -> Spread {
+        lock(&self.spread).get(&id).cloned().unwrap_or_default()
     }
 
     /// A segment to read from or punch.
@@ -323,7 +352,7 @@ impl Blobs {
         if let Some(segment) = lock(&self.open).get(&id) {
             return Ok(Arc::clone(segment));
         }
-        let segment = Arc::new(Segment::open(&self.dirs, id, &self.mirrors_of(id))?);
+        let segment = Arc::new(Segment::open(&self.dirs, id, self.spread_of(id))?);
         self.keep_open(&segment);
         Ok(segment)
     }
@@ -338,7 +367,7 @@ impl Blobs {
         open.insert(segment.id, Arc::clone(segment));
     }
 
-    /// How much space the segments take, all copies together.
+    /// How much space the segment files take, all copies together; not what is in backends.
     pub(crate) async fn space(self: &Arc<Self>) -> Result<Space, ApiError> {
         let blobs = Arc::clone(self);
         blocking(move || {

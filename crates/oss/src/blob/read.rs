@@ -10,8 +10,11 @@ use bytes::Bytes;
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use wire::object::checksum::crc64;
 
+use crate::backend::Backend;
+
 use super::extent::EXTENT_BYTES_MAX;
 use super::seal::{OVERHEAD, SALT_LEN, TAG_LEN};
+use super::segment::Copy;
 use super::{Blobs, BodyKey, Error, Extent, blocking, lock};
 
 /// Memory for large extents, used again: getting a megabyte from the system and clearing it costs as
@@ -78,7 +81,7 @@ impl Blobs {
     /// it, [`Self::read`] finds out, and turns to the other copies.
     pub(crate) fn read_cached(&self, extent: &Extent, key: Option<&BodyKey>) -> Option<Bytes> {
         let segment = self.segment(extent.segment).ok()?;
-        let file = segment.copies().next().flatten()?;
+        let Some(Some(Copy::File(file))) = segment.copies().next() else { return None };
         let mut buffer = self.buffers.take(extent.len as usize);
         let read = read_nowait(file, &mut buffer.bytes, extent.start.into()).unwrap_or(false);
         if read && fits(extent, &buffer) { open(buffer, extent, key).ok() } else { None }
@@ -91,6 +94,8 @@ impl Blobs {
         key: Option<BodyKey>,
     ) -> Result<Bytes, Error> {
         let blobs = Arc::clone(self);
+        let far = self.remote_of(extent.segment).into_iter().map(|copy| copy.backend);
+        let _permits = Backend::permits(far.collect()).await;
         blocking(move || blobs.read_any(&extent, key.as_ref())).await
     }
 
@@ -106,7 +111,10 @@ impl Blobs {
                     return open(buffer, extent, key);
                 }
                 Err(error) => {
-                    bad.push(copy);
+                    // What is away is not bad for that.
+                    if !matches!(error, Error::Away { .. }) {
+                        bad.push(copy);
+                    }
                     failed = failed.or(Some(error));
                 }
             }
@@ -116,15 +124,15 @@ impl Blobs {
 
     /// Writes an extent anew into the copies that do not have it. Nobody reclaims it meanwhile: the reader
     /// holds its body. A copy whose file is missing is left to [`super::repair`]. Says how many it mended.
-    pub(super) fn mend(&self, bad: &[Option<&File>], extent: &Extent, bytes: &[u8]) -> usize {
+    pub(super) fn mend(&self, bad: &[Option<&Copy>], extent: &Extent, bytes: &[u8]) -> usize {
         let Extent { segment, start, .. } = *extent;
         let (disk, mut mended) = (self.dirs.disk, 0);
         for copy in bad {
-            let Some(file) = copy else {
+            let Some(copy) = copy else {
                 self.repair_wanted.store(true, Ordering::Release);
                 continue;
             };
-            match disk.write(file, bytes, start.into()).and_then(|()| disk.sync(file)) {
+            match copy.write(disk, bytes, start).and_then(|()| Ok(copy.sync(disk)?)) {
                 Ok(()) => {
                     mended += 1;
                     tracing::warn!(segment, start, "mended a copy of a segment from another");
@@ -138,11 +146,18 @@ impl Blobs {
 
 /// Reads an extent out of one copy.
 pub(super) fn read_copy(
-    copy: Option<&File>,
+    copy: Option<&Copy>,
     extent: &Extent,
     buffer: &mut Pooled,
 ) -> Result<(), Error> {
-    let file = copy.ok_or_else(|| Error::Io(io::ErrorKind::NotFound.into()))?;
+    let file = match copy.ok_or_else(|| Error::Io(io::ErrorKind::NotFound.into()))? {
+        Copy::File(file) => file,
+        Copy::Remote(remote) => {
+            let bytes = remote.get(extent)?.filter(|bytes| bytes.len() == buffer.bytes.len());
+            buffer.bytes.copy_from_slice(&bytes.ok_or_else(|| damaged(extent))?);
+            return if fits(extent, buffer) { Ok(()) } else { Err(damaged(extent)) };
+        }
+    };
     match file.read_exact_at(&mut buffer.bytes, extent.start.into()) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(damaged(extent)),
         Err(error) => {

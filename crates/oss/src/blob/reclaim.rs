@@ -3,6 +3,7 @@
 //!
 //! Always in this order: punch, then commit that it was punched. A crash in between punches again.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -16,7 +17,8 @@ use rustix::io::Errno;
 use store::Tx;
 
 use super::pins::BodyId;
-use super::{Blobs, Body, Condemned, Error, Range, blocking, extent, lock};
+use super::segment::Copy;
+use super::{Blobs, Body, Condemned, Error, Extent, Range, blocking, extent, lock};
 use crate::tables;
 use crate::tables::free::Freed;
 
@@ -43,6 +45,10 @@ pub(super) struct Merge {
 #[derive(Default)]
 struct Plan {
     merges: Vec<Merge>,
+    /// What became holes, by extent: in a backend each is an object.
+    ranges: Vec<Range>,
+    /// Rows of `oss_free` that are left for later: a backend that has some of their bytes is away.
+    left: Vec<i64>,
     /// Rows of `oss_free` that are done.
     freed: Vec<i64>,
     /// Rows of `oss_extent` that are done: blob and start.
@@ -104,15 +110,24 @@ impl Blobs {
         }
         let pinned = |row: &Freed| BodyId::of(&row.body).is_some_and(|id| self.pins.is_held(&id));
         let mut rows: Vec<Freed> = rows.into_iter().filter(|row| !pinned(row)).collect();
+        let mut away = BTreeSet::new();
         // A large body takes several rounds.
         while !rows.is_empty() {
-            let listed = Arc::new(rows);
+            let (listed, beyond) = (Arc::new(rows), self.segments_away(&away));
             let seen = Arc::clone(&listed);
-            let plan = Arc::new(self.db.read(move |tx| plan(tx, &seen)).await?);
-            self.punch_all(&plan.merges).await?;
+            let plan = Arc::new(self.db.read(move |tx| plan(tx, &seen, &beyond)).await?);
+            match self.punch_all(&plan).await {
+                // Then what is elsewhere is given back without it.
+                Err(Error::Away { backend, .. }) if away.insert(backend.clone()) => {
+                    rows = listed.to_vec();
+                    continue;
+                }
+                done => done?,
+            }
             let done = Arc::clone(&plan);
             self.db.write(move |tx| apply(tx, &done)).await?;
-            rows = listed.iter().filter(|row| !plan.freed.contains(&row.id)).cloned().collect();
+            let ended = |row: &&Freed| plan.freed.contains(&row.id) || plan.left.contains(&row.id);
+            rows = listed.iter().filter(|row| !ended(row)).cloned().collect();
         }
         Ok(Some(last))
     }
@@ -129,14 +144,16 @@ impl Blobs {
         false
     }
 
-    async fn punch_all(self: &Arc<Self>, merges: &[Merge]) -> Result<(), ApiError> {
-        let (blobs, merges) = (Arc::clone(self), merges.to_vec());
-        blocking(move || merges.iter().try_for_each(|merge| blobs.punch(&merge.hole)))
-            .await
-            .map_err(ApiError::from)
+    async fn punch_all(self: &Arc<Self>, plan: &Arc<Plan>) -> Result<(), Error> {
+        let (blobs, plan) = (Arc::clone(self), Arc::clone(plan));
+        blocking(move || {
+            plan.ranges.iter().try_for_each(|range| blobs.delete_far(range))?;
+            plan.merges.iter().try_for_each(|merge| blobs.punch(&merge.hole))
+        })
+        .await
     }
 
-    /// Punches the whole blocks within a hole, in every copy.
+    /// Punches the whole blocks within a hole, in every copy that is a file.
     fn punch(&self, hole: &Range) -> Result<(), Error> {
         let first = hole.start.next_multiple_of(self.block);
         let end = hole.end() - hole.end() % self.block;
@@ -144,9 +161,10 @@ impl Blobs {
             return Ok(());
         }
         match self.segment(hole.segment) {
-            Ok(segment) => {
-                segment.copies().flatten().try_for_each(|file| punch(file, first, end - first))
-            }
+            Ok(segment) => segment.copies().flatten().try_for_each(|copy| match copy {
+                Copy::File(file) => punch(file, first, end - first),
+                Copy::Remote(_) => Ok(()),
+            }),
             // Told at start-up; it must not keep the rest from being given back.
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
@@ -179,8 +197,8 @@ impl Blobs {
         for id in self.db.read(tables::space::dead_segments).await? {
             self.db.write(move |tx| tables::space::remove_segment(tx, id)).await?;
             lock(&self.open).remove(&id);
-            let mirrors = lock(&self.mirrors).remove(&id).unwrap_or_default();
-            let files = self.dirs.files(id, &mirrors);
+            let spread = lock(&self.spread).remove(&id).unwrap_or_default();
+            let files = self.dirs.files(id, &spread);
             self.dirs.leave(id);
             let removed = blocking(move || files.iter().try_for_each(|file| remove(file)));
             if let Err(error) = removed.await {
@@ -208,17 +226,24 @@ pub(super) fn punch(file: &fs::File, start: u64, len: u64) -> Result<(), Error> 
     }
 }
 
-fn plan(tx: &mut Tx<'_>, rows: &[Freed]) -> Result<Plan, ApiError> {
+/// What to do about freed bodies, but for those with bytes in the segments `beyond`.
+fn plan(tx: &mut Tx<'_>, rows: &[Freed], beyond: &BTreeSet<u32>) -> Result<Plan, ApiError> {
     let mut plan = Plan::default();
     let mut ranges = Vec::new();
     for row in rows {
+        let is_beyond = |extents: &[Extent]| extents.iter().any(|it| beyond.contains(&it.segment));
         match &row.body {
+            Body::Inline(extents) if is_beyond(extents) => plan.left.push(row.id),
             Body::Inline(extents) => {
                 ranges.extend(extents.iter().map(extent::Extent::range));
                 plan.freed.push(row.id);
             }
             Body::Blob(blob) => {
                 let some = tables::extent::rows(tx, *blob, 0, BLOB_ROWS)?;
+                if some.iter().any(|row| is_beyond(&row.extents)) {
+                    plan.left.push(row.id);
+                    continue;
+                }
                 for row in &some {
                     ranges.extend(row.extents.iter().map(extent::Extent::range));
                     plan.extents.push((*blob, row.start));
@@ -230,6 +255,7 @@ fn plan(tx: &mut Tx<'_>, rows: &[Freed]) -> Result<Plan, ApiError> {
             }
         }
     }
+    plan.ranges.clone_from(&ranges);
     plan.merges = merge(tx, ranges)?;
     Ok(plan)
 }

@@ -1,7 +1,7 @@
 //! Start-up: finds the segments that a crash left open, gives back what was never committed, and
 //! seals them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use store::Db;
 
 use super::dirs::{self, Dirs};
 use super::reclaim::{Merge, merge, punch, remove, write_holes};
+use super::remote::{Remote, Spread};
 use super::repair::restore;
 use super::segment::path;
 use super::{Error, Range, used_up};
@@ -19,22 +20,50 @@ use crate::tables;
 /// Which data centres hold further copies of which segments.
 type Mirrors = BTreeMap<u32, Vec<String>>;
 
-/// Recovers the directories; says which number the next segment has. Blocks.
+/// What a start found.
+pub(super) struct Recovered {
+    /// The number of the next segment.
+    pub(super) next: u32,
+    /// Where the copies are of the segments that have others than the first file.
+    pub(super) spread: HashMap<u32, Spread>,
+    /// Segments in backends that a crash left open. Nothing is asked of a backend at a start, which is not to
+    /// hang on it: [`super::sweep`] removes what is there and has no row.
+    pub(super) suspects: Vec<u32>,
+}
+
+/// Recovers the directories, and the segments of which there are the copies `remote`. Blocks.
 ///
 /// A file without a row is a segment that was open (at most a few: those that were taking bytes, and
 /// full ones with a slow upload in them). Its rows in `oss_settled` say which of its bytes were
 /// decided about, and those in `oss_mirror` where else they are.
-pub(super) fn recover(db: &Db, dirs: &Dirs) -> Result<u32, ApiError> {
+pub(super) fn recover(
+    db: &Db,
+    dirs: &Dirs,
+    remote: HashMap<u32, Vec<Remote>>,
+) -> Result<Recovered, ApiError> {
     let mirrors = db.read_blocking(tables::space::mirrors)?;
-    let files = segment_files(dirs, &mirrors)?;
+    let mut files = segment_files(dirs, &mirrors)?;
+    files.extend(remote.keys());
+    let mut spread: HashMap<u32, Spread> = HashMap::new();
+    for (id, mirrors) in mirrors {
+        spread.entry(id).or_default().mirrors = mirrors;
+    }
+    for (id, remote) in remote {
+        spread.entry(id).or_default().remote = remote;
+    }
     let sealed = db.read_blocking(tables::space::segments)?;
     for id in sealed.difference(&files) {
         tracing::error!(segment = id, "a segment file is missing; the objects in it are lost");
     }
     db.write_blocking(tables::space::forget_settled_of_sealed)?;
+    let mut suspects = Vec::new();
     for id in files.difference(&sealed) {
-        let none = Vec::new();
-        recover_segment(db, dirs, *id, mirrors.get(id).unwrap_or(&none))?;
+        let copies = spread.get(id).cloned().unwrap_or_default();
+        if !recover_segment(db, dirs, *id, &copies)? {
+            spread.remove(id);
+        } else if !copies.remote.is_empty() {
+            suspects.push(*id);
+        }
     }
     let named = db.read_blocking(tables::space::settled_segments)?;
     for id in named.difference(&files) {
@@ -43,7 +72,7 @@ pub(super) fn recover(db: &Db, dirs: &Dirs) -> Result<u32, ApiError> {
     // A number that rows still name is never used again: they would name the new bytes.
     let last = [files.last(), sealed.last(), named.last()].into_iter().flatten().max();
     let last = last.copied().unwrap_or(0);
-    Ok(last.checked_add(1).ok_or_else(used_up)?)
+    Ok(Recovered { next: last.checked_add(1).ok_or_else(used_up)?, spread, suspects })
 }
 
 /// The segments of which there is any copy. One that no commit ever relied on is removed, but for those in
@@ -71,16 +100,17 @@ fn relied_on(dir: &Path, known: impl Fn(u32) -> bool) -> Result<BTreeSet<u32>, E
 }
 
 /// Cuts off the tail that nothing refers to, punches out the gaps, and seals the segment: the same in every
-/// copy, of which a lost one is made anew first.
-fn recover_segment(db: &Db, dirs: &Dirs, id: u32, mirrors: &[String]) -> Result<(), ApiError> {
+/// copy, of which a lost one is made anew first. Says whether anything of it is left.
+fn recover_segment(db: &Db, dirs: &Dirs, id: u32, spread: &Spread) -> Result<bool, ApiError> {
     let settled = db.read_blocking(move |tx| tables::space::settled(tx, id))?;
     let length = settled.last().map_or(0, Range::end);
-    let files = dirs.files(id, mirrors);
+    let files = dirs.files(id, spread);
     if length == 0 {
         files.iter().try_for_each(|file| remove(file))?;
-        return Ok(());
+        db.write_blocking(move |tx| tables::remote::remove(tx, id))?;
+        return Ok(false);
     }
-    restore(dirs, id, mirrors, Some(length))?;
+    restore(dirs, id, spread, Some(length))?;
     let gaps = gaps(id, &settled);
     let dead = gaps.iter().map(|gap| gap.len).sum::<u64>();
     let merges = db.read_blocking(move |tx| merge(tx, gaps.clone()))?;
@@ -91,7 +121,7 @@ fn recover_segment(db: &Db, dirs: &Dirs, id: u32, mirrors: &[String]) -> Result<
         tables::space::forget_settled_of_sealed(tx)
     })?;
     tracing::info!(segment = id, length, given_back = dead + cut, "recovered a segment");
-    Ok(())
+    Ok(true)
 }
 
 /// Ends every copy at `length` and punches out the holes; says how many bytes the ends were.

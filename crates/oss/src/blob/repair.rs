@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use base::ApiError;
 
 use super::dirs::Dirs;
+use super::remote::Spread;
 use super::{Blobs, Error, blocking, lock};
 use crate::tables;
 
@@ -43,8 +44,8 @@ impl Blobs {
     fn leave_lost(&self) -> Result<(), Error> {
         let mut lanes = lock(&self.lanes);
         let lost = |segment: &super::Segment| {
-            let files = self.dirs.files(segment.id, &segment.mirrors);
-            !segment.mirrors.is_empty() && !files.iter().all(|file| file.exists())
+            let files = self.dirs.files(segment.id, &segment.spread);
+            !segment.spread.mirrors.is_empty() && !files.iter().all(|file| file.exists())
         };
         let active = lanes.active.iter();
         let lost: Vec<_> =
@@ -54,8 +55,8 @@ impl Blobs {
 
     fn restore_all(&self, sealed: &BTreeMap<u32, Vec<String>>) -> usize {
         let mut made = 0;
-        for (id, mirrors) in sealed {
-            match restore(&self.dirs, *id, mirrors, None) {
+        for id in sealed.keys() {
+            match restore(&self.dirs, *id, &self.spread_of(*id), None) {
                 Ok(0) => {}
                 Ok(copies) => {
                     made += copies;
@@ -75,13 +76,13 @@ impl Blobs {
 pub(super) fn restore(
     dirs: &Dirs,
     id: u32,
-    mirrors: &[String],
+    spread: &Spread,
     length: Option<u64>,
 ) -> Result<usize, Error> {
-    if mirrors.is_empty() {
+    let files = dirs.files(id, spread);
+    if spread.mirrors.is_empty() || files.is_empty() {
         return Ok(0);
     }
-    let files = dirs.files(id, mirrors);
     let length_of = |file: &Path| match fs::metadata(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         data => data.map(|data| Some(data.len())),
@@ -91,6 +92,9 @@ pub(super) fn restore(
     let Some((longest, source)) =
         lengths.iter().zip(&files).filter_map(|(length, file)| Some(((*length)?, file))).max()
     else {
+        if !spread.remote.is_empty() {
+            return begin_anew(dirs, id, spread, &files);
+        }
         tracing::error!(
             segment = id,
             "every copy of a segment is missing; the objects in it are lost"
@@ -102,12 +106,21 @@ pub(super) fn restore(
     let lost = lengths.iter().zip(&files).filter(|(length, _)| lost(length));
     let mut made = 0;
     for (_, file) in lost {
-        dirs.make(id, mirrors)?;
+        dirs.make(id, spread)?;
         copy(source, file)?;
         tracing::warn!(segment = id, file = %file.display(), "made a lost copy of a segment anew");
         made += 1;
     }
     Ok(made)
+}
+
+/// Makes the files of a segment of which only backends have copies now: empty, for whoever reads an extent
+/// finds that it is not there and writes it ([`super::read`]), and in the end the scrub reads all of them.
+fn begin_anew(dirs: &Dirs, id: u32, spread: &Spread, files: &[PathBuf]) -> Result<usize, Error> {
+    dirs.make(id, spread)?;
+    files.iter().try_for_each(|file| dirs.disk.create(file).map(drop))?;
+    tracing::warn!(segment = id, "a lost copy of a segment is filled from a backend as it is read");
+    Ok(files.len())
 }
 
 /// Copies a file with its holes. Nobody sees the copy before it is whole and durable.

@@ -17,6 +17,7 @@ use rustix::fs::{Advice, fadvise};
 use tokio::time::Instant;
 
 use super::read::read_copy;
+use super::segment::Copy;
 use super::{Blobs, Body, Error, Extent, blocking};
 use crate::model::ScrubReport;
 use crate::tables::damage::{self, Place, Source};
@@ -80,11 +81,16 @@ impl Blobs {
             segment => segment?,
         };
         let (mut checked, mut good, mut bad) = (Checked::default(), None, Vec::new());
+        let mut away = false;
         for copy in segment.copies() {
             let mut buffer = self.buffers.take(extent.len as usize);
-            copy.into_iter().for_each(|file| forget_cached(file, extent));
+            if let Some(Copy::File(file)) = copy {
+                forget_cached(file, extent);
+            }
             match read_copy(copy, extent, &mut buffer) {
                 Ok(()) => good = Some(buffer),
+                // Whether it has it, the next round will see.
+                Err(Error::Away { .. }) => away = true,
                 Err(_) => bad.push(copy), // it was logged
             }
             checked.bytes += copy.map_or(0, |_| u64::from(extent.len));
@@ -92,7 +98,7 @@ impl Blobs {
         checked.damaged = bad.len() as u64;
         match good {
             Some(good) => checked.mended = self.mend(&bad, extent, good.as_ref()) as u64,
-            None => checked.lost = true,
+            None => checked.lost = !away,
         }
         Ok(checked)
     }

@@ -1,4 +1,5 @@
-//! One segment: append-only, synced in groups, and the same file in each data centre that it belongs to.
+//! One segment: append-only, synced in groups, and the same in each data centre that it belongs to: a file, or
+//! objects in a backend, which acknowledges each write by itself.
 //!
 //! Many writers write at offsets of their own at the same time; one `fdatasync` covers everybody
 //! whose bytes were written before it began.
@@ -11,16 +12,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::dirs::Dirs;
+use super::Error;
+use super::dirs::{Dirs, Spot};
 use super::disk::Disk;
+use super::remote::{Remote, Spread};
+
+/// One copy of a segment.
+pub(super) enum Copy {
+    File(File),
+    Remote(Remote),
+}
 
 pub(crate) struct Segment {
     pub(crate) id: u32,
-    /// The data centres of the further copies.
-    pub(crate) mirrors: Vec<String>,
+    /// In which data centres its copies are.
+    pub(super) spread: Spread,
     disk: Disk,
-    /// The files, the first copy first; `None` where one could not be opened.
-    copies: Vec<Option<File>>,
+    /// The copies, the first one first; `None` where a file could not be opened.
+    copies: Vec<Option<Copy>>,
     /// Bytes whose fate is decided; equals the length once nobody writes any more.
     pub(crate) settled: AtomicU64,
     group: Mutex<Group>,
@@ -48,16 +57,19 @@ pub(crate) fn path(dir: &Path, id: u32) -> PathBuf {
 
 impl Segment {
     /// Makes a new, empty segment whose names survive a power loss.
-    pub(super) fn create(dirs: &Dirs, id: u32, mirrors: &[String]) -> io::Result<Self> {
-        dirs.make(id, mirrors)?;
-        let files = dirs.files(id, mirrors);
-        let made: io::Result<Vec<_>> =
-            files.iter().map(|path| dirs.disk.create(path).map(Some)).collect();
+    pub(super) fn create(dirs: &Dirs, id: u32, spread: Spread) -> io::Result<Self> {
+        dirs.make(id, &spread)?;
+        let make = |spot: Spot| match spot {
+            Spot::File(path) => dirs.disk.create(&path).map(Copy::File),
+            Spot::Remote(remote) => Ok(Copy::Remote(remote)),
+        };
+        let spots = dirs.spots(id, &spread).into_iter();
+        let made: io::Result<Vec<_>> = spots.map(|spot| make(spot).map(Some)).collect();
         if made.is_err() {
             // Otherwise the next try would find the number taken.
-            files.iter().for_each(|path| drop(fs::remove_file(path)));
+            dirs.files(id, &spread).iter().for_each(|path| drop(fs::remove_file(path)));
         }
-        Ok(Self::new(dirs, id, mirrors, made?))
+        Ok(Self::new(dirs, id, spread, made?))
     }
 
     /// Opens one that is there: as many copies as can be, only for reading where the file system is
@@ -65,12 +77,19 @@ impl Segment {
     ///
     /// # Errors
     /// The first copy's, where there is none.
-    pub(super) fn open(dirs: &Dirs, id: u32, mirrors: &[String]) -> io::Result<Self> {
+    pub(super) fn open(dirs: &Dirs, id: u32, spread: Spread) -> io::Result<Self> {
         let (mut copies, mut failed) = (Vec::new(), None);
-        for path in dirs.files(id, mirrors) {
+        for spot in dirs.spots(id, &spread) {
+            let path = match spot {
+                Spot::File(path) => path,
+                Spot::Remote(remote) => {
+                    copies.push(Some(Copy::Remote(remote)));
+                    continue;
+                }
+            };
             let both = OpenOptions::new().read(true).write(true).open(&path);
             match both.or_else(|_| File::open(&path)) {
-                Ok(file) => copies.push(Some(file)),
+                Ok(file) => copies.push(Some(Copy::File(file))),
                 Err(error) => {
                     copies.push(None);
                     failed = failed.or(Some(error));
@@ -81,33 +100,36 @@ impl Segment {
             Some(error) if copies.iter().all(Option::is_none) => Err(error),
             Some(error) => {
                 tracing::error!(segment = id, %error, "a copy of a segment cannot be opened");
-                Ok(Self::new(dirs, id, mirrors, copies))
+                Ok(Self::new(dirs, id, spread, copies))
             }
-            None => Ok(Self::new(dirs, id, mirrors, copies)),
+            None => Ok(Self::new(dirs, id, spread, copies)),
         }
     }
 
-    fn new(dirs: &Dirs, id: u32, mirrors: &[String], copies: Vec<Option<File>>) -> Self {
+    fn new(dirs: &Dirs, id: u32, spread: Spread, copies: Vec<Option<Copy>>) -> Self {
         let (settled, group, synced) = (AtomicU64::new(0), Mutex::default(), Notify::new());
-        let (disk, mirrors) = (dirs.disk, mirrors.to_vec());
-        Self { id, mirrors, disk, copies, settled, group, synced }
+        Self { id, spread, disk: dirs.disk, copies, settled, group, synced }
     }
 
     /// The copies, the first one first; `None` for one that could not be opened.
-    pub(super) fn copies(&self) -> impl Iterator<Item = Option<&File>> {
+    pub(super) fn copies(&self) -> impl Iterator<Item = Option<&Copy>> {
         self.copies.iter().map(Option::as_ref)
     }
 
-    /// All files, for what must be done to every copy.
-    fn files(&self) -> io::Result<Vec<&File>> {
+    /// All copies, for what must be done to every one.
+    fn present(&self) -> io::Result<Vec<&Copy>> {
         let missing = || io::Error::other("a copy of the segment is missing");
         self.copies().map(|copy| copy.ok_or_else(missing)).collect()
     }
 
-    /// Writes into every copy.
-    pub(crate) fn write(&self, bytes: &[u8], start: u32) -> io::Result<()> {
-        let files = self.files()?;
-        files.iter().try_for_each(|file| self.disk.write(file, bytes, start.into()))
+    /// True where a copy is in a backend.
+    pub(super) fn is_far(&self) -> bool {
+        !self.spread.remote.is_empty()
+    }
+
+    /// Writes into every copy. What is in a backend is durable then.
+    pub(super) fn write(&self, bytes: &[u8], start: u32) -> Result<(), Error> {
+        self.present()?.iter().try_for_each(|copy| copy.write(self.disk, bytes, start))
     }
 
     pub(crate) fn settle(&self, bytes: u64) {
@@ -177,7 +199,8 @@ impl Segment {
 
     /// Syncs every copy, all at the same time: they are on different disks.
     fn sync_copies(&self) -> io::Result<()> {
-        let files = self.files()?;
+        let present = self.present()?;
+        let files: Vec<&File> = present.into_iter().filter_map(Copy::file).collect();
         let Some((first, further)) = files.split_first() else { return Ok(()) };
         if further.is_empty() {
             return self.disk.sync(first);
@@ -194,5 +217,30 @@ impl Segment {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Group> {
         self.group.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Copy {
+    fn file(&self) -> Option<&File> {
+        match self {
+            Self::File(file) => Some(file),
+            Self::Remote(_) => None,
+        }
+    }
+
+    /// Writes an extent.
+    pub(super) fn write(&self, disk: Disk, bytes: &[u8], start: u32) -> Result<(), Error> {
+        match self {
+            Self::File(file) => Ok(disk.write(file, bytes, start.into())?),
+            Self::Remote(remote) => remote.put(bytes, start),
+        }
+    }
+
+    /// Makes what was written durable, where the writing did not.
+    pub(super) fn sync(&self, disk: Disk) -> io::Result<()> {
+        match self {
+            Self::File(file) => disk.sync(file),
+            Self::Remote(_) => Ok(()),
+        }
     }
 }

@@ -8,12 +8,14 @@ use std::sync::{Arc, Mutex};
 use base::ApiError;
 use engine::places::{Place, Placement};
 use store::{Announcement, Tx};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 use wire::object::checksum::crc64;
 
 use super::extent::EXTENT_BYTES_MAX;
 use super::seal::{OVERHEAD, SALT_LEN, TAG_LEN};
 use super::{Blobs, BodyKey, Condemned, Error, Extent, Range, Segment, Sites, blocking, lock};
+use crate::backend::Backend;
 use crate::digest::{Digested, Digests};
 use crate::tables;
 
@@ -35,6 +37,8 @@ impl Held {
     fn add(&self, segment: &Arc<Segment>, range: Range) {
         let mut ranges = lock(&self.ranges);
         match ranges.last_mut() {
+            // In a backend each extent is an object, and is given back by its own start.
+            _ if segment.is_far() => ranges.push((Arc::clone(segment), range)),
             Some((_, last)) if last.segment == range.segment && last.end() == range.start => {
                 last.len += range.len
             }
@@ -88,6 +92,8 @@ impl Drop for Charge {
 struct Work {
     blobs: Arc<Blobs>,
     sites: Sites,
+    /// True where a copy goes to a backend: that takes a thread that may wait.
+    far: bool,
     held: Arc<Held>,
     digests: Digests,
     key: BodyKey,
@@ -95,6 +101,13 @@ struct Work {
 }
 
 impl Work {
+    /// Leave to call the backends that get a copy, if any do.
+    async fn permits(&self) -> Vec<OwnedSemaphorePermit> {
+        let stores = &self.blobs.stores;
+        let backends = self.sites.iter().filter_map(|site| stores.of_site(site)).cloned();
+        Backend::permits(backends.collect()).await
+    }
+
     /// Digests, seals and writes what stands in `buffer` behind room for a salt.
     fn store(&mut self, buffer: &mut Vec<u8>) -> Result<(), Error> {
         let plain = buffer.get(SALT_LEN..).unwrap_or_default();
@@ -141,8 +154,10 @@ impl Blobs {
             committed: AtomicBool::new(false),
         };
         let (blobs, held) = (Arc::clone(self), Arc::new(held));
-        let sites = placement.places().iter().map(Place::site).map(str::to_owned).collect();
-        let work = Work { blobs, sites, held, digests, key, extents: Vec::new() };
+        let sites =
+            placement.places().iter().map(Place::site).map(str::to_owned).collect::<Sites>();
+        let far = self.goes_far(&sites);
+        let work = Work { blobs, sites, far, held, digests, key, extents: Vec::new() };
         let charge = Charge { total: Arc::clone(&self.buffered), bytes: 0 };
         Writer { work: Some(work), job: None, buffer: Vec::new(), charge, blobs: Arc::clone(self) }
     }
@@ -211,8 +226,9 @@ impl Writer {
     async fn flush(&mut self) -> Result<(), Error> {
         let full = std::mem::take(&mut self.buffer);
         let mut work = self.idle().await?;
+        let permits = work.permits().await;
         self.job = Some(tokio::task::spawn_blocking(move || {
-            let mut full = full;
+            let (mut full, _permits) = (full, permits);
             work.store(&mut full)?;
             full.clear();
             Ok((work, full))
@@ -225,8 +241,12 @@ impl Writer {
     pub(crate) async fn finish(mut self) -> Result<(Written, Announcement), Error> {
         let mut last = std::mem::take(&mut self.buffer);
         let mut work = self.idle().await?;
-        if last.len() > INLINE_BYTES_MAX {
-            let store = move || work.store(&mut last).map(|()| (work, last));
+        if last.len() > INLINE_BYTES_MAX || (work.far && !last.is_empty()) {
+            let permits = work.permits().await;
+            let store = move || {
+                let _permits = permits;
+                work.store(&mut last).map(|()| (work, last))
+            };
             let (stored, spare) = blocking(store).await?;
             self.blobs.buffers.keep(spare);
             work = stored;
@@ -260,7 +280,7 @@ impl Written {
             if let Some(site) = self.held.blobs.dirs.home_of(segment.id) {
                 tables::disk::insert_home(tx, segment.id, &site)?;
             }
-            for site in &segment.mirrors {
+            for site in &segment.spread.mirrors {
                 tables::space::insert_mirror(tx, segment.id, site)?;
             }
         }

@@ -167,7 +167,7 @@ impl Oss {
         let pin = look_up.hold(&body);
         let opening = Opening::of(&info, &options.conditions);
         let body = ObjectStream::new(self.clone(), (body, opening), (from, len), pin, payer);
-        let body = Box::new(body);
+        let body = Box::new(body.start().await?);
         Ok(Fetched::Found { info, range, body })
     }
 

@@ -32,6 +32,8 @@ pub struct ObjectStream {
     opening: Opening,
     payer: Option<Payer>,
     sent: u64,
+    /// Read before anybody asked for it.
+    ahead: Option<Bytes>,
     _pin: Option<BodyPin>,
 }
 
@@ -102,6 +104,7 @@ impl ObjectStream {
             opening,
             payer: payer.into(),
             sent: 0,
+            ahead: None,
             _pin: pin,
         };
         match body {
@@ -185,6 +188,9 @@ impl ObjectStream {
     }
 
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, ApiError>>> {
+        if let Some(bytes) = self.ahead.take() {
+            return Poll::Ready(Some(Ok(bytes)));
+        }
         if self.left == 0 {
             return Poll::Ready(None);
         }
@@ -217,6 +223,18 @@ impl ObjectStream {
                 }
             }
         }
+    }
+
+    /// Reads the first bytes now: where they are in a backend that is away, there is still time to say so in an
+    /// answer.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub(super) async fn start(mut self) -> Result<Self, ApiError> {
+        if self.oss.0.blobs.has_backends() {
+            self.ahead = self.next().await.transpose()?;
+        }
+        Ok(self)
     }
 
     /// The next bytes; `None` at the end.
@@ -265,11 +283,12 @@ impl HttpBody for ObjectStream {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left == 0
+        self.left == 0 && self.ahead.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
+        let ahead = self.ahead.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        SizeHint::with_exact(self.left + ahead)
     }
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod inventory;
 pub(crate) mod key;
 pub(crate) mod lifecycle;
 pub(crate) mod object;
+pub(crate) mod remote;
 pub(crate) mod space;
 pub(crate) mod upload;
 pub(crate) mod version;

@@ -165,6 +165,7 @@ pub(crate) fn remove_segment(tx: &mut Tx<'_>, segment: u32) -> Result<(), ApiErr
     tx.execute("DELETE FROM oss_hole WHERE segment = ?1", params![segment])?;
     tx.execute("DELETE FROM oss_mirror WHERE segment = ?1", params![segment])?;
     super::disk::forget_home(tx, segment)?;
+    super::remote::remove(tx, segment)?;
     tx.execute("DELETE FROM oss_segment WHERE id = ?1", params![segment])?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use oss::{Limits, Oss, Pace};
+use oss::{Limits, Options, Oss};
 use tempfile::TempDir;
 
 use crate::harness::{World, check, noise};
@@ -13,6 +13,10 @@ use crate::mirror::{get, put, zoned};
 
 fn limits() -> Limits {
     Limits { segment_bytes_max: 2 << 20, ..Limits::default() }
+}
+
+fn on(disks: BTreeMap<String, PathBuf>) -> Options {
+    Options { disks, ..limits().into() }
 }
 
 fn segments(dir: &Path) -> usize {
@@ -28,9 +32,7 @@ async fn reopen(
 ) -> Result<World, base::ApiError> {
     let (cloud, disks) = (Arc::clone(&world.cloud), disks.clone());
     let opened =
-        tokio::task::spawn_blocking(move || Oss::open_at(cloud, limits(), Pace::default(), disks))
-            .await
-            .unwrap();
+        tokio::task::spawn_blocking(move || Oss::open_with(cloud, on(disks))).await.unwrap();
     world.oss = opened?;
     Ok(world)
 }
@@ -63,9 +65,7 @@ fn each_data_centre_has_its_bytes_on_its_own_disk_and_a_lost_one_is_made_anew() 
         std::fs::create_dir(path("jkt-2")).unwrap();
         let cloud = Arc::clone(&world.cloud);
         let same = disks.clone();
-        let refused = tokio::task::spawn_blocking(move || {
-            Oss::open_at(cloud, limits(), Pace::default(), same).err()
-        });
+        let refused = tokio::task::spawn_blocking(move || Oss::open_with(cloud, on(same)).err());
         assert!(refused.await.unwrap().unwrap().to_string().contains("mount it"));
         std::fs::write(path("jkt-2").join("awan-site"), &mark).unwrap();
         world = reopen(world, &disks).await.unwrap();
@@ -86,9 +86,7 @@ fn each_data_centre_has_its_bytes_on_its_own_disk_and_a_lost_one_is_made_anew() 
         std::fs::rename(path("jkt-1"), path("away")).unwrap();
         std::fs::create_dir(path("jkt-1")).unwrap();
         let cloud = Arc::clone(&world.cloud);
-        let refused = tokio::task::spawn_blocking(move || {
-            Oss::open_at(cloud, limits(), Pace::default(), disks).err()
-        });
+        let refused = tokio::task::spawn_blocking(move || Oss::open_with(cloud, on(disks)).err());
         assert!(refused.await.unwrap().is_some());
     });
 }
@@ -99,9 +97,10 @@ fn a_body_that_would_use_the_reserve_is_refused_and_deleting_goes_on() {
         world.put("there", b"before").await;
         let limits = Limits { disk_reserve_bytes: 1 << 60, ..Limits::default() };
         let cloud = Arc::clone(&world.cloud);
-        world.oss = tokio::task::spawn_blocking(move || Oss::open_with(cloud, limits).unwrap())
-            .await
-            .unwrap();
+        world.oss =
+            tokio::task::spawn_blocking(move || Oss::open_with(cloud, limits.into()).unwrap())
+                .await
+                .unwrap();
         let owner = crate::harness::root(crate::harness::OWNER);
         let refused = world.put_as(&owner, "new", b"more", Default::default()).await.unwrap_err();
         assert_eq!((refused.code(), refused.status()), ("InsufficientStorage", 507));

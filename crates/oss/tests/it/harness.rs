@@ -13,10 +13,11 @@ use engine::ports::{Ask, Authority, Covenant, Decision, KeyMaterial, Privilege};
 use engine::seal::Seal;
 use engine::{Caller, CallerKind, Cloud, RequestInfo};
 use oss::{
-    CreateBucket, Fetched, GetOptions, Limits, Oss, PutOptions, RequestCtx, Source, Stored, Whole,
+    Backend, CreateBucket, Fetched, GetOptions, Limits, Options, Oss, PutOptions, RequestCtx,
+    Source, Stored, Whole,
 };
 use serde_json::{Value, json};
-use store::{Backend, Config, Db, Tx, params};
+use store::{Config, Db, Tx, params};
 use tempfile::TempDir;
 use terms::InForce;
 use terms::clauses::{DataClass, Residence};
@@ -222,7 +223,11 @@ pub fn region() -> Region {
     Region { id: "ap-southeast-5".to_owned(), data_centres }
 }
 
+/// What makes the backends of a world, anew at each start.
+pub type Backends = Arc<dyn Fn() -> Vec<Backend> + Send + Sync>;
+
 pub struct World {
+    pub backends: Backends,
     pub dir: TempDir,
     pub clock: Arc<Hand>,
     pub limits: Limits,
@@ -233,7 +238,16 @@ pub struct World {
 
 /// Runs a test in a world of its own, with the owner's bucket in it.
 pub fn check<F: Future<Output = ()>>(limits: Limits, test: impl FnOnce(World) -> F) {
-    let world = World::at(TempDir::new().unwrap(), limits);
+    check_on(limits, Arc::new(Vec::new), test);
+}
+
+/// As [`check`], with backends.
+pub fn check_on<F: Future<Output = ()>>(
+    limits: Limits,
+    backends: Backends,
+    test: impl FnOnce(World) -> F,
+) {
+    let world = World::on(TempDir::new().unwrap(), limits, backends);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
@@ -247,8 +261,9 @@ fn open(
     clock: &Arc<Hand>,
     limits: Limits,
     agreements: &Arc<Agreements>,
+    backends: &Backends,
 ) -> (Arc<Cloud>, Oss) {
-    let db = Db::open(Config::new(Backend::Sqlite(dir.path().join("cloud.db")))).unwrap();
+    let db = Db::open(Config::new(store::Backend::Sqlite(dir.path().join("cloud.db")))).unwrap();
     db.migrate(&[engine::MIGRATIONS, oss::MIGRATIONS]).unwrap();
     let cloud = Cloud::new(Parts {
         db,
@@ -262,17 +277,22 @@ fn open(
         data_dir: dir.path().to_owned(),
         requests_per_second: 0,
     });
-    let oss = Oss::open_with(Arc::clone(&cloud), limits).unwrap();
+    let options = Options { limits, backends: backends(), ..Options::default() };
+    let oss = Oss::open_with(Arc::clone(&cloud), options).unwrap();
     (cloud, oss)
 }
 
 impl World {
     /// A world on what is in a directory. Blocks.
     pub fn at(dir: TempDir, limits: Limits) -> Self {
+        Self::on(dir, limits, Arc::new(Vec::new))
+    }
+
+    fn on(dir: TempDir, limits: Limits, backends: Backends) -> Self {
         let clock = Arc::new(Hand(AtomicI64::new(1_767_323_045_000_000)));
         let agreements = Arc::default();
-        let (cloud, oss) = open(&dir, &clock, limits, &agreements);
-        Self { dir, clock, limits, agreements, cloud, oss }
+        let (cloud, oss) = open(&dir, &clock, limits, &agreements, &backends);
+        Self { backends, dir, clock, limits, agreements, cloud, oss }
     }
 
     /// Ends this world as a crash would, but for what is in the page cache, and begins the next on
@@ -281,14 +301,22 @@ impl World {
         self.crash_and(|_| {}).await
     }
 
+    /// As [`Self::crash`]; the next one has other backends.
+    pub async fn crash_onto(
+        self,
+        backends: impl Fn() -> Vec<Backend> + Send + Sync + 'static,
+    ) -> Self {
+        Self { backends: Arc::new(backends), ..self }.crash().await
+    }
+
     /// As [`Self::crash`]; something happens to the disk before the next begins.
     pub async fn crash_and(self, between: impl FnOnce(&Path) + Send + 'static) -> Self {
-        let Self { dir, clock, limits, agreements, cloud, oss } = self;
+        let Self { backends, dir, clock, limits, agreements, cloud, oss } = self;
         drop((cloud, oss));
         tokio::task::spawn_blocking(move || {
             between(dir.path());
-            let (cloud, oss) = open(&dir, &clock, limits, &agreements);
-            Self { dir, clock, limits, agreements, cloud, oss }
+            let (cloud, oss) = open(&dir, &clock, limits, &agreements, &backends);
+            Self { backends, dir, clock, limits, agreements, cloud, oss }
         })
         .await
         .unwrap()

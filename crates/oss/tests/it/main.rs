@@ -4,6 +4,7 @@
 mod access;
 mod acl;
 mod append;
+mod backends;
 mod bucket_policy;
 mod concurrency;
 mod copies;
