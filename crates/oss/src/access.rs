@@ -19,7 +19,7 @@ use base::{AccountId, ApiError};
 use engine::ports::Decision;
 use engine::{CallerKind, Cx, Kind};
 
-pub(crate) use policies::{GIVEN_TAGS, compile, service_may_put};
+pub(crate) use policies::{GIVEN_TAGS, compile, service_may_put, tags_header, tell_tags};
 
 use self::policies::with_bucket_policy;
 use crate::acl::{AccessBlock, AccessList, Grantee, Permission};
@@ -234,7 +234,8 @@ pub fn require(cx: &mut Cx<'_>, bucket: &Bucket, ask: Ask<'_>) -> Result<(), Api
     // What the cloud itself does, it does for the bucket's owner.
     let nobody = cx.caller.is_anonymous() || cx.caller.kind == CallerKind::System;
     let guest = !nobody && cx.caller.account != bucket.owner;
-    if guest && !ask.reads {
+    // Who writes to another's, or pays for what it reads there.
+    if guest && (!ask.reads || payer(cx, bucket) == cx.caller.account) {
         cx.require_agreement(cx.caller.account)?;
     }
     cx.require_agreement(bucket.owner)
@@ -292,7 +293,9 @@ fn privileged(
     resource: &str,
 ) -> Result<bool, ApiError> {
     let (caller, now) = (cx.caller, cx.now);
-    if cx.meta.kind != Kind::Write || !caller.operator {
+    // The tenant's own policies give nothing of what others have in its bucket.
+    let others = ask.owner(bucket) != bucket.owner;
+    if cx.meta.kind != Kind::Write || !caller.operator || others {
         return Ok(false);
     }
     let covenant = Arc::clone(&cx.cloud.covenant);

@@ -159,9 +159,17 @@ impl BucketPolicy {
     }
 }
 
-/// Whether a condition lets in only those who come from certain networks.
+/// Whether a condition lets in only those who come from certain networks: none of them so wide that it is, or
+/// with others makes, all of the Internet.
 fn narrows(condition: &Condition) -> bool {
-    condition.operator() == "IpAddress" && !condition.values().any(|block| block.ends_with("/0"))
+    let wide = |block: String| {
+        let least = if block.contains(':') { 32 } else { 8 };
+        let bits = block.rsplit_once('/').and_then(|(_, bits)| bits.parse::<u32>().ok());
+        bits.is_some_and(|bits| bits < least)
+    };
+    condition.key() == "acs:SourceIp"
+        && condition.operator() == "IpAddress"
+        && !condition.values().any(wide)
 }
 
 impl Whom {
@@ -270,10 +278,11 @@ fn resource(name: &str, form: Form, home: Home<'_>) -> Result<String, Malformed>
             .filter(|parts| matches!(parts.account, "" | "*") || parts.account == owner)
             .map(|parts| parts.relative),
     };
-    // A pattern of everything is about this bucket too, and about no other: only its own policy is asked.
     let own = |relative: &&str| {
         let rest = relative.strip_prefix(home.bucket);
-        *relative == "*" || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '*']))
+        // S3 takes a pattern of everything too. It is about this bucket alone: no other asks its policy.
+        form == Form::S3 && *relative == "*"
+            || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '*']))
     };
     let relative = relative.filter(own).ok_or_else(|| {
         Malformed::new(format!("the resource `{name}` is not of the bucket `{}`", home.bucket))

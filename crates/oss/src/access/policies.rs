@@ -175,3 +175,20 @@ fn condition_values<'a>(
         }
     }
 }
+
+/// Makes these the tags that a request is told to give, whatever its headers say: those that are not acted upon
+/// are not to be asked about.
+pub(crate) fn tell_tags(told: &mut Vec<(&'static str, String)>, tags: &[(String, String)]) {
+    told.retain(|(key, _)| *key != GIVEN_TAGS);
+    told.push((GIVEN_TAGS, tags_header(tags)));
+}
+
+/// Tags as the header has them.
+pub(crate) fn tags_header(tags: &[(String, String)]) -> String {
+    let pairs = tags.iter().map(|(key, value)| {
+        [base::text::percent_encode(key), base::text::percent_encode(value)].join("=")
+    });
+    let text = pairs.collect::<Vec<_>>().join("&");
+    debug_assert_eq!(wire::query::parse(&text), tags, "the header is read back so");
+    text
+}

@@ -125,6 +125,12 @@ impl Dirs {
 
     /// Makes the directories of a segment's copies.
     pub(super) fn make(&self, id: u32, spread: &Spread) -> io::Result<()> {
+        // A disk that is not mounted any more is an empty directory, in which nothing may be made.
+        let home = self.home_of(id);
+        let further = spread.mirrors.iter().filter(|site| spread.at(site).is_none());
+        for disk in home.iter().chain(further).filter_map(|site| self.disks.get(site)) {
+            fs::metadata(disk.join(super::sites::MARK))?;
+        }
         make_durable(&self.first(id), 2)?;
         let mut near = spread.mirrors.iter().filter(|site| spread.at(site).is_none());
         near.try_for_each(|site| make_durable(&self.mirror(site), 4))

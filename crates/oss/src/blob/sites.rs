@@ -17,7 +17,7 @@ use super::Error;
 use crate::tables;
 
 /// Names the data centre, and bears the mark that the database knows.
-const MARK: &str = "awan-site";
+pub(super) const MARK: &str = "awan-site";
 const MARK_LEN: usize = 20;
 
 /// Where the disks of data centres are that have one of their own.

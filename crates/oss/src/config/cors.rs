@@ -113,6 +113,9 @@ impl Config for Cors {
     }
 }
 
+/// The most origins and headers of one rule together.
+const WORDS_MAX: usize = 300;
+
 fn rule(element: &Element<'_>, dialect: Dialect) -> Result<Rule, ApiError> {
     let seconds = element.word_of("MaxAgeSeconds").map(|text| {
         let number = text.parse::<u32>().ok().filter(|seconds| *seconds <= SECONDS_MAX);
@@ -128,6 +131,9 @@ fn rule(element: &Element<'_>, dialect: Dialect) -> Result<Rule, ApiError> {
     };
     if rule.origins.is_empty() || rule.methods.is_empty() {
         return Err(malformed("A rule must have an AllowedOrigin and an AllowedMethod."));
+    }
+    if rule.origins.len() + rule.headers.len() + rule.exposed.len() > WORDS_MAX {
+        return Err(invalid(dialect, format!("A rule has more than {WORDS_MAX} words.")));
     }
     if rule.id.as_ref().is_some_and(|id| id.chars().count() > ID_CHARS_MAX) {
         return Err(invalid(dialect, format!("An ID is longer than {ID_CHARS_MAX} characters.")));

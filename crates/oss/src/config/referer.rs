@@ -10,8 +10,11 @@ use wire::object::xml::{self, Element, Writer};
 use super::{Config, flag, malformed, root, words};
 use crate::ops::Document;
 
-/// The most patterns of both lists together.
+/// The most patterns of both lists together, and their most bytes.
 const PATTERNS_MAX: usize = 1000;
+const PATTERNS_BYTES_MAX: usize = 20 << 10;
+/// The longest address of a page that is compared with them.
+const PAGE_BYTES_MAX: usize = 2048;
 
 /// What a bucket asks of the `Referer` header.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +45,10 @@ impl Referer {
         } else {
             referer
         };
+        // No page that a list names has so long an address, and to compare it takes long.
+        if page.len() > PAGE_BYTES_MAX {
+            return self.allowed.is_empty() && self.denied.is_empty();
+        }
         let is_in = |list: &[String]| list.iter().any(|pattern| fits(pattern, page));
         !is_in(&self.denied) && (self.allowed.is_empty() || is_in(&self.allowed))
     }
@@ -98,7 +105,11 @@ impl Config for Referer {
             allowed: list(&element, "RefererList")?,
             denied: list(&element, "RefererBlacklist")?,
         };
-        if referer.allowed.len() + referer.denied.len() > PATTERNS_MAX {
+        let patterns = || referer.allowed.iter().chain(&referer.denied);
+        if patterns().map(String::len).sum::<usize>() > PATTERNS_BYTES_MAX {
+            return Err(malformed("The referers are too long."));
+        }
+        if patterns().count() > PATTERNS_MAX {
             return Err(malformed(format!("There are more than {PATTERNS_MAX} referers.")));
         }
         Ok(referer)

@@ -12,6 +12,9 @@ use wire::object::{Dialect, error};
 use super::{Config, flag, invalid, malformed, root, word};
 use crate::ops::Document;
 
+/// The longest text that a key is replaced with, bytes.
+const INSTEAD_MAX: usize = 1024;
+
 /// Rules of one website, at most: S3's number, OSS has fewer.
 const RULES_MAX: usize = 50;
 /// The variable in OSS's replacements for the key that was asked for.
@@ -323,6 +326,10 @@ fn read_redirect(element: &Element<'_>) -> Result<Redirect, ApiError> {
         query: flag(element, "PassQueryString")?,
         replaces: flag(element, "EnableReplacePrefix")?,
     };
+    let long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.len() > INSTEAD_MAX);
+    if long(&redirect.key) || long(&redirect.prefix) {
+        return Err(malformed("What replaces the key is too long."));
+    }
     if redirect.key.is_some() && redirect.prefix.is_some() {
         return Err(malformed("Either the key is replaced or its prefix."));
     }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use base::Time;
+use base::text::percent_decode;
 use engine::server::Body;
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE};
 use http::{HeaderMap, Response, StatusCode};
@@ -125,13 +126,25 @@ fn signed(head: &Head<'_>) -> (&'static str, &'static str) {
     }
 }
 
-/// Path and query as sent, but for signatures: whoever reads the records is not to sign with them.
+/// Whether what stands under that name, as it was sent, is for the service alone: who reads the records is
+/// neither to sign with it nor to decrypt.
+fn is_secret(name: &str) -> bool {
+    let name = percent_decode(name, true).to_ascii_lowercase();
+    let ends = |end: &&[u8]| name.ends_with(end);
+    name == b"authorization"
+        || name == b"cookie"
+        || [&b"signature"[..], b"security-token", b"customer-key", b"callback", b"callback-var"]
+            .iter()
+            .any(ends)
+}
+
+/// Path and query as sent, but for secrets.
 fn target(head: &Head<'_>) -> String {
     if head.query.is_empty() {
         return head.path.to_owned();
     }
     let pair = |pair: &str| match pair.split_once('=') {
-        Some((name, _)) if name.to_ascii_lowercase().ends_with("signature") => format!("{name}=-"),
+        Some((name, _)) if is_secret(name) => format!("{name}=-"),
         _ => pair.to_owned(),
     };
     let pairs: Vec<String> = head.query.split('&').map(pair).collect();
@@ -146,11 +159,12 @@ fn own_fields(fields: &Fields, head: &Head<'_>) -> String {
     let query = Query::parse(head.query);
     let mut all = Map::new();
     for name in &fields.headers {
-        let value = head.header(name).unwrap_or("-");
+        let value = head.header(name).filter(|_| !is_secret(name)).unwrap_or("-");
         all.insert(name.clone(), Value::from(value));
     }
     for name in &fields.parameters {
-        all.insert(name.clone(), Value::from(query.get(name).unwrap_or("-")));
+        let value = query.get(name).filter(|_| !is_secret(name)).unwrap_or("-");
+        all.insert(name.clone(), Value::from(value));
     }
     Value::Object(all).to_string()
 }

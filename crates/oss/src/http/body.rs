@@ -27,6 +27,9 @@ pub(super) struct Connection {
     idle_max: Duration,
 }
 
+/// How long a client may take to send a body that is read whole.
+const SMALL_BODY_MAX: Duration = Duration::from_secs(120);
+
 impl Connection {
     /// `withheld` is true where the client waits for `100 Continue` before it sends anything.
     pub(super) fn new(incoming: Incoming, withheld: bool, idle_max: Duration) -> Self {
@@ -108,7 +111,12 @@ impl Upload {
         bytes_max: usize,
     ) -> Result<Vec<u8>, ApiError> {
         let mut whole = Vec::new();
-        while let Some(bytes) = self.next().await? {
+        // It is held in memory before anybody's right is looked at: not for as long as a client likes.
+        let until = tokio::time::Instant::now() + SMALL_BODY_MAX;
+        let late = |_| ApiError::new(&error::REQUEST_TIMEOUT);
+        while let Some(bytes) =
+            tokio::time::timeout_at(until, self.next()).await.map_err(late)??
+        {
             if whole.len() + bytes.len() > bytes_max {
                 return Err(ApiError::new(&error::TOO_LONG_BODY));
             }

@@ -107,8 +107,9 @@ impl Callback {
         Self::parse(asked, vars).map(Some)
     }
 
-    fn posts(&self, told: &Told<'_>) -> Vec<Post> {
-        let body = fill(&self.body, self.json, |name| self.value(told, name));
+    /// What is posted to each address; `None` where it would be too long.
+    fn posts(&self, told: &Told<'_>) -> Option<Vec<Post>> {
+        let body = fill(&self.body, self.json, |name| self.value(told, name))?;
         let content_type =
             if self.json { "application/json" } else { "application/x-www-form-urlencoded" };
         let mut headers = vec![
@@ -120,7 +121,7 @@ impl Callback {
         headers.extend(self.host.clone().map(|host| ("host", host)));
         let post =
             |url: &String| Post { url: url.clone(), headers: headers.clone(), body: body.clone() };
-        self.urls.iter().map(post).collect()
+        Some(self.urls.iter().map(post).collect())
     }
 
     /// What a variable stands for; nothing for one that there is not.
@@ -170,7 +171,10 @@ impl Storage {
         answer: Response<Body>,
     ) -> super::Answer {
         let mut why = String::new();
-        for post in callback.posts(told) {
+        let Some(posts) = callback.posts(told) else {
+            return Err(error::CALLBACK_FAILED.error("The callback's body is too long."));
+        };
+        for post in posts {
             match self.outbound.post(post).await {
                 Ok(got) if got.status == 200 => {
                     if serde_json::from_slice::<serde::de::IgnoredAny>(&got.body).is_err() {
@@ -233,12 +237,18 @@ fn refused(why: &'static str) -> ApiError {
     error::INVALID_ARGUMENT.error(why).field("ArgumentName", HEADERS[0])
 }
 
+/// The longest body of a callback, bytes.
+const FILLED_BYTES_MAX: usize = 1 << 20;
+
 /// Puts the values of `${name}` into a template: percent-encoded, or as JSON. A text that already stands in
-/// quotes gets none of its own.
-fn fill(template: &str, json: bool, value: impl Fn(&str) -> Value) -> String {
+/// quotes gets none of its own. `None` where it comes to more than [`FILLED_BYTES_MAX`].
+fn fill(template: &str, json: bool, value: impl Fn(&str) -> Value) -> Option<String> {
     let mut out = String::with_capacity(template.len());
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("${") {
+        if out.len() > FILLED_BYTES_MAX {
+            return None;
+        }
         out.push_str(before);
         let Some((name, behind)) = after.split_once('}') else {
             out.push_str("${");
@@ -257,7 +267,7 @@ fn fill(template: &str, json: bool, value: impl Fn(&str) -> Value) -> String {
         rest = behind;
     }
     out.push_str(rest);
-    out
+    Some(out).filter(|out| out.len() <= FILLED_BYTES_MAX)
 }
 
 #[cfg(test)]
@@ -300,19 +310,22 @@ mod tests {
             _ => "".into(),
         };
         assert_eq!(
-            fill("o=${object}&s=${size}&n=${none}", false, value),
+            fill("o=${object}&s=${size}&n=${none}", false, value).unwrap(),
             "o=a%20%22b%22%26c&s=5&n="
         );
         let json = r#"{"o":${object},"q":"${object}","s":${size}}"#;
-        let read: Value = serde_json::from_str(&fill(json, true, value)).unwrap();
+        let read: Value = serde_json::from_str(&fill(json, true, value).unwrap()).unwrap();
         assert_eq!(read, serde_json::json!({"o": "a \"b\"&c", "q": "a \"b\"&c", "s": 5}));
-        assert_eq!(fill("a${b", false, value), "a${b");
+        assert_eq!(fill("a${b", false, value).unwrap(), "a${b");
+        let long = "x".repeat(1000);
+        let many = "${x}".repeat(2000);
+        assert_eq!(fill(&many, false, |_| long.as_str().into()), None);
     }
 
     proptest! {
         #[test]
         fn any_value_keeps_a_json_body_json(text in ".*", template in ".*") {
-            let filled = fill(r#"{"a":${x},"b":"${x}"}"#, true, |_| text.as_str().into());
+            let filled = fill(r#"{"a":${x},"b":"${x}"}"#, true, |_| text.as_str().into()).unwrap();
             let read: Value = serde_json::from_str(&filled).unwrap();
             prop_assert_eq!(read["a"].as_str(), Some(text.as_str()));
             prop_assert_eq!(read["b"].as_str(), Some(text.as_str()));

@@ -56,7 +56,9 @@ pub(super) fn told(
         Dialect::S3 => "x-amz-",
     };
     let mut told = Vec::new();
-    for (name, value) in head.headers {
+    for name in head.headers.keys() {
+        // What the operations read: the first of that name, where it is text.
+        let Some(value) = head.header(name.as_str()) else { continue };
         let Some(name) = name.as_str().strip_prefix(prefix).filter(|name| !name.is_empty()) else {
             continue;
         };
@@ -64,8 +66,7 @@ pub(super) fn told(
             Dialect::Oss => *oss == name,
             Dialect::S3 => *s3 == name,
         });
-        if let (Some((_, _, key)), Ok(value)) = (known, std::str::from_utf8(value.as_bytes())) {
-            let value = value.trim();
+        if let Some((_, _, key)) = known {
             // A source is named with a slash before it or without.
             let value = if name == "copy-source" { plain_source(value) } else { value.to_owned() };
             told.push((*key, value));

@@ -31,6 +31,9 @@ static BAD_REQUEST: Code = Code::new(
     "A preflight needs the headers Origin and Access-Control-Request-Method.",
 );
 
+/// The most headers that a page may ask for.
+const HEADERS_MAX: usize = 100;
+
 impl Storage {
     /// Tells a browser whether a page may send the request that it asks about. Nobody signs this.
     pub(super) async fn preflight(&self, call: &Call<'_>) -> Answer {
@@ -41,6 +44,9 @@ impl Storage {
         let list = call.head.header("access-control-request-headers").unwrap_or_default();
         let wanted: Vec<&str> =
             list.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+        if wanted.len() > HEADERS_MAX {
+            return Err(ApiError::new(&FORBIDDEN));
+        }
         let rule = cors.rule(origin, method, &wanted);
         let rule = rule.ok_or_else(|| ApiError::new(&FORBIDDEN))?;
         let mut response = empty(StatusCode::OK);

@@ -5,6 +5,7 @@
 //! as of any PUT.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use base::ApiError;
 use bytes::Bytes;
@@ -24,6 +25,7 @@ use super::headers::{self, names};
 use super::respond::{self, Frame, empty, xml};
 use super::route::Query;
 use super::{Answer, Storage, control, render};
+use crate::access::tags_header;
 use crate::digest::Checksum;
 use crate::model::{RequestCtx, Stored};
 use crate::ops::Source;
@@ -61,8 +63,10 @@ impl Storage {
         asked: &Asked,
         connection: Connection,
     ) -> Answer {
-        let mut form = open(head, connection)?;
+        let at_file = Arc::new(AtomicBool::new(false));
+        let mut form = open(head, connection, Arc::clone(&at_file))?;
         let (fields, file) = before_the_file(&mut form).await?;
+        at_file.store(true, Ordering::Relaxed);
         frame.dialect = fields.dialect().unwrap_or(frame.dialect);
         let dialect = frame.dialect;
         let key = fields.key(file.file_name().unwrap_or_default())?;
@@ -181,18 +185,33 @@ fn redirection(fields: &Fields, dialect: Dialect) -> Option<&str> {
     (is_web && HeaderValue::from_str(target).is_ok()).then_some(target)
 }
 
-/// Undoes the frame.
+/// What may come before the file: the fields, and the frame around them.
+const BEFORE_THE_FILE_MAX: usize = 2 * FIELDS_BYTES_MAX;
+
+/// Undoes the frame. Until it is at the file no more is taken than what may come before: all of that is held
+/// in memory, and nobody has signed yet.
 ///
 /// Errors: `InvalidArgument` where the request is no form.
-fn open(head: &Head<'_>, connection: Connection) -> Result<Multipart<'static>, ApiError> {
+fn open(
+    head: &Head<'_>,
+    connection: Connection,
+    at_file: Arc<AtomicBool>,
+) -> Result<Multipart<'static>, ApiError> {
     let declared = head.header(CONTENT_TYPE.as_str()).unwrap_or_default();
     let boundary = multer::parse_boundary(declared).map_err(|_| {
         error::INVALID_ARGUMENT
             .error("A POST needs the Content-Type multipart/form-data with a boundary.")
     })?;
-    let bytes = stream::try_unfold(connection, |mut connection| async move {
+    let from = (connection, 0_usize, at_file);
+    let bytes = stream::try_unfold(from, |(mut connection, taken, at_file)| async move {
+        if taken > BEFORE_THE_FILE_MAX && !at_file.load(Ordering::Relaxed) {
+            return Err(Broken(ApiError::new(&error::POST_FIELDS_TOO_LONG)));
+        }
         let next = connection.next().await.map_err(Broken)?;
-        Ok::<_, Broken>(next.map(|bytes| (bytes, connection)))
+        Ok::<_, Broken>(next.map(|bytes| {
+            let taken = taken.saturating_add(bytes.len());
+            (bytes, (connection, taken, at_file))
+        }))
     });
     Ok(Multipart::new(bytes, boundary))
 }
@@ -272,7 +291,7 @@ fn headers_of(fields: &Fields, file: &Field<'_>, dialect: Dialect) -> Result<Hea
             "acl" => put(names(dialect).object_acl, value)?,
             "tagging" if dialect == Dialect::S3 => {
                 let tags = body::tagging(value.as_bytes())?;
-                put(names(dialect).tagging, &headers::tags_header(&tags))?;
+                put(names(dialect).tagging, &tags_header(&tags))?;
             }
             "x-oss-content-type" => put(CONTENT_TYPE.as_str(), value)?,
             _ if NO_HEADERS.contains(&name) => {}

@@ -333,16 +333,6 @@ pub(super) fn tags(head: &Head<'_>, dialect: Dialect) -> Result<Tags, ApiError> 
     check_tags(tags, OBJECT_TAGS_MAX)
 }
 
-/// Tags as the header has them.
-pub(super) fn tags_header(tags: &[(String, String)]) -> String {
-    let pairs = tags.iter().map(|(key, value)| {
-        [base::text::percent_encode(key), base::text::percent_encode(value)].join("=")
-    });
-    let text = pairs.collect::<Vec<_>>().join("&");
-    debug_assert_eq!(wire::query::parse(&text), tags, "the header is read back so");
-    text
-}
-
 /// Checks the form of tags: keys of 1 to 128 characters, each once; values of up to 256.
 ///
 /// Errors: `InvalidTag`.

@@ -162,6 +162,12 @@ impl Storage {
         let payload = Payload::new(connection, identity.payload, identity.chunk_key);
         let mut request = frame.request.clone();
         request.told = control::told(&told, dialect, &query);
+        if let (Dialect::Oss, true, Some(acl)) =
+            (dialect, asked.key.is_empty(), told.header("x-oss-acl"))
+        {
+            // OSS calls that of a bucket otherwise. Before any other that is sent and not acted upon.
+            request.told.insert(0, ("oss:x-oss-acl", acl.to_owned()));
+        }
         let ctx = RequestCtx { caller: identity.caller, request };
         // The signature was made of the headers as sent; the operation sees also those of the query.
         let Asked { bucket, key, hosted, .. } = asked;

@@ -15,7 +15,7 @@ use super::headers::{self, OBJECT_TAGS_MAX, names};
 use super::render::{self, Outcome, Style};
 use super::respond::{self, empty, xml};
 use super::{Answer, Storage, acl, class, encryption, process, retention, traffic, version};
-use crate::access::GIVEN_TAGS;
+use crate::access::tell_tags;
 use crate::model::{ObjectInfo, ReadConditions, Stored};
 use crate::ops::{CopyOptions, CopySource, DeleteKey, Directive, Fetched, GetOptions};
 
@@ -235,7 +235,7 @@ impl Storage {
         let tags = body::tagging(&call.read(payload, SMALL_BYTES_MAX).await?)?;
         let tags = headers::check_tags(tags, OBJECT_TAGS_MAX)?;
         let mut ctx = call.ctx.clone();
-        ctx.request.told.push((GIVEN_TAGS, headers::tags_header(&tags)));
+        tell_tags(&mut ctx.request.told, &tags);
         self.oss.set_object_tags(&ctx, &call.bucket, call.at()?, tags).await?;
         Ok(empty(StatusCode::OK))
     }

@@ -12,7 +12,7 @@ mod size;
 
 use std::io::Cursor;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::image::codecs::jpeg::JpegEncoder;
 use ::image::codecs::webp::WebPEncoder;
@@ -35,6 +35,8 @@ const DECODER_BYTES_MAX: u64 = 256 << 20;
 /// Images that are worked on at a time.
 const AT_A_TIME: usize = 2;
 /// How long a request waits for its turn, and then for its image.
+/// The largest result, bytes.
+const RESULT_BYTES_MAX: usize = 32 << 20;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Where nothing else is asked for.
 const QUALITY: u8 = 80;
@@ -98,7 +100,12 @@ fn run(bytes: &[u8], plan: &Plan) -> Result<Rendered, ApiError> {
     let oriented = steps.contains(&Step::AutoOrient);
     let Source { mut image, format } = decode(bytes, oriented)?;
     let (mut target, mut quality) = (format, None);
+    let until = Instant::now() + TIMEOUT;
     for step in steps {
+        if Instant::now() > until {
+            // Nobody waits for it any more, but others for its turn.
+            return Err(busy());
+        }
         match step {
             Step::Format(wanted) => target = *wanted,
             Step::Quality(wanted) => quality = Some(*wanted),
@@ -224,7 +231,12 @@ fn encode(
                 .map_err(failed)?;
         }
     }
-    Ok(Rendered { bytes: out.into_inner(), content_type: format.content_type() })
+    let bytes = out.into_inner();
+    // Clients may take their time to read it.
+    if bytes.len() > RESULT_BYTES_MAX {
+        return Err(too_large());
+    }
+    Ok(Rendered { bytes, content_type: format.content_type() })
 }
 
 #[cfg(test)]

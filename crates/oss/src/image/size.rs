@@ -29,6 +29,8 @@ pub(super) fn resize(image: &DynamicImage, asked: &Resize) -> Result<DynamicImag
     }
     check_pixels(scaled.0, scaled.1)?;
     check_pixels(shown.0, shown.1)?;
+    // It is scaled down its columns first, which may be larger than either.
+    check_pixels(size.0, scaled.1)?;
     let made = image.resize_exact(scaled.0, scaled.1, FilterType::CatmullRom);
     Ok(match asked.mode {
         _ if scaled == shown => made,

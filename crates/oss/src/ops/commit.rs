@@ -8,6 +8,7 @@ use engine::places::{self, Placement};
 use store::Announcement;
 use wire::object::checksum::Md5;
 
+use super::append::check_position;
 use super::lifecycle::expiry;
 use super::object::check_write;
 use super::version::supersede;
@@ -119,6 +120,10 @@ impl Commit {
         let (tags, lock) = (!self.tags.is_empty(), self.facts.lock);
         let gives = Gives { list: self.list.clone(), tags, lock };
         let current = require_write(cx, &bucket, &self.key, &gives)?;
+        if self.facts.kind == Kind::Appendable && check_position(current.as_ref(), 0)?.is_some() {
+            // An append makes an object, and never takes the place of one that came meanwhile.
+            return Err(ApiError::new(&error::OPERATION_ABORTED));
+        }
         // By the agreement of now: it may have been amended while the body came.
         if decide(cx, &bucket)? != self.placement {
             // The bucket was made anew while the body came: the bytes are where nobody decided.

@@ -1,8 +1,10 @@
 //! Copying an object. Between keys the bytes are read and written anew, since the target may be in
 //! another place; onto itself, only the row changes.
 
+use std::sync::Arc;
+
 use base::ApiError;
-use engine::{Cx, places};
+use engine::{Cx, Session, places};
 
 use super::class::reclassify;
 use super::commit::{Commit, level_bytes, receive};
@@ -13,7 +15,7 @@ use super::stream::{ObjectStream, Opening};
 use super::{
     PUT_BYTES_MAX, RequestCtx, check_key, decide, find_bucket, meta, no_such_key, retention,
 };
-use crate::access::{Gives, payer, require_write, writer};
+use crate::access::{Gives, payer, require_write, tell_tags, writer};
 use crate::acl::{AccessList, Grant};
 use crate::digest::Algorithm;
 use crate::meter::PUTS;
@@ -126,8 +128,10 @@ impl Oss {
         let session = ctx.session(meta::PUT_OBJECT);
         let (placement, home) =
             self.admit(&session, bucket, key, options.gives(), &options.conditions).await?;
-        let opened = self.open_source(ctx, (&session, &placement), &source).await?;
+        let tags = matches!(options.tags, Directive::Copy);
+        let opened = self.open_source(ctx, (&session, &placement), &source, tags).await?;
         let info = opened.info.clone();
+        let session = with_tags(session, &options, &info);
         // With versioning it is a version of its own, with bytes of its own.
         let itself = source.bucket == bucket && source.key == key;
         if itself && info.version.is_none() && options.keeps_bytes(&info) {
@@ -163,6 +167,16 @@ impl Oss {
         let stored = self.0.cloud.write_announced(session, Some(announced), run).await?;
         Ok((stored, info))
     }
+}
+
+/// The session of a copy as policies are to see it: the tags that it gives may be the source's.
+fn with_tags(session: Arc<Session>, options: &CopyOptions, source: &ObjectInfo) -> Arc<Session> {
+    if matches!(options.tags, Directive::Replace(_)) {
+        return session;
+    }
+    let mut of_source = (*session).clone();
+    tell_tags(&mut of_source.request.told, &source.tags);
+    Arc::new(of_source)
 }
 
 fn put_options(options: CopyOptions, source: &ObjectInfo) -> PutOptions {

@@ -4,6 +4,7 @@ use base::{ApiError, Code};
 use engine::Cx;
 
 use super::bucket::{require_on, require_to_read};
+use super::report::folder;
 use super::{RequestCtx, find_bucket, meta};
 use crate::access::{Need, service_may_put};
 use crate::config;
@@ -154,5 +155,7 @@ pub(super) fn may_write(
         return Ok(target.owner == bucket.owner);
     }
     let from = (bucket.owner, bucket.name.as_str());
-    service_may_put(target, SERVICE, from, &inventory.destination.prefix, now)
+    // The place of what is written, which a policy may tell apart from what is beside it.
+    let key = format!("{}/", folder(bucket, inventory));
+    service_may_put(target, SERVICE, from, &key, now)
 }

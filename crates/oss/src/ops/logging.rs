@@ -288,6 +288,5 @@ fn may_take(
     if logging.names.dialect() == Dialect::Oss {
         return Ok(target.owner == from.0);
     }
-    Ok(service_may_put(target, SERVICE, from, key, now)?
-        || service_may_put(target, SERVICE, from, &logging.prefix, now)?)
+    service_may_put(target, SERVICE, from, key, now)
 }

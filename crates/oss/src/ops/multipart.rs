@@ -266,7 +266,7 @@ impl Oss {
         let target = Target::new(bucket, key, upload_id)?;
         let session = ctx.session(meta::PUT_OBJECT);
         let (placement, home, upload) = self.admit_part(&session, &target, options.number).await?;
-        let opened = self.open_source(ctx, (&session, &placement), &source).await?;
+        let opened = self.open_source(ctx, (&session, &placement), &source, false).await?;
         let opening = Opening::of(&opened.info, &source.conditions);
         let info = opened.info;
         let key = self.part_key(&home, &upload, options.customer_key.as_ref()).await?;

@@ -500,12 +500,14 @@ impl Oss {
     /// Opens the source of a copy: a read with its own permission, which no privilege takes the place of,
     /// since the bytes go on to another place. Conditions that do not hold are `PreconditionFailed`, also
     /// those that would be a 304 on a read. Its owner's agreement must allow its bytes where `placement` is;
-    /// that it does not is a refusal of `session`, the write that wants them there.
+    /// that it does not is a refusal of `session`, the write that wants them there. Where its `tags` go along
+    /// they are read too.
     pub(super) async fn open_source(
         &self,
         ctx: &RequestCtx,
         (session, placement): (&Arc<Session>, &Placement),
         source: &CopySource,
+        tags: bool,
     ) -> Result<Opened, ApiError> {
         let look_up = self.0.blobs.pins.look_up();
         check_key(&source.key)?;
@@ -515,6 +517,12 @@ impl Oss {
             let (bucket, object) =
                 find_object(cx, &bucket, At { key: &key, version }, Need::Read, false)?;
             check_readable(&bucket, &object.info, cx.now)?;
+            if tags && !object.info.tags.is_empty() {
+                let plain = "oss:GetObjectTagging";
+                let action = version.map_or(plain, |_| "oss:GetObjectVersionTagging");
+                let ask = Ask::new(action, Need::Own).on(&key).object(Some(&object.info));
+                require(cx, &bucket, ask)?;
+            }
             let origin = Origin::of(&bucket);
             origin.decide(cx, &target)?;
             Ok((origin, object))

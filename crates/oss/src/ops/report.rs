@@ -143,7 +143,7 @@ impl Oss {
 }
 
 /// What a report's objects have in common.
-fn folder(bucket: &Bucket, inventory: &Inventory) -> String {
+pub(super) fn folder(bucket: &Bucket, inventory: &Inventory) -> String {
     let prefix = inventory.destination.prefix.trim_end_matches('/');
     let slash = if prefix.is_empty() { "" } else { "/" };
     format!("{prefix}{slash}{}/{}", bucket.name, inventory.id)

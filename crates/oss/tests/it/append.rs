@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use base::ApiError;
+use bytes::Bytes;
 use oss::{
-    CopyOptions, CopySource, DeleteKey, Limits, ListQuery, PutOptions, RangeSpec, Stored,
+    CopyOptions, CopySource, DeleteKey, Limits, ListQuery, PutOptions, RangeSpec, Source, Stored,
     VersionQuery, Versioning, Whole,
 };
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::harness::{BUCKET, OWNER, STRANGER, World, anybody, check, noise, root};
@@ -207,5 +209,42 @@ fn a_copy_of_one_is_an_ordinary_object() {
         let types: Vec<_> =
             page.objects.iter().map(|object| (object.key.as_str(), object.object_type())).collect();
         assert_eq!(types, [("copy", "Normal"), ("log", "Appendable")]);
+    });
+}
+
+/// A body that tells when it is asked for, and comes when it may.
+struct Late {
+    asked: Option<oneshot::Sender<()>>,
+    come: oneshot::Receiver<()>,
+    body: Option<Bytes>,
+}
+
+impl Source for Late {
+    async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
+        if let Some(asked) = self.asked.take() {
+            asked.send(()).unwrap();
+            (&mut self.come).await.unwrap();
+        }
+        Ok(self.body.take())
+    }
+}
+
+#[test]
+fn an_append_that_begins_an_object_takes_the_place_of_no_other() {
+    check(Limits::default(), |world| async move {
+        let ((asked, is_asked), (may, come)) = (oneshot::channel(), oneshot::channel());
+        let body = Some(Bytes::from_static(b"late"));
+        let late = Late { asked: Some(asked), come, body };
+        let oss = world.oss.clone();
+        let slow = tokio::spawn(async move {
+            let at = (BUCKET, "log", 0);
+            oss.append(&root(OWNER), at, PutOptions::default(), late).await
+        });
+        is_asked.await.unwrap();
+        append(&world, 0, b"first").await.unwrap();
+        may.send(()).unwrap();
+        let refused = slow.await.unwrap().unwrap_err();
+        assert_eq!(refused.code(), "PositionNotEqualToLength");
+        assert_eq!(world.get("log").await.unwrap(), b"first");
     });
 }

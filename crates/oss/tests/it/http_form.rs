@@ -211,3 +211,27 @@ fn a_frame_that_is_broken_stores_nothing() {
         assert!(!listed.text().contains("<Contents>"), "{}", listed.text());
     });
 }
+
+#[test]
+fn what_comes_before_the_file_is_bounded_before_anybody_signed() {
+    check(|server| {
+        // No boundary at all, a header that never ends, and a key that a long name multiplies.
+        let endless = vec![b'a'; 400_000];
+        let mut header = b"--edge\r\nX: ".to_vec();
+        header.extend_from_slice(&endless);
+        let mut filled = b"--edge\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\n".to_vec();
+        filled.extend_from_slice("${filename}".repeat(5000).as_bytes());
+        filled.extend_from_slice(
+            b"\r\n--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"",
+        );
+        filled.extend_from_slice(&vec![b'n'; 20_000]);
+        filled.extend_from_slice(b"\"\r\n\r\nx\r\n--edge--\r\n");
+        for (body, code) in [
+            (endless, "MaxPOSTPreDataLengthExceededError"),
+            (header, "MaxPOSTPreDataLengthExceededError"),
+            (filled, "KeyTooLongError"),
+        ] {
+            post(server, body).refused(400, code);
+        }
+    });
+}

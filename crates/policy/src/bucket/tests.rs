@@ -131,6 +131,10 @@ fn what_lets_anybody_in_from_anywhere_is_public() {
         |block: &str| format!(r#","Condition":{{"IpAddress":{{"aws:SourceIp":"{block}"}}}}"#);
     check(r#""*""#, &network("10.0.0.0/8"), false);
     check(r#""*""#, &network("0.0.0.0/0"), true);
+    // Nor what two halves make whole, or what asks about something else than the network.
+    let halves = r#","Condition":{"IpAddress":{"aws:SourceIp":["0.0.0.0/1","128.0.0.0/1"]}}"#;
+    check(r#""*""#, halves, true);
+    check(r#""*""#, r#","Condition":{"IpAddress":{"aws:UserAgent":"10.0.0.0/8"}}"#, true);
     let deny = oss("Deny", r#"["*"]"#, "oss:*", "acs:oss:*:*:box");
     assert!(!parse(&deny).is_public());
 }

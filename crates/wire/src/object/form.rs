@@ -15,6 +15,9 @@ use super::auth::{Payload, Proof, Scheme, Signed, Version};
 use super::v4::{self, Family, Scope};
 use super::{Dialect, error};
 
+/// The longest key, bytes, with the name of a file put into it.
+const FILLED_KEY_MAX: usize = 16 << 10;
+
 /// The bytes of all fields before the file, at most.
 pub const FIELDS_BYTES_MAX: usize = 64 << 10;
 
@@ -67,12 +70,17 @@ impl Fields {
     /// The key of the new object: the field `key`, in which `${filename}` stands for the file's name.
     ///
     /// # Errors
-    /// `InvalidArgument` where there is none.
+    /// `InvalidArgument` where there is none, `KeyTooLongError`.
     pub fn key(&self, filename: &str) -> Result<String, ApiError> {
         let key = self.get("key").filter(|key| !key.is_empty());
         let key = key.ok_or_else(|| missing("key"))?;
         // Browsers of old send the whole path.
         let name = filename.rsplit(['/', '\\']).next().unwrap_or(filename);
+        // Before anybody signed, two texts of the client are multiplied here.
+        let more = key.matches("${filename}").count().saturating_mul(name.len());
+        if key.len().saturating_add(more) > FILLED_KEY_MAX {
+            return Err(ApiError::new(&error::KEY_TOO_LONG));
+        }
         Ok(key.replace("${filename}", name))
     }
 
