@@ -16,8 +16,9 @@ use super::log::Log;
 use crate::output;
 
 /// Actions that put bytes somewhere: one that says no place hides one. Steps of multipart uploads and
-/// copies are recorded as `oss:PutObject`; their own names are here so that none can be an excuse.
-const PLACING: [&str; 9] = [
+/// copies are recorded as `oss:PutObject`; their own names are here so that none can be an excuse. To restore
+/// an object moves no byte: it is read then where it lies.
+const PLACING: [&str; 8] = [
     "oss:PutObject",
     "oss:PostObject",
     "oss:AppendObject",
@@ -26,7 +27,6 @@ const PLACING: [&str; 9] = [
     "oss:UploadPart",
     "oss:UploadPartCopy",
     "oss:CompleteMultipartUpload",
-    "oss:RestoreObject",
 ];
 
 /// One place that a leaf names: what was added there or (negative) removed.
