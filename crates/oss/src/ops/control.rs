@@ -156,7 +156,7 @@ impl Oss {
     }
 
     /// The settings of a bucket, for whoever may read this one of them.
-    async fn settings(
+    pub(super) async fn settings(
         &self,
         ctx: &RequestCtx,
         name: &str,

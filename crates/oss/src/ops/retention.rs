@@ -9,7 +9,7 @@ use base::{ApiError, Denied, Time};
 use engine::{Cx, Meta};
 use serde_json::json;
 
-use super::bucket::{require_on, require_to_read};
+use super::bucket::require_on;
 use super::object::find_object;
 use super::{RequestCtx, check_key, find_bucket, meta};
 use crate::access::{Ask, Need, require};
@@ -250,7 +250,7 @@ impl Oss {
         name: &str,
     ) -> Result<Option<ObjectLock>, ApiError> {
         let meta = meta::get_document("GetBucketObjectWormConfiguration");
-        Ok(self.retention_of(ctx, name, meta).await?.object_lock)
+        Ok(self.settings(ctx, name, meta).await?.object_lock)
     }
 
     /// The retention of a whole bucket.
@@ -258,23 +258,8 @@ impl Oss {
     /// # Errors
     /// `NoSuchBucket`, `NoSuchWORMConfiguration`, `AccessDenied`.
     pub async fn bucket_worm(&self, ctx: &RequestCtx, name: &str) -> Result<Worm, ApiError> {
-        let settings = self.retention_of(ctx, name, meta::get_document("GetBucketWorm")).await?;
+        let settings = self.settings(ctx, name, meta::get_document("GetBucketWorm")).await?;
         settings.worm_at(self.0.cloud.clock.now()).cloned().ok_or_else(no_such_worm)
-    }
-
-    async fn retention_of(
-        &self,
-        ctx: &RequestCtx,
-        name: &str,
-        meta: Meta,
-    ) -> Result<Settings, ApiError> {
-        let asked = name.to_owned();
-        let find = move |cx: &mut Cx<'_>| {
-            let bucket = find_bucket(cx, &asked)?;
-            require_to_read(cx, &bucket, Need::Own)?;
-            Ok((bucket, ()))
-        };
-        Ok(self.read(ctx, (meta, GETS), name, find).await?.bucket.settings)
     }
 
     /// Lets versions of a bucket be locked, for good, and sets how they are by default: new ones only.
