@@ -282,6 +282,21 @@ fn open(
     (cloud, oss)
 }
 
+/// Waits until nothing below the directory is open. A crash ends what is under way; here, what writes on a
+/// thread of its own goes on, and would write into the next world. At most two seconds: a test may hold
+/// something open on purpose.
+fn wait_until_closed(dir: &Path) {
+    let is_open = || {
+        let files = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+        let targets = files.filter_map(|file| std::fs::read_link(file.path()).ok());
+        targets.into_iter().any(|target| target.starts_with(dir))
+    };
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(2);
+    while is_open() && std::time::Instant::now() < until {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
 impl World {
     /// A world on what is in a directory. Blocks.
     pub fn at(dir: TempDir, limits: Limits) -> Self {
@@ -314,6 +329,7 @@ impl World {
         let Self { backends, dir, clock, limits, agreements, cloud, oss } = self;
         drop((cloud, oss));
         tokio::task::spawn_blocking(move || {
+            wait_until_closed(dir.path());
             between(dir.path());
             let (cloud, oss) = open(&dir, &clock, limits, &agreements, &backends);
             Self { backends, dir, clock, limits, agreements, cloud, oss }

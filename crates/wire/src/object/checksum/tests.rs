@@ -34,7 +34,7 @@ fn names_headers_and_values_are_told_apart() {
         assert_eq!(value.len(), algorithm.bytes());
         assert_eq!(algorithm.parse(&base64(&value)).unwrap(), value);
         for wrong in ["", "AA==", "not base64!"] {
-            assert_eq!(algorithm.parse(wrong).unwrap_err().code(), "InvalidRequest");
+            assert_eq!(algorithm.parse(wrong).unwrap_err().code(), "BadDigest");
         }
     }
     assert_eq!(Algorithm::from_name("MD5"), None);

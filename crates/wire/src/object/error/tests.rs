@@ -66,11 +66,15 @@ fn every_code_is_found_once_and_renders_to_xml() {
         assert!(ALL.iter().all(|other| !code.message.contains(other.name)), "{}", code.name);
         for dialect in [Dialect::Oss, Dialect::S3] {
             let (body, refused) = (text(dialect, &ApiError::new(code)), ApiError::new(code));
-            assert_eq!(words(dialect, &refused), (Cow::Borrowed(code.name), code.status));
+            // S3 has no word of its own for what a retention keeps.
+            let kept = dialect == Dialect::S3 && code.name == FILE_IMMUTABLE.name;
+            let (name, status) =
+                if kept { ("AccessDenied", 403) } else { (code.name, code.status) };
+            assert_eq!(words(dialect, &refused), (Cow::Borrowed(name), status));
             let root = xml::read(body.as_bytes(), "Error", usize::MAX).unwrap();
             assert_eq!(
                 (root.need("Code").unwrap(), root.need("Message").unwrap()),
-                (code.name, code.message)
+                (name, code.message)
             );
             assert_eq!(root.text_of("EC").map(str::len), (dialect == Dialect::Oss).then_some(13));
         }
