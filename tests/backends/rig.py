@@ -117,6 +117,8 @@ class Peer:
         config.write_text(json.dumps({"identities": [identity]}))
         command = [program, "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
         command += ["-filer", "-s3", "-volume.max=20", "-master.volumeSizeLimitMB=1024"]
+        # What else it would serve has fixed ports, which others may have.
+        command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
         command += [f"-master.port={base}", f"-volume.port={base + 1}", f"-filer.port={base + 2}"]
         return base + 3, [*command, f"-s3.port={base + 3}", f"-s3.config={config}"]
 

@@ -30,6 +30,8 @@ pub(super) fn start(workspace: &Workspace, scratch: Scratch, data: &Path) -> Res
     let mut command = Command::new(&weed);
     command.arg("server").arg(option("-dir", data));
     command.args(["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"]);
+    // What else it would serve has fixed ports, which others may have.
+    command.args(["-s3.port.iceberg=0", "-s3.port.lance=0"]);
     // Each bucket takes several volumes.
     command.args(["-volume.max=500", "-master.volumeSizeLimitMB=1024"]);
     command.arg(format!("-master.port={MASTER}")).arg(format!("-volume.port={VOLUME}"));
