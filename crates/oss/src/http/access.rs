@@ -223,4 +223,22 @@ mod tests {
         assert_eq!(told, r#"{"x-a":"1","x-b":"-","p":" q"}"#);
         assert_eq!(own_fields(&Fields::default(), &head("p=q", &headers)), "");
     }
+
+    #[test]
+    fn no_secret_is_recorded_however_it_is_asked_for() {
+        let key = "x-amz-server-side-encryption-customer-key";
+        let headers = HeaderMap::from_iter(["authorization", key].map(|name| {
+            (http::HeaderName::from_static(name), http::HeaderValue::from_static("hush"))
+        }));
+        let names = [key, "X-Amz-%53ignature", "security-token", "x-oss-callback-var"];
+        let query = names.map(|name| format!("{name}=hush")).join("&");
+        let told = target(&head(&query, &headers));
+        assert_eq!(told, format!("/b/k?{}", names.map(|name| format!("{name}=-")).join("&")));
+        let fields = Fields {
+            headers: vec!["authorization".to_owned(), key.to_owned()],
+            parameters: vec!["security-token".to_owned(), "X-Amz-Signature".to_owned()],
+        };
+        let told = own_fields(&fields, &head(&query, &headers));
+        assert!(!told.contains("hush"), "{told}");
+    }
 }

@@ -170,4 +170,13 @@ mod tests {
     fn crop_size(image: &DynamicImage, asked: &Crop) -> Option<(u32, u32)> {
         crop(image, asked).ok().map(|image| (image.width(), image.height()))
     }
+
+    #[test]
+    fn what_is_scaled_over_a_large_image_in_between_is_refused() {
+        // Neither it nor what it becomes is too large; the columns of one with the rows of the other are.
+        let image = DynamicImage::new_luma8(16_384, 100);
+        let tall = Resize { enlarge: true, ..asked(Mode::Fixed, Some(100), Some(16_384)) };
+        let refused = resize(&image, &tall).err();
+        assert_eq!(refused.as_ref().map(ApiError::code), Some("ImageTooLarge"));
+    }
 }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use oss::{Limits, Options, Oss};
+use oss::{Limits, Options, Oss, PutOptions, Whole};
 use tempfile::TempDir;
 
-use crate::harness::{World, check, noise};
-use crate::mirror::{get, put, zoned};
+use crate::harness::{OWNER, World, check, noise, root};
+use crate::mirror::{ZONED, get, put, zoned};
 
 fn limits() -> Limits {
     Limits { segment_bytes_max: 2 << 20, ..Limits::default() }
@@ -107,5 +107,29 @@ fn a_body_that_would_use_the_reserve_is_refused_and_deleting_goes_on() {
         assert_eq!(world.get("there").await.unwrap(), b"before");
         let gone = oss::DeleteKey { key: "there".to_owned(), ..Default::default() };
         world.oss.delete(&owner, crate::harness::BUCKET, gone).await.unwrap();
+    });
+}
+
+#[test]
+fn nothing_is_made_below_the_mount_point_of_a_disk_that_went_away() {
+    check(limits(), |world| async move {
+        zoned(&world).await;
+        let home = TempDir::new().unwrap();
+        let (disk, away) = (home.path().join("jkt-2"), home.path().join("away"));
+        std::fs::create_dir(&disk).unwrap();
+        let disks = BTreeMap::from([("jkt-2".to_owned(), disk.clone())]);
+        let world = reopen(world, &disks).await.unwrap();
+        std::fs::rename(&disk, &away).unwrap();
+        std::fs::create_dir(&disk).unwrap();
+        let body = || Whole::new(noise(300_000, 1));
+        let put = world.oss.put(&root(OWNER), ZONED, "k", PutOptions::default(), body()).await;
+        assert_eq!(put.unwrap_err().status(), 500);
+        let _ = world.oss.repair().await;
+        assert_eq!(std::fs::read_dir(&disk).unwrap().count(), 0, "the mount point stays empty");
+        std::fs::remove_dir(&disk).unwrap();
+        std::fs::rename(&away, &disk).unwrap();
+        let options = PutOptions::default();
+        world.oss.put(&root(OWNER), ZONED, "k", options, body()).await.unwrap();
+        assert!(get(&world, "k").await.unwrap() == noise(300_000, 1));
     });
 }
