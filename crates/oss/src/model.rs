@@ -339,6 +339,26 @@ pub struct Matching {
     pub size: Option<u64>,
 }
 
+impl Stored {
+    /// What came of storing this object.
+    pub(crate) fn of(
+        info: ObjectInfo,
+        version: Option<VersionId>,
+        expires: Option<Expiry>,
+    ) -> Self {
+        Self {
+            etag: info.etag,
+            crc64: info.crc64,
+            size: info.size,
+            modified: info.modified,
+            checksums: info.attributes.checksums,
+            encryption: info.facts.encryption,
+            version,
+            expires,
+        }
+    }
+}
+
 /// An object but for its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectInfo {

@@ -2,6 +2,7 @@
 //! those who do not sign in a header.
 
 use base::ApiError;
+use policy::matcher::glob;
 use serde::{Deserialize, Serialize};
 use wire::object::Dialect;
 use wire::object::body::SMALL_BYTES_MAX;
@@ -63,31 +64,8 @@ fn without_path(page: &str) -> &str {
 
 /// Whether a text is what a pattern says, in which `*` is any text and `?` any one character. Both are
 /// compared without regard to case.
-///
-/// Takes time in proportion to the product of their lengths at most: the last `*` alone is tried anew.
 fn fits(pattern: &str, text: &str) -> bool {
-    let lower = |text: &str| text.to_lowercase().chars().collect::<Vec<char>>();
-    let (pattern, text) = (lower(pattern), lower(text));
-    let (mut at, mut from) = (0, 0);
-    let mut star = None;
-    while from < text.len() {
-        match pattern.get(at) {
-            Some('*') => {
-                star = Some((at, from));
-                at += 1;
-            }
-            Some(&c) if c == '?' || c == text[from] => {
-                at += 1;
-                from += 1;
-            }
-            _ => {
-                let Some((star_at, taken)) = star else { return false };
-                star = Some((star_at, taken + 1));
-                (at, from) = (star_at + 1, taken + 1);
-            }
-        }
-    }
-    pattern[at..].iter().all(|c| *c == '*')
+    glob(&pattern.to_lowercase(), &text.to_lowercase(), false)
 }
 
 impl Config for Referer {

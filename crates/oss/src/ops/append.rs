@@ -204,16 +204,8 @@ impl Append {
         cx.audit_detail("crc64", info.crc64.to_string());
         cx.audit_detail("site", info.site.clone());
         places::state(cx, &self.placement, "objects", 0);
-        Ok(Stored {
-            etag: info.etag,
-            crc64: info.crc64,
-            size: info.size,
-            modified: info.modified,
-            checksums: Vec::new(),
-            version: bucket.version_id(object.version),
-            expires: expiry(cx, bucket, &info)?,
-            encryption: info.facts.encryption,
-        })
+        let expires = expiry(cx, bucket, &info)?;
+        Ok(Stored::of(info, bucket.version_id(object.version), expires))
     }
 }
 

@@ -201,16 +201,8 @@ pub(super) fn replace(
         cx.audit_detail("version", version.to_string());
     }
     places::state(cx, placement, "objects", change.bodies());
-    Ok(Stored {
-        etag: info.etag,
-        crc64: info.crc64,
-        size: info.size,
-        modified: info.modified,
-        checksums: info.attributes.checksums.clone(),
-        encryption: info.facts.encryption.clone(),
-        version,
-        expires: expiry(cx, bucket, &object.info)?,
-    })
+    let expires = expiry(cx, bucket, info)?;
+    Ok(Stored::of(object.info, version, expires))
 }
 
 /// The usage of stored bytes, each in the class that it is metered in.

@@ -242,17 +242,8 @@ impl Restate {
         cx.audit_resource(bucket.object_arn(key));
         cx.audit_detail("size", info.size.to_string());
         cx.audit_detail("etag", info.etag.lower());
-        cx.audit_detail("site", info.site);
+        cx.audit_detail("site", info.site.as_str());
         places::state(cx, &placement, "objects", 0);
-        Ok(Stored {
-            etag: info.etag,
-            crc64: info.crc64,
-            size: info.size,
-            modified: info.modified,
-            checksums: info.attributes.checksums,
-            encryption: info.facts.encryption,
-            version: None,
-            expires,
-        })
+        Ok(Stored::of(info, None, expires))
     }
 }

@@ -11,12 +11,12 @@ use engine::Cx;
 use ring::hmac;
 use store::Tx;
 
-use super::bucket::{require_on, require_to_read};
+use super::bucket::require_on;
 use super::{RequestCtx, find_bucket, meta};
 use crate::access::Need;
 use crate::blob::BodyKey;
 use crate::blob::seal::CUSTOMER;
-use crate::meter::{GETS, PUTS};
+use crate::meter::PUTS;
 use crate::model::{CustomerKey, Encryption, Settings, Wanted};
 use crate::{Oss, error, tables};
 
@@ -187,14 +187,7 @@ impl Oss {
         ctx: &RequestCtx,
         name: &str,
     ) -> Result<Option<Encryption>, ApiError> {
-        let asked = name.to_owned();
-        let find = move |cx: &mut Cx<'_>| {
-            let bucket = find_bucket(cx, &asked)?;
-            require_to_read(cx, &bucket, Need::Own)?;
-            Ok((bucket, ()))
-        };
-        let seen = self.read(ctx, (meta::GET_BUCKET_ENCRYPTION, GETS), name, find).await?;
-        Ok(seen.bucket.settings.encryption)
+        Ok(self.settings(ctx, name, meta::GET_BUCKET_ENCRYPTION).await?.encryption)
     }
 
     /// Changes what new objects of a bucket are sealed as that ask for nothing; `None` for the account's key.

@@ -602,17 +602,8 @@ fn completed(target: &Target, parts: &CompleteParts, current: Option<Object>) ->
     {
         return None;
     }
-    let info = object.info;
-    Some(Stored {
-        etag: info.etag,
-        crc64: info.crc64,
-        size: info.size,
-        modified: info.modified,
-        checksums: info.attributes.checksums,
-        version: info.version,
-        encryption: info.facts.encryption,
-        expires: None,
-    })
+    let version = object.info.version;
+    Some(Stored::of(object.info, version, None))
 }
 
 fn count(parts: &[Part]) -> i64 {
