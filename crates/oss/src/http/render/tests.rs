@@ -224,6 +224,7 @@ fn a_listing_of_uploads() {
         upload_id: "U1".to_owned(),
         initiated: now(),
         storage_class: StorageClass::Standard,
+        owner: AccountId::new(8),
     };
     let uploads = UploadPage {
         bucket: a_bucket(),
