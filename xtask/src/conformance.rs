@@ -239,7 +239,7 @@ impl Plan {
             &config,
             format!(
                 "[oss]\nendpoint = \"http://{host}:{}\"\nhosts = [\"{LOOPBACK_NAME}\"]\n\
-                 lifecycle_day_seconds = 10\nrestore_seconds = 2\nlog_seconds = 4\n\
+                 lifecycle_day_seconds = 10\nrestore_seconds = 2\nlog_seconds = 3\n\
                  [limits]\nrequests_per_second = 0\n",
                 base + 1
             ),
