@@ -42,7 +42,6 @@ use terms::clauses::DataClass;
 pub(crate) use accesses::Accesses;
 pub use append::APPENDABLE_BYTES_MAX;
 pub(crate) use append::NEXT_POSITION;
-pub use attributes::part_of;
 pub(crate) use bucket::require_to_read;
 pub use bucket::{BucketPage, BucketView, CreateBucket, Created, ListBuckets};
 pub use copy::{CopyOptions, CopySource, Directive};
