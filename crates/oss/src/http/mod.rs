@@ -28,6 +28,7 @@
 //! | `render.rs` | XML |
 //! | `respond.rs` | status and headers of answers |
 //! | `website.rs` | buckets as websites |
+//! | `origin.rs` | what buckets fetch from elsewhere |
 //!
 //! Not here: what an operation does, who may, and any SQL but that of host names.
 
@@ -53,6 +54,7 @@ mod inventory;
 mod listing;
 mod multipart;
 mod object;
+mod origin;
 mod policy;
 mod process;
 mod referer;
@@ -95,7 +97,7 @@ pub struct Config {
     /// Where clients reach the service, with scheme; listings of buckets tell it verbatim, and some
     /// clients go on with it.
     pub endpoint: String,
-    /// What callbacks may reach besides public addresses.
+    /// What callbacks and mirrors may reach besides public addresses.
     pub callback_networks: Vec<Network>,
 }
 
@@ -104,6 +106,7 @@ pub struct Storage {
     oss: Oss,
     config: Config,
     outbound: Outbound,
+    turns: origin::Turns,
     /// Host names below which a label is a bucket's website.
     sites: Vec<String>,
 }
@@ -116,7 +119,7 @@ impl Storage {
         let names =
             |host: &String| [format!("s3-website.{host}"), format!("s3-website-{region}.{host}")];
         let sites = config.hosts.iter().flat_map(names).collect();
-        Self { oss, config, outbound, sites }
+        Self { oss, config, outbound, turns: origin::Turns::default(), sites }
     }
 
     /// One request, from head to answer.

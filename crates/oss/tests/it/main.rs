@@ -21,6 +21,7 @@ mod http_form;
 mod http_kinds;
 mod http_lifecycle;
 mod http_logging;
+mod http_origin;
 mod http_places;
 mod http_referer;
 mod http_website;
