@@ -16,6 +16,7 @@ mod http_access;
 mod http_bodies;
 mod http_callback;
 mod http_client;
+mod http_cname;
 mod http_cors;
 mod http_form;
 mod http_kinds;
