@@ -1,4 +1,4 @@
-"""What a bucket fetches from another origin, by the vendor's own clients and an origin of the test's."""
+"""What a bucket fetches from another origin, and how a host name is proven, by the vendor's own clients."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -99,3 +99,17 @@ def test_what_a_mirror_cannot_do_is_refused_by_its_name(clients, bucket):
     told = refused.value.unwrap()
     assert (told.status_code, told.code) == (501, "NotImplemented")
     assert "MirrorRole" in told.message
+
+
+def test_a_name_with_a_token_waits_for_its_proof(bucket):
+    made = bucket.create_bucket_cname_token("www.awan.invalid")
+    told = bucket.get_bucket_cname_token("www.awan.invalid")
+    assert (told.token, told.cname, told.bucket) == (made.token, "www.awan.invalid", bucket.bucket_name)
+    assert told.expire_time.endswith(" GMT")
+    with pytest.raises(oss2.exceptions.ServerError) as unproven:
+        bucket.put_bucket_cname(oss2.models.PutBucketCnameRequest("www.awan.invalid"))
+    assert (unproven.value.status, unproven.value.code) == (403, "NeedVerifyDomainOwnership")
+    bucket.delete_bucket_cname("www.awan.invalid")
+    bucket.put_bucket_cname(oss2.models.PutBucketCnameRequest("www.awan.invalid"))
+    assert [one.domain for one in bucket.list_bucket_cname().cname] == ["www.awan.invalid"]
+    bucket.delete_bucket_cname("www.awan.invalid")

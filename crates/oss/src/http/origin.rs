@@ -181,14 +181,14 @@ async fn hand_on(mut fetched: Fetched) -> Answer {
     Ok(response)
 }
 
-/// Whether a header of the client's, whose name is in lower case, is for us alone: who asks, for which part and on
-/// which conditions.
+/// Whether a header of the client's, whose name is in lower case, is for us alone: who asks, for which part, on which
+/// conditions and in which encoding.
 fn is_ours(name: &str) -> bool {
     let of_us = ["x-oss-", "oss-", "x-drs-", "x-amz-", "x-awan-", "if-"];
     frames(name)
         || of_us.iter().any(|prefix| name.starts_with(prefix))
         || matches!(name, "authorization" | "authorization2" | "content-md5" | "date" | "host")
-        || matches!(name, "range" | "cdn-loop")
+        || matches!(name, "accept-encoding" | "range" | "cdn-loop")
 }
 
 /// The headers that the origin is sent.

@@ -244,7 +244,9 @@ fn the_origin_is_sent_what_the_rule_says_and_no_signature() {
         mirror(server, &origin.url(), "");
         let ask = |target: &str| {
             let ask = server.ask("GET", target).header("x-mine", "1").header("x-yours", "2");
-            ask.header("cookie", "c=d").header("if-none-match", "\"x\"")
+            ask.header("cookie", "c=d")
+                .header("accept-encoding", "gzip")
+                .header("if-none-match", "\"x\"")
         };
         assert_eq!(ask("/pemilu/from/a?q=1").send(Sign::OssV4).status, 200);
         let head = origin.last();
@@ -265,7 +267,12 @@ fn the_origin_is_sent_what_the_rule_says_and_no_signature() {
             let head = origin.last();
             let key = &path[13..14];
             assert!(head.starts_with(&format!("get /to/{key}?q=1&r http/1.1\r\n")), "{head}");
-            for present in ["x-mine: 1\r\n", "cookie: c=d\r\n", "x-set: s t\r\n"] {
+            for present in [
+                "x-mine: 1\r\n",
+                "cookie: c=d\r\n",
+                "x-set: s t\r\n",
+                "accept-encoding: identity\r\n",
+            ] {
                 assert!(head.contains(present), "{present} not in {head}");
             }
             for absent in ["x-yours", "signature", "x-oss", "if-none-match"] {
