@@ -16,12 +16,17 @@ mod http_access;
 mod http_bodies;
 mod http_callback;
 mod http_client;
+mod http_cname;
 mod http_cors;
 mod http_form;
 mod http_kinds;
 mod http_lifecycle;
 mod http_logging;
+<<<<<<< HEAD
 mod http_order;
+=======
+mod http_origin;
+>>>>>>> ossb
 mod http_places;
 mod http_referer;
 mod http_website;
