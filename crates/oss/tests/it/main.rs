@@ -22,11 +22,8 @@ mod http_form;
 mod http_kinds;
 mod http_lifecycle;
 mod http_logging;
-<<<<<<< HEAD
 mod http_order;
-=======
 mod http_origin;
->>>>>>> ossb
 mod http_places;
 mod http_referer;
 mod http_website;
