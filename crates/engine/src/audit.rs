@@ -213,10 +213,16 @@ pub(crate) fn unsequenced(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<i64>, ApiEr
     Ok(tx.query(sql, params![limit], |row| row.get(0))?)
 }
 
-/// Gives an entry its place.
-pub(crate) fn sequence(tx: &mut Tx<'_>, id: i64, index: i64) -> Result<(), ApiError> {
-    tx.execute("UPDATE audit SET log_index = ?2 WHERE id = ?1", params![id, index])?;
-    Ok(())
+/// Gives up to `limit` of them the places from `index` on, oldest first. Says how many.
+pub(crate) fn sequence(tx: &mut Tx<'_>, index: i64, limit: i64) -> Result<u64, ApiError> {
+    // One statement for all: it runs for every change of the cloud.
+    let sql = "WITH waiting AS (
+            SELECT id, ROW_NUMBER() OVER (ORDER BY id) AS nth FROM
+                (SELECT id FROM audit WHERE log_index IS NULL ORDER BY id LIMIT ?2) AS oldest
+        )
+        UPDATE audit SET log_index = CAST(?1 AS BIGINT) + waiting.nth - 1
+        FROM waiting WHERE audit.id = waiting.id";
+    Ok(tx.execute(sql, params![index, limit])?)
 }
 
 /// The entries at `from..until` of the log, in order.

@@ -271,14 +271,11 @@ const WAITING_HELP: &str =
 
 /// Gives waiting rows the next places; returns how many places are given now.
 fn assign(tx: &mut Tx<'_>) -> Result<i64, ApiError> {
-    let mut assigned = state(tx, "assigned")?;
-    let waiting = audit::unsequenced(tx, BATCH)?;
-    if waiting.is_empty() {
+    let before = state(tx, "assigned")?;
+    let given = i64::try_from(audit::sequence(tx, before, BATCH)?).map_err(ApiError::internal)?;
+    let assigned = before + given;
+    if given == 0 {
         return Ok(assigned);
-    }
-    for id in waiting {
-        audit::sequence(tx, id, assigned)?;
-        assigned += 1;
     }
     tx.execute("UPDATE log_state SET assigned = ?1 WHERE id = 1", params![assigned])?;
     Ok(assigned)
