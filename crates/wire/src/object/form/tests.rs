@@ -102,6 +102,8 @@ fn each_signature_is_of_the_policy_and_of_nothing_else() {
     let (s3, s3_tag, _) = v4(&v4::S3, "s3", "UA==");
     let moment = format!("{day}T000000Z");
     let sha1_tag = sha1("UA==");
+    let sha256 = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, b"secret");
+    let sha256_tag = BASE64.encode(ring::hmac::sign(&sha256, b"UA=="));
     let forms = [
         (
             Dialect::Oss,
@@ -112,6 +114,15 @@ fn each_signature_is_of_the_policy_and_of_nothing_else() {
             Dialect::S3,
             vec![("AWSAccessKeyId", "AK"), ("signature", sha1_tag.as_str())],
             Version::SigV2,
+        ),
+        (
+            Dialect::Oss,
+            vec![
+                ("x-oss-signature-version", "OSS2"),
+                ("x-oss-access-key-id", "AK"),
+                ("x-oss-signature", &*sha256_tag),
+            ],
+            Version::OssV2,
         ),
         (
             Dialect::Oss,
@@ -170,7 +181,7 @@ proptest! {
         pairs in prop::collection::vec(
             (prop::sample::select(vec![
                 "policy", "signature", "ossaccesskeyid", "awsaccesskeyid", "x-oss-signature-version",
-                "x-oss-credential", "x-oss-date", "x-amz-credential", "x-amz-date", "x-amz-signature",
+                "x-oss-access-key-id", "x-oss-credential", "x-oss-date", "x-amz-credential", "x-amz-date", "x-amz-signature",
             ]), any::<String>()), 0..8),
     ) {
         let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (*name, value.as_str())).collect();
