@@ -205,10 +205,10 @@ class Oss2:
     def abort(self, key, upload):
         self.client.abort_multipart_upload(key, upload)
 
-    def upload_file(self, key, path, part_size, folder):
+    def upload_file(self, key, path, part_size, folder, progress=None):
         oss2.resumable_upload(
             self.client, key, str(path), multipart_threshold=part_size, part_size=part_size,
-            num_threads=3, store=oss2.ResumableStore(root=str(folder)),
+            num_threads=3, store=oss2.ResumableStore(root=str(folder)), progress_callback=progress,
         )
 
     def download_file(self, key, path, part_size, folder):

@@ -181,13 +181,14 @@ class OssV2:
     def abort(self, key, upload):
         self.call("abort_multipart_upload", key=key, upload_id=upload)
 
-    def upload_file(self, key, path, part_size, folder):
+    def upload_file(self, key, path, part_size, folder, progress=None):
         uploader = self.client.uploader(
             part_size=part_size, enable_checkpoint=True, checkpoint_dir=str(folder)
         )
-        uploader.upload_file(
-            oss.PutObjectRequest(bucket=self.bucket, key=key), filepath=str(path)
+        request = oss.PutObjectRequest(
+            bucket=self.bucket, key=key, progress_fn=progress and (lambda n, done, _: progress(done))
         )
+        uploader.upload_file(request, filepath=str(path))
 
     def download_file(self, key, path, part_size, folder):
         downloader = self.client.downloader(

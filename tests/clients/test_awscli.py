@@ -89,7 +89,7 @@ def test_a_real_tree_is_mirrored_both_ways_and_what_is_gone_is_deleted(
     aws, scheme, bucket, tmp_path
 ):
     there, back = tmp_path / "there", tmp_path / "back"
-    files = trees.grow(there, many=trees.MANY[scheme])
+    files = trees.grow(there, many=trees.MANY[scheme] // 2)
     far = f"s3://{bucket}/pohon"
     aws("s3", "sync", "--delete", "--only-show-errors", str(there), far)
     aws("s3", "sync", "--delete", "--only-show-errors", far, str(back))

@@ -164,11 +164,23 @@ def test_ranges_are_cut_out(store, folder):
     assert refused(strict) == (416, "InvalidRange")
 
 
+def break_off(done, *_):
+    if done > PART:
+        raise RuntimeError("broken off")
+
+
 @feature("parallel resumable transfers")
 def test_a_file_goes_and_comes_in_parallel_parts(store, folder, second, tmp_path):
     source, back, key = tmp_path / "source", tmp_path / "back", folder + "besar 🗳"
     source.write_bytes(os.urandom(5 * PART + 77))
+    with pytest.raises(Exception, match="broken off"):
+        store.upload_file(key, source, 2 * PART, tmp_path, break_off)
+    ((_, begun),) = store.uploads(key)
+    assert not store.exists(key)
     store.upload_file(key, source, 2 * PART, tmp_path)
+    # It was the same upload that went on.
+    assert refused(lambda: store.parts(key, begun)) == (404, "NoSuchUpload")
+    assert store.uploads(key) == []
     got = second.get_object(Bucket=store.bucket, Key=key)
     assert got["Body"].read() == source.read_bytes()
     assert got["ETag"].endswith('-3"')
@@ -503,6 +515,8 @@ def test_an_image_is_resized_cropped_converted_and_stored(store, folder, second)
     size = lambda told: [told[f"Image{side}"]["value"] for side in ("Width", "Height")]
     info = lambda key: store.get(key, process="image/info").json()
     assert (size(info(key)), info(key)["Format"]["value"]) == (["10", "5"], "png")
+    url, headers = store.presign("GET", key, 60, process="image/info")
+    assert size(fetch(store, "GET", url, headers=headers).json()) == ["10", "5"]
     made = store.get(key, process="image/resize,w_4/format,jpg")
     assert made.body[:2] == b"\xff\xd8" and made.headers["content-type"] == "image/jpeg"
     store.put(folder + "cropped", store.get(key, process="image/crop,x_2,y_1,w_3,h_2").body)

@@ -172,6 +172,10 @@ def test_a_callback_is_called_and_its_answer_given(store, folder, listener):
     parts = [(1, store.part(key, upload, 1, b"parts"))]
     store.complete(key, upload, parts, callback=asked, callback_var=variables)
     assert "&s=5&" in Listener.heard.pop()[2]
+    url, headers = store.presign("PUT", key, 60, callback=asked)
+    answer = fetch(store, "PUT", url, headers=headers, data=b"signed")
+    told = Listener.heard.pop()[2]
+    assert "&s=6&" in told and answer.json() == {"diterima": told}
 
 
 @feature("callbacks")
