@@ -151,8 +151,7 @@ fn each_signature_is_of_the_policy_and_of_nothing_else() {
         assert_eq!((signed.version, signed.key_id.as_str()), (version, "AK"));
         signed.verify(&secret).unwrap();
         assert!(signed.verify(&Secret::new("other".to_owned())).is_err());
-        let mut other = fields(&pairs);
-        other.push("policy", "Ug==".to_owned());
+        let other = fields(&[&pairs[..], &[("policy", "Ug==")]].concat());
         assert!(other.signed(dialect, "r").unwrap().unwrap().verify(&secret).is_err());
         assert!(fields(&pairs).signed(dialect, "r").is_err(), "a signature of no policy");
     }
