@@ -336,10 +336,10 @@ impl Oss {
         body: impl Source,
     ) -> Result<PartStored, ApiError> {
         let sealed = (&room.placement, room.key.clone());
-        let (written, announced) =
+        let (written, priors) =
             receive(&self.0.blobs, sealed, &expected, PUT_BYTES_MAX, body).await?;
         let commit = move |cx: &mut Cx<'_>| commit_part(cx, &target, number, (&written, &room));
-        self.0.cloud.write_announced(session, Some(announced), commit).await
+        self.0.cloud.write_after(session, priors, commit).await
     }
 
     /// Makes an object of an upload's parts, in one commit and without copying a byte.

@@ -100,10 +100,10 @@ impl Oss {
         let customer = wanted.and_then(Wanted::customer);
         let sealing = self.sealing_key(home.owner, &encryption, customer).await?;
         let sealed = (&placement, sealing);
-        let (written, announced) =
+        let (written, priors) =
             receive(&self.0.blobs, sealed, &options.expected, PUT_BYTES_MAX, body).await?;
         let commit = Commit::of_put(bucket, key, options, written, (placement, encryption));
-        self.0.cloud.write_announced(session, Some(announced), move |cx| commit.run(cx)).await
+        self.0.cloud.write_after(session, priors, move |cx| commit.run(cx)).await
     }
 
     /// Checks before the body is taken what the commit checks again, so that no bytes flow in vain,
