@@ -525,6 +525,11 @@ def test_an_image_is_resized_cropped_converted_and_stored(store, folder, second)
     assert store.process(key, f"image/resize,w_4/format,jpg|sys/saveas,o_{name}") == small
     assert size(info(small)) == ["4", "2"]
     assert second.get_object(Bucket=store.bucket, Key=small)["Body"].read()[:2] == b"\xff\xd8"
+    mark = base64.urlsafe_b64encode(f"{key}?x-oss-process=image/resize,P_50".encode()).decode()
+    marked = store.get(key, process=f"image/watermark,image_{mark},g_nw,x_1,y_1").body
+    assert marked[:4] == b"\x89PNG"
+    missing = lambda: store.get(key, process="image/watermark,image_bm9uZQ")
+    assert refused(missing) == (404, "NoSuchKey")
     unknown = lambda: store.get(key, process="image/watermark,text_aGk")
     assert refused(unknown) == (501, "NotImplemented")
 

@@ -229,9 +229,10 @@ def test_an_object_is_read_with_its_own_key_only(store, folder, cloud):
     etag = secure.upload_part(
         **parts, UploadId=upload, PartNumber=1, Body=b"part", **with_key(secret)
     )["ETag"]
-    secure.complete_multipart_upload(
-        **parts, UploadId=upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etag}]}
-    )
+    whole = {"UploadId": upload, "MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": etag}]}}
+    # The client gave the parts checksums, which tell of what only the key opens.
+    assert refused(lambda: secure.complete_multipart_upload(**parts, **whole))[0] == 400
+    secure.complete_multipart_upload(**parts, **whole, **with_key(secret))
     assert secure.get_object(**parts, **with_key(secret))["Body"].read() == b"part"
 
 
