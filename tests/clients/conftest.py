@@ -5,7 +5,9 @@ import os
 import pytest
 from alibabacloud_ram20150501 import models as ram_models
 
+import oss_matrix
 from agreements import Awan, NoteKey, agree, template, tenant_key
+from oss_matrix import folder, fresh, second, store, stores, target  # noqa: F401 (fixtures)
 from support import Clients, Cloud, Key, acs3, keep_on_this_machine, send, trust_only, unique
 
 
@@ -16,6 +18,7 @@ def pytest_addoption(parser):
 
 
 def pytest_generate_tests(metafunc):
+    oss_matrix.parametrize(metafunc)
     if "scheme" in metafunc.fixturenames:
         short = metafunc.config.getoption("--short")
         metafunc.parametrize("scheme", ["http"] if short else ["http", "https"], scope="session")
@@ -58,16 +61,7 @@ def bucket(clients):
     name = unique("bucket")
     s3.create_bucket(Bucket=name)
     yield name
-    empty(s3, name)
-    s3.delete_bucket(Bucket=name)
-
-
-def empty(s3, bucket):
-    for upload in s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []):
-        s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-        for item in page.get("Versions", []) + page.get("DeleteMarkers", []):
-            s3.delete_object(Bucket=bucket, Key=item["Key"], VersionId=item["VersionId"])
+    oss_matrix.clear(s3, name)
 
 
 @pytest.fixture

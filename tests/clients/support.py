@@ -79,6 +79,10 @@ class Clients:
         netloc = f"{host}:{self.cloud.port(door)}" if host else self.cloud.door(door)
         return f"{self.scheme}://{netloc}"
 
+    def oss_host(self, style):
+        """The host of object storage: its plain name for path style, that of the region for buckets in front."""
+        return "oss.localhost" if style == "path" else f"oss-{self.cloud.region}.localhost"
+
     def _tea(self, key):
         key = key or self.cloud.root
         return TeaConfig(
@@ -130,12 +134,13 @@ class Clients:
             **options,
         )
 
-    def oss2_service(self, version="v4", key=None):
+    def oss2_service(self, version="v4", key=None, host=None, **options):
         return oss2.Service(
             self.oss2_auth(version, key),
-            self.url("oss"),
+            self.url("oss", host),
             session=self._oss2_session(),
             region=self.cloud.region,
+            **options,
         )
 
     def oss_v2(self, version="v4", key=None, host=None, **options):
@@ -275,6 +280,14 @@ class Answer:
 
     def json(self):
         return json.loads(self.body)
+
+    @property
+    def etag(self):
+        return self.headers["etag"].strip('"')
+
+    @property
+    def version(self):
+        return self.headers["x-oss-version-id"]
 
 
 def exchange(cloud, door, request, tls=False, timeout=30, then_close=False):

@@ -1,11 +1,8 @@
-"""ACLs with grants, owners of objects, the block of public access and who pays, through unmodified
-clients of both protocols."""
+"""ACLs with grants and owners of objects, through unmodified clients of both protocols."""
 
 import oss2
 import pytest
-import requests
 from botocore.exceptions import ClientError
-from oss2.headers import OSS_REQUEST_PAYER
 
 from support import unique
 
@@ -101,47 +98,3 @@ def test_what_others_write_is_theirs_unless_the_bucket_says_otherwise(clients, f
     for key in ("k", "given"):
         s3.delete_object(Bucket=name, Key=key)
     s3.delete_bucket(Bucket=name)
-
-
-def test_public_access_is_blocked(clients, bucket):
-    s3, store = clients.s3(), clients.oss2(bucket)
-    s3.put_object(Bucket=bucket, Key="k", Body=b"x", ACL="public-read")
-
-    def status():
-        url = clients.url("oss") + f"/{bucket}/k"
-        return requests.get(url, timeout=10, verify=clients.cloud.ca_cert).status_code
-
-    assert status() == 200
-    assert not store.get_bucket_public_access_block().block_public_access
-    store.put_bucket_public_access_block(True)
-    block = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
-    assert len(block) == 4 and all(block.values())
-    assert status() == 403
-    denied(lambda: s3.put_bucket_acl(Bucket=bucket, ACL="public-read"))
-    denied(lambda: store.put_bucket_acl("public-read"))
-    s3.delete_public_access_block(Bucket=bucket)
-    ask = lambda: s3.get_public_access_block(Bucket=bucket)
-    refused(ask, 404, "NoSuchPublicAccessBlockConfiguration")
-    assert status() == 200
-
-
-def test_who_asks_pays_if_it_says_so(clients, bucket, foreign):
-    s3, store = clients.s3(), clients.oss2(bucket)
-    other, theirs = clients.s3(foreign), clients.oss2(bucket, key=foreign)
-    s3.put_object(Bucket=bucket, Key="k", Body=b"x", ACL="public-read")
-    assert s3.get_bucket_request_payment(Bucket=bucket)["Payer"] == "BucketOwner"
-    store.put_bucket_request_payment("Requester")
-    assert s3.get_bucket_request_payment(Bucket=bucket)["Payer"] == "Requester"
-    denied(lambda: other.get_object(Bucket=bucket, Key="k"))
-    denied(lambda: theirs.get_object("k"))
-    got = other.get_object(Bucket=bucket, Key="k", RequestPayer="requester")
-    assert (got["Body"].read(), got["RequestCharged"]) == (b"x", "requester")
-    got = theirs.get_object("k", headers={OSS_REQUEST_PAYER: "requester"})
-    assert got.headers["x-oss-request-charged"] == "requester"
-    assert "RequestCharged" not in s3.get_object(Bucket=bucket, Key="k")
-    url = other.generate_presigned_url(
-        "get_object", Params={"Bucket": bucket, "Key": "k", "RequestPayer": "requester"}
-    )
-    signed = {"x-amz-request-payer": "requester"}
-    answer = requests.get(url, headers=signed, timeout=10, verify=clients.cloud.ca_cert)
-    assert answer.content == b"x"

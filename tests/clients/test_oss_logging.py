@@ -9,7 +9,6 @@ import time
 from http.client import HTTPConnection
 
 import alibabacloud_oss_v2 as oss
-import oss2
 import pytest
 from botocore.exceptions import ClientError
 
@@ -80,19 +79,6 @@ def test_boto3_has_its_requests_recorded(clients, bucket, target):
     s3.put_bucket_logging(Bucket=bucket, BucketLoggingStatus={})
     assert "LoggingEnabled" not in s3.get_bucket_logging(Bucket=bucket)
     s3.delete_bucket_policy(Bucket=target)
-
-
-def test_oss2_has_its_requests_recorded(clients, bucket, target):
-    source = clients.oss2(bucket)
-    source.put_bucket_logging(oss2.models.BucketLogging(target, "日志+/"))
-    told = source.get_bucket_logging()
-    assert (told.target_bucket, told.target_prefix) == (target, "日志+/")
-    source.put_object("k", b"four")
-    written = wait_for(clients.s3(), target, f"日志+/{bucket}")
-    lines = b"".join(written.values()).decode().splitlines()
-    assert [line for line in lines if f'"PutObject" "{bucket}" "k" 4 ' in line], lines
-    source.delete_bucket_logging()
-    assert source.get_bucket_logging().target_bucket == ""
 
 
 def test_oss_v2_names_further_fields(clients, bucket):
@@ -169,15 +155,3 @@ def test_a_website_of_boto3_is_seen_by_a_browser(clients, bucket):
     assert (status, location) == (302, f"http://{bucket}.s3-website.localhost/new/a")
     s3.delete_bucket_website(Bucket=bucket)
     assert visit("/")[0] == 404
-
-
-def test_oss2_sets_a_website(clients, bucket):
-    source = clients.oss2(bucket)
-    source.put_object("index.html", b"root")
-    source.put_bucket_website(oss2.models.BucketWebsite("index.html", "error.html"))
-    told = source.get_bucket_website()
-    assert (told.index_file, told.error_file) == ("index.html", "error.html")
-    assert source.get_object("folder/").read() == b"root"
-    source.delete_bucket_website()
-    with pytest.raises(oss2.exceptions.NoSuchWebsite):
-        source.get_bucket_website()

@@ -53,6 +53,7 @@ def rclone(tool, cloud, clients):
         }
         remote = {f"RCLONE_CONFIG_AWAN_{name}": value for name, value in remote.items()}
         quiet = ["--config", os.devnull, "--ca-cert", cloud.ca_cert, "--retries", "1"]
+        quiet += ["--transfers", "8", "--checkers", "16"]
         return tool("rclone", *quiet, *words, **remote, **options)
 
     return run
@@ -69,11 +70,14 @@ def restic(tool, cloud, clients, bucket, tmp_path):
     return run
 
 
-def test_rclone_syncs_a_tree_there_and_back(rclone, bucket, tmp_path):
+def test_rclone_syncs_a_tree_there_and_back(rclone, scheme, bucket, tmp_path):
     there, back = tmp_path / "there", tmp_path / "back"
-    files = trees.grow(there, LARGE)
+    files = trees.grow(there, LARGE, trees.MANY[scheme])
     far = f"awan:{bucket}/pohon"
     rclone("sync", str(there), far)
+    # Nothing changed, so nothing is sent.
+    said = rclone("sync", "-v", str(there), far)
+    assert "Copied (" not in said and ": Deleted\n" not in said, said
     rclone("check", str(there), far)
     rclone("check", "--download", str(there), far)
     rclone("sync", far, str(back))
@@ -100,11 +104,13 @@ def rclone_difference(rclone, there, far):
     return rclone("check", str(there), far, good=False)
 
 
-def test_restic_backs_up_checks_restores_and_prunes(restic, clients, bucket, tmp_path):
+def test_restic_backs_up_checks_restores_and_prunes(restic, clients, scheme, bucket, tmp_path):
     source = tmp_path / "source"
-    first = trees.grow(source, LARGE)
+    first = trees.grow(source, LARGE, trees.MANY[scheme])
     restic("init")
     restic("backup", str(source))
+    # Nothing changed, so nothing is sent.
+    assert f"0 new,     0 changed, {len(first):5} unmodified" in restic("backup", str(source))
     second = {**first, "baru 🗳": os.urandom(3 << 20)}
     del second["besar.bin"]
     (source / "besar.bin").unlink()

@@ -29,10 +29,21 @@ NAMES = [
     "deep/" + "/".join(f"level {n}" for n in range(30)) + "/end",
 ]
 
+FOLDERS = ["11 Aceh", "94 Papua Tengah", "选举 二〇二四", "بالي", "🗳️ suara", "a&b=c", "100%", "x+y"]
+# A real tree has some thousand files; the second time over a tree tests nothing new.
+MANY = {"http": 2000, "https": 0}
 
-def grow(folder, large=0):
+
+def names_of_many(count):
+    """Names as a real tree has them: many in few folders, few in many."""
+    for n in range(count):
+        yield f"{FOLDERS[n % len(FOLDERS)]}/{n % 61:02}/TPS {n:04} – hasil ({n % 7}).json"
+
+
+def grow(folder, large=0, many=0):
     """Fills a folder; gives {relative path: bytes}."""
     files = {name: os.urandom(200 + 37 * at) for at, name in enumerate(NAMES)}
+    files.update({name: os.urandom(30 + len(name)) for name in names_of_many(many)})
     files["kosong"] = b""
     if large:
         files["besar.bin"] = os.urandom(large)

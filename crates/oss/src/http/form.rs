@@ -31,16 +31,18 @@ use crate::model::{RequestCtx, Stored};
 use crate::ops::Source;
 
 /// Fields that are part of the signature or say what is answered: no headers of the object.
-const NO_HEADERS: [&str; 9] = [
+const NO_HEADERS: [&str; 11] = [
     "x-amz-algorithm",
     "x-amz-credential",
     "x-amz-date",
     "x-amz-security-token",
     "x-amz-signature",
+    "x-oss-access-key-id",
     "x-oss-credential",
     "x-oss-date",
     "x-oss-security-token",
     "x-oss-signature",
+    "x-oss-signature-version",
 ];
 
 /// Standard headers that a form may have as fields.

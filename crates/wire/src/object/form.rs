@@ -98,6 +98,7 @@ impl Fields {
         }
         let v4 = |name| self.get(name).is_some();
         match dialect {
+            Dialect::Oss if self.get("x-oss-signature-version") == Some("OSS2") => self.signed_v2(),
             Dialect::Oss if v4("x-oss-signature-version") || v4("x-oss-credential") => {
                 self.signed_v4(&v4::OSS, Version::OssV4, "x-oss-", region)
             }
@@ -120,6 +121,14 @@ impl Fields {
         let text = self.need("policy")?.as_bytes().to_vec();
         let scheme = Scheme::Sha1 { text, alternative: None };
         self.proven(self.need(key)?, token, version, self.need("signature")?, scheme)
+    }
+
+    /// Version 2 of OSS has its key and its signature in fields of its own.
+    fn signed_v2(&self) -> Result<Signed, ApiError> {
+        let scheme = Scheme::Sha256(self.need("policy")?.as_bytes().to_vec());
+        let signature = self.need("x-oss-signature")?;
+        let key_id = self.need("x-oss-access-key-id")?;
+        self.proven(key_id, "x-oss-security-token", Version::OssV2, signature, scheme)
     }
 
     fn signed_v4(

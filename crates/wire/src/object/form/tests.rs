@@ -89,9 +89,9 @@ fn a_policy_that_is_over_or_malformed_is_refused() {
 #[test]
 fn each_signature_is_of_the_policy_and_of_nothing_else() {
     let secret = Secret::new("secret".to_owned());
-    let sha1 = |text: &str| {
-        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, b"secret");
-        BASE64.encode(ring::hmac::sign(&key, text.as_bytes()))
+    let hmac = |algorithm| {
+        let key = ring::hmac::Key::new(algorithm, b"secret");
+        BASE64.encode(ring::hmac::sign(&key, b"UA=="))
     };
     let v4 = |family: &'static Family, service: &str, text: &str| {
         let scope = Scope::new(Time::from_secs(NOW), "r", service);
@@ -101,7 +101,8 @@ fn each_signature_is_of_the_policy_and_of_nothing_else() {
     let (oss, oss_tag, day) = v4(&v4::OSS, "oss", "UA==");
     let (s3, s3_tag, _) = v4(&v4::S3, "s3", "UA==");
     let moment = format!("{day}T000000Z");
-    let sha1_tag = sha1("UA==");
+    let sha1_tag = hmac(ring::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY);
+    let sha256_tag = hmac(ring::hmac::HMAC_SHA256);
     let forms = [
         (
             Dialect::Oss,
@@ -112,6 +113,15 @@ fn each_signature_is_of_the_policy_and_of_nothing_else() {
             Dialect::S3,
             vec![("AWSAccessKeyId", "AK"), ("signature", sha1_tag.as_str())],
             Version::SigV2,
+        ),
+        (
+            Dialect::Oss,
+            vec![
+                ("x-oss-signature-version", "OSS2"),
+                ("x-oss-access-key-id", "AK"),
+                ("x-oss-signature", &*sha256_tag),
+            ],
+            Version::OssV2,
         ),
         (
             Dialect::Oss,
@@ -141,8 +151,7 @@ fn each_signature_is_of_the_policy_and_of_nothing_else() {
         assert_eq!((signed.version, signed.key_id.as_str()), (version, "AK"));
         signed.verify(&secret).unwrap();
         assert!(signed.verify(&Secret::new("other".to_owned())).is_err());
-        let mut other = fields(&pairs);
-        other.push("policy", "Ug==".to_owned());
+        let other = fields(&[&pairs[..], &[("policy", "Ug==")]].concat());
         assert!(other.signed(dialect, "r").unwrap().unwrap().verify(&secret).is_err());
         assert!(fields(&pairs).signed(dialect, "r").is_err(), "a signature of no policy");
     }
@@ -170,7 +179,7 @@ proptest! {
         pairs in prop::collection::vec(
             (prop::sample::select(vec![
                 "policy", "signature", "ossaccesskeyid", "awsaccesskeyid", "x-oss-signature-version",
-                "x-oss-credential", "x-oss-date", "x-amz-credential", "x-amz-date", "x-amz-signature",
+                "x-oss-access-key-id", "x-oss-credential", "x-oss-date", "x-amz-credential", "x-amz-date", "x-amz-signature",
             ]), any::<String>()), 0..8),
     ) {
         let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (*name, value.as_str())).collect();
