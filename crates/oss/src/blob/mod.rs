@@ -360,8 +360,10 @@ impl Blobs {
     fn keep_open(&self, segment: &Arc<Segment>) {
         let mut open = lock(&self.open);
         if open.len() >= self.limits.files_max {
-            // Any will do: it is opened again when it is needed.
-            let victim = open.keys().copied().find(|id| *id != segment.id);
+            // Any that nobody uses will do: it is opened again when it is needed. One that takes bytes is never
+            // there twice, so that whoever syncs it learns of what failed.
+            let idle = open.iter().find(|(_, open)| Arc::strong_count(open) == 1);
+            let victim = idle.map(|(id, _)| *id);
             victim.and_then(|id| open.remove(&id));
         }
         open.insert(segment.id, Arc::clone(segment));

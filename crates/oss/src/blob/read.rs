@@ -13,9 +13,10 @@ use wire::object::checksum::crc64;
 use crate::backend::Backend;
 
 use super::extent::EXTENT_BYTES_MAX;
+use super::pins::Pin;
 use super::seal::{OVERHEAD, SALT_LEN, TAG_LEN};
 use super::segment::Copy;
-use super::{Blobs, BodyKey, Error, Extent, blocking, lock};
+use super::{Blobs, BodyKey, Error, Extent, Segment, blocking, lock};
 
 /// Memory for large extents, used again: getting a megabyte from the system and clearing it costs as
 /// much as reading it from the page cache.
@@ -87,16 +88,22 @@ impl Blobs {
         if read && fits(extent, &buffer) { open(buffer, extent, key).ok() } else { None }
     }
 
-    /// The extent, from wherever it is.
+    /// The extent, from wherever it is. The pin of its body is held until the disk is done with it, also where
+    /// nobody waits for that any more: bytes are mended that are still the body's.
     pub(crate) async fn read(
         self: &Arc<Self>,
         extent: Extent,
         key: Option<BodyKey>,
+        pin: Option<Arc<Pin>>,
     ) -> Result<Bytes, Error> {
         let blobs = Arc::clone(self);
         let far = self.remote_of(extent.segment).into_iter().map(|copy| copy.backend);
-        let _permits = Backend::permits(far.collect()).await;
-        blocking(move || blobs.read_any(&extent, key.as_ref())).await
+        let permits = Backend::permits(far.collect()).await;
+        blocking(move || {
+            let _held = (permits, pin);
+            blobs.read_any(&extent, key.as_ref())
+        })
+        .await
     }
 
     /// The extent from the first copy that has it whole. Those before it are mended.
@@ -107,7 +114,7 @@ impl Blobs {
         for copy in segment.copies() {
             match read_copy(copy, extent, &mut buffer) {
                 Ok(()) => {
-                    self.mend(&bad, extent, &buffer.bytes);
+                    self.mend(&segment, &bad, extent, &buffer.bytes);
                     return open(buffer, extent, key);
                 }
                 Err(error) => {
@@ -124,20 +131,27 @@ impl Blobs {
 
     /// Writes an extent anew into the copies that do not have it. Nobody reclaims it meanwhile: the reader
     /// holds its body. A copy whose file is missing is left to [`super::repair`]. Says how many it mended.
-    pub(super) fn mend(&self, bad: &[Option<&Copy>], extent: &Extent, bytes: &[u8]) -> usize {
-        let Extent { segment, start, .. } = *extent;
-        let (disk, mut mended) = (self.dirs.disk, 0);
+    pub(super) fn mend(
+        &self,
+        segment: &Segment,
+        bad: &[Option<&Copy>],
+        extent: &Extent,
+        bytes: &[u8],
+    ) -> usize {
+        let (id, start, mut mended) = (segment.id, extent.start, 0);
         for copy in bad {
             let Some(copy) = copy else {
                 self.repair_wanted.store(true, Ordering::Release);
                 continue;
             };
-            match copy.write(disk, bytes, start).and_then(|()| Ok(copy.sync(disk)?)) {
+            match segment.mend(copy, bytes, start) {
                 Ok(()) => {
                     mended += 1;
-                    tracing::warn!(segment, start, "mended a copy of a segment from another");
+                    tracing::warn!(segment = id, start, "mended a copy of a segment from another");
                 }
-                Err(error) => tracing::error!(segment, start, %error, "mend a copy of a segment"),
+                Err(error) => {
+                    tracing::error!(segment = id, start, %error, "mend a copy of a segment")
+                }
             }
         }
         mended

@@ -33,6 +33,9 @@ pub(crate) struct Segment {
     /// Bytes whose fate is decided; equals the length once nobody writes any more.
     pub(crate) settled: AtomicU64,
     group: Mutex<Group>,
+    /// Held from the beginning of a sync until what came of it is noted: of two syncs of a file the kernel
+    /// tells only one that bytes were lost.
+    syncing: Mutex<()>,
     synced: Notify,
 }
 
@@ -49,6 +52,13 @@ struct Group {
     /// Set for ever by the first failure: the kernel drops the dirty pages of a failed sync, so that
     /// a later one would succeed without them.
     failed: Option<io::ErrorKind>,
+}
+
+impl Group {
+    fn fail(&mut self, segment: u32, error: &io::Error) {
+        tracing::error!(segment, %error, "sync a segment; it takes no more bytes");
+        self.failed.get_or_insert(error.kind());
+    }
 }
 
 pub(crate) fn path(dir: &Path, id: u32) -> PathBuf {
@@ -108,7 +118,8 @@ impl Segment {
 
     fn new(dirs: &Dirs, id: u32, spread: Spread, copies: Vec<Option<Copy>>) -> Self {
         let (settled, group, synced) = (AtomicU64::new(0), Mutex::default(), Notify::new());
-        Self { id, spread, disk: dirs.disk, copies, settled, group, synced }
+        let syncing = Mutex::default();
+        Self { id, spread, disk: dirs.disk, copies, settled, group, syncing, synced }
     }
 
     /// The copies, the first one first; `None` for one that could not be opened.
@@ -175,15 +186,14 @@ impl Segment {
     /// Syncs until nobody waits. On a thread that may block.
     fn run_syncs(&self) {
         loop {
+            let alone = self.sync_alone();
             let result = self.sync_copies();
             let mut group = self.lock();
             match result {
                 Ok(()) => group.ended = group.begun,
-                Err(error) => {
-                    tracing::error!(segment = self.id, %error, "sync a segment; it takes no more bytes");
-                    group.failed = Some(error.kind());
-                }
+                Err(error) => group.fail(self.id, &error),
             }
+            drop(alone);
             group.running = group.failed.is_none() && group.wanted > group.ended;
             if group.running {
                 group.begun += 1;
@@ -195,6 +205,24 @@ impl Segment {
                 return;
             }
         }
+    }
+
+    /// Writes an extent anew into one copy, durably. Where its sync fails, the segment takes no more bytes, and
+    /// none is acknowledged of those that were written to it and not synced: whoever asks next would be told
+    /// that all is well.
+    pub(super) fn mend(&self, copy: &Copy, bytes: &[u8], start: u32) -> Result<(), Error> {
+        copy.write(self.disk, bytes, start)?;
+        let _alone = self.sync_alone();
+        if let Err(error) = copy.sync(self.disk) {
+            self.lock().fail(self.id, &error);
+            self.synced.notify_waiters();
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    fn sync_alone(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.syncing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Syncs every copy, all at the same time: they are on different disks.
@@ -229,7 +257,7 @@ impl Copy {
     }
 
     /// Writes an extent.
-    pub(super) fn write(&self, disk: Disk, bytes: &[u8], start: u32) -> Result<(), Error> {
+    fn write(&self, disk: Disk, bytes: &[u8], start: u32) -> Result<(), Error> {
         match self {
             Self::File(file) => Ok(disk.write(file, bytes, start.into())?),
             Self::Remote(remote) => remote.put(bytes, start),
@@ -237,7 +265,7 @@ impl Copy {
     }
 
     /// Makes what was written durable, where the writing did not.
-    pub(super) fn sync(&self, disk: Disk) -> io::Result<()> {
+    fn sync(&self, disk: Disk) -> io::Result<()> {
         match self {
             Self::File(file) => disk.sync(file),
             Self::Remote(_) => Ok(()),

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use base::ApiError;
@@ -34,7 +35,8 @@ pub struct ObjectStream {
     sent: u64,
     /// Read before anybody asked for it.
     ahead: Option<Bytes>,
-    _pin: Option<BodyPin>,
+    /// Shared with whoever reads from a disk.
+    pin: Option<Arc<BodyPin>>,
 }
 
 /// The wanted part of an extent.
@@ -105,7 +107,7 @@ impl ObjectStream {
             payer: payer.into(),
             sent: 0,
             ahead: None,
-            _pin: pin,
+            pin: pin.map(Arc::new),
         };
         match body {
             Body::Inline(extents) => drop(stream.enqueue(&extents, 0, from, from + len)),
@@ -173,8 +175,9 @@ impl ObjectStream {
         if let Some(bytes) = blobs.read_cached(&extent, key.as_ref()) {
             return Ok(Some(self.cut(bytes)));
         }
-        let blobs = blobs.clone();
-        self.state = State::Reading(Box::pin(async move { Ok(blobs.read(extent, key).await?) }));
+        let (blobs, pin) = (blobs.clone(), self.pin.clone());
+        let read = async move { Ok(blobs.read(extent, key, pin).await?) };
+        self.state = State::Reading(Box::pin(read));
         Ok(None)
     }
 
