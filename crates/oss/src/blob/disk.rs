@@ -11,6 +11,8 @@ use std::path::Path;
 /// ended has ended well.
 #[derive(Clone, Copy, Debug)]
 pub enum DiskStep<'a> {
+    /// A disk is about to be asked how much is left on it.
+    Asks(&'a Path),
     /// An empty file is about to be made.
     Creates(&'a Path),
     /// An empty file was made; its name is not durable yet.
@@ -21,6 +23,8 @@ pub enum DiskStep<'a> {
     Writes(&'a File, u64, usize),
     /// They were.
     Wrote(&'a File, u64, usize),
+    /// So many bytes are about to be read from that offset on, by a thread that waits for the disk.
+    Reads(&'a File, u64, usize),
     /// A sync of this file begins.
     Syncs(&'a File),
     /// It ended well.
@@ -43,7 +47,7 @@ pub trait Recorder: fmt::Debug + Send + Sync {
 pub(super) struct Disk(pub(super) Option<&'static dyn Recorder>);
 
 impl Disk {
-    fn note(self, step: DiskStep<'_>) {
+    pub(super) fn note(self, step: DiskStep<'_>) {
         if let Some(recorder) = self.0 {
             recorder.note(step);
         }
@@ -74,6 +78,12 @@ impl Disk {
         file.write_all_at(bytes, start)?;
         self.note(DiskStep::Wrote(file, start, bytes.len()));
         Ok(())
+    }
+
+    /// Reads as many bytes as there is room for from `start` on.
+    pub(super) fn read(self, file: &File, buffer: &mut [u8], start: u64) -> io::Result<()> {
+        self.begin(DiskStep::Reads(file, start, buffer.len()))?;
+        file.read_exact_at(buffer, start)
     }
 
     /// Makes what was written to a file before durable.

@@ -15,6 +15,7 @@ mod dirs;
 mod disk;
 pub(crate) mod extent;
 pub(crate) mod pins;
+mod pool;
 mod read;
 mod reclaim;
 mod recover;
@@ -31,7 +32,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -40,6 +41,7 @@ use base::{ApiError, Clock, Rng};
 use store::Db;
 
 use dirs::Dirs;
+use pool::Pools;
 use recover::Recovered;
 use remote::{Spread, Stores};
 
@@ -85,6 +87,8 @@ pub struct Limits {
     /// So many bytes of each disk are left free: bodies that would use them are refused, so that deleting
     /// goes on.
     pub disk_reserve_bytes: u64,
+    /// How long a request waits for a disk that does not answer, before it goes to another copy or is refused.
+    pub disk_wait_max: Duration,
     /// How long a client may send nothing in the middle of a body.
     pub idle_max: Duration,
     /// Is told what is done to the disk; for tests.
@@ -103,6 +107,7 @@ impl Default for Limits {
             inventory_day: Duration::from_secs(86_400),
             scrub_interval: Duration::from_secs(86_400),
             disk_reserve_bytes: 1 << 30,
+            disk_wait_max: Duration::from_secs(10),
             idle_max: Duration::from_secs(60),
             recorder: None,
         }
@@ -132,6 +137,9 @@ pub(crate) enum Error {
     /// Anything else that the disk says.
     #[error("the disk failed")]
     Io(#[source] io::Error),
+    /// It has as many threads as it may have, and none of them comes back.
+    #[error("the disk {} does not answer", disk.display())]
+    Stuck { disk: PathBuf },
     /// The bytes are not those that were written.
     #[error("segment {segment} is damaged at {start} ({len} bytes)")]
     Damaged { segment: u32, start: u32, len: u32 },
@@ -165,6 +173,7 @@ impl From<Error> for ApiError {
             Error::Away { doing, cause, .. } => {
                 Self::new(&base::code::UNAVAILABLE).detail(format!("{error}: {doing}: {cause}"))
             }
+            Error::Stuck { .. } => Self::new(&base::code::UNAVAILABLE).detail(&error),
             Error::Damaged { .. } | Error::Closed { .. } | Error::Row(_) => Self::internal(error),
         }
     }
@@ -181,6 +190,8 @@ struct Lanes {
     /// The number of the next segment.
     next: u32,
     active: HashMap<Sites, Active>,
+    /// Held by whoever begins a segment.
+    turns: HashMap<Sites, Arc<Mutex<()>>>,
 }
 
 /// A segment that takes new bytes.
@@ -212,6 +223,8 @@ pub(crate) struct Blobs {
     /// The size of a file-system block: what can be punched out.
     block: u64,
     lanes: Mutex<Lanes>,
+    /// The disks.
+    pools: Pools,
     /// Stores outside of this program.
     stores: Stores,
     /// Where the copies are of the segments that have others than the first file.
@@ -252,6 +265,7 @@ impl Blobs {
         let stores = Stores::open(&db, &*rng, backends)?;
         let Recovered { next, spread, suspects } =
             recover::recover(&db, &dirs, stores.copies(&db)?)?;
+        let pools = Pools::open(&dirs)?;
         let block = fs::metadata(dirs.home()).map_err(Error::from)?.blksize().max(512);
         let blobs = Self {
             db,
@@ -260,7 +274,8 @@ impl Blobs {
             dirs,
             limits,
             block,
-            lanes: Mutex::new(Lanes { next, active: HashMap::new() }),
+            lanes: Mutex::new(Lanes { next, active: HashMap::new(), turns: HashMap::new() }),
+            pools,
             stores,
             spread: Mutex::new(spread),
             suspects: Mutex::new(suspects),
@@ -275,71 +290,87 @@ impl Blobs {
         };
         let near = |site: &&str| blobs.stores.of_site(site).is_none();
         if let Some(home) = home.filter(near) {
-            blobs.begin(&mut lock(&blobs.lanes), &[home.to_owned()].into())?;
+            blobs.begin(&[home.to_owned()].into())?;
         }
         Ok(Arc::new(blobs))
     }
 
-    /// Room for an extent. Nobody else ever gets the same.
+    /// Room for an extent. Nobody else ever gets the same. Blocks where a new segment is begun, but holds only
+    /// those who need the same one.
     fn reserve(&self, sites: &Sites, len: u32) -> Result<(Arc<Segment>, u32), Error> {
-        self.check_room(sites)?;
+        self.check_room(sites, len)?;
+        if let Some(place) = self.take(sites, len)? {
+            return Ok(place);
+        }
+        let turn = self.turn(sites);
+        let _turn = lock(&turn);
+        loop {
+            // Somebody else may have begun one meanwhile.
+            if let Some(place) = self.take(sites, len)? {
+                return Ok(place);
+            }
+            self.begin(sites)?;
+        }
+    }
+
+    /// Room in the open segment, where that has any.
+    fn take(&self, sites: &Sites, len: u32) -> Result<Option<(Arc<Segment>, u32)>, Error> {
         let mut lanes = lock(&self.lanes);
         let full = |active: &Active| {
             active.tail + u64::from(len) > self.limits.segment_bytes_max
                 || active.extents >= self.limits.segment_extents_max
                 || active.segment.failed()
         };
-        if lanes.active.get(sites).is_none_or(full) {
-            self.begin(&mut lanes, sites)?;
-        }
-        let active = lanes.active.get_mut(sites).expect("it was there or has just begun");
+        let active = lanes.active.get_mut(sites);
+        let Some(active) = active.filter(|active| !full(active)) else { return Ok(None) };
         let start = u32::try_from(active.tail)
             .map_err(|_| Error::Row("a segment beyond 4 GiB".to_owned()))?;
         active.tail += u64::from(len);
         active.extents += 1;
-        Ok((Arc::clone(&active.segment), start))
+        Ok(Some((Arc::clone(&active.segment), start)))
     }
 
-    /// Refuses where a disk that gets bytes, or rows of them, has no more left than its reserve.
-    fn check_room(&self, sites: &Sites) -> Result<(), Error> {
-        let reserve = self.limits.disk_reserve_bytes;
-        if reserve == 0 {
-            return Ok(());
+    /// Whose turn it is to begin a segment for these data centres: it is held while that blocks, and the lanes
+    /// are not, which everybody needs.
+    fn turn(&self, sites: &Sites) -> Arc<Mutex<()>> {
+        Arc::clone(lock(&self.lanes).turns.entry(Arc::clone(sites)).or_default())
+    }
+
+    /// Begins a new segment, in the caller's turn. It blocks for the creation of a file in each data centre, or
+    /// for the commit that names the backend there, once in a gigabyte.
+    fn begin(&self, sites: &Sites) -> Result<(), Error> {
+        let id = {
+            let mut lanes = lock(&self.lanes);
+            let id = lanes.next;
+            lanes.next = id.checked_add(1).ok_or_else(used_up)?;
+            id
+        };
+        let made = self.make_segment(id, sites);
+        let mut lanes = lock(&self.lanes);
+        // What was written down about a number that names a backend must not be taken for another's.
+        if made.is_err() && !self.goes_far(sites) && lanes.next == id + 1 {
+            lanes.next = id;
         }
-        let near = sites.iter().filter(|site| self.stores.of_site(site).is_none());
-        for root in self.dirs.roots(near) {
-            if !sites::has_room(root, reserve)? {
-                return Err(Error::Reserved);
-            }
+        let segment = made?;
+        let new = Active { segment, tail: 0, extents: 0 };
+        if let Some(old) = lanes.active.insert(Arc::clone(sites), new) {
+            lock(&self.rotated).push(Rotated { segment: old.segment, length: old.tail });
         }
         Ok(())
     }
 
-    /// Begins a new segment. It blocks for the creation of a file in each data centre, or for the commit that
-    /// names the backend there, once in a gigabyte.
-    fn begin(&self, lanes: &mut Lanes, sites: &Sites) -> Result<(), Error> {
-        let id = lanes.next;
-        let next = id.checked_add(1).ok_or_else(used_up)?;
-        if self.goes_far(sites) {
-            // Should this fail, what was written down about the number must not be taken for another's.
-            lanes.next = next;
-        }
+    fn make_segment(&self, id: u32, sites: &Sites) -> Result<Arc<Segment>, Error> {
         let spread = self.spread_new(id, sites)?;
         self.dirs.leave(id); // an attempt before, for others, may have failed
         if let Some(home) = sites.first().filter(|_| spread.first().is_none()) {
             self.dirs.settle_in(id, home);
         }
         let segment = Arc::new(Segment::create(&self.dirs, id, spread.clone())?);
-        lanes.next = next;
         if sites.len() > 1 || !spread.remote.is_empty() {
             lock(&self.spread).insert(id, spread);
         }
         self.keep_open(&segment);
-        let new = Active { segment, tail: 0, extents: 0 };
-        if let Some(old) = lanes.active.insert(Arc::clone(sites), new) {
-            lock(&self.rotated).push(Rotated { segment: old.segment, length: old.tail });
-        }
-        Ok(())
+        Ok(segment)
     }
 
     /// Where a segment's copies are.

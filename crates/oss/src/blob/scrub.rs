@@ -90,7 +90,7 @@ impl Blobs {
             if let Some(Copy::File(file)) = copy {
                 forget_cached(file, extent);
             }
-            match read_copy(copy, extent, &mut buffer) {
+            match read_copy(self.dirs.disk, copy, extent, &mut buffer) {
                 Ok(()) => good = Some(buffer),
                 // Whether it has it, the next round will see.
                 Err(Error::Away { .. }) => away = true,

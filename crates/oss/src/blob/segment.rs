@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -16,6 +17,9 @@ use super::Error;
 use super::dirs::{Dirs, Spot};
 use super::disk::Disk;
 use super::remote::{Remote, Spread};
+
+/// A sync that takes longer may be one that never ends.
+const LATE: Duration = Duration::from_millis(100);
 
 /// One copy of a segment.
 pub(super) enum Copy {
@@ -49,6 +53,8 @@ struct Group {
     /// The last one that somebody waits for.
     wanted: u64,
     running: bool,
+    /// Since when the one runs that is running.
+    since: Option<Instant>,
     /// Set for ever by the first failure: the kernel drops the dirty pages of a failed sync, so that
     /// a later one would succeed without them.
     failed: Option<io::ErrorKind>,
@@ -152,6 +158,13 @@ impl Segment {
         self.lock().failed.is_some()
     }
 
+    /// True where no sync failed or takes longer than a disk does that is well.
+    pub(super) fn is_well(&self) -> bool {
+        let group = self.lock();
+        let late = |since: Instant| since.elapsed() > LATE;
+        group.failed.is_none() && !(group.running && group.since.is_some_and(late))
+    }
+
     /// Returns when everything written to this segment before the call is durable in every copy.
     pub(crate) async fn sync(self: &Arc<Self>) -> io::Result<()> {
         let mine = {
@@ -160,6 +173,7 @@ impl Segment {
             group.wanted = group.wanted.max(mine);
             if !group.running {
                 group.running = true;
+                group.since = Some(Instant::now());
                 group.begun = mine;
                 let segment = Arc::clone(self);
                 tokio::task::spawn_blocking(move || segment.run_syncs());
@@ -196,6 +210,7 @@ impl Segment {
             drop(alone);
             group.running = group.failed.is_none() && group.wanted > group.ended;
             if group.running {
+                group.since = Some(Instant::now());
                 group.begun += 1;
             }
             let again = group.running;

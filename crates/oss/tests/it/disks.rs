@@ -26,13 +26,14 @@ fn segments(dir: &Path) -> usize {
 }
 
 /// The same world, with disks from now on.
-async fn reopen(
-    mut world: World,
-    disks: &BTreeMap<String, PathBuf>,
-) -> Result<World, base::ApiError> {
-    let (cloud, disks) = (Arc::clone(&world.cloud), disks.clone());
-    let opened =
-        tokio::task::spawn_blocking(move || Oss::open_with(cloud, on(disks))).await.unwrap();
+async fn reopen(world: World, disks: &BTreeMap<String, PathBuf>) -> Result<World, base::ApiError> {
+    reopen_with(world, on(disks.clone())).await
+}
+
+/// The same world, with other options from now on.
+pub async fn reopen_with(mut world: World, options: Options) -> Result<World, base::ApiError> {
+    let cloud = Arc::clone(&world.cloud);
+    let opened = tokio::task::spawn_blocking(move || Oss::open_with(cloud, options)).await.unwrap();
     world.oss = opened?;
     Ok(world)
 }

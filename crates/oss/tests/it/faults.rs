@@ -5,13 +5,14 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base::ApiError;
 use bytes::Bytes;
-use oss::{DiskStep, Limits, PutOptions, Recorder, Source};
+use oss::{CreateBucket, DiskStep, Limits, Options, PutOptions, Recorder, Source, Whole};
 use tokio::sync::Notify;
 
+use crate::disks::reopen_with;
 use crate::harness::{OWNER, World, check, noise, root};
 use crate::mirror::{self, ZONED, home, mirror, segments, zoned};
 use crate::scrub::{of_object, rot};
@@ -21,7 +22,9 @@ const MIB: usize = 1 << 20;
 /// What is done to a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
+    Ask,
     Create,
+    Read,
     Write,
     Sync,
 }
@@ -61,6 +64,14 @@ impl Faults {
         self.changed.notify_all();
     }
 
+    /// Whatever hangs goes on after a while, so that a test which it holds fails and ends.
+    fn release_in(&'static self, after: Duration) {
+        std::thread::spawn(move || {
+            std::thread::sleep(after);
+            self.release();
+        });
+    }
+
     /// Waits until so many threads hang.
     async fn held(&self, count: usize) {
         soon(|| self.state.lock().unwrap().held >= count).await;
@@ -86,11 +97,19 @@ impl Recorder for Faults {
             std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap()
         };
         let (kind, path) = match step {
+            DiskStep::Asks(path) => (Kind::Ask, path.to_owned()),
+            DiskStep::Reads(file, ..) => (Kind::Read, path(file)),
             DiskStep::Creates(path) => (Kind::Create, path.to_owned()),
             DiskStep::Writes(file, ..) => (Kind::Write, path(file)),
             DiskStep::Syncs(file) => (Kind::Sync, path(file)),
             _ => return None,
         };
+        self.act(kind, &path)
+    }
+}
+
+impl Faults {
+    fn act(&self, kind: Kind, path: &Path) -> Option<io::Error> {
         let mut state = self.state.lock().unwrap();
         let hangs = |state: &State| {
             let hanging = state.hanging.as_ref();
@@ -206,5 +225,125 @@ fn a_body_is_not_given_back_while_a_thread_mends_it_for_a_reader_who_went_away()
         }
         assert_eq!(world.number(free).await, 0);
         assert!(segments(&first) == segments(&second), "nothing was written after that");
+    });
+}
+
+/// A bucket abroad, in a data centre with a disk of its own.
+const ABROAD: &str = "abroad";
+
+async fn abroad(world: World, limits: Limits, disk: &Path) -> World {
+    let disks = [("sg-1".to_owned(), disk.to_owned())].into();
+    let world = reopen_with(world, Options { disks, ..limits.into() }).await.unwrap();
+    let region = Some("ap-southeast-1".to_owned());
+    world.bucket(ABROAD, CreateBucket { region, ..CreateBucket::default() }).await.unwrap();
+    world
+}
+
+/// Puts on a task of its own.
+fn put_abroad(
+    world: &World,
+    key: String,
+    len: usize,
+) -> tokio::task::JoinHandle<Result<(), String>> {
+    let oss = world.oss.clone();
+    tokio::spawn(async move {
+        let body = Whole::new(noise(len, 5));
+        let put = oss.put(&root(OWNER), ABROAD, &key, PutOptions::default(), body).await;
+        put.map(drop).map_err(|error| error.code().to_owned())
+    })
+}
+
+#[test]
+fn a_disk_that_hangs_holds_those_who_need_it_and_nobody_else() {
+    let (faults, disk) = (Faults::new(), tempfile::TempDir::new().unwrap());
+    let limits = Limits {
+        recorder: Some(faults),
+        disk_wait_max: Duration::from_millis(500),
+        ..Limits::default()
+    };
+    let path = disk.path().to_owned();
+    check(limits, |world| async move {
+        let world = abroad(world, limits, &path).await;
+        world.put("before", &noise(3000, 1)).await;
+        put_abroad(&world, "well".to_owned(), 3000).await.unwrap().unwrap();
+        faults.hang(&[Kind::Sync], &path);
+        let mut puts = vec![put_abroad(&world, "first".to_owned(), 3000)];
+        faults.held(1).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        faults.hang(&[Kind::Ask, Kind::Create, Kind::Write, Kind::Sync], &path);
+        faults.release_in(Duration::from_secs(20));
+        let lens = [3000, MIB + 5].into_iter().cycle().take(200);
+        puts.extend(lens.enumerate().map(|(at, len)| put_abroad(&world, at.to_string(), len)));
+        faults.held(30).await;
+        let begun = Instant::now();
+        for at in 0..50 {
+            let body = noise(if at % 2 == 0 { 3000 } else { MIB + 5 }, at);
+            world.put(&at.to_string(), &body).await;
+            assert!(world.get(&at.to_string()).await.unwrap() == body);
+        }
+        assert_eq!(world.get("before").await.unwrap(), noise(3000, 1));
+        assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+        // As many as the disk has threads wait for it, and the others were told so.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let refused = puts.iter().filter(|put| put.is_finished()).count();
+        assert!((100..=180).contains(&refused), "{refused}");
+        faults.release();
+        let mut stored = 0;
+        for put in puts {
+            match put.await.unwrap() {
+                Ok(()) => stored += 1,
+                Err(code) => assert_eq!(code, "ServiceUnavailable"),
+            }
+        }
+        assert_eq!(stored, 201 - refused);
+        put_abroad(&world, "after".to_owned(), 3000).await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_disk_on_which_no_file_can_be_made_holds_no_segment_elsewhere() {
+    let (faults, disk) = (Faults::new(), tempfile::TempDir::new().unwrap());
+    let limits = Limits { recorder: Some(faults), ..Limits::default() };
+    let path = disk.path().to_owned();
+    check(limits, |world| async move {
+        let world = abroad(world, limits, &path).await;
+        faults.hang(&[Kind::Create], &path);
+        faults.release_in(Duration::from_secs(20));
+        let put = put_abroad(&world, "k".to_owned(), 3000);
+        faults.held(1).await;
+        let begun = Instant::now();
+        // The first of its kind: it begins a segment, too.
+        zoned(&world).await;
+        mirror::put(&world, "k", noise(3000, 2)).await;
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        assert!(!put.is_finished());
+        faults.release();
+        put.await.unwrap().unwrap();
+        // Each has a segment of its own.
+        assert!(mirror::get(&world, "k").await.unwrap() == noise(3000, 2));
+        assert!(world.get_from(ABROAD, "k").await == noise(3000, 5));
+    });
+}
+
+#[test]
+fn a_copy_whose_disk_hangs_is_passed_over_for_the_other() {
+    let faults = Faults::new();
+    let limits = Limits {
+        recorder: Some(faults),
+        disk_wait_max: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    check(limits, |world| async move {
+        zoned(&world).await;
+        mirror::put(&world, "k", noise(300_000, 1)).await;
+        let first = home(world.dir.path());
+        // So that it is not served from the page cache.
+        rot(&first, of_object(&world, "k").await[0], 100);
+        faults.hang(&[Kind::Read], &first);
+        faults.release_in(Duration::from_secs(20));
+        let begun = Instant::now();
+        assert!(mirror::get(&world, "k").await.unwrap() == noise(300_000, 1));
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        faults.release();
     });
 }
