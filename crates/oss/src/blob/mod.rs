@@ -74,6 +74,9 @@ pub struct Limits {
     pub segment_extents_max: u32,
     /// When so many bytes of unfinished bodies are in memory, they are written in smaller pieces.
     pub buffered_bytes_max: usize,
+    /// When so many bytes that were read wait for their readers, others get smaller pieces, which takes more work
+    /// and less memory.
+    pub read_bytes_max: usize,
     /// Segment files kept open for reading.
     pub files_max: usize,
     /// The scrub reads so many bytes a second; 0: there is none but when it is asked for.
@@ -101,6 +104,7 @@ impl Default for Limits {
             segment_bytes_max: 1 << 30,
             segment_extents_max: 500_000,
             buffered_bytes_max: 32 << 20,
+            read_bytes_max: 64 << 20,
             files_max: 512,
             scrub_bytes_per_second: 20 << 20,
             log_interval: Duration::from_secs(3600),
@@ -231,6 +235,8 @@ pub(crate) struct Blobs {
     spread: Mutex<HashMap<u32, Spread>>,
     /// Segments in backends that a crash left open: what is there and has no row is still to be removed.
     suspects: Mutex<Vec<u32>>,
+    /// Open segments of which only rows are left. Where these say that everything in them is dead, they go, too.
+    lost: Mutex<Vec<u32>>,
     /// Set by readers that found a copy missing.
     repair_wanted: AtomicBool,
     rotated: Mutex<Vec<Rotated>>,
@@ -263,7 +269,7 @@ impl Blobs {
         let dirs = Dirs::new(root, disks, homes, disk::Disk(limits.recorder));
         dirs.make(NO_SEGMENT, &Spread::default()).map_err(Error::from)?;
         let stores = Stores::open(&db, &*rng, backends)?;
-        let Recovered { next, spread, suspects } =
+        let Recovered { next, spread, suspects, lost } =
             recover::recover(&db, &dirs, stores.copies(&db)?)?;
         let pools = Pools::open(&dirs)?;
         let block = fs::metadata(dirs.home()).map_err(Error::from)?.blksize().max(512);
@@ -279,6 +285,7 @@ impl Blobs {
             stores,
             spread: Mutex::new(spread),
             suspects: Mutex::new(suspects),
+            lost: Mutex::new(lost),
             repair_wanted: AtomicBool::new(false),
             rotated: Mutex::default(),
             condemned: Mutex::default(),
