@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, IoSliceMut};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -19,7 +19,11 @@ use super::{Blobs, BodyKey, Error, Extent, Segment, blocking, lock};
 /// Memory for large extents, used again: getting a megabyte from the system and clearing it costs as
 /// much as reading it from the page cache.
 #[derive(Default)]
-pub(super) struct Buffers(Mutex<Vec<Vec<u8>>>);
+pub(super) struct Buffers {
+    spare: Mutex<Vec<Vec<u8>>>,
+    /// Bytes in extents that readers hold.
+    read: AtomicUsize,
+}
 
 /// Buffers kept for later, at most.
 const SPARE_MAX: usize = 16;
@@ -39,6 +43,7 @@ impl AsRef<[u8]> for Pooled {
 
 impl Drop for Pooled {
     fn drop(&mut self) {
+        self.home.read.fetch_sub(self.bytes.len(), Ordering::Relaxed);
         self.home.keep(std::mem::take(&mut self.bytes));
     }
 }
@@ -46,7 +51,7 @@ impl Drop for Pooled {
 impl Buffers {
     /// An empty one, with room for the largest extent.
     pub(super) fn empty(&self) -> Vec<u8> {
-        let spare = lock(&self.0).pop();
+        let spare = lock(&self.spare).pop();
         let mut bytes = spare.unwrap_or_else(|| Vec::with_capacity(EXTENT_BYTES_MAX + OVERHEAD));
         bytes.clear();
         bytes
@@ -54,14 +59,14 @@ impl Buffers {
 
     /// Keeps one for later, if it is large and not too many are kept.
     pub(super) fn keep(&self, bytes: Vec<u8>) {
-        let mut spare = lock(&self.0);
+        let mut spare = lock(&self.spare);
         if spare.len() < SPARE_MAX && bytes.capacity() >= EXTENT_BYTES_MAX + OVERHEAD {
             spare.push(bytes);
         }
     }
 
     pub(super) fn take(self: &Arc<Self>, len: usize) -> Pooled {
-        let spare = if len >= POOLED_BYTES_MIN { lock(&self.0).pop() } else { None };
+        let spare = if len >= POOLED_BYTES_MIN { lock(&self.spare).pop() } else { None };
         let mut bytes = spare.unwrap_or_else(|| {
             Vec::with_capacity(if len >= POOLED_BYTES_MIN {
                 EXTENT_BYTES_MAX + OVERHEAD
@@ -71,11 +76,17 @@ impl Buffers {
         });
         // What an earlier reader left in it is overwritten or never shown.
         bytes.resize(len, 0);
+        self.read.fetch_add(len, Ordering::Relaxed);
         Pooled { bytes, home: Arc::clone(self) }
     }
 }
 
 impl Blobs {
+    /// True where readers hold so many extents that a slow one is to hold no whole one.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.buffers.read.load(Ordering::Relaxed) > self.limits.read_bytes_max
+    }
+
     /// The extent, if the page cache has its first copy; never waits for the disk. Whatever is wrong with
     /// it, [`Self::read`] finds out, and turns to the other copies.
     pub(crate) fn read_cached(&self, extent: &Extent, key: Option<&BodyKey>) -> Option<Bytes> {
