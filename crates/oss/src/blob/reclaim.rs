@@ -208,7 +208,9 @@ impl Blobs {
     async fn forget_lost(&self) -> Result<(), ApiError> {
         let lost = lock(&self.lost).clone();
         for id in lost {
-            if self.db.write(move |tx| tables::space::forget_dead(tx, id)).await? {
+            // Nothing writes there any more: what is dead stays so.
+            if self.db.read(move |tx| tables::space::is_dead(tx, id)).await? {
+                self.db.write(move |tx| tables::space::remove_segment(tx, id)).await?;
                 lock(&self.lost).retain(|other| *other != id);
             }
         }

@@ -70,7 +70,8 @@ pub(super) fn recover(
     let named = db.read_blocking(tables::space::settled_segments)?;
     let mut lost = Vec::new();
     for id in named.difference(&files).copied() {
-        if db.write_blocking(move |tx| tables::space::forget_dead(tx, id))? {
+        if db.read_blocking(move |tx| tables::space::is_dead(tx, id))? {
+            db.write_blocking(move |tx| tables::space::remove_segment(tx, id))?;
             continue;
         }
         tracing::error!(segment = id, "a segment file is missing; the objects in it are lost");

@@ -159,19 +159,15 @@ pub(crate) fn dead_segments(tx: &mut Tx<'_>) -> Result<Vec<u32>, ApiError> {
     Ok(tx.query("SELECT id FROM oss_segment WHERE dead = length", params![], |row| row.get(0))?)
 }
 
-/// Forgets a segment that was never sealed, if every byte of it that was decided about is in a hole; says whether.
-pub(crate) fn forget_dead(tx: &mut Tx<'_>, segment: u32) -> Result<bool, ApiError> {
+/// Whether every byte of a segment that was never sealed and that was decided about is in a hole.
+pub(crate) fn is_dead(tx: &mut Tx<'_>, segment: u32) -> Result<bool, ApiError> {
     let sums = tx.query_opt(
         "SELECT (SELECT CAST(COALESCE(SUM(length), 0) AS BIGINT) FROM oss_settled WHERE segment = ?1),
                 (SELECT CAST(COALESCE(SUM(length), 0) AS BIGINT) FROM oss_hole WHERE segment = ?1)",
         params![segment],
         |row| Ok((row.get::<u64>(0)?, row.get::<u64>(1)?)),
     )?;
-    let is_dead = sums.is_some_and(|(settled, holes)| settled == holes);
-    if is_dead {
-        remove_segment(tx, segment)?;
-    }
-    Ok(is_dead)
+    Ok(sums.is_some_and(|(settled, holes)| settled == holes))
 }
 
 /// Forgets a segment.

@@ -385,13 +385,26 @@ fn many_segments_begin_in_a_backend_at_once_whatever_the_database() {
         for (name, options) in [(BUCKET, oss::CreateBucket::default()), ("near", near)] {
             oss.create_bucket(&root(OWNER), name, options).await.unwrap();
         }
-        let mut puts = tokio::task::JoinSet::new();
-        for at in 0..96 {
+        let put = |bucket: &'static str, key: String, len: usize| {
             let oss = oss.clone();
+            async move {
+                let (options, body) = (oss::PutOptions::default(), oss::Whole::new(noise(len, 1)));
+                oss.put(&root(OWNER), bucket, &key, options, body).await.map(drop)
+            }
+        };
+        put("near", "first".to_owned(), 3000).await.unwrap();
+        let mut puts = tokio::task::JoinSet::new();
+        for at in 0..64 {
+            puts.spawn(put(BUCKET, at.to_string(), 700_000));
+        }
+        // These are written right on the tasks that would have to be given a thread.
+        for at in 0..8 {
+            let all = (0..8).map(|n| put("near", format!("{at}-{n}"), 3000)).collect::<Vec<_>>();
             puts.spawn(async move {
-                let (bucket, len) = if at % 3 == 0 { ("near", 3000) } else { (BUCKET, 700_000) };
-                let (options, body) = (oss::PutOptions::default(), oss::Whole::new(noise(len, at)));
-                oss.put(&root(OWNER), bucket, &at.to_string(), options, body).await.map(drop)
+                for put in all {
+                    put.await?;
+                }
+                Ok(())
             });
         }
         let all = async {
