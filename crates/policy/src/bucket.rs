@@ -280,8 +280,8 @@ fn resource(name: &str, form: Form, home: Home<'_>) -> Result<String, Malformed>
     };
     let own = |relative: &&str| {
         let rest = relative.strip_prefix(home.bucket);
-        // S3 takes a pattern of everything too. It is about this bucket alone: no other asks its policy.
-        form == Form::S3 && *relative == "*"
+        // S3 takes patterns of everything too. They are about this bucket alone: no other asks its policy.
+        form == Form::S3 && matches!(*relative, "*" | "*/*")
             || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '*']))
     };
     let relative = relative.filter(own).ok_or_else(|| {

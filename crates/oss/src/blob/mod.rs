@@ -51,9 +51,10 @@ pub(crate) use pins::Pins;
 pub(crate) use seal::BodyKey;
 pub(crate) use segment::Segment;
 pub(crate) use sites::Disks;
-pub(crate) use write::Written;
+pub(crate) use write::{Priors, Written};
 
 use crate::backend::Backend;
+use crate::digest::Md5Pool;
 use crate::{error, tables};
 
 /// A stored body.
@@ -189,13 +190,23 @@ const NO_SEGMENT: u32 = 0;
 /// The data centres that hold a copy each, the first one first; never empty.
 pub(crate) type Sites = Arc<[String]>;
 
-/// The segments that take new bytes. Bytes of different data centres never share one.
+/// The segments that take new bytes. Bytes of different data centres never share one, nor do small and large
+/// bodies.
 struct Lanes {
     /// The number of the next segment.
     next: u32,
-    active: HashMap<Sites, Active>,
+    active: HashMap<Lane, Active>,
     /// Held by whoever begins a segment.
-    turns: HashMap<Sites, Arc<Mutex<()>>>,
+    turns: HashMap<Lane, Arc<Mutex<()>>>,
+}
+
+/// What shares a segment.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Lane {
+    sites: Sites,
+    /// Of bodies that are synced together with the commits that refer to them: that is not to take as long as
+    /// syncing what others wrote.
+    small: bool,
 }
 
 /// A segment that takes new bytes.
@@ -244,6 +255,8 @@ pub(crate) struct Blobs {
     open: Mutex<HashMap<u32, Arc<Segment>>>,
     pub(crate) pins: Arc<Pins>,
     buffers: Arc<read::Buffers>,
+    /// Digests large bodies side by side.
+    md5: Md5Pool,
     /// Bytes of unfinished bodies in memory.
     buffered: Arc<AtomicUsize>,
     /// One reclaimer at a time.
@@ -292,43 +305,44 @@ impl Blobs {
             open: Mutex::default(),
             pins: Arc::default(),
             buffers: Arc::default(),
+            md5: Md5Pool::default(),
             buffered: Arc::default(),
             reclaiming: tokio::sync::Mutex::default(),
         };
         let near = |site: &&str| blobs.stores.of_site(site).is_none();
         if let Some(home) = home.filter(near) {
-            blobs.begin(&[home.to_owned()].into())?;
+            blobs.begin(&Lane { sites: [home.to_owned()].into(), small: true })?;
         }
         Ok(Arc::new(blobs))
     }
 
     /// Room for an extent. Nobody else ever gets the same. Blocks where a new segment is begun, but holds only
     /// those who need the same one.
-    fn reserve(&self, sites: &Sites, len: u32) -> Result<(Arc<Segment>, u32), Error> {
-        self.check_room(sites, len)?;
-        if let Some(place) = self.take(sites, len)? {
+    fn reserve(&self, lane: &Lane, len: u32) -> Result<(Arc<Segment>, u32), Error> {
+        self.check_room(&lane.sites, len)?;
+        if let Some(place) = self.take(lane, len)? {
             return Ok(place);
         }
-        let turn = self.turn(sites);
+        let turn = self.turn(lane);
         let _turn = lock(&turn);
         loop {
             // Somebody else may have begun one meanwhile.
-            if let Some(place) = self.take(sites, len)? {
+            if let Some(place) = self.take(lane, len)? {
                 return Ok(place);
             }
-            self.begin(sites)?;
+            self.begin(lane)?;
         }
     }
 
     /// Room in the open segment, where that has any.
-    fn take(&self, sites: &Sites, len: u32) -> Result<Option<(Arc<Segment>, u32)>, Error> {
+    fn take(&self, lane: &Lane, len: u32) -> Result<Option<(Arc<Segment>, u32)>, Error> {
         let mut lanes = lock(&self.lanes);
         let full = |active: &Active| {
             active.tail + u64::from(len) > self.limits.segment_bytes_max
                 || active.extents >= self.limits.segment_extents_max
                 || active.segment.failed()
         };
-        let active = lanes.active.get_mut(sites);
+        let active = lanes.active.get_mut(lane);
         let Some(active) = active.filter(|active| !full(active)) else { return Ok(None) };
         let start = u32::try_from(active.tail)
             .map_err(|_| Error::Row("a segment beyond 4 GiB".to_owned()))?;
@@ -337,15 +351,16 @@ impl Blobs {
         Ok(Some((Arc::clone(&active.segment), start)))
     }
 
-    /// Whose turn it is to begin a segment for these data centres: it is held while that blocks, and the lanes
-    /// are not, which everybody needs.
-    fn turn(&self, sites: &Sites) -> Arc<Mutex<()>> {
-        Arc::clone(lock(&self.lanes).turns.entry(Arc::clone(sites)).or_default())
+    /// Whose turn it is to begin a segment of a lane: it is held while that blocks, and the lanes are not, which
+    /// everybody needs.
+    fn turn(&self, lane: &Lane) -> Arc<Mutex<()>> {
+        Arc::clone(lock(&self.lanes).turns.entry(lane.clone()).or_default())
     }
 
     /// Begins a new segment, in the caller's turn. It blocks for the creation of a file in each data centre, or
     /// for the commit that names the backend there, once in a gigabyte.
-    fn begin(&self, sites: &Sites) -> Result<(), Error> {
+    fn begin(&self, lane: &Lane) -> Result<(), Error> {
+        let sites = &lane.sites;
         let id = {
             let mut lanes = lock(&self.lanes);
             let id = lanes.next;
@@ -360,7 +375,7 @@ impl Blobs {
         }
         let segment = made?;
         let new = Active { segment, tail: 0, extents: 0 };
-        if let Some(old) = lanes.active.insert(Arc::clone(sites), new) {
+        if let Some(old) = lanes.active.insert(lane.clone(), new) {
             lock(&self.rotated).push(Rotated { segment: old.segment, length: old.tail });
         }
         Ok(())

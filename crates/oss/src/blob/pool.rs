@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::dirs::Dirs;
 use super::disk::{Disk, DiskStep};
-use super::{Blobs, Error, Sites, lock};
+use super::{Blobs, Error, Lane, Sites, lock};
 use crate::backend::Backend;
 
 /// Threads that one disk may have, of the many that there are for all.
@@ -213,13 +213,13 @@ impl Blobs {
 
     /// True where a small body can be written right on the task: its segment is open and none of its syncs is
     /// late. Anything else may take as long as the disk likes.
-    pub(super) fn is_calm(&self, sites: &Sites) -> bool {
+    pub(super) fn is_calm(&self, lane: &Lane) -> bool {
         let lanes = lock(&self.lanes);
         let calm = |active: &super::Active| {
             active.tail + super::write::INLINE_BYTES_MAX as u64 <= self.limits.segment_bytes_max
                 && active.extents < self.limits.segment_extents_max
                 && active.segment.is_well()
         };
-        lanes.active.get(sites).is_some_and(calm)
+        lanes.active.get(lane).is_some_and(calm)
     }
 }

@@ -45,18 +45,18 @@ impl Blobs {
         let active: Vec<_> = lock(&self.lanes)
             .active
             .iter()
-            .map(|(sites, active)| (Arc::clone(sites), Arc::clone(&active.segment)))
+            .map(|(lane, active)| (lane.clone(), Arc::clone(&active.segment)))
             .collect();
-        for (sites, segment) in active {
+        for (lane, segment) in active {
             let files = self.dirs.files(segment.id, &segment.spread);
             if segment.spread.mirrors.is_empty() || files.iter().all(|file| file.exists()) {
                 continue;
             }
-            let turn = self.turn(&sites);
+            let turn = self.turn(&lane);
             let _turn = lock(&turn);
             let same = |active: &super::Active| Arc::ptr_eq(&active.segment, &segment);
-            if lock(&self.lanes).active.get(&sites).is_some_and(same) {
-                self.begin(&sites)?;
+            if lock(&self.lanes).active.get(&lane).is_some_and(same) {
+                self.begin(&lane)?;
             }
         }
         Ok(())

@@ -2,15 +2,16 @@
 //! objects in a backend, which acknowledges each write by itself.
 //!
 //! Many writers write at offsets of their own at the same time; one `fdatasync` covers everybody
-//! whose bytes were written before it began.
+//! whose bytes were written before it began. Whoever waits and finds none running begins the next.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use store::Prior;
 use tokio::sync::Notify;
 
 use super::Error;
@@ -40,31 +41,24 @@ pub(crate) struct Segment {
     /// Held from the beginning of a sync until what came of it is noted: of two syncs of a file the kernel
     /// tells only one that bytes were lost.
     syncing: Mutex<()>,
+    /// Wakes tasks.
     synced: Notify,
+    /// Wakes threads.
+    synced_here: Condvar,
 }
 
-/// Who waits for which `fdatasync`. They are numbered from 1.
+/// Which `fdatasync` is running. They are numbered from 1, one after another.
 #[derive(Default)]
 struct Group {
     /// The last one that began.
     begun: u64,
-    /// The last one that ended well.
+    /// The last one that ended well; the one that began is running where this is less.
     ended: u64,
-    /// The last one that somebody waits for.
-    wanted: u64,
-    running: bool,
-    /// Since when the one runs that is running.
+    /// Since when the last one that began runs.
     since: Option<Instant>,
     /// Set for ever by the first failure: the kernel drops the dirty pages of a failed sync, so that
     /// a later one would succeed without them.
     failed: Option<io::ErrorKind>,
-}
-
-impl Group {
-    fn fail(&mut self, segment: u32, error: &io::Error) {
-        tracing::error!(segment, %error, "sync a segment; it takes no more bytes");
-        self.failed.get_or_insert(error.kind());
-    }
 }
 
 pub(crate) fn path(dir: &Path, id: u32) -> PathBuf {
@@ -123,9 +117,9 @@ impl Segment {
     }
 
     fn new(dirs: &Dirs, id: u32, spread: Spread, copies: Vec<Option<Copy>>) -> Self {
-        let (settled, group, synced) = (AtomicU64::new(0), Mutex::default(), Notify::new());
-        let syncing = Mutex::default();
-        Self { id, spread, disk: dirs.disk, copies, settled, group, syncing, synced }
+        let (settled, group, syncing) = (AtomicU64::new(0), Mutex::default(), Mutex::default());
+        let (synced, synced_here) = (Notify::new(), Condvar::new());
+        Self { id, spread, disk: dirs.disk, copies, settled, group, syncing, synced, synced_here }
     }
 
     /// The copies, the first one first; `None` for one that could not be opened.
@@ -162,64 +156,64 @@ impl Segment {
     pub(super) fn is_well(&self) -> bool {
         let group = self.lock();
         let late = |since: Instant| since.elapsed() > LATE;
-        group.failed.is_none() && !(group.running && group.since.is_some_and(late))
+        group.failed.is_none() && !(group.begun > group.ended && group.since.is_some_and(late))
     }
 
     /// Returns when everything written to this segment before the call is durable in every copy.
     pub(crate) async fn sync(self: &Arc<Self>) -> io::Result<()> {
-        let mine = {
-            let mut group = self.lock();
-            let mine = group.begun + 1;
-            group.wanted = group.wanted.max(mine);
-            if !group.running {
-                group.running = true;
-                group.since = Some(Instant::now());
-                group.begun = mine;
-                let segment = Arc::clone(self);
-                tokio::task::spawn_blocking(move || segment.run_syncs());
-            }
-            mine
-        };
+        let mine = self.lock().begun + 1;
         loop {
             // Registered before the state is looked at, so that no wake-up is lost.
             let mut woken = std::pin::pin!(self.synced.notified());
             woken.as_mut().enable();
-            {
-                let group = self.lock();
-                if let Some(kind) = group.failed {
-                    return Err(kind.into());
+            match self.lock().turn(mine) {
+                Turn::Over(result) => return result,
+                Turn::Mine => {
+                    let segment = Arc::clone(self);
+                    // By itself: a task that is cancelled must not leave the others waiting.
+                    tokio::task::spawn_blocking(move || segment.run_sync());
                 }
-                if group.ended >= mine {
-                    return Ok(());
-                }
+                Turn::Wait => {}
             }
             woken.await;
         }
     }
 
-    /// Syncs until nobody waits. On a thread that may block.
-    fn run_syncs(&self) {
+    /// As [`Self::sync`], on a thread that may block.
+    fn sync_here(&self) -> io::Result<()> {
+        let mut group = self.lock();
+        let mine = group.begun + 1;
         loop {
-            let alone = self.sync_alone();
-            let result = self.sync_copies();
-            let mut group = self.lock();
-            match result {
-                Ok(()) => group.ended = group.begun,
-                Err(error) => group.fail(self.id, &error),
-            }
-            drop(alone);
-            group.running = group.failed.is_none() && group.wanted > group.ended;
-            if group.running {
-                group.since = Some(Instant::now());
-                group.begun += 1;
-            }
-            let again = group.running;
-            drop(group);
-            self.synced.notify_waiters();
-            if !again {
-                return;
+            match group.turn(mine) {
+                Turn::Over(result) => return result,
+                Turn::Mine => {
+                    drop(group);
+                    self.run_sync();
+                    group = self.lock();
+                }
+                Turn::Wait => {
+                    group = self.synced_here.wait(group).unwrap_or_else(PoisonError::into_inner);
+                }
             }
         }
+    }
+
+    /// Runs the sync that has begun.
+    fn run_sync(&self) {
+        let alone = self.sync_alone();
+        let result = self.sync_copies();
+        let mut group = self.lock();
+        match result {
+            Ok(()) => group.ended = group.begun,
+            Err(error) => group.fail(self.id, &error),
+        }
+        drop((group, alone));
+        self.wake();
+    }
+
+    fn wake(&self) {
+        self.synced.notify_waiters();
+        self.synced_here.notify_all();
     }
 
     /// Writes an extent anew into one copy, durably. Where its sync fails, the segment takes no more bytes, and
@@ -230,7 +224,7 @@ impl Segment {
         let _alone = self.sync_alone();
         if let Err(error) = copy.sync(self.disk) {
             self.lock().fail(self.id, &error);
-            self.synced.notify_waiters();
+            self.wake();
             return Err(error.into());
         }
         Ok(())
@@ -260,6 +254,49 @@ impl Segment {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Group> {
         self.group.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Group {
+    fn fail(&mut self, segment: u32, error: &io::Error) {
+        tracing::error!(segment, %error, "sync a segment; it takes no more bytes");
+        self.failed.get_or_insert(error.kind());
+    }
+
+    /// What somebody is to do who waits for a sync.
+    fn turn(&mut self, mine: u64) -> Turn {
+        if let Some(kind) = self.failed {
+            Turn::Over(Err(kind.into()))
+        } else if self.ended >= mine {
+            Turn::Over(Ok(()))
+        } else if self.begun > self.ended {
+            Turn::Wait
+        } else {
+            self.begun += 1;
+            self.since = Some(Instant::now());
+            Turn::Mine
+        }
+    }
+}
+
+enum Turn {
+    /// It has ended.
+    Over(io::Result<()>),
+    /// Run the one that has just begun.
+    Mine,
+    /// One is running.
+    Wait,
+}
+
+impl Prior for Segment {
+    fn make_durable(&self) -> Result<(), store::Error> {
+        use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        self.sync_here().map_err(|error| match error.kind() {
+            StorageFull | QuotaExceeded | ReadOnlyFilesystem => {
+                store::Error::Full(error.to_string())
+            }
+            _ => store::Error::Other(format!("sync a segment: {error}")),
+        })
     }
 }
 

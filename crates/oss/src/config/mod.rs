@@ -8,6 +8,7 @@ pub(crate) mod cors;
 pub(crate) mod inventory;
 pub(crate) mod lifecycle;
 pub(crate) mod logging;
+pub(crate) mod origin;
 pub(crate) mod referer;
 pub(crate) mod retention;
 pub(crate) mod switches;

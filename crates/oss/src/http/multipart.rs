@@ -39,7 +39,7 @@ fn part_number(call: &Call<'_>) -> Result<u32, ApiError> {
 impl Storage {
     pub(super) async fn initiate_upload(&self, call: &Call<'_>) -> Answer {
         let style = Style { dialect: call.dialect, encoded: call.url_encoded()? };
-        let options = headers::put_options(&call.head, call.dialect, Expected::default())?;
+        let options = self.put_options(call, &call.head, Expected::default()).await?;
         let checksum = if call.is_oss() { None } else { wanted_checksum(call)? };
         let options = InitiateOptions {
             attributes: options.attributes,
@@ -176,6 +176,7 @@ async fn complete_options(call: &Call<'_>, payload: Payload) -> Result<CompleteO
         part_bytes_min: if call.is_oss() { OSS_PART_BYTES_MIN } else { S3_PART_BYTES_MIN },
         crc64,
         checksums,
+        customer_key: encryption::customer_key(&call.head, call.dialect)?,
     })
 }
 
