@@ -1,4 +1,5 @@
-"""`AWAN` is the program under test; `PEER` names the kind of store and `PEER_PROGRAM` its program."""
+"""`AWAN` is the program under test; `PEER` names the kind of store and `PEER_PROGRAM` its program. `POSTGRES` is a file
+with the connection string of an empty database, where the cloud is not to be on SQLite."""
 
 import os
 
@@ -20,7 +21,8 @@ def peer(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def awan(peer, tmp_path_factory):
-    awan = Awan(os.environ["AWAN"], peer, tmp_path_factory.mktemp("awan"))
+    folder = tmp_path_factory.mktemp("awan")
+    awan = Awan(os.environ["AWAN"], peer, folder, os.environ.get("POSTGRES"))
     try:
         awan.start()
         yield awan

@@ -156,7 +156,7 @@ class Peer:
 class Awan:
     """The cloud, whose first data centre has the store."""
 
-    def __init__(self, program, peer, folder):
+    def __init__(self, program, peer, folder, postgres=None):
         self.folder = folder / "cloud"
         self.folder.mkdir()
         base = free_ports(8)
@@ -170,6 +170,7 @@ class Awan:
             + f'[[oss.backend]]\nname = "peer"\nsite = "jkt-a"\nendpoint = "{peer.endpoint}"\n'
             + f'bucket = "{BUCKET}"\nprefix = "awan/test"\n'
             + f'key_id = "file:{key_id}"\nsecret = "file:{secret}"\n'
+            + (f'[store]\npostgres = "file:{postgres}"\n' if postgres else "")
         )
         command = [program, "serve", "--data-dir", str(self.folder), "--config", str(config)]
         command += ["--port-base", str(base)]

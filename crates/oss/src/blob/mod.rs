@@ -15,6 +15,7 @@ mod dirs;
 mod disk;
 pub(crate) mod extent;
 pub(crate) mod pins;
+mod pool;
 mod read;
 mod reclaim;
 mod recover;
@@ -31,7 +32,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -40,6 +41,7 @@ use base::{ApiError, Clock, Rng};
 use store::Db;
 
 use dirs::Dirs;
+use pool::Pools;
 use recover::Recovered;
 use remote::{Spread, Stores};
 
@@ -73,6 +75,9 @@ pub struct Limits {
     pub segment_extents_max: u32,
     /// When so many bytes of unfinished bodies are in memory, they are written in smaller pieces.
     pub buffered_bytes_max: usize,
+    /// When so many bytes that were read wait for their readers, others get smaller pieces, which takes more work
+    /// and less memory.
+    pub read_bytes_max: usize,
     /// Segment files kept open for reading.
     pub files_max: usize,
     /// The scrub reads so many bytes a second; 0: there is none but when it is asked for.
@@ -86,6 +91,8 @@ pub struct Limits {
     /// So many bytes of each disk are left free: bodies that would use them are refused, so that deleting
     /// goes on.
     pub disk_reserve_bytes: u64,
+    /// How long a request waits for a disk that does not answer, before it goes to another copy or is refused.
+    pub disk_wait_max: Duration,
     /// How long a client may send nothing in the middle of a body.
     pub idle_max: Duration,
     /// Is told what is done to the disk; for tests.
@@ -98,12 +105,14 @@ impl Default for Limits {
             segment_bytes_max: 1 << 30,
             segment_extents_max: 500_000,
             buffered_bytes_max: 32 << 20,
+            read_bytes_max: 64 << 20,
             files_max: 512,
             scrub_bytes_per_second: 20 << 20,
             log_interval: Duration::from_secs(3600),
             inventory_day: Duration::from_secs(86_400),
             scrub_interval: Duration::from_secs(86_400),
             disk_reserve_bytes: 1 << 30,
+            disk_wait_max: Duration::from_secs(10),
             idle_max: Duration::from_secs(60),
             recorder: None,
         }
@@ -133,6 +142,9 @@ pub(crate) enum Error {
     /// Anything else that the disk says.
     #[error("the disk failed")]
     Io(#[source] io::Error),
+    /// It has as many threads as it may have, and none of them comes back.
+    #[error("the disk {} does not answer", disk.display())]
+    Stuck { disk: PathBuf },
     /// The bytes are not those that were written.
     #[error("segment {segment} is damaged at {start} ({len} bytes)")]
     Damaged { segment: u32, start: u32, len: u32 },
@@ -166,6 +178,7 @@ impl From<Error> for ApiError {
             Error::Away { doing, cause, .. } => {
                 Self::new(&base::code::UNAVAILABLE).detail(format!("{error}: {doing}: {cause}"))
             }
+            Error::Stuck { .. } => Self::new(&base::code::UNAVAILABLE).detail(&error),
             Error::Damaged { .. } | Error::Closed { .. } | Error::Row(_) => Self::internal(error),
         }
     }
@@ -183,6 +196,8 @@ struct Lanes {
     /// The number of the next segment.
     next: u32,
     active: HashMap<Lane, Active>,
+    /// Held by whoever begins a segment.
+    turns: HashMap<Lane, Arc<Mutex<()>>>,
 }
 
 /// What shares a segment.
@@ -223,12 +238,16 @@ pub(crate) struct Blobs {
     /// The size of a file-system block: what can be punched out.
     block: u64,
     lanes: Mutex<Lanes>,
+    /// The disks.
+    pools: Pools,
     /// Stores outside of this program.
     stores: Stores,
     /// Where the copies are of the segments that have others than the first file.
     spread: Mutex<HashMap<u32, Spread>>,
     /// Segments in backends that a crash left open: what is there and has no row is still to be removed.
     suspects: Mutex<Vec<u32>>,
+    /// Open segments of which only rows are left. Where these say that everything in them is dead, they go, too.
+    lost: Mutex<Vec<u32>>,
     /// Set by readers that found a copy missing.
     repair_wanted: AtomicBool,
     rotated: Mutex<Vec<Rotated>>,
@@ -263,8 +282,9 @@ impl Blobs {
         let dirs = Dirs::new(root, disks, homes, disk::Disk(limits.recorder));
         dirs.make(NO_SEGMENT, &Spread::default()).map_err(Error::from)?;
         let stores = Stores::open(&db, &*rng, backends)?;
-        let Recovered { next, spread, suspects } =
+        let Recovered { next, spread, suspects, lost } =
             recover::recover(&db, &dirs, stores.copies(&db)?)?;
+        let pools = Pools::open(&dirs)?;
         let block = fs::metadata(dirs.home()).map_err(Error::from)?.blksize().max(512);
         let blobs = Self {
             db,
@@ -273,10 +293,12 @@ impl Blobs {
             dirs,
             limits,
             block,
-            lanes: Mutex::new(Lanes { next, active: HashMap::new() }),
+            lanes: Mutex::new(Lanes { next, active: HashMap::new(), turns: HashMap::new() }),
+            pools,
             stores,
             spread: Mutex::new(spread),
             suspects: Mutex::new(suspects),
+            lost: Mutex::new(lost),
             repair_wanted: AtomicBool::new(false),
             rotated: Mutex::default(),
             condemned: Mutex::default(),
@@ -289,73 +311,88 @@ impl Blobs {
         };
         let near = |site: &&str| blobs.stores.of_site(site).is_none();
         if let Some(home) = home.filter(near) {
-            let lane = Lane { sites: [home.to_owned()].into(), small: true };
-            blobs.begin(&mut lock(&blobs.lanes), &lane)?;
+            blobs.begin(&Lane { sites: [home.to_owned()].into(), small: true })?;
         }
         Ok(Arc::new(blobs))
     }
 
-    /// Room for an extent. Nobody else ever gets the same.
+    /// Room for an extent. Nobody else ever gets the same. Blocks where a new segment is begun, but holds only
+    /// those who need the same one.
     fn reserve(&self, lane: &Lane, len: u32) -> Result<(Arc<Segment>, u32), Error> {
-        self.check_room(&lane.sites)?;
+        self.check_room(&lane.sites, len)?;
+        if let Some(place) = self.take(lane, len)? {
+            return Ok(place);
+        }
+        let turn = self.turn(lane);
+        let _turn = lock(&turn);
+        loop {
+            // Somebody else may have begun one meanwhile.
+            if let Some(place) = self.take(lane, len)? {
+                return Ok(place);
+            }
+            self.begin(lane)?;
+        }
+    }
+
+    /// Room in the open segment, where that has any.
+    fn take(&self, lane: &Lane, len: u32) -> Result<Option<(Arc<Segment>, u32)>, Error> {
         let mut lanes = lock(&self.lanes);
         let full = |active: &Active| {
             active.tail + u64::from(len) > self.limits.segment_bytes_max
                 || active.extents >= self.limits.segment_extents_max
                 || active.segment.failed()
         };
-        if lanes.active.get(lane).is_none_or(full) {
-            self.begin(&mut lanes, lane)?;
-        }
-        let active = lanes.active.get_mut(lane).expect("it was there or has just begun");
+        let active = lanes.active.get_mut(lane);
+        let Some(active) = active.filter(|active| !full(active)) else { return Ok(None) };
         let start = u32::try_from(active.tail)
             .map_err(|_| Error::Row("a segment beyond 4 GiB".to_owned()))?;
         active.tail += u64::from(len);
         active.extents += 1;
-        Ok((Arc::clone(&active.segment), start))
+        Ok(Some((Arc::clone(&active.segment), start)))
     }
 
-    /// Refuses where a disk that gets bytes, or rows of them, has no more left than its reserve.
-    fn check_room(&self, sites: &Sites) -> Result<(), Error> {
-        let reserve = self.limits.disk_reserve_bytes;
-        if reserve == 0 {
-            return Ok(());
+    /// Whose turn it is to begin a segment of a lane: it is held while that blocks, and the lanes are not, which
+    /// everybody needs.
+    fn turn(&self, lane: &Lane) -> Arc<Mutex<()>> {
+        Arc::clone(lock(&self.lanes).turns.entry(lane.clone()).or_default())
+    }
+
+    /// Begins a new segment, in the caller's turn. It blocks for the creation of a file in each data centre, or
+    /// for the commit that names the backend there, once in a gigabyte.
+    fn begin(&self, lane: &Lane) -> Result<(), Error> {
+        let sites = &lane.sites;
+        let id = {
+            let mut lanes = lock(&self.lanes);
+            let id = lanes.next;
+            lanes.next = id.checked_add(1).ok_or_else(used_up)?;
+            id
+        };
+        let made = self.make_segment(id, sites);
+        let mut lanes = lock(&self.lanes);
+        // What was written down about a number that names a backend must not be taken for another's.
+        if made.is_err() && !self.goes_far(sites) && lanes.next == id + 1 {
+            lanes.next = id;
         }
-        let near = sites.iter().filter(|site| self.stores.of_site(site).is_none());
-        for root in self.dirs.roots(near) {
-            if !sites::has_room(root, reserve)? {
-                return Err(Error::Reserved);
-            }
+        let segment = made?;
+        let new = Active { segment, tail: 0, extents: 0 };
+        if let Some(old) = lanes.active.insert(lane.clone(), new) {
+            lock(&self.rotated).push(Rotated { segment: old.segment, length: old.tail });
         }
         Ok(())
     }
 
-    /// Begins a new segment. It blocks for the creation of a file in each data centre, or for the commit that
-    /// names the backend there, once in a gigabyte.
-    fn begin(&self, lanes: &mut Lanes, lane: &Lane) -> Result<(), Error> {
-        let sites = &lane.sites;
-        let id = lanes.next;
-        let next = id.checked_add(1).ok_or_else(used_up)?;
-        if self.goes_far(sites) {
-            // Should this fail, what was written down about the number must not be taken for another's.
-            lanes.next = next;
-        }
+    fn make_segment(&self, id: u32, sites: &Sites) -> Result<Arc<Segment>, Error> {
         let spread = self.spread_new(id, sites)?;
         self.dirs.leave(id); // an attempt before, for others, may have failed
         if let Some(home) = sites.first().filter(|_| spread.first().is_none()) {
             self.dirs.settle_in(id, home);
         }
         let segment = Arc::new(Segment::create(&self.dirs, id, spread.clone())?);
-        lanes.next = next;
         if sites.len() > 1 || !spread.remote.is_empty() {
             lock(&self.spread).insert(id, spread);
         }
         self.keep_open(&segment);
-        let new = Active { segment, tail: 0, extents: 0 };
-        if let Some(old) = lanes.active.insert(lane.clone(), new) {
-            lock(&self.rotated).push(Rotated { segment: old.segment, length: old.tail });
-        }
-        Ok(())
+        Ok(segment)
     }
 
     /// Where a segment's copies are.
@@ -376,8 +413,10 @@ impl Blobs {
     fn keep_open(&self, segment: &Arc<Segment>) {
         let mut open = lock(&self.open);
         if open.len() >= self.limits.files_max {
-            // Any will do: it is opened again when it is needed.
-            let victim = open.keys().copied().find(|id| *id != segment.id);
+            // Any that nobody uses will do: it is opened again when it is needed. One that takes bytes is never
+            // there twice, so that whoever syncs it learns of what failed.
+            let idle = open.iter().find(|(_, open)| Arc::strong_count(open) == 1);
+            let victim = idle.map(|(id, _)| *id);
             victim.and_then(|id| open.remove(&id));
         }
         open.insert(segment.id, Arc::clone(segment));

@@ -2,25 +2,28 @@
 
 use std::fs::File;
 use std::io::{self, IoSliceMut};
-use std::os::unix::fs::FileExt;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use wire::object::checksum::crc64;
 
-use crate::backend::Backend;
-
+use super::disk::Disk;
 use super::extent::EXTENT_BYTES_MAX;
+use super::pins::Pin;
 use super::seal::{OVERHEAD, SALT_LEN, TAG_LEN};
 use super::segment::Copy;
-use super::{Blobs, BodyKey, Error, Extent, blocking, lock};
+use super::{Blobs, BodyKey, Error, Extent, Segment, blocking, lock};
 
 /// Memory for large extents, used again: getting a megabyte from the system and clearing it costs as
 /// much as reading it from the page cache.
 #[derive(Default)]
-pub(super) struct Buffers(Mutex<Vec<Vec<u8>>>);
+pub(super) struct Buffers {
+    spare: Mutex<Vec<Vec<u8>>>,
+    /// Bytes in extents that readers hold.
+    read: AtomicUsize,
+}
 
 /// Buffers kept for later, at most.
 const SPARE_MAX: usize = 16;
@@ -40,6 +43,7 @@ impl AsRef<[u8]> for Pooled {
 
 impl Drop for Pooled {
     fn drop(&mut self) {
+        self.home.read.fetch_sub(self.bytes.len(), Ordering::Relaxed);
         self.home.keep(std::mem::take(&mut self.bytes));
     }
 }
@@ -47,7 +51,7 @@ impl Drop for Pooled {
 impl Buffers {
     /// An empty one, with room for the largest extent.
     pub(super) fn empty(&self) -> Vec<u8> {
-        let spare = lock(&self.0).pop();
+        let spare = lock(&self.spare).pop();
         let mut bytes = spare.unwrap_or_else(|| Vec::with_capacity(EXTENT_BYTES_MAX + OVERHEAD));
         bytes.clear();
         bytes
@@ -55,14 +59,14 @@ impl Buffers {
 
     /// Keeps one for later, if it is large and not too many are kept.
     pub(super) fn keep(&self, bytes: Vec<u8>) {
-        let mut spare = lock(&self.0);
+        let mut spare = lock(&self.spare);
         if spare.len() < SPARE_MAX && bytes.capacity() >= EXTENT_BYTES_MAX + OVERHEAD {
             spare.push(bytes);
         }
     }
 
     pub(super) fn take(self: &Arc<Self>, len: usize) -> Pooled {
-        let spare = if len >= POOLED_BYTES_MIN { lock(&self.0).pop() } else { None };
+        let spare = if len >= POOLED_BYTES_MIN { lock(&self.spare).pop() } else { None };
         let mut bytes = spare.unwrap_or_else(|| {
             Vec::with_capacity(if len >= POOLED_BYTES_MIN {
                 EXTENT_BYTES_MAX + OVERHEAD
@@ -72,48 +76,67 @@ impl Buffers {
         });
         // What an earlier reader left in it is overwritten or never shown.
         bytes.resize(len, 0);
+        self.read.fetch_add(len, Ordering::Relaxed);
         Pooled { bytes, home: Arc::clone(self) }
     }
 }
 
 impl Blobs {
+    /// True where readers hold so many extents that a slow one is to hold no whole one.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.buffers.read.load(Ordering::Relaxed) > self.limits.read_bytes_max
+    }
+
     /// The extent, if the page cache has its first copy; never waits for the disk. Whatever is wrong with
     /// it, [`Self::read`] finds out, and turns to the other copies.
     pub(crate) fn read_cached(&self, extent: &Extent, key: Option<&BodyKey>) -> Option<Bytes> {
-        let segment = self.segment(extent.segment).ok()?;
+        // To open it may take as long as the disk likes.
+        let segment = lock(&self.open).get(&extent.segment).map(Arc::clone)?;
         let Some(Some(Copy::File(file))) = segment.copies().next() else { return None };
         let mut buffer = self.buffers.take(extent.len as usize);
         let read = read_nowait(file, &mut buffer.bytes, extent.start.into()).unwrap_or(false);
         if read && fits(extent, &buffer) { open(buffer, extent, key).ok() } else { None }
     }
 
-    /// The extent, from wherever it is.
+    /// The extent from the first copy that has it whole. Those before it that do not are mended; one whose disk or
+    /// backend does not answer is passed over. The pin of its body is held until every disk is done with it, also
+    /// where nobody waits for that any more: bytes are mended that are still the body's.
     pub(crate) async fn read(
         self: &Arc<Self>,
         extent: Extent,
         key: Option<BodyKey>,
+        pin: Option<Arc<Pin>>,
     ) -> Result<Bytes, Error> {
-        let blobs = Arc::clone(self);
-        let far = self.remote_of(extent.segment).into_iter().map(|copy| copy.backend);
-        let _permits = Backend::permits(far.collect()).await;
-        blocking(move || blobs.read_any(&extent, key.as_ref())).await
-    }
-
-    /// The extent from the first copy that has it whole. Those before it are mended.
-    fn read_any(&self, extent: &Extent, key: Option<&BodyKey>) -> Result<Bytes, Error> {
-        let segment = self.segment(extent.segment)?;
-        let mut buffer = self.buffers.take(extent.len as usize);
+        let (gates, wait_max) = (self.gates(extent.segment), self.limits.disk_wait_max);
         let (mut bad, mut failed) = (Vec::new(), None);
-        for copy in segment.copies() {
-            match read_copy(copy, extent, &mut buffer) {
-                Ok(()) => {
-                    self.mend(&bad, extent, &buffer.bytes);
-                    return open(buffer, extent, key);
-                }
+        for (at, gate) in gates.iter().enumerate() {
+            let permit = match gate.permit(wait_max).await {
+                Ok(permit) => permit,
                 Err(error) => {
-                    // What is away is not bad for that.
-                    if !matches!(error, Error::Away { .. }) {
-                        bad.push(copy);
+                    failed = failed.or(Some(error));
+                    continue;
+                }
+            };
+            let (blobs, key, to_mend) = (Arc::clone(self), key.clone(), bad.clone());
+            let held = (permit, pin.clone());
+            let reading = blocking(move || {
+                let _held = held;
+                open(blobs.read_at(at, &to_mend, &extent)?, &extent, key.as_ref())
+            });
+            let read = if at + 1 == gates.len() {
+                reading.await
+            } else {
+                let late = |_| Err(gate.stuck());
+                tokio::time::timeout(wait_max, reading).await.unwrap_or_else(late)
+            };
+            match read {
+                Ok(bytes) => return Ok(bytes),
+                // Another copy is sealed under the same.
+                Err(error @ Error::Closed { .. }) => return Err(error),
+                Err(error) => {
+                    // What does not answer is not bad for that.
+                    if !matches!(error, Error::Away { .. } | Error::Stuck { .. }) {
+                        bad.push(at);
                     }
                     failed = failed.or(Some(error));
                 }
@@ -122,22 +145,39 @@ impl Blobs {
         Err(failed.unwrap_or_else(|| Error::Row("a segment without copies".to_owned())))
     }
 
+    /// The extent from one copy; those in `bad` do not have it, and are mended. Blocks.
+    fn read_at(&self, at: usize, bad: &[usize], extent: &Extent) -> Result<Pooled, Error> {
+        let segment = self.segment(extent.segment)?;
+        let mut buffer = self.buffers.take(extent.len as usize);
+        read_copy(self.dirs.disk, segment.copies().nth(at).flatten(), extent, &mut buffer)?;
+        let bad: Vec<_> = bad.iter().filter_map(|at| segment.copies().nth(*at)).collect();
+        self.mend(&segment, &bad, extent, &buffer.bytes);
+        Ok(buffer)
+    }
+
     /// Writes an extent anew into the copies that do not have it. Nobody reclaims it meanwhile: the reader
     /// holds its body. A copy whose file is missing is left to [`super::repair`]. Says how many it mended.
-    pub(super) fn mend(&self, bad: &[Option<&Copy>], extent: &Extent, bytes: &[u8]) -> usize {
-        let Extent { segment, start, .. } = *extent;
-        let (disk, mut mended) = (self.dirs.disk, 0);
+    pub(super) fn mend(
+        &self,
+        segment: &Segment,
+        bad: &[Option<&Copy>],
+        extent: &Extent,
+        bytes: &[u8],
+    ) -> usize {
+        let (id, start, mut mended) = (segment.id, extent.start, 0);
         for copy in bad {
             let Some(copy) = copy else {
                 self.repair_wanted.store(true, Ordering::Release);
                 continue;
             };
-            match copy.write(disk, bytes, start).and_then(|()| Ok(copy.sync(disk)?)) {
+            match segment.mend(copy, bytes, start) {
                 Ok(()) => {
                     mended += 1;
-                    tracing::warn!(segment, start, "mended a copy of a segment from another");
+                    tracing::warn!(segment = id, start, "mended a copy of a segment from another");
                 }
-                Err(error) => tracing::error!(segment, start, %error, "mend a copy of a segment"),
+                Err(error) => {
+                    tracing::error!(segment = id, start, %error, "mend a copy of a segment")
+                }
             }
         }
         mended
@@ -146,6 +186,7 @@ impl Blobs {
 
 /// Reads an extent out of one copy.
 pub(super) fn read_copy(
+    disk: Disk,
     copy: Option<&Copy>,
     extent: &Extent,
     buffer: &mut Pooled,
@@ -158,7 +199,7 @@ pub(super) fn read_copy(
             return if fits(extent, buffer) { Ok(()) } else { Err(damaged(extent)) };
         }
     };
-    match file.read_exact_at(&mut buffer.bytes, extent.start.into()) {
+    match disk.read(file, &mut buffer.bytes, extent.start.into()) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(damaged(extent)),
         Err(error) => {
             tracing::error!(segment = extent.segment, start = extent.start, %error, "read a segment");

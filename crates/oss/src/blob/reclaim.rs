@@ -67,6 +67,7 @@ impl Blobs {
             after = last;
         }
         self.seal_rotated().await?;
+        self.forget_lost().await?;
         self.remove_dead().await
     }
 
@@ -84,10 +85,22 @@ impl Blobs {
         if batch.is_empty() {
             return Ok(false);
         }
-        let (ranges, now): (Vec<Range>, _) =
-            (batch.iter().map(|one| one.range).collect(), self.clock.now());
+        let given_up = |one: &Condemned| {
+            let segment = &one.segment;
+            (one.range, self.dirs.home_of(segment.id), segment.spread.mirrors.clone())
+        };
+        let given_up: Vec<_> = batch.iter().map(given_up).collect();
+        let now = self.clock.now();
         let claimed = self.db.write(move |tx| {
-            ranges.iter().try_for_each(|range| tables::space::give_up(tx, range, now))
+            given_up.iter().try_for_each(|(range, home, mirrors)| {
+                tables::space::give_up(tx, range, now)?;
+                // Where the segment is, so that a start finds what these rows are about.
+                if let Some(home) = home {
+                    tables::disk::insert_home(tx, range.segment, home)?;
+                }
+                let insert = |site| tables::space::insert_mirror(tx, range.segment, site);
+                mirrors.iter().map(String::as_str).try_for_each(insert)
+            })
         });
         if let Err(error) = claimed.await {
             lock(&self.condemned).extend(batch);
@@ -187,6 +200,19 @@ impl Blobs {
                 .await?
                 > 0
             {}
+        }
+        Ok(())
+    }
+
+    /// Forgets segments that have neither a file nor a live byte.
+    async fn forget_lost(&self) -> Result<(), ApiError> {
+        let lost = lock(&self.lost).clone();
+        for id in lost {
+            // Nothing writes there any more: what is dead stays so.
+            if self.db.read(move |tx| tables::space::is_dead(tx, id)).await? {
+                self.db.write(move |tx| tables::space::remove_segment(tx, id)).await?;
+                lock(&self.lost).retain(|other| *other != id);
+            }
         }
         Ok(())
     }

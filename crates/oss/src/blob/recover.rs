@@ -29,6 +29,8 @@ pub(super) struct Recovered {
     /// Segments in backends that a crash left open. Nothing is asked of a backend at a start, which is not to
     /// hang on it: [`super::sweep`] removes what is there and has no row.
     pub(super) suspects: Vec<u32>,
+    /// Segments that were open and of which there is no file.
+    pub(super) lost: Vec<u32>,
 }
 
 /// Recovers the directories, and the segments of which there are the copies `remote`. Blocks.
@@ -66,13 +68,19 @@ pub(super) fn recover(
         }
     }
     let named = db.read_blocking(tables::space::settled_segments)?;
-    for id in named.difference(&files) {
+    let mut lost = Vec::new();
+    for id in named.difference(&files).copied() {
+        if db.read_blocking(move |tx| tables::space::is_dead(tx, id))? {
+            db.write_blocking(move |tx| tables::space::remove_segment(tx, id))?;
+            continue;
+        }
         tracing::error!(segment = id, "a segment file is missing; the objects in it are lost");
+        lost.push(id);
     }
     // A number that rows still name is never used again: they would name the new bytes.
     let last = [files.last(), sealed.last(), named.last()].into_iter().flatten().max();
     let last = last.copied().unwrap_or(0);
-    Ok(Recovered { next: last.checked_add(1).ok_or_else(used_up)?, spread, suspects })
+    Ok(Recovered { next: last.checked_add(1).ok_or_else(used_up)?, spread, suspects, lost })
 }
 
 /// The segments of which there is any copy. One that no commit ever relied on is removed, but for those in

@@ -42,15 +42,24 @@ impl Blobs {
 
     /// Begins new segments in place of open ones of which a copy is gone.
     fn leave_lost(&self) -> Result<(), Error> {
-        let mut lanes = lock(&self.lanes);
-        let lost = |segment: &super::Segment| {
+        let active: Vec<_> = lock(&self.lanes)
+            .active
+            .iter()
+            .map(|(lane, active)| (lane.clone(), Arc::clone(&active.segment)))
+            .collect();
+        for (lane, segment) in active {
             let files = self.dirs.files(segment.id, &segment.spread);
-            !segment.spread.mirrors.is_empty() && !files.iter().all(|file| file.exists())
-        };
-        let active = lanes.active.iter();
-        let lost: Vec<_> =
-            active.filter(|(_, one)| lost(&one.segment)).map(|(sites, _)| sites.clone()).collect();
-        lost.iter().try_for_each(|sites| self.begin(&mut lanes, sites))
+            if segment.spread.mirrors.is_empty() || files.iter().all(|file| file.exists()) {
+                continue;
+            }
+            let turn = self.turn(&lane);
+            let _turn = lock(&turn);
+            let same = |active: &super::Active| Arc::ptr_eq(&active.segment, &segment);
+            if lock(&self.lanes).active.get(&lane).is_some_and(same) {
+                self.begin(&lane)?;
+            }
+        }
+        Ok(())
     }
 
     fn restore_all(&self, sealed: &BTreeMap<u32, Vec<String>>) -> usize {

@@ -16,6 +16,7 @@ use base::{ApiError, Time};
 use rustix::fs::{Advice, fadvise};
 use tokio::time::Instant;
 
+use super::pins::Pin;
 use super::read::read_copy;
 use super::segment::Copy;
 use super::{Blobs, Body, Error, Extent, blocking};
@@ -29,6 +30,8 @@ const PAGE: usize = 16;
 struct Item {
     place: Place,
     body: Result<Body, ApiError>,
+    /// Held until no thread reads or mends the body any more.
+    pin: Option<Arc<Pin>>,
 }
 
 /// What reading the copies of one extent came to.
@@ -87,7 +90,7 @@ impl Blobs {
             if let Some(Copy::File(file)) = copy {
                 forget_cached(file, extent);
             }
-            match read_copy(copy, extent, &mut buffer) {
+            match read_copy(self.dirs.disk, copy, extent, &mut buffer) {
                 Ok(()) => good = Some(buffer),
                 // Whether it has it, the next round will see.
                 Err(Error::Away { .. }) => away = true,
@@ -97,7 +100,7 @@ impl Blobs {
         }
         checked.damaged = bad.len() as u64;
         match good {
-            Some(good) => checked.mended = self.mend(&bad, extent, good.as_ref()) as u64,
+            Some(good) => checked.mended = self.mend(&segment, &bad, extent, good.as_ref()) as u64,
             None => checked.lost = !away,
         }
         Ok(checked)
@@ -125,18 +128,18 @@ impl Round<'_> {
             let places = (source.after)(tx, &after, PAGE)?;
             let item = |place: Place| {
                 let body = (source.body)(tx, &place).transpose()?;
-                Some(Item { place, body })
+                Some(Item { place, body, pin: None })
             };
             Ok::<_, ApiError>(places.into_iter().filter_map(item).collect::<Vec<_>>())
         });
         let items = places.await?;
         let last = items.last().map(|item| item.place.clone());
         let pin = |(item, look_up): (Item, super::pins::LookUp)| {
-            let pin = item.body.as_ref().ok().and_then(|body| look_up.hold(body));
-            (item, pin)
+            let pin = item.body.as_ref().ok().and_then(|body| look_up.hold(body)).map(Arc::new);
+            Item { pin, ..item }
         };
         let pinned: Vec<_> = items.into_iter().zip(look_ups).map(pin).collect();
-        for (item, _pin) in pinned {
+        for item in pinned {
             self.item(source, &item).await?;
         }
         Ok(last)
@@ -175,8 +178,12 @@ impl Round<'_> {
     ) -> Result<(), ApiError> {
         let mut lost = Vec::new();
         for extent in extents.iter().copied() {
-            let blobs = Arc::clone(self.blobs);
-            let checked = blocking(move || blobs.check(&extent)).await?;
+            let (blobs, pin) = (Arc::clone(self.blobs), item.pin.clone());
+            let check = move || {
+                let _held = pin;
+                blobs.check(&extent)
+            };
+            let checked = blocking(check).await?;
             self.report.bytes += checked.bytes;
             self.report.damaged += checked.damaged;
             self.report.mended += checked.mended;

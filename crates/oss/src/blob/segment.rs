@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use store::Prior;
 use tokio::sync::Notify;
@@ -17,6 +18,9 @@ use super::Error;
 use super::dirs::{Dirs, Spot};
 use super::disk::Disk;
 use super::remote::{Remote, Spread};
+
+/// A sync that takes longer may be one that never ends.
+const LATE: Duration = Duration::from_millis(100);
 
 /// One copy of a segment.
 pub(super) enum Copy {
@@ -34,6 +38,9 @@ pub(crate) struct Segment {
     /// Bytes whose fate is decided; equals the length once nobody writes any more.
     pub(crate) settled: AtomicU64,
     group: Mutex<Group>,
+    /// Held from the beginning of a sync until what came of it is noted: of two syncs of a file the kernel
+    /// tells only one that bytes were lost.
+    syncing: Mutex<()>,
     /// Wakes tasks.
     synced: Notify,
     /// Wakes threads.
@@ -47,6 +54,8 @@ struct Group {
     begun: u64,
     /// The last one that ended well; the one that began is running where this is less.
     ended: u64,
+    /// Since when the last one that began runs.
+    since: Option<Instant>,
     /// Set for ever by the first failure: the kernel drops the dirty pages of a failed sync, so that
     /// a later one would succeed without them.
     failed: Option<io::ErrorKind>,
@@ -108,9 +117,9 @@ impl Segment {
     }
 
     fn new(dirs: &Dirs, id: u32, spread: Spread, copies: Vec<Option<Copy>>) -> Self {
-        let (settled, group) = (AtomicU64::new(0), Mutex::default());
+        let (settled, group, syncing) = (AtomicU64::new(0), Mutex::default(), Mutex::default());
         let (synced, synced_here) = (Notify::new(), Condvar::new());
-        Self { id, spread, disk: dirs.disk, copies, settled, group, synced, synced_here }
+        Self { id, spread, disk: dirs.disk, copies, settled, group, syncing, synced, synced_here }
     }
 
     /// The copies, the first one first; `None` for one that could not be opened.
@@ -141,6 +150,13 @@ impl Segment {
     /// True once a sync failed: the segment takes no more bytes.
     pub(crate) fn failed(&self) -> bool {
         self.lock().failed.is_some()
+    }
+
+    /// True where no sync failed or takes longer than a disk does that is well.
+    pub(super) fn is_well(&self) -> bool {
+        let group = self.lock();
+        let late = |since: Instant| since.elapsed() > LATE;
+        group.failed.is_none() && !(group.begun > group.ended && group.since.is_some_and(late))
     }
 
     /// Returns when everything written to this segment before the call is durable in every copy.
@@ -184,18 +200,38 @@ impl Segment {
 
     /// Runs the sync that has begun.
     fn run_sync(&self) {
+        let alone = self.sync_alone();
         let result = self.sync_copies();
         let mut group = self.lock();
         match result {
             Ok(()) => group.ended = group.begun,
-            Err(error) => {
-                tracing::error!(segment = self.id, %error, "sync a segment; it takes no more bytes");
-                group.failed = Some(error.kind());
-            }
+            Err(error) => group.fail(self.id, &error),
         }
-        drop(group);
+        drop((group, alone));
+        self.wake();
+    }
+
+    fn wake(&self) {
         self.synced.notify_waiters();
         self.synced_here.notify_all();
+    }
+
+    /// Writes an extent anew into one copy, durably. Where its sync fails, the segment takes no more bytes, and
+    /// none is acknowledged of those that were written to it and not synced: whoever asks next would be told
+    /// that all is well.
+    pub(super) fn mend(&self, copy: &Copy, bytes: &[u8], start: u32) -> Result<(), Error> {
+        copy.write(self.disk, bytes, start)?;
+        let _alone = self.sync_alone();
+        if let Err(error) = copy.sync(self.disk) {
+            self.lock().fail(self.id, &error);
+            self.wake();
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    fn sync_alone(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.syncing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Syncs every copy, all at the same time: they are on different disks.
@@ -222,6 +258,11 @@ impl Segment {
 }
 
 impl Group {
+    fn fail(&mut self, segment: u32, error: &io::Error) {
+        tracing::error!(segment, %error, "sync a segment; it takes no more bytes");
+        self.failed.get_or_insert(error.kind());
+    }
+
     /// What somebody is to do who waits for a sync.
     fn turn(&mut self, mine: u64) -> Turn {
         if let Some(kind) = self.failed {
@@ -232,6 +273,7 @@ impl Group {
             Turn::Wait
         } else {
             self.begun += 1;
+            self.since = Some(Instant::now());
             Turn::Mine
         }
     }
@@ -267,7 +309,7 @@ impl Copy {
     }
 
     /// Writes an extent.
-    pub(super) fn write(&self, disk: Disk, bytes: &[u8], start: u32) -> Result<(), Error> {
+    fn write(&self, disk: Disk, bytes: &[u8], start: u32) -> Result<(), Error> {
         match self {
             Self::File(file) => Ok(disk.write(file, bytes, start.into())?),
             Self::Remote(remote) => remote.put(bytes, start),
@@ -275,7 +317,7 @@ impl Copy {
     }
 
     /// Makes what was written durable, where the writing did not.
-    pub(super) fn sync(&self, disk: Disk) -> io::Result<()> {
+    fn sync(&self, disk: Disk) -> io::Result<()> {
         match self {
             Self::File(file) => disk.sync(file),
             Self::Remote(_) => Ok(()),

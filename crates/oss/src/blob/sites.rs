@@ -1,4 +1,5 @@
-//! Disks of data centres' own: that each is there, is the right one, and has room.
+//! Disks of data centres' own: that each is there, and is the right one. How much is left on them, and how many
+//! threads each may have, is [`super::pool`]'s.
 //!
 //! A disk that is not mounted looks like an empty directory. Taken for the disk it would lose every first
 //! copy on it, so each disk has a mark, and the database knows which.
@@ -10,7 +11,6 @@ use std::path::{Path, PathBuf};
 
 use base::{ApiError, Rng};
 use engine::files::write_whole;
-use rustix::fs::statvfs;
 use store::Db;
 
 use super::Error;
@@ -87,10 +87,4 @@ fn mark_new(db: &Db, rng: &dyn Rng, site: &str, path: &Path) -> Result<(), ApiEr
         .map_err(Error::from)?;
     let site = site.to_owned();
     db.write_blocking(move |tx| tables::disk::insert(tx, &site, &mark))
-}
-
-/// Whether a file system has more room left than `reserve` bytes.
-pub(super) fn has_room(path: &Path, reserve: u64) -> Result<bool, Error> {
-    let data = statvfs(path).map_err(io::Error::from)?;
-    Ok(data.f_bavail.saturating_mul(data.f_frsize) > reserve)
 }

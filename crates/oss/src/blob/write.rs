@@ -15,13 +15,12 @@ use wire::object::checksum::crc64;
 use super::extent::EXTENT_BYTES_MAX;
 use super::seal::{OVERHEAD, SALT_LEN, TAG_LEN};
 use super::{Blobs, BodyKey, Condemned, Error, Extent, Lane, Range, Segment, blocking, lock};
-use crate::backend::Backend;
 use crate::digest::{Digested, Digests};
 use crate::tables;
 
 /// Up to this size a body is digested and written right on the task: it takes microseconds, and
 /// moving it to another thread would take more.
-const INLINE_BYTES_MAX: usize = 64 << 10;
+pub(super) const INLINE_BYTES_MAX: usize = 64 << 10;
 
 /// The ranges of one body. Whoever is last to let go of it decides their fate: settled if the
 /// transaction that refers to them committed, condemned otherwise. The commit may happen after the
@@ -101,11 +100,9 @@ struct Work {
 }
 
 impl Work {
-    /// Leave to call the backends that get a copy, if any do.
-    async fn permits(&self) -> Vec<OwnedSemaphorePermit> {
-        let stores = &self.blobs.stores;
-        let backends = self.lane.sites.iter().filter_map(|site| stores.of_site(site)).cloned();
-        Backend::permits(backends.collect()).await
+    /// Leave to use the disks and backends that get a copy.
+    async fn permits(&self) -> Result<Vec<OwnedSemaphorePermit>, Error> {
+        self.blobs.permits(&self.lane.sites).await
     }
 
     /// Digests, seals and writes what stands in `buffer` behind room for a salt.
@@ -227,7 +224,7 @@ impl Writer {
     async fn flush(&mut self) -> Result<(), Error> {
         let full = std::mem::take(&mut self.buffer);
         let mut work = self.idle().await?;
-        let permits = work.permits().await;
+        let permits = work.permits().await?;
         self.job = Some(tokio::task::spawn_blocking(move || {
             let (mut full, _permits) = (full, permits);
             work.store(&mut full)?;
@@ -244,8 +241,9 @@ impl Writer {
         let mut work = self.idle().await?;
         let small = last.len() <= INLINE_BYTES_MAX && work.extents.is_empty() && !work.far;
         work.lane.small = small && self.blobs.dirs.beside_rows(&work.lane.sites);
-        if last.len() > INLINE_BYTES_MAX || (work.far && !last.is_empty()) {
-            let permits = work.permits().await;
+        let inline = last.len() <= INLINE_BYTES_MAX && !work.far && self.blobs.is_calm(&work.lane);
+        if !inline && !last.is_empty() {
+            let permits = work.permits().await?;
             let store = move || {
                 let _permits = permits;
                 work.store(&mut last).map(|()| (work, last))

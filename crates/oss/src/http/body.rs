@@ -110,6 +110,9 @@ impl Upload {
         expected: &Expected,
         bytes_max: usize,
     ) -> Result<Vec<u8>, ApiError> {
+        if expected.length.is_some_and(|length| length > bytes_max as u64) {
+            return Err(ApiError::new(&error::TOO_LONG_BODY));
+        }
         let mut whole = Vec::new();
         // It is held in memory before anybody's right is looked at: not for as long as a client likes.
         let until = tokio::time::Instant::now() + SMALL_BODY_MAX;

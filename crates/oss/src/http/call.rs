@@ -16,6 +16,14 @@ use super::traffic::Pace;
 use crate::model::{Expected, RequestCtx};
 use crate::tables;
 
+/// A body that is read whole, of somebody who did not sign and may not write; bytes at most.
+const UNSIGNED_BYTES_MAX: usize = 64 << 10;
+
+/// How long a body may be that is read whole.
+pub(super) fn body_max(ctx: &RequestCtx, may_write: bool) -> usize {
+    if may_write || !ctx.caller.is_anonymous() { usize::MAX } else { UNSIGNED_BYTES_MAX }
+}
+
 /// Where a request points.
 pub(super) struct Asked {
     pub(super) bucket: String,
@@ -55,6 +63,8 @@ pub(super) struct Call<'a> {
     /// True where the bucket stands in the host name.
     pub(super) hosted: bool,
     pub(super) ctx: RequestCtx,
+    /// How long a body may be that is read whole, whatever the operation takes: less of those who did not sign.
+    pub(super) body_max: usize,
 }
 
 impl Call<'_> {
@@ -118,7 +128,7 @@ impl Call<'_> {
     ) -> Result<Vec<u8>, ApiError> {
         let (upload, expected) =
             payload.open(self, headers::expected(&self.head, self.dialect)?)?;
-        upload.read(&expected, bytes_max).await
+        upload.read(&expected, bytes_max.min(self.body_max)).await
     }
 }
 
@@ -196,6 +206,14 @@ impl Storage {
         let Address { bucket, key } = address::parse(head.path, bucket, dialect)?;
         let owned = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned).unwrap_or_default();
         Ok(Asked { bucket: owned(bucket), key: owned(key), hosted, website })
+    }
+
+    /// How long a body may be that is read whole before anybody's right is looked at.
+    ///
+    /// Errors: those of the database.
+    pub(super) async fn body_max(&self, bucket: &str, ctx: &RequestCtx) -> Result<usize, ApiError> {
+        let may_write = ctx.caller.is_anonymous() && self.oss.may_write_any(ctx, bucket).await?;
+        Ok(body_max(ctx, may_write))
     }
 
     /// The bucket that a host name is bound to.

@@ -182,7 +182,14 @@ impl Storage {
         let ctx = RequestCtx { caller: identity.caller, request };
         // The signature was made of the headers as sent; the operation sees also those of the query.
         let Asked { bucket, key, hosted, .. } = asked;
-        let call = Call { head: told, dialect, query, bucket, key, hosted, ctx };
+        let body_max = match operation {
+            Operation::DeleteMultipleObjects | Operation::CompleteMultipartUpload => {
+                self.body_max(&bucket, &ctx).await?
+            }
+            // What nobody may do who did not sign; or it is streamed.
+            _ => call::body_max(&ctx, false),
+        };
+        let call = Call { head: told, dialect, query, bucket, key, hosted, ctx, body_max };
         self.check_owner(&call).await?;
         self.check_referer(&call).await?;
         let mut response = self.run(operation, &call, payload).await?;

@@ -158,7 +158,7 @@ async fn complete_options(call: &Call<'_>, payload: Payload) -> Result<CompleteO
     let checksums = if call.is_oss() { Vec::new() } else { object_checksums(call)? };
     let promised = Expected { md5: headers::md5(&call.head)?, ..Expected::default() };
     let (upload, expected) = payload.open(call, promised)?;
-    let document = upload.read(&expected, COMPLETE_BYTES_MAX).await?;
+    let document = upload.read(&expected, COMPLETE_BYTES_MAX.min(call.body_max)).await?;
     let all =
         call.head.header("x-oss-complete-all").is_some_and(|word| word.eq_ignore_ascii_case("yes"));
     let parts = if !all || !call.is_oss() {

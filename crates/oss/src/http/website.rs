@@ -56,6 +56,7 @@ impl Storage {
             key: asked.key,
             hosted: true,
             ctx,
+            body_max: 0,
         };
         let answer = match head.method {
             "GET" | "HEAD" => self.site(&call).await,
@@ -148,6 +149,7 @@ impl Storage {
             key: key.to_owned(),
             hosted: call.hosted,
             ctx: call.ctx.clone(),
+            body_max: call.body_max,
         };
         self.check_referer(&call).await?;
         match call.head.method {

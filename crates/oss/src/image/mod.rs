@@ -19,6 +19,7 @@ use ::image::codecs::jpeg::JpegEncoder;
 use ::image::codecs::webp::WebPEncoder;
 use ::image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use base::{ApiError, Code};
+use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wire::object::error;
 
@@ -33,11 +34,17 @@ const PIXELS_MAX: u64 = 40_000_000;
 const SIDE_MAX: u32 = 16_384;
 /// What a decoder may allocate besides the image, bytes.
 const DECODER_BYTES_MAX: u64 = 256 << 20;
-/// Images that are worked on at a time.
+/// Images that are worked on at a time: so many times [`PIXELS_MAX`] are decoded at most, with a few copies of each.
 const AT_A_TIME: usize = 2;
-/// How long a request waits for its turn, and then for its image.
 /// The largest result, bytes.
 const RESULT_BYTES_MAX: usize = 32 << 20;
+/// All results that clients have not taken yet, bytes.
+const RESULTS_BYTES_MAX: usize = 256 << 20;
+/// What results are counted in, bytes.
+const RESULT_UNIT: usize = 64 << 10;
+/// How long a result waits for others to be taken.
+const ROOM_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a request waits for its turn, and then for its image.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Where nothing else is asked for.
 const QUALITY: u8 = 80;
@@ -46,15 +53,47 @@ const QUALITY: u8 = 80;
 const BAD_IMAGE: Code = Code::new("BadRequest", 400, "This image format is not supported.");
 
 /// An image as an answer, or what is known about one.
-pub(crate) struct Rendered {
-    pub(crate) bytes: Vec<u8>,
+pub(crate) struct Rendered<B = Bytes> {
+    pub(crate) bytes: B,
     pub(crate) content_type: &'static str,
+}
+
+/// An image that is encoded, with its share of the memory for results.
+struct Kept {
+    bytes: Vec<u8>,
+    _share: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+static RESULTS: LazyLock<Arc<Semaphore>> =
+    LazyLock::new(|| Arc::new(Semaphore::new(RESULTS_BYTES_MAX / RESULT_UNIT)));
+
+/// Takes a share of the memory for results, until the bytes are dropped.
+///
+/// # Errors
+/// `ServiceUnavailable` where clients that are slow to read have all of it.
+async fn keep(
+    results: &Arc<Semaphore>,
+    bytes: Vec<u8>,
+    wait_max: Duration,
+) -> Result<Bytes, ApiError> {
+    let units = u32::try_from(bytes.len().div_ceil(RESULT_UNIT)).map_err(ApiError::internal)?;
+    let share = Arc::clone(results).acquire_many_owned(units);
+    match tokio::time::timeout(wait_max, share).await {
+        Ok(Ok(share)) => Ok(Bytes::from_owner(Kept { bytes, _share: share })),
+        _ => Err(busy()),
+    }
 }
 
 static TURNS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(AT_A_TIME)));
 
 /// The right to have an image in memory.
-pub(crate) struct Turn(OwnedSemaphorePermit);
+pub(crate) struct Turn(#[expect(dead_code, reason = "it is held")] OwnedSemaphorePermit);
 
 fn busy() -> ApiError {
     ApiError::new(&error::SERVICE_UNAVAILABLE)
@@ -81,14 +120,13 @@ pub(crate) async fn process(
     (bytes, marks): (Vec<u8>, Vec<Vec<u8>>),
     plan: Plan,
 ) -> Result<Rendered, ApiError> {
-    let run = move || {
-        // Kept until the thread is done, also where nobody waits for it any more.
-        let Turn(_permit) = turn;
-        run(&bytes, &marks, &plan)
-    };
-    let work = tokio::task::spawn_blocking(run);
+    // The turn is kept until the thread is done, also where nobody waits for it any more; and then until there is
+    // room for the result.
+    let work = tokio::task::spawn_blocking(move || (run(&bytes, &marks, &plan), turn));
     let done = tokio::time::timeout(TIMEOUT, work).await.map_err(|_| busy())?;
-    done.map_err(ApiError::internal)?
+    let (made, _turn) = done.map_err(ApiError::internal)?;
+    let Rendered { bytes, content_type } = made?;
+    Ok(Rendered { bytes: keep(&RESULTS, bytes, ROOM_TIMEOUT).await?, content_type })
 }
 
 /// An image and what its file is.
@@ -97,7 +135,7 @@ struct Source {
     format: Format,
 }
 
-fn run(bytes: &[u8], marks: &[Vec<u8>], plan: &Plan) -> Result<Rendered, ApiError> {
+fn run(bytes: &[u8], marks: &[Vec<u8>], plan: &Plan) -> Result<Rendered<Vec<u8>>, ApiError> {
     let steps = match &plan.wish {
         Wish::Info => return info(bytes),
         Wish::Image(steps) => steps,
@@ -195,7 +233,7 @@ fn decode(bytes: &[u8], oriented: bool) -> Result<Source, ApiError> {
 }
 
 /// What `image/info` tells.
-fn info(bytes: &[u8]) -> Result<Rendered, ApiError> {
+fn info(bytes: &[u8]) -> Result<Rendered<Vec<u8>>, ApiError> {
     let (mut decoder, format) = decoder(bytes)?;
     let (width, height) = decoder.dimensions();
     let value = |text: String| serde_json::json!({ "value": text });
@@ -217,7 +255,7 @@ fn encode(
     image: &DynamicImage,
     format: Format,
     quality: Option<Quality>,
-) -> Result<Rendered, ApiError> {
+) -> Result<Rendered<Vec<u8>>, ApiError> {
     let failed = |error: ::image::ImageError| ApiError::internal(error);
     let mut out = Cursor::new(Vec::new());
     match format {

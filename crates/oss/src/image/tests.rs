@@ -243,3 +243,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn results_that_nobody_takes_leave_no_room_for_more_until_they_are_dropped() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    runtime.unwrap().block_on(async {
+        let results = Arc::new(Semaphore::new(3));
+        let keep = async |bytes: Vec<u8>| keep(&results, bytes, Duration::from_millis(50)).await;
+        let first = keep(vec![1; 2 * RESULT_UNIT]).await.unwrap();
+        let second = keep(vec![2; 10]).await.unwrap();
+        assert_eq!(keep(vec![3]).await.unwrap_err().status(), 503);
+        // What a client still has of it counts whole.
+        let rest = first.slice(5..);
+        drop(first);
+        assert_eq!(keep(vec![3]).await.unwrap_err().status(), 503);
+        drop(rest);
+        assert_eq!(keep(vec![3; RESULT_UNIT + 1]).await.unwrap().len(), RESULT_UNIT + 1);
+        assert_eq!(second, vec![2; 10]);
+    });
+}

@@ -172,7 +172,7 @@ fn upload_subject(upload: &Upload) -> Subject<'_> {
 }
 
 /// The walk through the versions of keys, each key's newest first.
-#[derive(Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Walk {
     key: String,
     /// Versions of this key that were passed and are not its newest.
@@ -180,6 +180,15 @@ struct Walk {
 }
 
 impl Walk {
+    /// Where the first `count` lines stand, and the walk past them. This one stays where it is: what looks at a page
+    /// is run again where its snapshot is given up.
+    fn past(&self, lines: &[Line], count: usize) -> (Vec<Place>, Self) {
+        let mut walk = self.clone();
+        let place = |(at, line)| walk.place(line, lines.get(at + 1));
+        let places = lines.iter().enumerate().take(count).map(place).collect();
+        (places, walk)
+    }
+
     /// Where a line stands; `next` is the line after it.
     fn place(&mut self, line: &Line, next: Option<&Line>) -> Place {
         if self.key != line.key {
@@ -266,18 +275,18 @@ impl Oss {
         &self,
         due: &Due,
         after: (Vec<u8>, i64),
-        mut walk: Walk,
+        walk: Walk,
     ) -> Result<(Page, Walk), ApiError> {
         let (due, day, now) = (due.clone(), self.0.pace.day_seconds, self.0.cloud.clock.now());
         let look = move |tx: &mut Tx<'_>| {
             let mut page = Page { targets: Vec::new(), last: None };
             let Some((bucket, rules)) = ruled(tx, &due)? else {
-                return Ok((page, std::mem::take(&mut walk)));
+                return Ok((page, Walk::default()));
             };
             let at = (after.0.as_slice(), after.1);
             let lines = tables::lifecycle::versions(tx, bucket.id, at, PAGE_MAX + 1)?;
-            for (index, line) in lines.iter().take(PAGE_MAX).enumerate() {
-                let place = walk.place(line, lines.get(index + 1));
+            let (places, walked) = walk.past(&lines, PAGE_MAX);
+            for (line, place) in lines.iter().zip(places) {
                 let subject = line.subject(&bucket.settings, place);
                 if rules.action(&subject, now, day).is_some() {
                     page.targets.push(Target::Version { key: line.key.clone(), age: line.age });
@@ -286,7 +295,7 @@ impl Oss {
             if lines.len() > PAGE_MAX {
                 page.last = lines.get(PAGE_MAX - 1).map(|line| (line.key.clone(), line.age));
             }
-            Ok::<_, ApiError>((page, std::mem::take(&mut walk)))
+            Ok::<_, ApiError>((page, walked))
         };
         self.0.cloud.db.read(look).await
     }
@@ -506,4 +515,35 @@ fn reclass(
     cx.audit_detail("from", before.as_str());
     cx.audit_detail("to", class.as_str());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Facts, Tags};
+
+    #[test]
+    fn a_page_that_is_looked_at_again_has_the_same_places() {
+        let line = |key: &str, age: i64| Line {
+            key: key.to_owned(),
+            age,
+            version: -age,
+            current: age == 0,
+            marker: false,
+            modified: Time::from_secs(1),
+            superseded: Time::from_secs(2),
+            size: 1,
+            tags: Tags::default(),
+            storage_class: StorageClass::Standard,
+            facts: Facts::default(),
+        };
+        let lines = [line("k", 0), line("k", 1), line("k", 2), line("k", 3)];
+        let behind = |newer| Place::Noncurrent { since: Time::from_secs(2), newer, marker: false };
+        let (first, walk) = Walk::default().past(&lines, 2);
+        assert_eq!(first, [Place::Current, behind(0)]);
+        // The second page goes on within the key, each time that it is looked at.
+        let looked = walk.past(&lines[2..], 2);
+        assert_eq!(looked.0, [behind(1), behind(2)]);
+        assert_eq!(walk.past(&lines[2..], 2), looked);
+    }
 }

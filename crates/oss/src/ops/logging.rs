@@ -18,7 +18,7 @@ use wire::object::Dialect;
 use super::bucket::require_on;
 use super::{Document, RequestCtx, Whole, find_bucket};
 use crate::access::{Need, says_of_service};
-use crate::access_log::{Record, Route, Source};
+use crate::access_log::{self, Lines, Record, Route, Source};
 use crate::config;
 use crate::config::logging::{Delivery, Fields, Logging, Status};
 use crate::meter::PUTS;
@@ -114,31 +114,35 @@ impl Oss {
 
     /// Writes the access records so far into the database, where they wait for their delivery.
     pub async fn flush_access_log(&self) {
-        let (lines, mut lost) = (self.0.access_log.take(), 0);
+        let (log, cloud) = (&self.0.access_log, &self.0.cloud);
+        let lines = log.take();
         if !lines.is_empty() {
-            let (lines, cloud) = (Arc::new(lines), &self.0.cloud);
+            let lines = Arc::new(lines);
             let (rows, now) = (Arc::clone(&lines), cloud.clock.now());
             let keep = move |tx: &mut Tx<'_>| {
-                let mut lost = 0;
-                for (route, lines) in rows.iter() {
+                let mut lost = Vec::new();
+                for Lines { account, route, lines } in rows.iter() {
                     if !tables::access_log::keep(tx, route, lines, now, WAITING_BYTES_MAX)? {
-                        lost += lines.iter().filter(|byte| **byte == b'\n').count() as u64;
+                        lost.push((*account, access_log::count(lines)));
                     }
                 }
                 Ok::<_, ApiError>(lost)
             };
             match cloud.db.write(keep).await {
-                Ok(more) => lost += more,
+                Ok(lost) => lost.into_iter().for_each(|(account, lost)| log.lose(account, lost)),
                 Err(error) => {
                     tracing::error!(?error, "keep access records; they are tried again");
-                    self.0.access_log.put_back(Arc::unwrap_or_clone(lines));
+                    log.put_back(Arc::unwrap_or_clone(lines));
                 }
             }
         }
-        let lost = self.0.access_log.lost(lost);
-        if lost > 0 {
+        let (lost, all) = log.lost();
+        for (account, records) in lost {
+            tracing::warn!(%account, records, "access records of an account were lost: too many waited");
+        }
+        if all > 0 {
             let help = "Access records that were lost because too many waited.";
-            self.0.cloud.metrics.gauge("awan_oss_log_lost_total", help, tables::int(lost));
+            cloud.metrics.gauge("awan_oss_log_lost_total", help, tables::int(all));
         }
     }
 

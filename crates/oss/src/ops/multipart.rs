@@ -11,6 +11,7 @@ use wire::object::checksum::{Md5, crc64_combine};
 
 use super::commit::{level_bytes, receive, replace};
 use super::encryption::{check_customer, resolve};
+use super::lifecycle::expiry;
 use super::object::admission;
 use super::read::Seen;
 use super::stream::{ObjectStream, Opening};
@@ -553,7 +554,12 @@ fn complete(
     let bucket = find_bucket(cx, &target.bucket)?;
     let current = require_write(cx, &bucket, &target.key, &Gives::default())?;
     let upload = match target.upload(cx, &bucket) {
-        Err(gone) => return completed(target, &options.parts, current).ok_or(gone),
+        Err(gone) => {
+            let Some(object) = completed(target, &options.parts, current) else { return Err(gone) };
+            let version = bucket.version_id(object.version);
+            let expires = expiry(cx, &bucket, &object.info)?;
+            return Ok(Stored::of(object.info, version, expires));
+        }
         upload => upload?,
     };
     let uploaded = tables::upload::parts(cx.tx(), &upload.id, 0, PART_NUMBER_MAX as usize)?;
@@ -607,15 +613,13 @@ fn complete(
 }
 
 /// What an upload came to that was completed before: whoever did not hear it asks again.
-fn completed(target: &Target, parts: &CompleteParts, current: Option<Object>) -> Option<Stored> {
+fn completed(target: &Target, parts: &CompleteParts, current: Option<Object>) -> Option<Object> {
     let object = current.filter(|object| object.info.facts.upload.as_ref() == Some(&target.id))?;
-    if let CompleteParts::Named(named) = parts
-        && u32::try_from(named.len()) != Ok(object.info.etag.parts)
-    {
-        return None;
-    }
-    let version = object.info.version;
-    Some(Stored::of(object.info, version, None))
+    let same = match parts {
+        CompleteParts::Named(named) => u32::try_from(named.len()) == Ok(object.info.etag.parts),
+        CompleteParts::All => true,
+    };
+    same.then_some(object)
 }
 
 fn count(parts: &[Part]) -> i64 {

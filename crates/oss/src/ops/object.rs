@@ -224,6 +224,30 @@ impl Oss {
         self.read(ctx, (meta, GETS), bucket, find).await
     }
 
+    /// Whether the caller may delete or put whatever it likes in a bucket. `false` where there is none.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub(crate) async fn may_write_any(
+        &self,
+        ctx: &RequestCtx,
+        name: &str,
+    ) -> Result<bool, ApiError> {
+        let name = name.to_owned();
+        let look = move |cx: &mut Cx<'_>| {
+            let Some(bucket) = tables::bucket::find(cx.tx(), &name)? else { return Ok(false) };
+            for action in ["oss:DeleteObject", "oss:PutObject"] {
+                if require(cx, &bucket, Ask::new(action, Need::Write).on("*")).is_ok() {
+                    return Ok(true);
+                }
+            }
+            // It was asked and refused.
+            Ok(false)
+        };
+        let session = ctx.session(Meta { kind: Kind::Read, ..meta::DELETE_OBJECT });
+        self.0.cloud.read(session, look).await
+    }
+
     /// Deletes an object. There being none is a success.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use base::ApiError;
@@ -20,6 +21,9 @@ use crate::{Oss, tables};
 /// Rows of a large body fetched at a time: 256 extents each.
 const ROWS: usize = 2;
 
+/// What a reader gets at a time where memory is scarce.
+const PIECE_BYTES: usize = 128 << 10;
+
 /// The bytes of an object, or of a range of it: an [`hyper::body::Body`] whose frames are extents
 /// (at most 1 MiB each). While it lives, its bytes stay where they are. Damaged bytes end it with an
 /// error before they leave; what leaves is metered when it is dropped.
@@ -34,7 +38,8 @@ pub struct ObjectStream {
     sent: u64,
     /// Read before anybody asked for it.
     ahead: Option<Bytes>,
-    _pin: Option<BodyPin>,
+    /// Shared with whoever reads from a disk.
+    pin: Option<Arc<BodyPin>>,
 }
 
 /// The wanted part of an extent.
@@ -105,7 +110,7 @@ impl ObjectStream {
             payer: payer.into(),
             sent: 0,
             ahead: None,
-            _pin: pin,
+            pin: pin.map(Arc::new),
         };
         match body {
             Body::Inline(extents) => drop(stream.enqueue(&extents, 0, from, from + len)),
@@ -173,15 +178,29 @@ impl ObjectStream {
         if let Some(bytes) = blobs.read_cached(&extent, key.as_ref()) {
             return Ok(Some(self.cut(bytes)));
         }
-        let blobs = blobs.clone();
-        self.state = State::Reading(Box::pin(async move { Ok(blobs.read(extent, key).await?) }));
+        let (blobs, pin) = (blobs.clone(), self.pin.clone());
+        let read = async move { Ok(blobs.read(extent, key, pin).await?) };
+        self.state = State::Reading(Box::pin(read));
         Ok(None)
     }
 
-    /// The wanted part of the extent at the head of the queue.
+    /// The wanted part of the extent at the head of the queue; where memory is scarce, its beginning, and the rest is
+    /// read again when the client has taken that.
     fn cut(&mut self, bytes: Bytes) -> Bytes {
-        let Some(Slice { from, to, .. }) = self.queue.pop_front() else { return bytes };
-        let bytes = bytes.slice(from..to);
+        let crowded = self.oss.0.blobs.is_crowded();
+        let bytes = match self.queue.front_mut() {
+            None => return bytes,
+            Some(slice) if crowded && slice.to - slice.from > PIECE_BYTES => {
+                let piece = slice.from..slice.from + PIECE_BYTES;
+                slice.from = piece.end;
+                // A copy, which keeps nothing else in memory.
+                Bytes::copy_from_slice(&bytes[piece])
+            }
+            Some(&mut Slice { from, to, .. }) => {
+                self.queue.pop_front();
+                bytes.slice(from..to)
+            }
+        };
         self.left -= bytes.len() as u64;
         self.sent += bytes.len() as u64;
         bytes

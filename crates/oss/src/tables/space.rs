@@ -159,6 +159,17 @@ pub(crate) fn dead_segments(tx: &mut Tx<'_>) -> Result<Vec<u32>, ApiError> {
     Ok(tx.query("SELECT id FROM oss_segment WHERE dead = length", params![], |row| row.get(0))?)
 }
 
+/// Whether every byte of a segment that was never sealed and that was decided about is in a hole.
+pub(crate) fn is_dead(tx: &mut Tx<'_>, segment: u32) -> Result<bool, ApiError> {
+    let sums = tx.query_opt(
+        "SELECT (SELECT CAST(COALESCE(SUM(length), 0) AS BIGINT) FROM oss_settled WHERE segment = ?1),
+                (SELECT CAST(COALESCE(SUM(length), 0) AS BIGINT) FROM oss_hole WHERE segment = ?1)",
+        params![segment],
+        |row| Ok((row.get::<u64>(0)?, row.get::<u64>(1)?)),
+    )?;
+    Ok(sums.is_some_and(|(settled, holes)| settled == holes))
+}
+
 /// Forgets a segment.
 pub(crate) fn remove_segment(tx: &mut Tx<'_>, segment: u32) -> Result<(), ApiError> {
     tx.execute("DELETE FROM oss_settled WHERE segment = ?1", params![segment])?;

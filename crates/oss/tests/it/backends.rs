@@ -16,7 +16,7 @@ use object_store::{
 };
 use oss::{Backend, DeleteKey, Limits, Options};
 
-use crate::harness::{BUCKET, OWNER, World, check_on, noise, root};
+use crate::harness::{BUCKET, OWNER, World, check_on, noise, root, storage_at};
 use crate::mirror::{self, home, mirror, segments};
 
 const MIB: usize = 1 << 20;
@@ -362,4 +362,66 @@ fn a_backend_that_holds_data_can_neither_leave_nor_move_but_retire() {
         world.oss.reclaim().await.unwrap();
         assert_eq!(shed.objects().await, []);
     });
+}
+
+/// On PostgreSQL each commit takes one of a few connections, and the task that is given one a thread to go on.
+#[test]
+fn many_segments_begin_in_a_backend_at_once_whatever_the_database() {
+    let (home, shed) = (testkit::Home::new(), Shed::default());
+    let limits = Limits {
+        segment_bytes_max: MIB as u64,
+        buffered_bytes_max: usize::MAX,
+        ..Limits::default()
+    };
+    let backends = vec![shed.backend("shed", "jkt-1")];
+    let oss = storage_at(&home, Options { backends, ..limits.into() });
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let near = oss::CreateBucket {
+            region: Some("ap-southeast-1".to_owned()),
+            ..oss::CreateBucket::default()
+        };
+        for (name, options) in [(BUCKET, oss::CreateBucket::default()), ("near", near)] {
+            oss.create_bucket(&root(OWNER), name, options).await.unwrap();
+        }
+        let put = |bucket: &'static str, key: String, len: usize| {
+            let oss = oss.clone();
+            async move {
+                let (options, body) = (oss::PutOptions::default(), oss::Whole::new(noise(len, 1)));
+                oss.put(&root(OWNER), bucket, &key, options, body).await.map(drop)
+            }
+        };
+        put("near", "first".to_owned(), 3000).await.unwrap();
+        let mut puts = tokio::task::JoinSet::new();
+        for at in 0..64 {
+            puts.spawn(put(BUCKET, at.to_string(), 700_000));
+        }
+        // These are written right on the tasks that would have to be given a thread.
+        for at in 0..8 {
+            let all = (0..8).map(|n| put("near", format!("{at}-{n}"), 3000)).collect::<Vec<_>>();
+            puts.spawn(async move {
+                for put in all {
+                    put.await?;
+                }
+                Ok(())
+            });
+        }
+        let all = async {
+            while let Some(put) = puts.join_next().await {
+                put.unwrap().unwrap();
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(60), all).await.unwrap();
+        assert_eq!(shed.objects().await.len(), 64);
+        // Each has a segment of its own, and no number was given twice.
+        let sql = "SELECT COUNT(*) FROM oss_remote";
+        let rows = oss
+            .cloud()
+            .db
+            .read(move |tx| tx.query_opt(sql, store::params![], |row| row.get::<i64>(0)));
+        let rows: std::result::Result<_, store::Error> = rows.await;
+        assert_eq!(rows.unwrap(), Some(64));
+    });
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
 }

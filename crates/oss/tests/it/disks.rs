@@ -8,7 +8,7 @@ use std::sync::Arc;
 use oss::{Limits, Options, Oss, PutOptions, Whole};
 use tempfile::TempDir;
 
-use crate::harness::{OWNER, World, check, noise, root};
+use crate::harness::{BUCKET, End, OWNER, Pieces, World, check, noise, root};
 use crate::mirror::{ZONED, get, put, zoned};
 
 fn limits() -> Limits {
@@ -26,13 +26,14 @@ fn segments(dir: &Path) -> usize {
 }
 
 /// The same world, with disks from now on.
-async fn reopen(
-    mut world: World,
-    disks: &BTreeMap<String, PathBuf>,
-) -> Result<World, base::ApiError> {
-    let (cloud, disks) = (Arc::clone(&world.cloud), disks.clone());
-    let opened =
-        tokio::task::spawn_blocking(move || Oss::open_with(cloud, on(disks))).await.unwrap();
+async fn reopen(world: World, disks: &BTreeMap<String, PathBuf>) -> Result<World, base::ApiError> {
+    reopen_with(world, on(disks.clone())).await
+}
+
+/// The same world, with other options from now on.
+pub async fn reopen_with(mut world: World, options: Options) -> Result<World, base::ApiError> {
+    let cloud = Arc::clone(&world.cloud);
+    let opened = tokio::task::spawn_blocking(move || Oss::open_with(cloud, options)).await.unwrap();
     world.oss = opened?;
     Ok(world)
 }
@@ -131,5 +132,52 @@ fn nothing_is_made_below_the_mount_point_of_a_disk_that_went_away() {
         let options = PutOptions::default();
         world.oss.put(&root(OWNER), ZONED, "k", options, body()).await.unwrap();
         assert!(get(&world, "k").await.unwrap() == noise(300_000, 1));
+    });
+}
+
+#[test]
+fn what_was_given_up_on_a_data_centres_own_disk_leaves_no_rows() {
+    check(Limits::default(), |world| async move {
+        let disk = TempDir::new().unwrap();
+        let disks = BTreeMap::from([("jkt-1".to_owned(), disk.path().to_owned())]);
+        let options = || Options { disks: disks.clone(), ..Limits::default().into() };
+        let world = reopen_with(world, options()).await.unwrap();
+        let source = Pieces::new(&noise(5 << 19, 9), 100_000, End::Broken);
+        let put = world.oss.put(&root(OWNER), BUCKET, "k", PutOptions::default(), source).await;
+        assert_eq!(put.unwrap_err().code(), "IncompleteBody");
+        // The last piece may still be on its way to the disk.
+        for _ in 0..1000 {
+            world.oss.reclaim().await.unwrap();
+            if world.number("SELECT COUNT(*) FROM oss_settled").await > 0 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        assert!(world.number("SELECT COUNT(*) FROM oss_settled").await > 0);
+        // As earlier programs left them; and of a segment that is lost with something alive in it.
+        for sql in [
+            "INSERT INTO oss_settled (segment, start, length) VALUES (77, 0, 100), (78, 0, 100)",
+            "INSERT INTO oss_hole (segment, start, length) VALUES (77, 0, 100), (78, 0, 40)",
+        ] {
+            let insert = world.cloud.db.write(move |tx| tx.execute(sql, store::params![]));
+            let _: u64 = insert.await.map_err(|error: store::Error| error).unwrap();
+        }
+        let world = reopen_with(world, options()).await.unwrap();
+        world.oss.reclaim().await.unwrap();
+        for (sql, left) in [
+            ("SELECT COUNT(*) FROM oss_settled", 1),
+            ("SELECT COUNT(*) FROM oss_hole", 1),
+            ("SELECT COUNT(*) FROM oss_home", 0),
+            ("SELECT COUNT(*) FROM oss_free", 0),
+            ("SELECT COUNT(*) FROM oss_segment", 0),
+        ] {
+            assert_eq!(world.number(sql).await, left, "{sql}");
+        }
+        // What was alive is dead by now.
+        let insert = "INSERT INTO oss_hole (segment, start, length) VALUES (78, 40, 60)";
+        let insert = world.cloud.db.write(move |tx| tx.execute(insert, store::params![]));
+        let _: u64 = insert.await.map_err(|error: store::Error| error).unwrap();
+        world.oss.reclaim().await.unwrap();
+        assert_eq!(world.number("SELECT COUNT(*) FROM oss_settled").await, 0);
     });
 }

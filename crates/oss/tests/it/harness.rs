@@ -265,7 +265,14 @@ fn open(
 ) -> (Arc<Cloud>, Oss) {
     let db = Db::open(Config::new(store::Backend::Sqlite(dir.path().join("cloud.db")))).unwrap();
     db.migrate(&[engine::MIGRATIONS, oss::MIGRATIONS]).unwrap();
-    let cloud = Cloud::new(Parts {
+    let cloud = cloud_on(db, dir.path(), clock, agreements);
+    let options = Options { limits, backends: backends(), ..Options::default() };
+    let oss = Oss::open_with(Arc::clone(&cloud), options).unwrap();
+    (cloud, oss)
+}
+
+fn cloud_on(db: Db, dir: &Path, clock: &Arc<Hand>, agreements: &Arc<Agreements>) -> Arc<Cloud> {
+    Cloud::new(Parts {
         db,
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         rng: Arc::new(SystemRng),
@@ -274,12 +281,17 @@ fn open(
         seal: Arc::new(Seal::new(&[7; 32], Arc::new(SystemRng))),
         region: region(),
         registry: Registry::new(&[oss::ACTIONS]),
-        data_dir: dir.path().to_owned(),
+        data_dir: dir.to_owned(),
         requests_per_second: 0,
-    });
-    let options = Options { limits, backends: backends(), ..Options::default() };
-    let oss = Oss::open_with(Arc::clone(&cloud), options).unwrap();
-    (cloud, oss)
+    })
+}
+
+/// A storage on the database that the environment says ([`testkit::Home`]). Blocks.
+pub fn storage_at(home: &testkit::Home, options: Options) -> Oss {
+    let db = home.open();
+    db.migrate(&[engine::MIGRATIONS, oss::MIGRATIONS]).unwrap();
+    let clock = Arc::new(Hand(AtomicI64::new(1_767_323_045_000_000)));
+    Oss::open_with(cloud_on(db, home.path(), &clock, &Arc::default()), options).unwrap()
 }
 
 /// Waits until nothing below the directory is open. A crash ends what is under way; here, what writes on a

@@ -107,3 +107,31 @@ fn who_offers_to_pay_is_told_that_it_did_where_it_did() {
         }
     });
 }
+
+#[test]
+fn who_did_not_sign_sends_no_long_list_to_a_bucket_that_is_not_everybodys() {
+    check(|server| {
+        let list = |keys: usize| {
+            let keys: String = (0..keys)
+                .map(|at| format!("<Object><Key>{}{at:04}</Key></Object>", "k".repeat(100)))
+                .collect();
+            format!("<Delete><Quiet>true</Quiet>{keys}</Delete>")
+        };
+        let long = list(900);
+        assert!(long.len() > 100_000);
+        let ask = |body: &str, sign| server.ask("POST", "/pemilu?delete").body(body).send(sign);
+        ask(&long, Sign::No).refused(400, "MaxMessageLengthExceeded");
+        // Its head is enough to refuse it.
+        let head = server
+            .ask("POST", "/pemilu?delete")
+            .header("content-length", "8000000")
+            .header("expect", "100-continue")
+            .send(Sign::No);
+        head.refused(400, "MaxMessageLengthExceeded");
+        ask(&list(5), Sign::No).refused(403, "AccessDenied");
+        assert_eq!(ask(&long, Sign::OssV4).status, 200);
+        let open = server.ask("PUT", "/pemilu?acl").header("x-oss-acl", "public-read-write");
+        assert_eq!(open.send(Sign::OssV4).status, 200);
+        assert_eq!(ask(&long, Sign::No).status, 200);
+    });
+}

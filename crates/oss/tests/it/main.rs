@@ -10,6 +10,7 @@ mod concurrency;
 mod copies;
 mod diskfull;
 mod disks;
+mod faults;
 mod harness;
 mod http;
 mod http_access;

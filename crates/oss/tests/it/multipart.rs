@@ -259,3 +259,21 @@ fn to_complete_an_upload_again_says_the_same_until_the_object_is_another() {
         assert_eq!(world.get("k").await.unwrap(), b"another");
     });
 }
+
+#[test]
+fn to_complete_an_upload_again_tells_the_same_version() {
+    check(Limits::default(), |world| async move {
+        let owner = root(OWNER);
+        world.oss.set_bucket_versioning(&owner, BUCKET, oss::Versioning::Enabled).await.unwrap();
+        let upload = begin(&world, None).await;
+        let etag = part(&world, &upload, 1, &noise(300, 1)).await.etag.upper();
+        let complete = async || {
+            let parts = options(vec![named(1, &etag)]);
+            world.oss.complete(&owner, (BUCKET, "k", &upload), parts).await.unwrap()
+        };
+        let first = complete().await;
+        assert!(first.version.is_some());
+        assert_eq!(complete().await, first);
+        assert_eq!(world.number("SELECT COUNT(*) FROM oss_version").await, 0);
+    });
+}

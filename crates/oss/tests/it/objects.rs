@@ -343,3 +343,26 @@ fn only_what_is_as_promised_is_deleted() {
         assert!(world.oss.delete(&ctx, BUCKET, key).await.unwrap().existed);
     });
 }
+
+#[test]
+fn where_memory_is_scarce_readers_get_the_same_bytes_in_small_pieces() {
+    let limits = Limits { read_bytes_max: 0, ..Limits::default() };
+    check(limits, |world| async move {
+        let body = noise(3 << 20, 1);
+        world.put("k", &body).await;
+        for range in [None, Some((1_000_000, 2_100_000))] {
+            let range = range.map(|(first, last)| RangeSpec::From(first, Some(last)));
+            let options = GetOptions { range, ..GetOptions::default() };
+            let got = world.oss.get(&root(OWNER), BUCKET, "k", options).await.unwrap();
+            let Fetched::Found { body: mut stream, .. } = got else { panic!("no conditions") };
+            let mut bytes = Vec::new();
+            while let Some(piece) = stream.next().await {
+                let piece = piece.unwrap();
+                assert!(piece.len() <= 128 << 10, "{}", piece.len());
+                bytes.extend_from_slice(&piece);
+            }
+            let wanted = if range.is_some() { &body[1_000_000..=2_100_000] } else { &body[..] };
+            assert!(bytes == wanted);
+        }
+    });
+}

@@ -142,6 +142,7 @@ fn inode(file: &File) -> u64 {
 impl Known {
     fn note(&mut self, step: DiskStep<'_>) {
         match step {
+            DiskStep::Asks(_) | DiskStep::Creates(_) | DiskStep::Reads(..) => {}
             DiskStep::Created(path) => {
                 self.unnamed.insert(path.to_owned());
                 self.files.insert(fs::metadata(path).unwrap().ino(), Bytes::default());

@@ -29,7 +29,7 @@ async fn extents(world: &World, sql: String) -> Vec<(u32, u32, u32)> {
     packed.unwrap().unwrap().chunks(20).map(extent).collect()
 }
 
-async fn of_object(world: &World, key: &str) -> Vec<(u32, u32, u32)> {
+pub async fn of_object(world: &World, key: &str) -> Vec<(u32, u32, u32)> {
     extents(world, format!("SELECT extents FROM oss_object WHERE key = CAST('{key}' AS BLOB)"))
         .await
 }
@@ -40,7 +40,7 @@ async fn of_part(world: &World, number: u32) -> Vec<(u32, u32, u32)> {
 }
 
 /// Flips a bit of an extent, in the copy that is in that directory.
-fn rot(dir: &Path, (segment, start, len): (u32, u32, u32), offset: u32) {
+pub fn rot(dir: &Path, (segment, start, len): (u32, u32, u32), offset: u32) {
     assert!(offset < len);
     let file = dir.join(format!("{segment}.seg"));
     let file = OpenOptions::new().read(true).write(true).open(file).unwrap();

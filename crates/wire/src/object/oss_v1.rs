@@ -125,6 +125,10 @@ pub const SUB_RESOURCES: &[&str] = &[
     "x-oss-write-get-object-response",
 ];
 
+/// Parameters that choose an operation and that no public SDK signs. In a signed URL, to which whoever holds it
+/// can add what it likes, they are signed; beside a header they may be.
+const UNSIGNED: &[&str] = &["accessmonitor", "processConfiguration", "regions"];
+
 pub(super) fn from_header(asked: &Asked<'_>, credential: &str) -> Result<Signed, ApiError> {
     let (key_id, signature) = credential
         .split_once(':')
@@ -145,10 +149,15 @@ pub(super) fn from_header(asked: &Asked<'_>, credential: &str) -> Result<Signed,
     check_skew(asked.now, moment)?;
     let mut text = start(asked.head.method, headers);
     push_line(&mut text, date);
-    finish(&mut text, headers, &asked.resource, &asked.pairs);
+    let alternative = asked.pairs.iter().any(|(name, _)| UNSIGNED.contains(&name)).then(|| {
+        let mut text = text.clone();
+        finish(&mut text, headers, &asked.resource, &asked.pairs, &all());
+        text
+    });
+    finish(&mut text, headers, &asked.resource, &asked.pairs, SUB_RESOURCES);
     // One of the two public SDKs for Python sends the token under its bare name.
     let token = asked.first_header(&["x-oss-security-token", "security-token"]);
-    Ok(signed(key_id, token, signature, text, false))
+    Ok(signed(key_id, token, signature, (text, alternative), false))
 }
 
 pub(super) fn from_query(asked: &Asked<'_>) -> Result<Signed, ApiError> {
@@ -164,16 +173,16 @@ pub(super) fn from_query(asked: &Asked<'_>) -> Result<Signed, ApiError> {
     let mut text = start(asked.head.method, headers);
     text.extend_from_slice(expires.as_bytes());
     text.push(b'\n');
-    finish(&mut text, headers, &asked.resource, &asked.pairs);
+    finish(&mut text, headers, &asked.resource, &asked.pairs, &all());
     let token = asked.pairs.get("security-token").map(str::to_owned);
-    Ok(signed(key_id, token, signature, text, true))
+    Ok(signed(key_id, token, signature, (text, None), true))
 }
 
 fn signed(
     key_id: &str,
     token: Option<String>,
     signature: &str,
-    text: Vec<u8>,
+    (text, alternative): (Vec<u8>, Option<Vec<u8>>),
     presigned: bool,
 ) -> Signed {
     Signed {
@@ -184,7 +193,7 @@ fn signed(
         presigned,
         proof: Proof {
             signature: signature.to_owned(),
-            scheme: Scheme::Sha1 { text, alternative: None },
+            scheme: Scheme::Sha1 { text, alternative },
         },
     }
 }
@@ -200,10 +209,23 @@ pub(super) fn start(method: &str, headers: &HeaderMap) -> Vec<u8> {
 }
 
 /// The `x-oss-` headers and the resource.
-fn finish(text: &mut Vec<u8>, headers: &HeaderMap, resource: &Resource<'_>, pairs: &Pairs<'_>) {
+fn finish(
+    text: &mut Vec<u8>,
+    headers: &HeaderMap,
+    resource: &Resource<'_>,
+    pairs: &Pairs<'_>,
+    known: &[&str],
+) {
     push_headers(text, headers, |name| name.starts_with("x-oss-"));
     push_resource(text, resource);
-    push_sub_resources(text, pairs, SUB_RESOURCES);
+    push_sub_resources(text, pairs, known);
+}
+
+/// What is signed in a URL, sorted.
+fn all() -> Vec<&'static str> {
+    let mut all = [SUB_RESOURCES, UNSIGNED].concat();
+    all.sort_unstable();
+    all
 }
 
 /// The parameters whose names are in the sorted list `known`, sorted, not encoded.
@@ -246,7 +268,7 @@ pub fn sign(
     }
     let mut text = start(draft.method, headers);
     push_line(&mut text, headers.get(DATE));
-    finish(&mut text, headers, &draft.resource, &Pairs::parse(draft.query));
+    finish(&mut text, headers, &draft.resource, &Pairs::parse(draft.query), SUB_RESOURCES);
     let value = format!("OSS {}:{}", signer.key_id, mac(signer, &text));
     headers.insert(AUTHORIZATION, HeaderValue::from_str(&value)?);
     Ok(())
@@ -268,7 +290,7 @@ pub fn presign(
     let mut text = start(draft.method, headers);
     text.extend_from_slice(expires.as_bytes());
     text.push(b'\n');
-    finish(&mut text, headers, &draft.resource, &Pairs::parse(&whole));
+    finish(&mut text, headers, &draft.resource, &Pairs::parse(&whole), &all());
     join(&mut whole, &query::encode([("Signature", mac(signer, &text).as_str())]));
     whole
 }
