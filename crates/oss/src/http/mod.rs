@@ -17,6 +17,7 @@
 //! | `cors.rs` | requests from pages of other origins |
 //! | `encryption.rs` | headers and documents of encryption at rest |
 //! | `form.rs` | uploads by HTML form |
+//! | `gzip.rs` | bodies that leave compressed |
 //! | `inventory.rs` | inventories |
 //! | `referer.rs` | from which pages objects may be fetched |
 //! | `retention.rs` | headers and requests of object lock and WORM |
@@ -48,6 +49,7 @@ mod control;
 mod cors;
 mod encryption;
 mod form;
+mod gzip;
 mod headers;
 mod inventory;
 mod listing;
@@ -152,6 +154,11 @@ impl Storage {
         };
         frame.operation = operation.name();
         if operation == Operation::PostObject {
+            if form::is_none(&head) {
+                // Signed as no form is: something that there is not is asked for.
+                self.authenticate(&head, dialect, &asked, None).await?;
+                return Err(ApiError::new(&error::METHOD_NOT_ALLOWED).field("Method", head.method));
+            }
             return Box::pin(self.post_object(&head, frame, &asked, connection)).await;
         }
         let identity = self.authenticate(&head, dialect, &asked, Some(operation)).await?;
@@ -238,6 +245,7 @@ impl Storage {
             Op::OptionObject => self.preflight(call).await,
             Op::RestoreObject => self.restore_object(call, payload).await,
             Op::CleanRestoredObject => self.clean_restored(call).await,
+            Op::AccessPointPublicAccessBlock => self.no_access_point(call).await,
             Op::GetStyle => self.style(call).await,
             Op::ListStyle => self.styles(call).await,
             Op::PutStyle => self.put_style(call, payload).await,

@@ -83,6 +83,7 @@ operations! {
     GetBucketPolicy PutBucketPolicy DeleteBucketPolicy GetBucketPolicyStatus
     GetBucketOwnershipControls PutBucketOwnershipControls DeleteBucketOwnershipControls
     GetBucketPublicAccessBlock PutBucketPublicAccessBlock DeleteBucketPublicAccessBlock
+    AccessPointPublicAccessBlock
     GetPublicAccessBlock PutPublicAccessBlock DeletePublicAccessBlock
     GetBucketRequestPayment PutBucketRequestPayment
     GetObjectLock PutObjectLock
@@ -142,6 +143,7 @@ const OF_OSS: &[&str] = &[
     "metaQuery",
     "objectMeta",
     "objectWorm",
+    "overwriteConfig",
     "position",
     "processConfiguration",
     "qos",
@@ -241,7 +243,8 @@ fn of_service(dialect: Dialect, method: &str, sub: Option<&'static str>) -> Opti
         };
     }
     match (method, sub) {
-        ("GET", None) => Some(Operation::ListBuckets),
+        // Here the parameter tells which buckets.
+        ("GET", None | Some("tagging")) => Some(Operation::ListBuckets),
         ("GET", Some("regions")) => Some(Operation::DescribeRegions),
         _ => None,
     }
@@ -278,6 +281,12 @@ fn of_bucket(
         ("GET", Some("encryption")) => Op::GetBucketEncryption,
         ("PUT", Some("encryption")) => Op::PutBucketEncryption,
         ("DELETE", Some("encryption")) => Op::DeleteBucketEncryption,
+        (method, Some("policy")) if query.get("comp") == Some("callback") => {
+            configured(method, &configuration::CALLBACKS)?
+        }
+        (_, Some("publicAccessBlock")) if query.has("x-oss-access-point-name") => {
+            Op::AccessPointPublicAccessBlock
+        }
         ("GET", Some("policy")) => Op::GetBucketPolicy,
         ("PUT", Some("policy")) => Op::PutBucketPolicy,
         ("DELETE", Some("policy")) => Op::DeleteBucketPolicy,
@@ -331,14 +340,17 @@ fn of_setting(
         ("GET", "intelligent-tiering") if !query.has("id") => {
             Op::GetConfiguration(&configuration::NO_TIERING)
         }
-        ("GET", name) => Op::GetConfiguration(configuration::find(dialect, name)?),
-        ("PUT", name) => {
-            let kind = configuration::find(dialect, name)?;
-            kind.is_served().then_some(Op::PutConfiguration(kind))?
-        }
-        ("DELETE", name) => Op::DeleteConfiguration(configuration::find(dialect, name)?),
-        _ => return None,
+        (method, name) => configured(method, configuration::find(dialect, name)?)?,
     })
+}
+
+fn configured(method: &str, kind: &'static Configuration) -> Option<Operation> {
+    match method {
+        "GET" => Some(Operation::GetConfiguration(kind)),
+        "PUT" => kind.is_served().then_some(Operation::PutConfiguration(kind)),
+        "DELETE" => Some(Operation::DeleteConfiguration(kind)),
+        _ => None,
+    }
 }
 
 fn of_object(

@@ -22,6 +22,7 @@ mod logging;
 mod meta;
 mod multipart;
 mod object;
+mod overwrite;
 mod policy;
 mod read;
 mod report;
@@ -31,6 +32,7 @@ mod source;
 mod stream;
 mod style;
 mod symlink;
+mod tags;
 mod version;
 mod versions_list;
 

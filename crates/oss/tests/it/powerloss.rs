@@ -348,6 +348,7 @@ impl Act {
                     part_bytes_min: 100,
                     crc64: None,
                     checksums: Vec::new(),
+                    acl: None,
                 };
                 let target = (bucket, self.key.as_str(), upload.as_str());
                 oss.complete(&owner, target, options).await.unwrap();

@@ -192,6 +192,7 @@ fn new_versions_get_the_default_of_their_bucket_also_from_parts_and_copies() {
             part_bytes_min: 1,
             crc64: None,
             checksums: Vec::new(),
+            acl: None,
         };
         let lock = async || {
             world.oss.lock_of(&ctx, LOCKED, "k", LockView::Retention).await.unwrap().0.retention
@@ -330,6 +331,7 @@ async fn ways(world: &World, upload: (&str, &str)) -> Vec<Result<(), String>> {
         part_bytes_min: 1,
         crc64: None,
         checksums: Vec::new(),
+        acl: None,
     };
     let completed = world.oss.complete(&ctx, (BUCKET, "k", upload), complete).await;
     let many = world.oss.delete_many(&ctx, BUCKET, vec![past_governance(None)]).await;

@@ -59,6 +59,7 @@ fn listed(key: &str, parts: u32) -> ListedObject {
         etag: tag(parts),
         modified: now(),
         storage_class,
+        restored: None,
         kind: 0,
     }
 }
@@ -98,7 +99,14 @@ fn query() -> ListQuery {
 
 #[test]
 fn a_listing_in_oss() {
-    let asked = Listed { query: &query(), after: "A", token: None, next_token: None, owners: true };
+    let asked = Listed {
+        query: &query(),
+        after: "A",
+        token: None,
+        next_token: None,
+        owners: true,
+        now: now(),
+    };
     check(
         list_objects(Style { encoded: true, ..OSS }, &asked, &page()),
         expect![[r#"
@@ -139,6 +147,7 @@ fn a_listing_of_version_two_in_s3() {
         token: Some("dG9rZW4"),
         next_token: Some("bmV4dA".to_owned()),
         owners: false,
+        now: now(),
     };
     check(
         list_objects_v2(S3, &asked, &page()),
@@ -171,7 +180,7 @@ fn a_listing_of_version_two_in_s3() {
 #[test]
 fn a_listing_of_versions() {
     check(
-        list_versions(OSS, &version_query(), &version_page()),
+        list_versions(OSS, &version_query(), &version_page(), now()),
         expect![[r#"
             <ListVersionsResult>
             <Name>pemilu</Name>
@@ -275,6 +284,7 @@ fn a_listing_of_parts() {
         owner: ACCOUNT,
         storage_class: StorageClass::Standard,
         checksum: Some((Algorithm::Crc32, Coverage::Composite)),
+        user: vec![("client-side-encryption-cek-alg".to_owned(), "AES/CTR".to_owned())],
         parts: vec![ListedPart { number: 3, part }],
         next: None,
     };
@@ -416,7 +426,7 @@ fn what_a_bucket_is() {
     let stat =
         BucketStat { objects: 2, uploads: 1, bytes: 30, part_bytes: 10, ..BucketStat::default() };
     check(
-        bucket_stat(&stat, now()),
+        bucket_stat(&stat),
         expect![[r#"
             <BucketStat>
             <Storage>30</Storage>
