@@ -122,6 +122,7 @@ fn is_harmless(name: &str, dialect: Dialect) -> bool {
         Dialect::Oss => matches!(
             name,
             "x-oss-access-key-id"
+                | "x-oss-access-point-name"
                 | "x-oss-additional-headers"
                 | "x-oss-credential"
                 | "x-oss-date"

@@ -75,6 +75,7 @@ use base::{ApiError, Code, RequestId};
 use engine::RequestInfo;
 use engine::pipeline::{self, Peer};
 use engine::server::{Body, Handler};
+use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tracing::Instrument;
@@ -140,24 +141,24 @@ impl Storage {
             return self.website(&head, frame, asked).await;
         }
         let query = Query::parse(head.query);
-        let hoisted = headers::hoisted(&head, dialect, &query)?;
+        let hoisted = match headers::hoisted(&head, dialect, &query) {
+            Ok(hoisted) => hoisted,
+            Err(refused) => return self.refuse_known(&head, dialect, &asked, refused).await,
+        };
         let told = Head { headers: hoisted.as_ref().unwrap_or(head.headers), ..head };
         let copies = told.headers.contains_key(headers::names(dialect).copy_source);
         let operation = route::parse(dialect, head.method, asked.scope(), &query, copies);
         let operation = match operation {
             Ok(operation) => operation,
-            // Whose key is wrong is told that, whatever was asked for.
-            Err(refused) => {
-                self.authenticate(&head, dialect, &asked, None).await?;
-                return Err(refused);
-            }
+            Err(refused) => return self.refuse_known(&head, dialect, &asked, refused).await,
         };
         frame.operation = operation.name();
         if operation == Operation::PostObject {
             if form::is_none(&head) {
                 // Signed as no form is: something that there is not is asked for.
-                self.authenticate(&head, dialect, &asked, None).await?;
-                return Err(ApiError::new(&error::METHOD_NOT_ALLOWED).field("Method", head.method));
+                let refused = ApiError::new(&error::METHOD_NOT_ALLOWED);
+                let refused = refused.field("Method", head.method);
+                return self.refuse_known(&head, dialect, &asked, refused).await;
             }
             return Box::pin(self.post_object(&head, frame, &asked, connection)).await;
         }
@@ -184,6 +185,19 @@ impl Storage {
         let mut response = self.run(operation, &call, payload).await?;
         self.put_charged(&call, &mut response).await?;
         Ok(response)
+    }
+
+    /// Refuses what there is not to callers whose key is right; whose key is wrong is told that, whatever was
+    /// asked for.
+    async fn refuse_known(
+        &self,
+        head: &Head<'_>,
+        dialect: Dialect,
+        asked: &Asked,
+        refused: ApiError,
+    ) -> Answer {
+        self.authenticate(head, dialect, asked, None).await?;
+        Err(refused)
     }
 
     async fn run(&self, operation: Operation, call: &Call<'_>, payload: Payload) -> Answer {
@@ -271,7 +285,8 @@ impl Handler for Storage {
         let cloud = self.oss.cloud();
         let request = pipeline::request_info(cloud, &head, &peer);
         let mut frame = Frame::new(&request, &head);
-        let withheld = head.headers.contains_key(http::header::EXPECT);
+        let idle = body::is_idle(&head);
+        let withheld = idle || head.headers.contains_key(http::header::EXPECT);
         let connection = Connection::new(incoming, withheld, self.oss.0.blobs.limits.idle_max);
         let span = tracing::info_span!("request", id = %request.id);
         let result = self.answer(head, &mut frame, connection).instrument(span).await;
@@ -287,7 +302,10 @@ impl Handler for Storage {
         self.share(&head, frame.dialect, &frame.bucket, response.headers_mut()).await;
         let took = started.elapsed();
         cloud.metrics.observe("oss", frame.operation, &code, took);
-        let response = frame.complete(response, took);
+        let mut response = frame.complete(response, took);
+        if idle {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         if let Some(source) = &frame.logged {
             self.record(source, &head, &frame, (&code, took), &response);
         }

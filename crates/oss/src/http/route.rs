@@ -257,6 +257,7 @@ fn of_bucket(
     query: &Query,
 ) -> Option<Operation> {
     use Operation as Op;
+    let is_oss = dialect == Dialect::Oss;
     Some(match (method, sub) {
         ("GET", None) if query.get("list-type") == Some("2") => Op::ListObjectsV2,
         ("GET", None) => Op::ListObjects,
@@ -281,10 +282,10 @@ fn of_bucket(
         ("GET", Some("encryption")) => Op::GetBucketEncryption,
         ("PUT", Some("encryption")) => Op::PutBucketEncryption,
         ("DELETE", Some("encryption")) => Op::DeleteBucketEncryption,
-        (method, Some("policy")) if query.get("comp") == Some("callback") => {
+        (method, Some("policy")) if is_oss && query.get("comp") == Some("callback") => {
             configured(method, &configuration::CALLBACKS)?
         }
-        (_, Some("publicAccessBlock")) if query.has("x-oss-access-point-name") => {
+        (_, Some("publicAccessBlock")) if is_oss && query.has("x-oss-access-point-name") => {
             Op::AccessPointPublicAccessBlock
         }
         ("GET", Some("policy")) => Op::GetBucketPolicy,
@@ -367,7 +368,8 @@ fn of_object(
         ("PUT", None) if copies => Op::CopyObject,
         ("PUT", Some("callback")) if copies => return Ok(None),
         ("PUT", None | Some("callback")) => Op::PutObject,
-        ("DELETE", None) => Op::DeleteObject,
+        // A link is deleted as any object is; clients say again what they asked of it before.
+        ("DELETE", None | Some("symlink")) => Op::DeleteObject,
         ("POST", Some("append")) => Op::AppendObject,
         ("PUT", Some("symlink")) => Op::PutSymlink,
         ("GET", Some("symlink")) => Op::GetSymlink,

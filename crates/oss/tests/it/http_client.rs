@@ -241,7 +241,7 @@ impl Ask<'_> {
             key_id: &self.caller.key_id,
             secret: &secret,
             token: None,
-            region: REGION,
+            region: self.region,
             now,
         };
         let draft = Draft { method: self.method, path: &self.path, query: &self.query, resource };

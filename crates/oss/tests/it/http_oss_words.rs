@@ -377,6 +377,49 @@ fn what_oss_does_not_take_is_refused_in_its_words() {
         let point = "/pemilu?publicAccessBlock&x-oss-access-point-name=p";
         server.ask("GET", point).send(Sign::OssV4).refused(404, "NoSuchAccessPoint");
         server.ask("GET", point).send(Sign::No).refused(403, "AccessDenied");
+        // Whose key is wrong is not told what there is not.
+        let mut stranger = server.owner.clone();
+        stranger.key_id = "LTAIunknown".to_owned();
+        let ask = |by| server.ask("POST", "/pemilu?x-oss-none=1&delete").by(by).send(Sign::OssV4);
+        ask(&server.owner).refused(501, "NotImplemented");
+        ask(&stranger).refused(403, "InvalidAccessKeyId");
+    });
+}
+
+#[test]
+fn a_read_that_announces_a_body_and_sends_none_ends_its_connection() {
+    use std::io::{Read as _, Write as _};
+    check(|server| {
+        done(&put(server, "/pemilu/k", "hello"));
+        let get = server.ask("GET", "/pemilu/k").header("content-length", "9").signed(Sign::OssV4);
+        let mut stream = server.connect();
+        stream.write_all(&get.head()).unwrap();
+        let got = Answer::read(&mut stream, false);
+        assert_eq!((got.status, got.header("connection")), (200, Some("close")));
+        // What came next on it would be taken for the body.
+        assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);
+    });
+}
+
+#[test]
+fn a_link_is_deleted_as_any_object_is() {
+    check(|server| {
+        done(&put(server, "/pemilu/k", "x"));
+        let link = server.ask("PUT", "/pemilu/l?symlink").header("x-oss-symlink-target", "k");
+        done(&link.send(Sign::OssV4));
+        assert_eq!(server.ask("DELETE", "/pemilu/l?symlink").send(Sign::OssV4).status, 204);
+        server.ask("GET", "/pemilu/l").send(Sign::OssV4).refused(404, "NoSuchKey");
+        assert_eq!(server.ask("GET", "/pemilu/k").send(Sign::OssV4).text(), "x");
+    });
+}
+
+#[test]
+fn an_algorithm_that_there_is_not_has_a_code_of_its_own() {
+    check(|server| {
+        let wrong = server.ask("PUT", "/pemilu/k").header("x-oss-server-side-encryption", "ROT13");
+        wrong.body("x").send(Sign::OssV4).refused(400, "InvalidEncryptionAlgorithmError");
+        let wrong = server.ask("PUT", "/pemilu/k").header("x-amz-server-side-encryption", "ROT13");
+        wrong.body("x").send(Sign::S3).refused(400, "InvalidArgument");
     });
 }
 
