@@ -140,7 +140,8 @@ impl Target {
             ("OSS_TEST_REGION", self.region.clone()),
             ("OSS_TEST_AUTH_VERSION", self.signature.clone()),
             ("OSS_TEST_SIGNATURE_VERSION", self.signature.clone()),
-            ("OSS_TEST_BUCKET", "osst".to_owned()),
+            // As it is where nobody says one: a test lists by it.
+            ("OSS_TEST_BUCKET", "oss-python-sdk-".to_owned()),
             ("OSS_TEST_ACCESS_KEY_ID", main.key_id.clone()),
             ("OSS_TEST_ACCESS_KEY_SECRET", main.secret.clone()),
             ("OSS_TEST_UID", main.id.clone()),

@@ -206,6 +206,7 @@ impl Storage {
         match operation {
             Op::ListBuckets => self.list_buckets(call).await,
             Op::DescribeRegions => self.describe_regions(call),
+            Op::ListCloudBoxes => self.list_cloud_boxes(call).await,
             Op::PutBucket => self.put_bucket(call, payload).await,
             Op::DeleteBucket => self.delete_bucket(call).await,
             Op::HeadBucket => self.head_bucket(call).await,

@@ -75,7 +75,7 @@ macro_rules! operations {
 }
 
 operations! {
-    ListBuckets DescribeRegions
+    ListBuckets DescribeRegions ListCloudBoxes
     PutBucket DeleteBucket HeadBucket GetBucketInfo GetBucketStat GetBucketLocation GetBucketVersioning
     PutBucketVersioning
     GetBucketAcl PutBucketAcl GetBucketTagging PutBucketTagging DeleteBucketTagging
@@ -136,6 +136,7 @@ const OF_OSS: &[&str] = &[
     "bucketInfo",
     "callback",
     "cleanRestoredObject",
+    "cloudboxes",
     "cname",
     "httpsConfig",
     "legalHold",
@@ -246,6 +247,7 @@ fn of_service(dialect: Dialect, method: &str, sub: Option<&'static str>) -> Opti
         // Here the parameter tells which buckets.
         ("GET", None | Some("tagging")) => Some(Operation::ListBuckets),
         ("GET", Some("regions")) => Some(Operation::DescribeRegions),
+        ("GET", Some("cloudboxes")) => Some(Operation::ListCloudBoxes),
         _ => None,
     }
 }

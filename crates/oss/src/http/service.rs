@@ -71,6 +71,14 @@ impl Storage {
         Ok(xml(render::list_buckets(style, &place, account, (prefix, after, limit), &page)))
     }
 
+    /// Nobody has a box of the cloud at home; told to whoever may list the account's buckets.
+    pub(super) async fn list_cloud_boxes(&self, call: &Call<'_>) -> Answer {
+        let limit = call.count("max-keys", 100, PAGE_MAX)?;
+        self.oss.list_buckets(&call.ctx, ListBuckets::default()).await?;
+        let asked = (call.text("prefix"), call.text("marker"), limit);
+        Ok(xml(render::cloud_boxes(call.ctx.caller.account, asked)))
+    }
+
     /// The regions; no secret, but told to callers who signed.
     pub(super) fn describe_regions(&self, call: &Call<'_>) -> Answer {
         if call.ctx.caller.is_anonymous() {

@@ -572,7 +572,7 @@ fn headers_in_the_query_of_a_signed_url_are_acted_upon_or_refused() {
         // Only version 4 signs names that are not lower case.
         let unsigned =
             server.ask("PUT", "/pemilu/q?X-Amz-Acl=public-read&AWSAccessKeyId=a").body("x");
-        unsigned.go().refused(501, "NotImplemented");
+        unsigned.go().refused(403, "AccessDenied");
     });
 }
 

@@ -402,6 +402,20 @@ fn a_read_that_announces_a_body_and_sends_none_ends_its_connection() {
 }
 
 #[test]
+fn boxes_are_listed_to_who_has_none() {
+    check(|server| {
+        let list = |sign| server.ask("GET", "/?cloudboxes&max-keys=7").send(sign);
+        let told = list(Sign::OssV4);
+        assert!(told.text().contains("<ListCloudBoxResult>"), "{told:?}");
+        assert_eq!(
+            (told.element("MaxKeys").as_str(), told.element("IsTruncated").as_str()),
+            ("7", "false")
+        );
+        list(Sign::No).refused(403, "AccessDenied");
+    });
+}
+
+#[test]
 fn a_link_is_deleted_as_any_object_is() {
     check(|server| {
         done(&put(server, "/pemilu/k", "x"));

@@ -246,6 +246,19 @@ pub(in crate::http) fn cnames(bucket: &Bucket, bound: &[(String, Time)]) -> Vec<
     xml.finish()
 }
 
+/// There are no boxes.
+pub(in crate::http) fn cloud_boxes(
+    account: AccountId,
+    (prefix, marker, limit): (&str, &str, usize),
+) -> Vec<u8> {
+    let mut xml = Writer::new();
+    xml.open("ListCloudBoxResult").text("Prefix", prefix).text("Marker", marker);
+    xml.value("MaxKeys", limit).value("IsTruncated", false);
+    owner(&mut xml, "Owner", account);
+    xml.open("CloudBoxes");
+    xml.finish()
+}
+
 /// There are no live channels.
 pub(in crate::http) fn live_channels(prefix: &str, marker: &str, limit: usize) -> Vec<u8> {
     let mut xml = Writer::new();
