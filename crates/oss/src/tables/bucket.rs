@@ -256,7 +256,7 @@ pub(crate) fn stat(tx: &mut Tx<'_>, bucket: i64) -> Result<BucketStat, ApiError>
     let mut stat = stat.ok_or_else(|| damaged("a bucket without its statistics"))?;
     stat.parts = tx
         .query_opt(
-            "SELECT COUNT(*) FROM oss_upload JOIN oss_part ON upload = id WHERE bucket = ?1",
+            "SELECT CAST(COUNT(*) AS BIGINT) FROM oss_upload JOIN oss_part ON upload = id WHERE bucket = ?1",
             params![bucket],
             |row| row.get(0),
         )?
