@@ -1,6 +1,7 @@
 //! Who calls, and from where.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use base::{AccountId, RequestId, Secret};
 use policy::{Asker, Party};
@@ -159,6 +160,8 @@ pub struct RequestInfo {
     pub host: String,
     /// What else it says that its service's policies ask for, by condition key.
     pub told: Vec<(&'static str, String)>,
+    /// Set by a service that has lists of who may besides policies: it was such a list that let the request in.
+    pub by_list: Arc<AtomicBool>,
 }
 
 impl RequestInfo {

@@ -6,12 +6,12 @@ use std::sync::{Arc, OnceLock};
 
 use base::region::Region;
 use base::{ApiError, Clock, Rng, Secret, code};
-use store::{Announcement, Db, Tx};
+use store::{Db, Prior, Tx};
 
 use crate::action::{Kind, Registry};
-use crate::known::KnownKeys;
+use crate::known::Known;
 use crate::metrics::Metrics;
-use crate::ports::{Authority, Covenant};
+use crate::ports::{Authority, Covenant, KeyMaterial};
 use crate::replay::Nonces;
 use crate::seal::Seal;
 use crate::task::Wakes;
@@ -55,7 +55,7 @@ pub struct Cloud {
     pub wakes: Wakes,
     pub(crate) throttle: Throttle,
     pub(crate) nonces: Nonces,
-    known: KnownKeys,
+    pub(crate) known: Known,
 }
 
 /// What it takes to make a [`Cloud`].
@@ -89,7 +89,7 @@ impl Cloud {
             db: parts.db,
             throttle: Throttle::new(parts.requests_per_second),
             nonces: Nonces::default(),
-            known: KnownKeys::default(),
+            known: Known::default(),
             clock: parts.clock,
             rng: parts.rng,
             authority: parts.authority,
@@ -134,7 +134,8 @@ impl Cloud {
         verify: impl FnOnce(&Secret<String>) -> Result<R, ApiError>,
     ) -> Result<(Caller, R), ApiError> {
         let version = self.db.version().filter(|_| token.is_none());
-        let key = match version.and_then(|version| self.known.get(version, key_id)) {
+        let known = version.and_then(|version| self.known.get::<KeyMaterial>(version, key_id));
+        let key = match known {
             Some(key) => key,
             None => {
                 let (authority, now) = (Arc::clone(&self.authority), self.clock.now());
@@ -146,7 +147,7 @@ impl Cloud {
                 };
                 let key = self.db.read(find).await?;
                 if let Some(version) = version {
-                    self.known.put(version, key_id, &key);
+                    self.known.put(version, key_id, key.clone());
                 }
                 key
             }
@@ -177,21 +178,21 @@ impl Cloud {
         session: Arc<Session>,
         run: impl FnMut(&mut Cx<'_>) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        self.write_announced(session, None, run).await
+        self.write_after(session, Vec::new(), run).await
     }
 
-    /// As [`Self::write`], of what was announced to the database.
-    pub async fn write_announced<T: Send + 'static>(
+    /// As [`Self::write`], after what it refers to outside of the database is durable.
+    pub async fn write_after<T: Send + 'static>(
         self: &Arc<Self>,
         session: Arc<Session>,
-        announcement: Option<Announcement>,
+        priors: Vec<Arc<dyn Prior>>,
         mut run: impl FnMut(&mut Cx<'_>) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let cloud = Arc::clone(self);
         let within = Arc::clone(&session);
         let result = self
             .db
-            .write_announced(announcement, move |tx| {
+            .write_after(priors, move |tx| {
                 enter(&cloud, tx, &within.meta, &within.caller, &within.request, &mut run)
             })
             .await;

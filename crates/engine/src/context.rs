@@ -8,7 +8,7 @@ use store::Tx;
 
 use crate::meter::Meters;
 use crate::ports::{Ask, Decision};
-use crate::{Caller, Cloud, Meta, RequestInfo, public};
+use crate::{Caller, Cloud, Kind, Meta, RequestInfo, public};
 
 /// The context of one run of one handler. What is noted here (audit, usage, tasks) is written in the
 /// handler's own transaction, after it and before the commit.
@@ -24,6 +24,8 @@ pub struct Cx<'a> {
     /// The moment of this run: one moment for everything it writes.
     pub now: Time,
     tx: Tx<'a>,
+    /// The version of the database before the snapshot began, where the run only reads.
+    version: Option<u64>,
     pub(crate) checked: bool,
     pub(crate) audit: Audit,
     pub(crate) meters: Meters,
@@ -56,6 +58,8 @@ impl<'a> Cx<'a> {
         request: &'a RequestInfo,
     ) -> Self {
         let now = cloud.clock.now();
+        // No statement was run yet, and the first one begins the snapshot.
+        let version = (meta.kind == Kind::Read).then(|| cloud.db.version()).flatten();
         Self {
             caller,
             request,
@@ -63,6 +67,7 @@ impl<'a> Cx<'a> {
             cloud,
             now,
             tx,
+            version,
             checked: false,
             audit: Audit::default(),
             meters: Meters::default(),
@@ -73,6 +78,25 @@ impl<'a> Cx<'a> {
     /// The transaction.
     pub fn tx(&mut self) -> &mut Tx<'a> {
         &mut self.tx
+    }
+
+    /// What `find` finds under that name, which must depend on nothing but committed rows. Reads between two
+    /// commits look for it once.
+    ///
+    /// # Errors
+    /// Those of `find`.
+    pub fn known<T: Clone + Send + Sync + 'static>(
+        &mut self,
+        name: &str,
+        find: impl FnOnce(&mut Tx<'_>) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let Some(version) = self.version else { return find(&mut self.tx) };
+        if let Some(known) = self.cloud.known.get(version, name) {
+            return Ok(known);
+        }
+        let found = find(&mut self.tx)?;
+        self.cloud.known.put(version, name, found.clone());
+        Ok(found)
     }
 
     /// The caller's account: what a control action works on.

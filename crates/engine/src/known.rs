@@ -1,54 +1,58 @@
-//! Keys as they were at a version of the database: one who asks many times between two commits is looked up once.
+//! Things as they were at a version of the database: what is asked for many times between two commits is looked up
+//! once.
 //!
 //! Nothing is ever old here: an entry counts only while [`store::Db::version`] is what it was before the entry
-//! was read. Writes look the key up again in their own transaction in any case.
+//! was read. Writes look everything up again in their own transaction in any case.
 
+use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
-use crate::ports::KeyMaterial;
-
-/// Keys kept. Beyond, it begins anew.
+/// Things kept of a type. Beyond, it begins anew.
 const KEPT_MAX: usize = 1024;
 
-#[derive(Default)]
-pub(crate) struct KnownKeys(RwLock<HashMap<String, (u64, KeyMaterial)>>);
+/// A thing, and the version that it was looked up at.
+type Entry = (u64, Box<dyn Any + Send + Sync>);
 
-impl KnownKeys {
-    /// The key as it is at this version, if it was looked up at it.
-    pub(crate) fn get(&self, version: u64, key_id: &str) -> Option<KeyMaterial> {
+/// Things by type and name.
+#[derive(Default)]
+pub(crate) struct Known(RwLock<HashMap<TypeId, HashMap<String, Entry>>>);
+
+impl Known {
+    /// The thing as it is at this version, if it was looked up at it.
+    pub(crate) fn get<T: Clone + 'static>(&self, version: u64, name: &str) -> Option<T> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        known.get(key_id).filter(|(at, _)| *at == version).map(|(_, key)| key.clone())
+        let (at, thing) = known.get(&TypeId::of::<T>())?.get(name)?;
+        thing.downcast_ref().filter(|_| *at == version).cloned()
     }
 
-    /// Keeps a key that was looked up when the version was this one, or later.
-    pub(crate) fn put(&self, version: u64, key_id: &str, key: &KeyMaterial) {
+    /// Keeps what was looked up on a snapshot that began when the version was this one, or later.
+    pub(crate) fn put<T: Send + Sync + 'static>(&self, version: u64, name: &str, thing: T) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= KEPT_MAX && !known.contains_key(key_id) {
+        let known = known.entry(TypeId::of::<T>()).or_default();
+        if known.len() >= KEPT_MAX && !known.contains_key(name) {
             known.clear();
         }
-        known.insert(key_id.to_owned(), (version, key.clone()));
+        known.insert(name.to_owned(), (version, Box::new(thing)));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use base::Secret;
-
     use super::*;
-    use crate::Caller;
 
     #[test]
-    fn a_key_counts_at_its_version_only_and_few_are_kept() {
-        let known = KnownKeys::default();
-        let key = KeyMaterial { secret: Secret::new("s".to_owned()), caller: Caller::anonymous() };
-        known.put(7, "a", &key);
-        assert!(known.get(7, "a").is_some());
-        assert!(known.get(8, "a").is_none() && known.get(6, "a").is_none());
-        assert!(known.get(7, "b").is_none());
+    fn a_thing_counts_at_its_version_only_and_few_are_kept() {
+        let known = Known::default();
+        known.put(7, "a", 'x');
+        assert_eq!(known.get(7, "a"), Some('x'));
+        assert_eq!((known.get::<char>(8, "a"), known.get::<char>(6, "a")), (None, None));
+        assert_eq!(known.get::<char>(7, "b"), None);
+        assert_eq!(known.get::<u32>(7, "a"), None, "of another type");
         for id in 0..2 * KEPT_MAX {
-            known.put(7, &id.to_string(), &key);
+            known.put(7, &id.to_string(), 'y');
         }
-        assert!(known.0.read().is_ok_and(|known| known.len() <= KEPT_MAX));
+        let kept = known.0.read().map(|known| known[&TypeId::of::<char>()].len());
+        assert!(kept.is_ok_and(|kept| kept <= KEPT_MAX));
     }
 }

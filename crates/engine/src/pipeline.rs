@@ -63,6 +63,7 @@ pub fn request_info(cloud: &Cloud, head: &Head<'_>, peer: &Peer) -> RequestInfo 
         user_agent: head.header("user-agent").unwrap_or_default().chars().take(256).collect(),
         host: head.header("host").unwrap_or_default().to_owned(),
         told: Vec::new(),
+        by_list: Arc::default(),
     }
 }
 

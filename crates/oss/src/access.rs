@@ -14,12 +14,13 @@
 mod policies;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use base::{AccountId, ApiError};
 use engine::ports::Decision;
 use engine::{CallerKind, Cx, Kind};
 
-pub(crate) use policies::{GIVEN_TAGS, compile, service_may_put, tags_header, tell_tags};
+pub(crate) use policies::{GIVEN_TAGS, compile, says_of_service, tags_header, tell_tags};
 
 use self::policies::with_bucket_policy;
 use crate::acl::{AccessBlock, AccessList, Grantee, Permission};
@@ -219,11 +220,8 @@ pub fn require(cx: &mut Cx<'_>, bucket: &Bucket, ask: Ask<'_>) -> Result<(), Api
     let owner = ask.owner(bucket);
     let own = cx.decide(ask.action, &resource, owner, ask.conditions)?;
     let decision = with_bucket_policy(cx, bucket, &ask, (&resource, owner), own)?;
-    let granted = match decision {
-        Decision::Allow => true,
-        Decision::ExplicitDeny => false,
-        Decision::ImplicitDeny => listed(cx, bucket, &ask, &resource)?,
-    };
+    let by_list = decision == Decision::ImplicitDeny && listed(cx, bucket, &ask, &resource)?;
+    let granted = decision == Decision::Allow || by_list;
     let allowed = granted && pays(cx, bucket)
         || decision == Decision::ImplicitDeny
             && ask.reads
@@ -231,6 +229,7 @@ pub fn require(cx: &mut Cx<'_>, bucket: &Bucket, ask: Ask<'_>) -> Result<(), Api
     if !allowed {
         return Err(cx.denial(ask.action, &resource, decision));
     }
+    cx.request.by_list.fetch_or(by_list, Relaxed);
     // What the cloud itself does, it does for the bucket's owner.
     let nobody = cx.caller.is_anonymous() || cx.caller.kind == CallerKind::System;
     let guest = !nobody && cx.caller.account != bucket.owner;

@@ -148,6 +148,8 @@ pub(crate) struct Record<'a> {
     pub(crate) signature: &'a str,
     /// `AuthHeader` or `QueryString`.
     pub(crate) authentication: &'a str,
+    /// Whether an ACL let the request in that no policy did.
+    pub(crate) by_acl: bool,
     /// The bucket's own fields (OSS) as JSON; empty for none.
     pub(crate) fields: &'a str,
 }
@@ -179,8 +181,9 @@ impl Record<'_> {
         push(&mut line, "");
         push(&mut line, self.authentication);
         push(&mut line, &encoded(self.host));
-        // Nor are there access points, nor is it kept whether it was an ACL that let the request in.
-        line.push_str(" - - -");
+        // Nor are there access points.
+        line.push_str(" - - ");
+        line.push_str(if self.by_acl { "Yes" } else { "-" });
         line
     }
 
@@ -333,6 +336,7 @@ mod tests {
             code: "",
             referer: "",
             version: "",
+            by_acl: false,
             fields: "",
         }
     }

@@ -1,13 +1,19 @@
 //! The digests of one body, made together while it passes: MD5 and CRC-64/XZ always, others where
 //! they were asked for. What they are compared with is [`crate::model::Expected`].
 
+mod lanes;
+
 use base::ApiError;
 use serde::{Deserialize, Serialize};
 pub use wire::object::checksum::Algorithm;
 use wire::object::checksum::{Hasher, Md5, base64, crc64_combine};
 
+pub(crate) use self::lanes::Md5Pool;
 use crate::error;
 use crate::model::Expected;
+
+/// Bodies up to this size are digested each for itself.
+const ALONE_BYTES_MAX: usize = 64 << 10;
 
 /// The value of an additional checksum.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,9 +70,15 @@ pub enum Coverage {
     Composite,
 }
 
+/// The MD5 of a body in the making.
+enum Md5Of {
+    Small(Md5),
+    Large(lanes::Md5),
+}
+
 /// Digests in the making.
 pub(crate) struct Digests {
-    md5: Md5,
+    md5: Md5Of,
     crc64: u64,
     size: u64,
     payload: Option<Hasher>,
@@ -94,17 +106,30 @@ impl Digests {
             }
         }
         let payload = expected.sha256.is_some().then(|| Hasher::new(Algorithm::Sha256));
-        Self { md5: Md5::default(), crc64: 0, size: 0, payload, more }
+        Self { md5: Md5Of::Small(Md5::default()), crc64: 0, size: 0, payload, more }
     }
 
-    /// Takes the next bytes, whose CRC-64 the caller has made for the extent that they become.
-    pub(crate) fn update(&mut self, bytes: &[u8], crc64: u64) {
+    /// Takes the next bytes, which are those of `buffer` from `from` on; their CRC-64 the caller has made for the
+    /// extent that they become. May block for as long as digesting takes.
+    pub(crate) fn update(
+        &mut self,
+        (buffer, from): (&mut Vec<u8>, usize),
+        crc64: u64,
+        pool: &Md5Pool,
+    ) {
+        let bytes = buffer.get(from..).unwrap_or_default();
         let len = bytes.len() as u64;
+        if self.size == 0 && bytes.len() > ALONE_BYTES_MAX {
+            self.md5 = Md5Of::Large(lanes::Md5::default());
+        }
         self.crc64 = if self.size == 0 { crc64 } else { crc64_combine(self.crc64, crc64, len) };
         self.size += len;
-        self.md5.update(bytes);
         for hasher in self.more.iter_mut().chain(self.payload.as_mut()) {
             hasher.update(bytes);
+        }
+        match &mut self.md5 {
+            Md5Of::Small(md5) => md5.update(bytes),
+            Md5Of::Large(md5) => pool.digest(md5, buffer, from),
         }
     }
 
@@ -112,7 +137,10 @@ impl Digests {
         let checksum = |hasher: Hasher| Checksum::whole(hasher.algorithm(), hasher.finish());
         Digested {
             size: self.size,
-            md5: self.md5.finish(),
+            md5: match self.md5 {
+                Md5Of::Small(md5) => md5.finish(),
+                Md5Of::Large(md5) => md5.finish(),
+            },
             crc64: self.crc64,
             checksums: self.more.into_iter().map(checksum).collect(),
             payload: self.payload.map(Hasher::finish),
@@ -155,7 +183,7 @@ mod tests {
 
     #[test]
     fn digests_of_pieces_are_those_of_the_whole() {
-        let body: Vec<u8> = (0..10_000u32).map(|at| at.to_le_bytes()[0]).collect();
+        let body: Vec<u8> = (0..200_000u32).map(|at| at.to_le_bytes()[0]).collect();
         let wanted = Expected {
             compute: Algorithm::ALL.to_vec(),
             sha256: Some([0; 32]),
@@ -164,11 +192,12 @@ mod tests {
         let digest = |size: usize| {
             let mut digests = Digests::new(&wanted);
             for piece in body.chunks(size) {
-                digests.update(piece, wire::object::checksum::crc64(piece));
+                let crc64 = wire::object::checksum::crc64(piece);
+                digests.update((&mut [b"-", piece].concat(), 1), crc64, &Md5Pool::default());
             }
             digests.finish()
         };
-        let (whole, pieces) = (digest(body.len()), digest(7));
+        let (whole, pieces) = (digest(body.len()), digest(777));
         assert_eq!(whole.md5, pieces.md5);
         assert_eq!(whole.crc64, pieces.crc64);
         assert_eq!(whole.checksums, pieces.checksums);

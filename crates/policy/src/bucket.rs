@@ -284,9 +284,8 @@ fn resource(name: &str, form: Form, home: Home<'_>) -> Result<String, Malformed>
     };
     let own = |relative: &&str| {
         let rest = relative.strip_prefix(home.bucket);
-        // A pattern of everything is about this bucket alone: no other asks its policy.
-        *relative == "*"
-            || form == Form::Oss && relative.starts_with("*/")
+        // Patterns of everything are about this bucket alone: no other asks its policy.
+        matches!(*relative, "*" | "*/*")
             || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '*']))
     };
     let relative = relative.filter(own).ok_or_else(|| {

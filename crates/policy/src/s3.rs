@@ -86,6 +86,8 @@ pub(crate) fn expand(pattern: &str) -> Vec<String> {
 /// Condition keys that a bucket's policy may ask for: as the OSS form writes them, and as S3's does.
 static KEYS: &[(&str, &str)] = &[
     ("acs:CurrentTime", "aws:CurrentTime"),
+    // What the client says it comes from, which it may say as it likes.
+    ("acs:Referer", "aws:Referer"),
     ("acs:SecureTransport", "aws:SecureTransport"),
     // What a service acts for: the account, and the resource by the name that S3 gives it.
     ("acs:SourceAccount", "aws:SourceAccount"),

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
@@ -12,7 +12,7 @@ use base::Secret;
 
 use crate::postgres::{Mode, Postgres};
 use crate::sqlite::Sqlite;
-use crate::{Error, MigrationSet, Tx, job, migrate};
+use crate::{Error, MigrationSet, Prior, Tx, job, migrate};
 
 /// Where the rows are.
 pub enum Backend {
@@ -68,25 +68,6 @@ impl Tally {
     }
 }
 
-/// How many writes are about to come.
-#[derive(Default)]
-pub(crate) struct Announced(AtomicUsize);
-
-impl Announced {
-    pub(crate) fn any(&self) -> bool {
-        self.0.load(Ordering::Acquire) > 0
-    }
-}
-
-/// A write that is about to come ([`Db::announce`]). Dropped, it comes no more.
-pub struct Announcement(Arc<Announced>);
-
-impl Drop for Announcement {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Release);
-    }
-}
-
 enum Engine {
     Sqlite(Sqlite),
     Postgres(Arc<Postgres>),
@@ -97,7 +78,6 @@ enum Engine {
 pub struct Db {
     engine: Arc<Engine>,
     tally: Arc<Tally>,
-    announced: Arc<Announced>,
 }
 
 impl Db {
@@ -107,8 +87,7 @@ impl Db {
     /// [`Error::Unavailable`] where it cannot be reached, [`Error::Corrupt`] where it is no database.
     pub fn open(config: Config) -> Result<Self, Error> {
         let tally = Arc::new(Tally::default());
-        let announced = Arc::new(Announced::default());
-        let shared = (Arc::clone(&tally), Arc::clone(&announced));
+        let shared = Arc::clone(&tally);
         let readers = config.readers.max(1);
         let engine = match config.backend {
             Backend::Sqlite(path) => Engine::Sqlite(Sqlite::open(path, readers, shared)?),
@@ -117,7 +96,7 @@ impl Db {
                 Postgres::open(&conninfo, readers, tally.clone())
             })?)),
         };
-        Ok(Self { engine: Arc::new(engine), tally, announced })
+        Ok(Self { engine: Arc::new(engine), tally })
     }
 
     /// Brings the schema up to date, each step in a transaction of its own. Blocks; for start-up.
@@ -148,32 +127,25 @@ impl Db {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        self.write_announced(None, f).await
+        self.write_after(Vec::new(), f).await
     }
 
-    /// Says that a write is about to come, in a moment: on SQLite, other writes may wait up to half a millisecond
-    /// for it, to share their commit with it. It comes with [`Self::write_announced`].
-    pub fn announce(&self) -> Announcement {
-        self.announced.0.fetch_add(1, Ordering::Release);
-        Announcement(Arc::clone(&self.announced))
-    }
-
-    /// As [`Self::write`], of what was announced.
+    /// As [`Self::write`], of a transaction that refers to something outside of the database: that is durable
+    /// before the closure runs. Writes that share a commit share this, too, so it is to be quick: all others
+    /// wait for it.
     ///
     /// # Errors
-    /// As [`Self::write`].
-    pub async fn write_announced<T, E>(
+    /// As [`Self::write`], and what [`Prior::make_durable`] fails with; the closure did not run then.
+    pub async fn write_after<T, E>(
         &self,
-        announcement: Option<Announcement>,
+        priors: Vec<Arc<dyn Prior>>,
         f: impl FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let (job, answer) = job::new(f);
-        // Before it is in the queue: otherwise a writer that is fast would wait for what it has already.
-        drop(announcement);
+        let (job, answer) = job::new(f, priors);
         match &*self.engine {
             Engine::Sqlite(sqlite) => sqlite.submit(job),
             Engine::Postgres(postgres) => postgres.submit(job, Mode::Write).await,
@@ -198,7 +170,7 @@ impl Db {
         match &*self.engine {
             Engine::Sqlite(sqlite) => sqlite.reader().await?.snapshot(f),
             Engine::Postgres(postgres) => {
-                let (job, answer) = job::new(f);
+                let (job, answer) = job::new(f, Vec::new());
                 postgres.submit(job, Mode::Read).await;
                 answer.wait().await
             }
@@ -221,7 +193,7 @@ impl Db {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let (job, answer) = job::new(f);
+        let (job, answer) = job::new(f, Vec::new());
         match &*self.engine {
             Engine::Sqlite(sqlite) => sqlite.submit(job),
             Engine::Postgres(postgres) => postgres.run_here(job, Mode::Write),
@@ -244,7 +216,7 @@ impl Db {
         match &*self.engine {
             Engine::Sqlite(sqlite) => block_on(sqlite.reader())?.snapshot(f),
             Engine::Postgres(postgres) => {
-                let (job, answer) = job::new(f);
+                let (job, answer) = job::new(f, Vec::new());
                 postgres.run_here(job, Mode::Read);
                 answer.wait_blocking()
             }

@@ -3,13 +3,27 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use crate::{Error, Tx};
 
+/// Something outside of the database that a write refers to, such as a file
+/// ([`Db::write_after`](crate::Db::write_after)).
+pub trait Prior: Send + Sync {
+    /// Returns once what was written to it before the call is durable. Blocks.
+    ///
+    /// # Errors
+    /// Why it is not; nothing that refers to it is committed then.
+    fn make_durable(&self) -> Result<(), Error>;
+}
+
 /// One transaction that somebody waits for.
 pub(crate) trait Job: Send {
+    /// What must be durable before it runs.
+    fn priors(&self) -> &[Arc<dyn Prior>];
+
     /// Runs the closure, keeping what it returned (or its panic) in place of what an earlier run
     /// returned. True where it wishes to commit.
     fn run(&mut self, tx: &mut Tx<'_>) -> bool;
@@ -22,6 +36,7 @@ type Returned<R> = Result<R, Box<dyn Any + Send>>;
 
 struct Task<F, T, E> {
     closure: F,
+    priors: Vec<Arc<dyn Prior>>,
     returned: Option<Returned<Result<T, E>>>,
     caller: oneshot::Sender<Returned<Result<T, E>>>,
 }
@@ -32,6 +47,10 @@ where
     T: Send,
     E: From<Error> + Send,
 {
+    fn priors(&self) -> &[Arc<dyn Prior>] {
+        &self.priors
+    }
+
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {
         // What a panic leaves half done is rolled back, and the panic goes on at the caller.
         let returned = catch_unwind(AssertUnwindSafe(|| (self.closure)(tx)));
@@ -55,15 +74,15 @@ where
 /// The caller's end of a job.
 pub(crate) struct Answer<T, E>(oneshot::Receiver<Returned<Result<T, E>>>);
 
-/// Makes a job of a closure.
-pub(crate) fn new<F, T, E>(closure: F) -> (Box<dyn Job>, Answer<T, E>)
+/// Makes a job of a closure, and of what must be durable before it runs.
+pub(crate) fn new<F, T, E>(closure: F, priors: Vec<Arc<dyn Prior>>) -> (Box<dyn Job>, Answer<T, E>)
 where
     F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     T: Send + 'static,
     E: From<Error> + Send + 'static,
 {
     let (caller, answer) = oneshot::channel();
-    (Box::new(Task { closure, returned: None, caller }), Answer(answer))
+    (Box::new(Task { closure, priors, returned: None, caller }), Answer(answer))
 }
 
 impl<T, E: From<Error>> Answer<T, E> {

@@ -43,8 +43,9 @@ mod sqlite;
 mod tx;
 mod value;
 
-pub use db::{Announcement, Backend, Config, Counters, Db};
+pub use db::{Backend, Config, Counters, Db};
 pub use error::Error;
+pub use job::Prior;
 pub use migrate::MigrationSet;
 pub use tx::Tx;
 pub use value::{FromValue, Row, Value};

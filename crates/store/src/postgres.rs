@@ -103,6 +103,10 @@ impl Postgres {
     }
 
     fn run(&self, mut job: Box<dyn Job>, mode: Mode) {
+        let priors = job.priors().iter().try_for_each(|prior| prior.make_durable());
+        if let Err(error) = priors {
+            return job.answer(Err(error));
+        }
         let mut last = None;
         for attempt in 0..ATTEMPTS_MAX {
             if attempt > 0 {

@@ -20,7 +20,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi, params_from_iter};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::db::{Announced, Tally};
+use crate::db::Tally;
 use crate::dialect::{self, Target};
 use crate::job::Job;
 use crate::tx::{Books, Each, Ending, Fetch, Session};
@@ -56,32 +56,25 @@ struct Thread {
 }
 
 impl Sqlite {
-    pub(crate) fn open(
-        path: PathBuf,
-        readers: usize,
-        shared: (Arc<Tally>, Arc<Announced>),
-    ) -> Result<Self, Error> {
-        Self::start(path, readers, shared, None)
+    pub(crate) fn open(path: PathBuf, readers: usize, tally: Arc<Tally>) -> Result<Self, Error> {
+        Self::start(path, readers, tally, None)
     }
 
-    pub(crate) fn open_scratch(
-        readers: usize,
-        shared: (Arc<Tally>, Arc<Announced>),
-    ) -> Result<Self, Error> {
+    pub(crate) fn open_scratch(readers: usize, tally: Arc<Tally>) -> Result<Self, Error> {
         let name = (&SystemRng as &dyn Rng).alphanumeric(20);
         let path = std::env::temp_dir().join(format!("awan-{name}.db"));
-        Self::start(path.clone(), readers, shared, Some(Scratch(path)))
+        Self::start(path.clone(), readers, tally, Some(Scratch(path)))
     }
 
     fn start(
         path: PathBuf,
         readers: usize,
-        (tally, announced): (Arc<Tally>, Arc<Announced>),
+        tally: Arc<Tally>,
         scratch: Option<Scratch>,
     ) -> Result<Self, Error> {
         let durable = scratch.is_none();
         let connection = connect_writer(&path, durable)?;
-        let writer = Writer::new(connection, beside(&path, "-wal"), tally, announced);
+        let writer = Writer::new(connection, beside(&path, "-wal"), tally);
         let (jobs, queue) = mpsc::channel();
         let handle = thread::Builder::new()
             .name("store-writer".to_owned())

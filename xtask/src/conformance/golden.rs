@@ -1,5 +1,4 @@
-//! The lists that a repository keeps of a suite: the tests that passed, which may only become more,
-//! and those that did not, by kind.
+//! The list that a repository keeps of a suite: the tests that passed, which may only become more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -41,30 +40,12 @@ pub(super) fn compare(golden: &BTreeSet<String>, report: &Report, whole: bool) -
     }
 }
 
-/// Adds what was gained to the list at `path`, and writes what does not pass beside it. Nothing is ever
-/// taken from the list.
+/// Adds what was gained to the list at `path`. Nothing is ever taken from it.
 pub(super) fn update(path: &Path, golden: &BTreeSet<String>, report: &Report) -> Result<()> {
     let passed = report.iter().filter(|(_, outcome)| **outcome == Outcome::Passed);
     let all: BTreeSet<&String> = golden.iter().chain(passed.map(|(name, _)| name)).collect();
     let text: String = all.iter().map(|name| format!("{name}\n")).collect();
-    write(path, text)?;
-    write(&path.with_extension("failing"), failing(&all, report))
-}
-
-fn failing(golden: &BTreeSet<&String>, report: &Report) -> String {
-    let mut kinds: BTreeMap<String, Vec<&String>> = BTreeMap::new();
-    let bad = |outcome: Outcome| matches!(outcome, Outcome::Failed | Outcome::Error);
-    for (name, _) in report.iter().filter(|(name, o)| bad(**o) && !golden.contains(name)) {
-        kinds.entry(kind(name)).or_default().push(name);
-    }
-    let mut text = String::new();
-    for (kind, names) in kinds {
-        let _ = writeln!(text, "# {kind}: {}", names.len());
-        names.iter().for_each(|name| {
-            let _ = writeln!(text, "{name}");
-        });
-    }
-    text
+    write(path, text)
 }
 
 /// Counts of one kind of test.

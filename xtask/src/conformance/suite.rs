@@ -64,6 +64,25 @@ impl Suite {
         if self.is_oss() { "1" } else { "2" }
     }
 
+    /// The plugins of ours that run with it.
+    pub(super) fn plugins(self) -> &'static [&'static str] {
+        match self {
+            Self::S3Tests => &["loopback", "selection", "signer", "accounts"],
+            Self::Oss2 => &["loopback", "selection", "choice"],
+            Self::S3TestsPackage | Self::OssV2 => &["loopback", "selection"],
+        }
+    }
+
+    /// The main accounts of so many workers, where each has its own: a suite may list all that its account has.
+    pub(super) fn accounts(
+        self,
+        workers: usize,
+        make: impl Fn(&str) -> Result<Account>,
+    ) -> Result<Vec<Account>> {
+        let workers = if self == Self::S3Tests && workers > 1 { workers } else { 0 };
+        (0..workers).map(|worker| make(&format!("main-{worker}"))).collect()
+    }
+
     /// Points a runner of this suite at the cloud. `scratch` takes the configuration.
     pub(super) fn point(
         self,
@@ -74,11 +93,14 @@ impl Suite {
         let file = scratch.join("suite.conf");
         match self {
             Self::S3Tests => {
-                write(&file, target.ini())?;
+                write(&file, target.ini(&target.main))?;
+                for (worker, main) in target.workers.iter().enumerate() {
+                    write(&file.with_extension(format!("conf.gw{worker}")), target.ini(main))?;
+                }
                 command.env("S3TEST_CONF", file);
             }
             Self::S3TestsPackage => {
-                write(&file, target.ini())?;
+                write(&file, target.ini(&target.main))?;
                 command.arg("--s3cfg").arg(file);
             }
             Self::Oss2 | Self::OssV2 => {
@@ -103,6 +125,8 @@ pub(super) struct Target {
     /// `v1`, `v2` or `v4`.
     pub(super) signature: String,
     pub(super) main: Account,
+    /// The main account of each worker, where it has its own.
+    pub(super) workers: Vec<Account>,
     pub(super) alt: Account,
     pub(super) tenant: Account,
 }
@@ -110,7 +134,7 @@ pub(super) struct Target {
 impl Target {
     /// The file that both forms of the S3 suite read. The parts for remote shells of the packaged form
     /// must be there, but no test that is run uses them; the tests of IAM are not run.
-    fn ini(&self) -> String {
+    fn ini(&self, account: &Account) -> String {
         let main = format!(
             "api_name = {}\nstorage_classes = STANDARD\nlc_debug_interval = 10\n",
             self.region
@@ -122,11 +146,11 @@ impl Target {
             self.port
         );
         let sections = [
-            section("s3 main", &self.main, &main),
+            section("s3 main", account, &main),
             section("s3 alt", &self.alt, ""),
             section("s3 tenant", &self.tenant, "tenant =\n"),
-            section("iam", &self.main, ""),
-            section("iam root", &self.main, ""),
+            section("iam", account, ""),
+            section("iam root", account, ""),
             section("iam alt root", &self.alt, ""),
         ];
         head + &sections.concat()

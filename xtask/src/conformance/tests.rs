@@ -18,6 +18,20 @@ fn a_run_is_good_only_if_nothing_of_the_list_is_lost() {
 }
 
 #[test]
+fn a_reason_of_a_test_that_passes_fails_the_run_and_an_update_takes_it_away() {
+    let scratch = Scratch::new("conformance-test").unwrap();
+    let (path, reasons) =
+        (scratch.path().join("suite.passes"), scratch.path().join("suite.reasons"));
+    write(&path, "").unwrap();
+    write(&reasons, "m::a\tA client.\nm::b\tAnother.\n").unwrap();
+    let report = |a| Report::from([("m::a".to_owned(), a), ("m::b".to_owned(), Outcome::Failed)]);
+    assert_eq!(judge(&path, &report(Outcome::Failed), true, false), Ok(true));
+    assert_eq!(judge(&path, &report(Outcome::Passed), true, false), Ok(false));
+    assert_eq!(judge(&path, &report(Outcome::Passed), true, true), Ok(true));
+    assert_eq!(read(&reasons).unwrap(), "m::b\tAnother.\n");
+}
+
+#[test]
 fn each_way_to_run_a_suite_has_a_list_of_its_own() {
     let workspace = Workspace::find().unwrap();
     let name = |signature: &str, virtual_host| {

@@ -65,19 +65,19 @@ pub(super) fn with_bucket_policy(
     }
 }
 
-/// Whether the bucket's policy lets a service of the cloud put an object for another bucket: its owner and
-/// its name.
+/// What the bucket's policy says of a service of the cloud that puts an object for another bucket: its owner
+/// and its name.
 ///
 /// # Errors
 /// Where the stored policy does not read.
-pub(crate) fn service_may_put(
+pub(crate) fn says_of_service(
     bucket: &Bucket,
     service: &str,
     (account, source): (AccountId, &str),
     key: &str,
     now: Time,
-) -> Result<bool, ApiError> {
-    let Some(text) = &bucket.settings.policy else { return Ok(false) };
+) -> Result<Says, ApiError> {
+    let Some(text) = &bucket.settings.policy else { return Ok(Says::Nothing) };
     let policy = compiled(bucket, text)
         .map_err(|reason| ApiError::internal(format!("a stored bucket policy: {reason}")))?;
     let values = |key: &str| match key {
@@ -90,7 +90,7 @@ pub(crate) fn service_may_put(
     let resource = bucket.object_arn(key);
     let asker = Asker { account: AccountId::new(0), party: Party::Service(service) };
     let facts = Facts { action: "oss:PutObject", resource: &resource, asker, values: &values };
-    Ok(policy.says(&facts) == Says::Allows)
+    Ok(policy.says(&facts))
 }
 
 /// A policy as the one of this bucket.

@@ -53,6 +53,11 @@ impl Dirs {
         std::iter::once(&self.root).chain(own).map(PathBuf::as_path)
     }
 
+    /// True where all copies are in the data directory, on the disk of the rows: none has a disk of its own.
+    pub(super) fn beside_rows(&self, sites: &[String]) -> bool {
+        sites.iter().all(|site| !self.disks.contains_key(site))
+    }
+
     /// Where first copies are on the disks of data centres that have their own.
     pub(super) fn own_homes(&self) -> BTreeMap<String, PathBuf> {
         let home = |(site, disk): (&String, &PathBuf)| (site.clone(), disk.join("segments"));

@@ -49,9 +49,10 @@ pub(crate) use pins::Pins;
 pub(crate) use seal::BodyKey;
 pub(crate) use segment::Segment;
 pub(crate) use sites::Disks;
-pub(crate) use write::Written;
+pub(crate) use write::{Priors, Written};
 
 use crate::backend::Backend;
+use crate::digest::Md5Pool;
 use crate::{error, tables};
 
 /// A stored body.
@@ -176,11 +177,21 @@ const NO_SEGMENT: u32 = 0;
 /// The data centres that hold a copy each, the first one first; never empty.
 pub(crate) type Sites = Arc<[String]>;
 
-/// The segments that take new bytes. Bytes of different data centres never share one.
+/// The segments that take new bytes. Bytes of different data centres never share one, nor do small and large
+/// bodies.
 struct Lanes {
     /// The number of the next segment.
     next: u32,
-    active: HashMap<Sites, Active>,
+    active: HashMap<Lane, Active>,
+}
+
+/// What shares a segment.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Lane {
+    sites: Sites,
+    /// Of bodies that are synced together with the commits that refer to them: that is not to take as long as
+    /// syncing what others wrote.
+    small: bool,
 }
 
 /// A segment that takes new bytes.
@@ -225,6 +236,8 @@ pub(crate) struct Blobs {
     open: Mutex<HashMap<u32, Arc<Segment>>>,
     pub(crate) pins: Arc<Pins>,
     buffers: Arc<read::Buffers>,
+    /// Digests large bodies side by side.
+    md5: Md5Pool,
     /// Bytes of unfinished bodies in memory.
     buffered: Arc<AtomicUsize>,
     /// One reclaimer at a time.
@@ -270,29 +283,31 @@ impl Blobs {
             open: Mutex::default(),
             pins: Arc::default(),
             buffers: Arc::default(),
+            md5: Md5Pool::default(),
             buffered: Arc::default(),
             reclaiming: tokio::sync::Mutex::default(),
         };
         let near = |site: &&str| blobs.stores.of_site(site).is_none();
         if let Some(home) = home.filter(near) {
-            blobs.begin(&mut lock(&blobs.lanes), &[home.to_owned()].into())?;
+            let lane = Lane { sites: [home.to_owned()].into(), small: true };
+            blobs.begin(&mut lock(&blobs.lanes), &lane)?;
         }
         Ok(Arc::new(blobs))
     }
 
     /// Room for an extent. Nobody else ever gets the same.
-    fn reserve(&self, sites: &Sites, len: u32) -> Result<(Arc<Segment>, u32), Error> {
-        self.check_room(sites)?;
+    fn reserve(&self, lane: &Lane, len: u32) -> Result<(Arc<Segment>, u32), Error> {
+        self.check_room(&lane.sites)?;
         let mut lanes = lock(&self.lanes);
         let full = |active: &Active| {
             active.tail + u64::from(len) > self.limits.segment_bytes_max
                 || active.extents >= self.limits.segment_extents_max
                 || active.segment.failed()
         };
-        if lanes.active.get(sites).is_none_or(full) {
-            self.begin(&mut lanes, sites)?;
+        if lanes.active.get(lane).is_none_or(full) {
+            self.begin(&mut lanes, lane)?;
         }
-        let active = lanes.active.get_mut(sites).expect("it was there or has just begun");
+        let active = lanes.active.get_mut(lane).expect("it was there or has just begun");
         let start = u32::try_from(active.tail)
             .map_err(|_| Error::Row("a segment beyond 4 GiB".to_owned()))?;
         active.tail += u64::from(len);
@@ -317,7 +332,8 @@ impl Blobs {
 
     /// Begins a new segment. It blocks for the creation of a file in each data centre, or for the commit that
     /// names the backend there, once in a gigabyte.
-    fn begin(&self, lanes: &mut Lanes, sites: &Sites) -> Result<(), Error> {
+    fn begin(&self, lanes: &mut Lanes, lane: &Lane) -> Result<(), Error> {
+        let sites = &lane.sites;
         let id = lanes.next;
         let next = id.checked_add(1).ok_or_else(used_up)?;
         if self.goes_far(sites) {
@@ -336,7 +352,7 @@ impl Blobs {
         }
         self.keep_open(&segment);
         let new = Active { segment, tail: 0, extents: 0 };
-        if let Some(old) = lanes.active.insert(Arc::clone(sites), new) {
+        if let Some(old) = lanes.active.insert(lane.clone(), new) {
             lock(&self.rotated).push(Rotated { segment: old.segment, length: old.tail });
         }
         Ok(())

@@ -2,14 +2,15 @@
 //! objects in a backend, which acknowledges each write by itself.
 //!
 //! Many writers write at offsets of their own at the same time; one `fdatasync` covers everybody
-//! whose bytes were written before it began.
+//! whose bytes were written before it began. Whoever waits and finds none running begins the next.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
+use store::Prior;
 use tokio::sync::Notify;
 
 use super::Error;
@@ -33,19 +34,19 @@ pub(crate) struct Segment {
     /// Bytes whose fate is decided; equals the length once nobody writes any more.
     pub(crate) settled: AtomicU64,
     group: Mutex<Group>,
+    /// Wakes tasks.
     synced: Notify,
+    /// Wakes threads.
+    synced_here: Condvar,
 }
 
-/// Who waits for which `fdatasync`. They are numbered from 1.
+/// Which `fdatasync` is running. They are numbered from 1, one after another.
 #[derive(Default)]
 struct Group {
     /// The last one that began.
     begun: u64,
-    /// The last one that ended well.
+    /// The last one that ended well; the one that began is running where this is less.
     ended: u64,
-    /// The last one that somebody waits for.
-    wanted: u64,
-    running: bool,
     /// Set for ever by the first failure: the kernel drops the dirty pages of a failed sync, so that
     /// a later one would succeed without them.
     failed: Option<io::ErrorKind>,
@@ -107,8 +108,9 @@ impl Segment {
     }
 
     fn new(dirs: &Dirs, id: u32, spread: Spread, copies: Vec<Option<Copy>>) -> Self {
-        let (settled, group, synced) = (AtomicU64::new(0), Mutex::default(), Notify::new());
-        Self { id, spread, disk: dirs.disk, copies, settled, group, synced }
+        let (settled, group) = (AtomicU64::new(0), Mutex::default());
+        let (synced, synced_here) = (Notify::new(), Condvar::new());
+        Self { id, spread, disk: dirs.disk, copies, settled, group, synced, synced_here }
     }
 
     /// The copies, the first one first; `None` for one that could not be opened.
@@ -143,58 +145,57 @@ impl Segment {
 
     /// Returns when everything written to this segment before the call is durable in every copy.
     pub(crate) async fn sync(self: &Arc<Self>) -> io::Result<()> {
-        let mine = {
-            let mut group = self.lock();
-            let mine = group.begun + 1;
-            group.wanted = group.wanted.max(mine);
-            if !group.running {
-                group.running = true;
-                group.begun = mine;
-                let segment = Arc::clone(self);
-                tokio::task::spawn_blocking(move || segment.run_syncs());
-            }
-            mine
-        };
+        let mine = self.lock().begun + 1;
         loop {
             // Registered before the state is looked at, so that no wake-up is lost.
             let mut woken = std::pin::pin!(self.synced.notified());
             woken.as_mut().enable();
-            {
-                let group = self.lock();
-                if let Some(kind) = group.failed {
-                    return Err(kind.into());
+            match self.lock().turn(mine) {
+                Turn::Over(result) => return result,
+                Turn::Mine => {
+                    let segment = Arc::clone(self);
+                    // By itself: a task that is cancelled must not leave the others waiting.
+                    tokio::task::spawn_blocking(move || segment.run_sync());
                 }
-                if group.ended >= mine {
-                    return Ok(());
-                }
+                Turn::Wait => {}
             }
             woken.await;
         }
     }
 
-    /// Syncs until nobody waits. On a thread that may block.
-    fn run_syncs(&self) {
+    /// As [`Self::sync`], on a thread that may block.
+    fn sync_here(&self) -> io::Result<()> {
+        let mut group = self.lock();
+        let mine = group.begun + 1;
         loop {
-            let result = self.sync_copies();
-            let mut group = self.lock();
-            match result {
-                Ok(()) => group.ended = group.begun,
-                Err(error) => {
-                    tracing::error!(segment = self.id, %error, "sync a segment; it takes no more bytes");
-                    group.failed = Some(error.kind());
+            match group.turn(mine) {
+                Turn::Over(result) => return result,
+                Turn::Mine => {
+                    drop(group);
+                    self.run_sync();
+                    group = self.lock();
+                }
+                Turn::Wait => {
+                    group = self.synced_here.wait(group).unwrap_or_else(PoisonError::into_inner);
                 }
             }
-            group.running = group.failed.is_none() && group.wanted > group.ended;
-            if group.running {
-                group.begun += 1;
-            }
-            let again = group.running;
-            drop(group);
-            self.synced.notify_waiters();
-            if !again {
-                return;
+        }
+    }
+
+    /// Runs the sync that has begun.
+    fn run_sync(&self) {
+        let result = self.sync_copies();
+        let mut group = self.lock();
+        match result {
+            Ok(()) => group.ended = group.begun,
+            Err(error) => {
+                tracing::error!(segment = self.id, %error, "sync a segment; it takes no more bytes");
+                group.failed = Some(error.kind());
             }
         }
+        drop(group);
+        self.synced.notify_waiters();
+        self.synced_here.notify_all();
     }
 
     /// Syncs every copy, all at the same time: they are on different disks.
@@ -217,6 +218,43 @@ impl Segment {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Group> {
         self.group.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Group {
+    /// What somebody is to do who waits for a sync.
+    fn turn(&mut self, mine: u64) -> Turn {
+        if let Some(kind) = self.failed {
+            Turn::Over(Err(kind.into()))
+        } else if self.ended >= mine {
+            Turn::Over(Ok(()))
+        } else if self.begun > self.ended {
+            Turn::Wait
+        } else {
+            self.begun += 1;
+            Turn::Mine
+        }
+    }
+}
+
+enum Turn {
+    /// It has ended.
+    Over(io::Result<()>),
+    /// Run the one that has just begun.
+    Mine,
+    /// One is running.
+    Wait,
+}
+
+impl Prior for Segment {
+    fn make_durable(&self) -> Result<(), store::Error> {
+        use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        self.sync_here().map_err(|error| match error.kind() {
+            StorageFull | QuotaExceeded | ReadOnlyFilesystem => {
+                store::Error::Full(error.to_string())
+            }
+            _ => store::Error::Other(format!("sync a segment: {error}")),
+        })
     }
 }
 

@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex};
 
 use base::ApiError;
 use engine::places::{Place, Placement};
-use store::{Announcement, Tx};
+use store::{Prior, Tx};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 use wire::object::checksum::crc64;
 
 use super::extent::EXTENT_BYTES_MAX;
 use super::seal::{OVERHEAD, SALT_LEN, TAG_LEN};
-use super::{Blobs, BodyKey, Condemned, Error, Extent, Range, Segment, Sites, blocking, lock};
+use super::{Blobs, BodyKey, Condemned, Error, Extent, Lane, Range, Segment, blocking, lock};
 use crate::backend::Backend;
 use crate::digest::{Digested, Digests};
 use crate::tables;
@@ -91,7 +91,7 @@ impl Drop for Charge {
 /// What goes along with the bytes, on whichever thread they are worked on.
 struct Work {
     blobs: Arc<Blobs>,
-    sites: Sites,
+    lane: Lane,
     /// True where a copy goes to a backend: that takes a thread that may wait.
     far: bool,
     held: Arc<Held>,
@@ -104,19 +104,20 @@ impl Work {
     /// Leave to call the backends that get a copy, if any do.
     async fn permits(&self) -> Vec<OwnedSemaphorePermit> {
         let stores = &self.blobs.stores;
-        let backends = self.sites.iter().filter_map(|site| stores.of_site(site)).cloned();
+        let backends = self.lane.sites.iter().filter_map(|site| stores.of_site(site)).cloned();
         Backend::permits(backends.collect()).await
     }
 
     /// Digests, seals and writes what stands in `buffer` behind room for a salt.
     fn store(&mut self, buffer: &mut Vec<u8>) -> Result<(), Error> {
         let plain = buffer.get(SALT_LEN..).unwrap_or_default();
-        self.digests.update(plain, crc64(plain));
+        let crc = crc64(plain);
+        self.digests.update((buffer, SALT_LEN), crc, &self.blobs.md5);
         self.key.seal(buffer, &*self.blobs.rng)?;
         let bytes: &[u8] = buffer;
         let len = u32::try_from(bytes.len())
             .map_err(|_| Error::Row("an extent beyond 4 GiB".to_owned()))?;
-        let (segment, start) = self.blobs.reserve(&self.sites, len)?;
+        let (segment, start) = self.blobs.reserve(&self.lane, len)?;
         let extent =
             Extent { segment: segment.id, start, len, crc64: crc64(bytes), seal: self.key.number };
         self.held.add(&segment, extent.range());
@@ -154,10 +155,10 @@ impl Blobs {
             committed: AtomicBool::new(false),
         };
         let (blobs, held) = (Arc::clone(self), Arc::new(held));
-        let sites =
-            placement.places().iter().map(Place::site).map(str::to_owned).collect::<Sites>();
-        let far = self.goes_far(&sites);
-        let work = Work { blobs, sites, far, held, digests, key, extents: Vec::new() };
+        let sites = placement.places().iter().map(Place::site).map(str::to_owned).collect();
+        let lane = Lane { sites, small: false };
+        let far = self.goes_far(&lane.sites);
+        let work = Work { blobs, lane, far, held, digests, key, extents: Vec::new() };
         let charge = Charge { total: Arc::clone(&self.buffered), bytes: 0 };
         Writer { work: Some(work), job: None, buffer: Vec::new(), charge, blobs: Arc::clone(self) }
     }
@@ -236,11 +237,13 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes what is left and waits until all of it is durable. The commit that refers to it is announced, so
-    /// that bodies which were synced together are committed together.
-    pub(crate) async fn finish(mut self) -> Result<(Written, Announcement), Error> {
+    /// Writes what is left. A large body is durable then; a small one is when the priors of its commit are, with
+    /// everything else that is committed at the same time.
+    pub(crate) async fn finish(mut self) -> Result<(Written, Priors), Error> {
         let mut last = std::mem::take(&mut self.buffer);
         let mut work = self.idle().await?;
+        let small = last.len() <= INLINE_BYTES_MAX && work.extents.is_empty() && !work.far;
+        work.lane.small = small && self.blobs.dirs.beside_rows(&work.lane.sites);
         if last.len() > INLINE_BYTES_MAX || (work.far && !last.is_empty()) {
             let permits = work.permits().await;
             let store = move || {
@@ -253,16 +256,23 @@ impl Writer {
         } else if !last.is_empty() {
             work.store(&mut last)?;
         }
-        let announcement = self.blobs.db.announce();
+        let mut priors = Priors::new();
         for segment in work.held.segments() {
-            segment.sync().await?;
+            if work.lane.small {
+                priors.push(segment);
+            } else {
+                segment.sync().await?;
+            }
         }
         let Work { digests, extents, held, .. } = work;
-        Ok((Written { digested: digests.finish(), extents, held }, announcement))
+        Ok((Written { digested: digests.finish(), extents, held }, priors))
     }
 }
 
-/// A durable body that no row refers to yet.
+/// What must be durable before the commit that refers to a body.
+pub(crate) type Priors = Vec<Arc<dyn Prior>>;
+
+/// A body that no row refers to yet; durable when its [`Priors`] are.
 #[derive(Clone)]
 pub(crate) struct Written {
     pub(crate) digested: Digested,

@@ -2,6 +2,7 @@
 //! is the matter of `ops::logging`.
 
 use std::borrow::Cow;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use base::Time;
@@ -85,6 +86,7 @@ impl Storage {
             storage_class: told(names.storage_class).unwrap_or_default(),
             signature,
             authentication,
+            by_acl: frame.request.by_list.load(Relaxed),
             fields: &own_fields(&source.fields, head),
         };
         self.oss.record(source, &record);

@@ -10,7 +10,6 @@ use super::render::{self, Style};
 use super::respond::{self, xml};
 use super::{Answer, Storage, conditions, encryption};
 use crate::model::{ObjectInfo, ObjectPart, RangeSpec, ReadConditions};
-use crate::ops::part_of;
 
 /// What may be asked for.
 const KNOWN: [&str; 5] = ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"];
@@ -64,11 +63,8 @@ impl Storage {
             return Err(refused("Either a range or a part can be asked for."));
         }
         // Conditions on the object are those of the read itself, which comes next.
-        let key = conditions.customer_key.clone();
-        let only_key = ReadConditions { customer_key: key, ..ReadConditions::default() };
-        let (info, parts) =
-            self.oss.object_parts(&call.ctx, &call.bucket, call.at()?, &only_key).await?;
-        let part = part_of(&info, &parts, number)?;
+        let (asked, key) = ((call.at()?, number), conditions.customer_key.as_ref());
+        let (info, part) = self.oss.object_part(&call.ctx, &call.bucket, asked, key).await?;
         Ok(Some(OnePart { part, of: info }))
     }
 }

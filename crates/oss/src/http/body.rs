@@ -15,7 +15,7 @@ use wire::object::chunked::{ChunkKey, Decoder};
 use wire::object::error;
 
 use super::traffic::Pace;
-use crate::digest::{Algorithm, Checksum, Digests};
+use crate::digest::{Algorithm, Checksum, Digests, Md5Pool};
 use crate::model::Expected;
 use crate::ops::Source;
 
@@ -136,7 +136,8 @@ impl Upload {
             return Err(ApiError::new(&error::INCOMPLETE_BODY));
         }
         let mut digests = Digests::new(expected);
-        digests.update(&whole, crc64(&whole));
+        let crc64 = crc64(&whole);
+        digests.update((&mut whole, 0), crc64, &Md5Pool::default());
         digests.finish().check(expected, &trailers)?;
         Ok(whole)
     }

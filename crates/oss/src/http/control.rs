@@ -55,7 +55,8 @@ pub(super) fn told(
         Dialect::Oss => "x-oss-",
         Dialect::S3 => "x-amz-",
     };
-    let mut told = Vec::new();
+    let referer = head.header("referer").map(|page| ("acs:Referer", page.to_owned()));
+    let mut told = Vec::from_iter(referer);
     for name in head.headers.keys() {
         // What the operations read: the first of that name, where it is text.
         let Some(value) = head.header(name.as_str()) else { continue };

@@ -38,7 +38,7 @@ fn part_number(call: &Call<'_>) -> Result<u32, ApiError> {
 impl Storage {
     pub(super) async fn initiate_upload(&self, call: &Call<'_>) -> Answer {
         let style = Style { dialect: call.dialect, encoded: call.url_encoded()? };
-        let options = headers::put_options(&call.head, call.dialect, Expected::default())?;
+        let options = self.put_options(call, &call.head, Expected::default()).await?;
         let checksum = if call.is_oss() { None } else { wanted_checksum(call)? };
         let options = InitiateOptions {
             attributes: options.attributes,
@@ -177,6 +177,7 @@ async fn complete_options(call: &Call<'_>, payload: Payload) -> Result<CompleteO
         checksums,
         // S3 knows the ACL of an upload only where it begins.
         acl: if call.is_oss() { acl::of_object(&call.head, call.dialect)?.acl } else { None },
+        customer_key: encryption::customer_key(&call.head, call.dialect)?,
     })
 }
 

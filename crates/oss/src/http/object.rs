@@ -15,7 +15,7 @@ use super::render::{self, Outcome, Style};
 use super::respond::{self, empty, xml};
 use super::{Answer, Storage, acl, class, encryption, gzip, process, retention, traffic, version};
 use crate::access::tell_tags;
-use crate::model::{ObjectInfo, ReadConditions, Stored};
+use crate::model::{Expected, ObjectInfo, PutOptions, ReadConditions, Stored};
 use crate::ops::{CopyOptions, CopySource, DeleteKey, Directive, Fetched, GetOptions};
 
 impl Storage {
@@ -28,7 +28,7 @@ impl Storage {
         if !call.has_length(&expected) {
             return Err(ApiError::new(&error::MISSING_CONTENT_LENGTH));
         }
-        let options = headers::put_options(&head, call.dialect, expected)?;
+        let options = self.put_options(call, &head, expected).await?;
         let content_type = options.attributes.header("content-type").unwrap_or_default().to_owned();
         let stored = self.oss.put(&call.ctx, &call.bucket, &call.key, options, upload).await?;
         let mut response = empty(StatusCode::OK);
@@ -38,6 +38,25 @@ impl Storage {
         let Some((callback, _)) = callback else { return Ok(response) };
         let told = call.told("PutObject", &content_type, &stored);
         self.call_back(&callback, &told, response).await
+    }
+
+    /// What a write's headers say. Who may not write is told that, before anything about what it sent: a policy may
+    /// ask for the very header that is wrong.
+    ///
+    /// Errors: as [`headers::put_options`]; `AccessDenied`.
+    pub(super) async fn put_options(
+        &self,
+        call: &Call<'_>,
+        head: &Head<'_>,
+        expected: Expected,
+    ) -> Result<PutOptions, ApiError> {
+        match headers::put_options(head, call.dialect, expected) {
+            Ok(options) => Ok(options),
+            Err(refused) => {
+                self.oss.require_put(&call.ctx, &call.bucket, &call.key).await?;
+                Err(refused)
+            }
+        }
     }
 
     pub(super) async fn get_object(&self, call: &Call<'_>) -> Answer {

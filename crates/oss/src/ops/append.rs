@@ -65,14 +65,14 @@ impl Oss {
         let key_of_bytes = self.sealing_key(admitted.bucket.owner, &encryption, customer).await?;
         let bytes_max = APPENDABLE_BYTES_MAX.saturating_sub(position);
         let sealing = (&admitted.placement, key_of_bytes);
-        let (written, announced) =
+        let (written, priors) =
             receive(&self.0.blobs, sealing, &options.expected, bytes_max, body).await?;
         if admitted.sealed.is_none() {
             let placed = (admitted.placement, encryption);
             let commit =
                 Commit::of_put(bucket, key, options, written, placed).of_kind(Kind::Appendable);
             let commit = move |cx: &mut Cx<'_>| commit.run(cx);
-            return self.0.cloud.write_announced(session, Some(announced), commit).await;
+            return self.0.cloud.write_after(session, priors, commit).await;
         }
         let append = Append {
             bucket: bucket.to_owned(),
@@ -82,7 +82,7 @@ impl Oss {
             encryption,
             written,
         };
-        self.0.cloud.write_announced(session, Some(announced), move |cx| append.run(cx)).await
+        self.0.cloud.write_after(session, priors, move |cx| append.run(cx)).await
     }
 
     /// Checks before the body is taken what the commit checks again.

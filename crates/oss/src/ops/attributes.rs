@@ -4,13 +4,14 @@ use base::ApiError;
 use engine::Cx;
 
 use super::RequestCtx;
+use super::encryption::check_customer;
 use super::meta;
 use super::object::is_fresh;
 use super::symlink::follow;
 use crate::access::Need;
 use crate::blob::Body;
 use crate::meter::GETS;
-use crate::model::{At, ObjectInfo, ObjectPart, ReadConditions};
+use crate::model::{At, CustomerKey, ObjectInfo, ObjectPart, ReadConditions};
 use crate::tables::object::Object;
 use crate::{Oss, error, tables};
 
@@ -26,7 +27,38 @@ impl Oss {
         at: impl Into<At<'_>>,
         conditions: &ReadConditions,
     ) -> Result<(ObjectInfo, Vec<ObjectPart>), ApiError> {
-        let at = at.into();
+        let (info, parts) = self.look_at_parts(ctx, bucket, at.into()).await?;
+        if is_fresh(conditions, &info)? {
+            Ok((info, parts))
+        } else {
+            Err(ApiError::new(&error::PRECONDITION_FAILED))
+        }
+    }
+
+    /// What an object is, and its part of that number. That there is none is told also without the client's key
+    /// that the object is sealed under: listings tell in its entity tag how many it has.
+    ///
+    /// # Errors
+    /// As [`Self::get`]; `InvalidPart`.
+    pub async fn object_part(
+        &self,
+        ctx: &RequestCtx,
+        bucket: &str,
+        (at, number): (impl Into<At<'_>>, u32),
+        customer: Option<&CustomerKey>,
+    ) -> Result<(ObjectInfo, ObjectPart), ApiError> {
+        let (info, parts) = self.look_at_parts(ctx, bucket, at.into()).await?;
+        let part = part_of(&info, &parts, number)?;
+        check_customer(info.facts.encryption.as_ref(), customer)?;
+        Ok((info, part))
+    }
+
+    async fn look_at_parts(
+        &self,
+        ctx: &RequestCtx,
+        bucket: &str,
+        at: At<'_>,
+    ) -> Result<(ObjectInfo, Vec<ObjectPart>), ApiError> {
         super::check_key(at.key)?;
         let meta =
             super::object::of_version(at.version, meta::GET_OBJECT, meta::GET_OBJECT_VERSION);
@@ -38,12 +70,7 @@ impl Oss {
             let parts = parts(cx, &object)?;
             Ok((bucket, (object.info, parts)))
         };
-        let (info, parts) = self.read(ctx, (meta, GETS), bucket, find).await?.found;
-        if is_fresh(conditions, &info)? {
-            Ok((info, parts))
-        } else {
-            Err(ApiError::new(&error::PRECONDITION_FAILED))
-        }
+        Ok(self.read(ctx, (meta, GETS), bucket, find).await?.found)
     }
 }
 
@@ -59,11 +86,7 @@ pub(super) fn parts(cx: &mut Cx<'_>, object: &Object) -> Result<Vec<ObjectPart>,
 ///
 /// # Errors
 /// `InvalidPart`.
-pub fn part_of(
-    info: &ObjectInfo,
-    parts: &[ObjectPart],
-    number: u32,
-) -> Result<ObjectPart, ApiError> {
+fn part_of(info: &ObjectInfo, parts: &[ObjectPart], number: u32) -> Result<ObjectPart, ApiError> {
     if parts.is_empty() && number == 1 {
         return Ok(ObjectPart { number, start: 0, size: info.size, checksums: Vec::new() });
     }

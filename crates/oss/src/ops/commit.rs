@@ -5,7 +5,6 @@ use std::sync::Arc;
 use base::ApiError;
 use engine::Cx;
 use engine::places::{self, Placement};
-use store::Announcement;
 use wire::object::checksum::Md5;
 
 use super::append::check_position;
@@ -15,7 +14,7 @@ use super::version::supersede;
 use super::{Origin, Source, decide, find_bucket, home, overwrite, retention};
 use crate::access::{Gives, payer, require_write, writer};
 use crate::acl::AccessList;
-use crate::blob::{Blobs, Body, BodyKey, Written};
+use crate::blob::{Blobs, Body, BodyKey, Priors, Written};
 use crate::digest::Digests;
 use crate::meter::{PUTS, STORAGE, TIERS};
 use crate::model::{
@@ -27,14 +26,14 @@ use crate::tables::object::Object;
 use crate::{error, tables};
 
 /// Streams a body into the byte store in constant memory; checks everything promised about it. What
-/// comes back is durable but nobody's, with the commit announced that makes it somebody's.
+/// comes back is nobody's until a commit makes it somebody's, which is to come after these priors.
 pub(super) async fn receive(
     blobs: &Arc<Blobs>,
     (placement, key): (&Placement, BodyKey),
     expected: &Expected,
     bytes_max: u64,
     mut body: impl Source,
-) -> Result<(Written, Announcement), ApiError> {
+) -> Result<(Written, Priors), ApiError> {
     let too_large =
         || ApiError::new(&error::ENTITY_TOO_LARGE).field("MaxSizeAllowed", bytes_max.to_string());
     if expected.length.is_some_and(|length| length > bytes_max) {
@@ -58,9 +57,9 @@ pub(super) async fn receive(
         return Err(ApiError::new(&error::INCOMPLETE_BODY));
     }
     let trailers = body.finish()?;
-    let (written, announcement) = writer.finish().await?;
+    let (written, priors) = writer.finish().await?;
     written.digested.check(expected, &trailers)?;
-    Ok((written, announcement))
+    Ok((written, priors))
 }
 
 /// All that the commit of a new object needs. It may run more than once, and changes nothing of its

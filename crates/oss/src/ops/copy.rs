@@ -167,13 +167,13 @@ impl Oss {
         let customer = wanted.and_then(Wanted::customer);
         let sealing = self.sealing_key(home.owner, &encryption, customer).await?;
         let sealed = (&placement, sealing);
-        let (written, announced) =
+        let (written, priors) =
             receive(&self.0.blobs, sealed, &options.expected, PUT_BYTES_MAX, body).await?;
         let commit = Commit::of_put(bucket, key, options, written, (placement, encryption))
             .of_kind(kind)
             .copied_from(origin);
         let run = move |cx: &mut Cx<'_>| commit.run(cx);
-        let stored = self.0.cloud.write_announced(session, Some(announced), run).await?;
+        let stored = self.0.cloud.write_after(session, priors, run).await?;
         Ok((stored, info))
     }
 }

@@ -2,11 +2,12 @@
 
 use base::{ApiError, Code};
 use engine::Cx;
+use policy::bucket::Says;
 
 use super::bucket::{require_on, require_to_read};
 use super::report::folder;
 use super::{RequestCtx, find_bucket, meta};
-use crate::access::{Need, service_may_put};
+use crate::access::{Need, says_of_service};
 use crate::config;
 use crate::config::inventory::{Form, Inventory};
 use crate::meter::{GETS, LISTS, PUTS};
@@ -157,5 +158,5 @@ pub(super) fn may_write(
     let from = (bucket.owner, bucket.name.as_str());
     // The place of what is written, which a policy may tell apart from what is beside it.
     let key = format!("{}/", folder(bucket, inventory));
-    service_may_put(target, SERVICE, from, &key, now)
+    Ok(says_of_service(target, SERVICE, from, &key, now)? == Says::Allows)
 }

@@ -2,10 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use base::{ApiError, Time};
+use base::{AccountId, ApiError, Time};
 use engine::Cx;
 use store::{Row, Tx};
 
+use super::multipart::owner_of;
 use super::{PAGE_MAX, RequestCtx, find_bucket, meta};
 use crate::access::{Ask, Need, require};
 use crate::meter::LISTS;
@@ -96,6 +97,8 @@ pub struct ListedUpload {
     pub initiated: Time,
     /// The class that the object will have.
     pub storage_class: StorageClass,
+    /// Whose the object will be.
+    pub owner: AccountId,
 }
 
 /// A page of uploads, by key and age.
@@ -152,7 +155,9 @@ impl Oss {
         let name = bucket.to_owned();
         let list = move |cx: &mut Cx<'_>| {
             let bucket = find_bucket(cx, &name)?;
-            super::bucket::require_to_read(cx, &bucket, Need::Own)?;
+            // In a bucket with the rules of S3 who may list its objects may list these too.
+            let need = if bucket.obeys_s3() { Need::Read } else { Need::Own };
+            super::bucket::require_to_read(cx, &bucket, need)?;
             Ok((bucket.clone(), upload_page(cx.tx(), bucket, &query)?))
         };
         Ok(self.read(ctx, (meta::LIST_MULTIPART_UPLOADS, LISTS), bucket, list).await?.found)
@@ -381,12 +386,14 @@ impl UploadPage {
             self.prefixes.push(prefix.clone());
             return (prefix, String::new());
         }
+        let owner = owner_of(&self.bucket, &upload);
         let Upload { id, key, created: initiated, storage_class, .. } = upload;
         self.uploads.push(ListedUpload {
             key: key.clone(),
             upload_id: id.clone(),
             initiated,
             storage_class,
+            owner,
         });
         (key, id)
     }
@@ -396,7 +403,6 @@ impl UploadPage {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-    use base::AccountId;
     use terms::clauses::DataClass;
 
     use super::*;

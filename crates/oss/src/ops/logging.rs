@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use base::{AccountId, ApiError, Code, RequestId, Time};
 use engine::{Caller, Cx, RequestInfo};
+use policy::bucket::Says;
 use store::Tx;
 use wire::object::Dialect;
 
 use super::bucket::require_on;
 use super::{Document, RequestCtx, Whole, find_bucket};
-use crate::access::{Need, service_may_put};
+use crate::access::{Need, says_of_service};
 use crate::access_log::{Record, Route, Source};
 use crate::config;
 use crate::config::logging::{Delivery, Fields, Logging, Status};
@@ -277,7 +278,8 @@ fn error_of_grants() -> ApiError {
 }
 
 /// Whether records of a bucket may be delivered to another: in OSS within an account, in S3 where the
-/// target's policy lets the service put the object, or names the prefix alone.
+/// target's policy lets the service put the object, or the prefix itself and does not deny the object. There is
+/// nothing else that a statement on a prefix can mean, for no delivery has so short a key.
 fn may_take(
     target: &Bucket,
     from: (AccountId, &str),
@@ -288,5 +290,10 @@ fn may_take(
     if logging.names.dialect() == Dialect::Oss {
         return Ok(target.owner == from.0);
     }
-    service_may_put(target, SERVICE, from, key, now)
+    let says = |key| says_of_service(target, SERVICE, from, key, now);
+    Ok(match says(key)? {
+        Says::Allows => true,
+        Says::Denies => false,
+        Says::Nothing | Says::AllowsAccount => says(&logging.prefix)? == Says::Allows,
+    })
 }

@@ -44,7 +44,6 @@ use terms::clauses::DataClass;
 pub(crate) use accesses::Accesses;
 pub use append::APPENDABLE_BYTES_MAX;
 pub(crate) use append::NEXT_POSITION;
-pub use attributes::part_of;
 pub(crate) use bucket::require_to_read;
 pub use bucket::{BucketPage, BucketView, CreateBucket, Created, ListBuckets};
 pub use copy::{CopyOptions, CopySource, Directive};
@@ -87,8 +86,10 @@ pub const PAGE_MAX: usize = 1000;
 /// # Errors
 /// `NoSuchBucket`.
 fn find_bucket(cx: &mut Cx<'_>, name: &str) -> Result<Bucket, ApiError> {
-    let found = tables::bucket::find(cx.tx(), name)?;
-    found.ok_or_else(|| ApiError::new(&error::NO_SUCH_BUCKET).field("BucketName", name))
+    cx.known(name, |tx| {
+        let found = tables::bucket::find(tx, name)?;
+        found.ok_or_else(|| ApiError::new(&error::NO_SUCH_BUCKET).field("BucketName", name))
+    })
 }
 
 /// Decides whether bytes may be written where a bucket's are, by what binds its owner at this moment.

@@ -10,7 +10,7 @@ use engine::{Cx, Session};
 use wire::object::checksum::{Md5, crc64_combine};
 
 use super::commit::{apply, receive, replace};
-use super::encryption::resolve;
+use super::encryption::{check_customer, resolve};
 use super::object::admission;
 use super::read::Seen;
 use super::stream::{ObjectStream, Opening};
@@ -124,6 +124,8 @@ pub struct CompleteOptions {
     pub checksums: Vec<Checksum>,
     /// Its own ACL, in place of what the upload began with.
     pub acl: Option<Acl>,
+    /// The client's key, which must be that of an upload that was begun with one; one with checksums takes it.
+    pub customer_key: Option<CustomerKey>,
 }
 
 /// A part in a listing.
@@ -340,10 +342,10 @@ impl Oss {
         body: impl Source,
     ) -> Result<PartStored, ApiError> {
         let sealed = (&room.placement, room.key.clone());
-        let (written, announced) =
+        let (written, priors) =
             receive(&self.0.blobs, sealed, &expected, PUT_BYTES_MAX, body).await?;
         let commit = move |cx: &mut Cx<'_>| commit_part(cx, &target, number, (&written, &room));
-        self.0.cloud.write_announced(session, Some(announced), commit).await
+        self.0.cloud.write_after(session, priors, commit).await
     }
 
     /// Makes an object of an upload's parts, in one commit and without copying a byte.
@@ -407,9 +409,8 @@ impl Oss {
             .into_iter()
             .map(|part| ListedPart { number: part.number, part: stored(part) })
             .collect();
-        let owner = owner_of(&bucket, &upload);
         Ok(PartPage {
-            owner: if bucket.is_enforced() { bucket.owner } else { owner },
+            owner: owner_of(&bucket, &upload),
             bucket,
             storage_class: upload.storage_class,
             checksum: upload.checksum,
@@ -425,8 +426,13 @@ fn stored(part: Part) -> PartStored {
     PartStored { etag: Etag { md5, parts: 0 }, crc64, size, modified, checksums, encryption: None }
 }
 
-/// Whose an upload's object is to be. One that began before there were owners is the bucket's owner's.
-fn owner_of(bucket: &Bucket, upload: &Upload) -> AccountId {
+/// Whose an upload's object is to be, as it is told: where the bucket's owner has all objects, that one.
+pub(super) fn owner_of(bucket: &Bucket, upload: &Upload) -> AccountId {
+    if bucket.is_enforced() { bucket.owner } else { writer_of(bucket, upload) }
+}
+
+/// Who wrote an upload's object. One that began before there were owners is the bucket's owner's.
+fn writer_of(bucket: &Bucket, upload: &Upload) -> AccountId {
     if upload.owner.number() == 0 { bucket.owner } else { upload.owner }
 }
 
@@ -557,6 +563,12 @@ fn complete(
         upload => upload?,
     };
     let uploaded = tables::upload::parts(cx.tx(), &upload.id, 0, PART_NUMBER_MAX as usize)?;
+    // As S3 has it: a checksum tells of what only the key opens.
+    let summed =
+        upload.checksum.is_some() || uploaded.iter().any(|part| !part.checksums.is_empty());
+    if summed || options.customer_key.is_some() {
+        check_customer(upload.facts.encryption.as_ref(), options.customer_key.as_ref())?;
+    }
     let all: u64 = uploaded.iter().map(|part| part.size).sum();
     // The parts are there, but as an object they are placed anew.
     let placement = decide(cx, &bucket)?;
@@ -576,7 +588,7 @@ fn complete(
     tables::upload::delete_parts(cx.tx(), &upload.id)?;
     tables::upload::delete(cx.tx(), &upload.id)?;
     cx.audit_detail("upload", upload.id.as_str());
-    let owner = owner_of(&bucket, &upload);
+    let owner = writer_of(&bucket, &upload);
     let mut attributes = upload.attributes;
     attributes.checksums = whole.checksums;
     let info = ObjectInfo {

@@ -100,10 +100,26 @@ impl Oss {
         let customer = wanted.and_then(Wanted::customer);
         let sealing = self.sealing_key(home.owner, &encryption, customer).await?;
         let sealed = (&placement, sealing);
-        let (written, announced) =
+        let (written, priors) =
             receive(&self.0.blobs, sealed, &options.expected, PUT_BYTES_MAX, body).await?;
         let commit = Commit::of_put(bucket, key, options, written, (placement, encryption));
-        self.0.cloud.write_announced(session, Some(announced), move |cx| commit.run(cx)).await
+        self.0.cloud.write_after(session, priors, move |cx| commit.run(cx)).await
+    }
+
+    /// Requires that the caller may put the key: for a request that is refused whoever sent it, so that who may
+    /// not learns no more.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, `AccessDenied`, and the others of [`Self::put`] that do not depend on what is put.
+    pub(crate) async fn require_put(
+        &self,
+        ctx: &RequestCtx,
+        bucket: &str,
+        key: &str,
+    ) -> Result<(), ApiError> {
+        check_key(key)?;
+        let (session, gives) = (ctx.session(meta::PUT_OBJECT), Gives::default());
+        self.admit(&session, bucket, key, gives, &WriteConditions::default()).await.map(drop)
     }
 
     /// Checks before the body is taken what the commit checks again, so that no bytes flow in vain,
@@ -373,9 +389,23 @@ pub(super) fn find_object(
     let bucket = find_bucket(cx, bucket)?;
     let found = seek(cx, &bucket, at)?;
     let action = cx.meta.permission();
-    require(cx, &bucket, Ask { reads, ..Ask::new(&action, need).on(at.key).object(found.info()) })?;
-    let object = found.object(&bucket, at)?;
-    Ok((bucket, object))
+    let ask = Ask { reads, ..Ask::new(&action, need).on(at.key).object(found.info()) };
+    let allowed = require(cx, &bucket, ask);
+    match (allowed, found.object(&bucket, at)) {
+        (Ok(()), object) => Ok((bucket, object?)),
+        // Who may list the key can find out anyway that it is not there.
+        (Err(_), Err(missing)) if missing.is(&error::NO_SUCH_KEY) && lists(cx, &bucket, at.key) => {
+            Err(missing)
+        }
+        (Err(refused), _) => Err(refused),
+    }
+}
+
+/// Whether the caller may list exactly that key of a bucket.
+fn lists(cx: &mut Cx<'_>, bucket: &Bucket, key: &str) -> bool {
+    let conditions = [("oss:Prefix", key)];
+    let ask = Ask { conditions: &conditions, ..Ask::new("oss:ListObjects", Need::Read) };
+    require(cx, bucket, ask).is_ok()
 }
 
 /// Requires that the caller may delete the key or the version. Answers the current object.

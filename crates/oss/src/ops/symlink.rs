@@ -39,11 +39,11 @@ impl Oss {
         let encryption = resolve(None, &home.settings, &*self.0.cloud.rng);
         let sealing = (&placement, self.sealing_key(home.owner, &encryption, None).await?);
         let nothing = Whole::new("");
-        let (written, announced) =
+        let (written, priors) =
             receive(&self.0.blobs, sealing, &options.expected, 0, nothing).await?;
         let commit = Commit::of_put(bucket, key, options, written, (placement, encryption))
             .of_kind(Kind::Symlink(target.to_owned()));
-        self.0.cloud.write_announced(session, Some(announced), move |cx| commit.run(cx)).await
+        self.0.cloud.write_after(session, priors, move |cx| commit.run(cx)).await
     }
 
     /// A link itself, and the key that it leads to.

@@ -7,8 +7,13 @@ use terms::clauses::DataClass;
 use super::{damaged, from_json, int, storage_class, to_json};
 use crate::model::{Acl, Bucket, BucketStat, ClassStat, Facts, Redundancy, Settings, StorageClass};
 
-const COLUMNS: &str =
-    "id, name, owner, site, created_at, acl, storage_class, redundancy, class, mirrors, settings";
+macro_rules! columns {
+    () => {
+        "id, name, owner, site, created_at, acl, storage_class, redundancy, class, mirrors, settings"
+    };
+}
+
+const COLUMNS: &str = columns!();
 
 fn read(row: &Row<'_>) -> Result<Result<Bucket, ApiError>, store::Error> {
     let acl = Acl::parse(row.text(5)?).ok_or_else(|| damaged("acl"));
@@ -40,8 +45,9 @@ fn read(row: &Row<'_>) -> Result<Result<Bucket, ApiError>, store::Error> {
 
 /// The bucket of that name.
 pub(crate) fn find(tx: &mut Tx<'_>, name: &str) -> Result<Option<Bucket>, ApiError> {
-    tx.query_opt(&format!("SELECT {COLUMNS} FROM oss_bucket WHERE name = ?1"), params![name], read)?
-        .transpose()
+    // Each request asks this: the text is not to be made each time.
+    const FIND: &str = concat!("SELECT ", columns!(), " FROM oss_bucket WHERE name = ?1");
+    tx.query_opt(FIND, params![name], read)?.transpose()
 }
 
 /// Makes a bucket; its number is given by the database.

@@ -22,8 +22,14 @@ pub(crate) struct Object {
 }
 
 /// What [`read`] reads, but for the ordinal, which follows.
-pub(super) const COLUMNS: &str = "key, modified_at, size, md5, parts, crc64, storage_class, owner, site, acl, attributes, tags, \
-                       extents, blob, facts, version, seal";
+macro_rules! columns {
+    () => {
+        "key, modified_at, size, md5, parts, crc64, storage_class, owner, site, acl, attributes, tags, \
+         extents, blob, facts, version, seal"
+    };
+}
+
+pub(super) const COLUMNS: &str = columns!();
 
 pub(super) fn read(row: &Row<'_>) -> Result<Object, ApiError> {
     let body = match row.get::<Option<i64>>(13)? {
@@ -50,12 +56,10 @@ pub(super) fn read(row: &Row<'_>) -> Result<Object, ApiError> {
 
 /// The object of that key.
 pub(crate) fn find(tx: &mut Tx<'_>, bucket: i64, key: &str) -> Result<Option<Object>, ApiError> {
-    tx.query_opt(
-        &format!("SELECT {COLUMNS}, ordinal FROM oss_object WHERE bucket = ?1 AND key = ?2"),
-        params![bucket, key.as_bytes()],
-        |row| Ok(read(row)),
-    )?
-    .transpose()
+    // As that of buckets.
+    const FIND: &str =
+        concat!("SELECT ", columns!(), ", ordinal FROM oss_object WHERE bucket = ?1 AND key = ?2");
+    tx.query_opt(FIND, params![bucket, key.as_bytes()], |row| Ok(read(row)))?.transpose()
 }
 
 /// Stores an object in place of the one before, whose damage is forgotten by [`replaced`].

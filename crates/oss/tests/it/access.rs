@@ -311,6 +311,7 @@ fn a_private_object_in_a_writable_bucket_is_not_written_by_others() {
             crc64: None,
             checksums: Vec::new(),
             acl: None,
+            customer_key: None,
         };
         let completed = world.oss.complete(&other, (BUCKET, "shut", &upload), options).await;
         assert_eq!(completed.unwrap_err().code(), DENIED);

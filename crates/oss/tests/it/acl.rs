@@ -167,6 +167,7 @@ fn an_upload_is_its_beginners_whoever_completes_it() {
             crc64: None,
             checksums: Vec::new(),
             acl: None,
+            customer_key: None,
         };
         world.oss.complete(&owner, (BUCKET, "k", &upload), options).await.unwrap();
         let (bucket, info) = world.oss.object_access(&other, BUCKET, "k").await.unwrap();

@@ -99,6 +99,12 @@ fn answers_and_refusals_are_shared_with_the_origins_that_fit() {
                 assert_eq!((other.status, other.header(ALLOWED)), (status, None));
             }
         }
+        let asked = |method: &str| {
+            let ask = server.ask("DELETE", "/pemilu/k").header("origin", PAGE);
+            ask.header("access-control-request-method", method).send(Sign::No)
+        };
+        assert_eq!(asked("PUT").header(ALLOWED), Some(PAGE));
+        assert_eq!(asked("DELETE").header(ALLOWED), None);
         let denied = get("/pemilu/k", PAGE, Sign::No);
         assert_eq!((denied.status, denied.header(ALLOWED)), (403, Some(PAGE)));
         let head = server.ask("HEAD", "/pemilu/k").header("origin", "null").send(Sign::S3);

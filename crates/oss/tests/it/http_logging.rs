@@ -248,3 +248,53 @@ fn inventory(sign: Sign) -> (&'static str, String) {
     );
     (id, body)
 }
+
+#[test]
+fn a_record_of_s3_tells_whether_it_took_a_list_to_let_the_request_in() {
+    check(|server| {
+        make(server, "logs");
+        policy(server, r#"{"Service":"logging.s3.amazonaws.com"}"#, "pemilu");
+        assert_eq!(put(server, &status("logs", ""), Sign::S3).status, 200);
+        for (key, acl) in [("open", "public-read"), ("closed", "private")] {
+            let path: &'static str = Box::leak(format!("/pemilu/{key}").into_boxed_str());
+            let made = server.ask("PUT", path).header("x-amz-acl", acl).body("x").send(Sign::S3);
+            assert_eq!(made.status, 200, "{made:?}");
+            let got = server.ask("GET", path).send(Sign::No);
+            assert_eq!(got.status, if key == "open" { 200 } else { 403 });
+        }
+        assert_eq!(deliver(server), 1);
+        let (_, text) = delivered(server).remove(0);
+        let last = |operation: &str| -> Vec<&str> {
+            let lines = text.lines().filter(|line| line.contains(operation));
+            lines.map(|line| line.rsplit(' ').next().unwrap()).collect()
+        };
+        assert_eq!(last(" REST.GET.OBJECT open "), ["Yes"], "{text}");
+        assert_eq!(last(" REST.GET.OBJECT closed "), ["-"], "{text}");
+        assert_eq!(last(" REST.PUT.OBJECT open "), ["-"], "{text}");
+    });
+}
+
+#[test]
+fn a_policy_may_name_the_prefix_alone_and_a_denial_of_what_is_below_it_stands() {
+    check(|server| {
+        make(server, "logs");
+        let set = |deny: &str| {
+            let body = format!(
+                r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"Service":"logging.s3.amazonaws.com"}},
+                "Action":"s3:PutObject","Resource":"arn:aws:s3:::logs/log/"}}{deny}]}}"#
+            );
+            let set = server.ask("PUT", "/logs?policy").body(body).send(Sign::S3);
+            assert!(set.status < 300, "{set:?}");
+        };
+        set("");
+        assert_eq!(put(server, &status("logs", ""), Sign::S3).status, 200);
+        assert_eq!(server.ask("PUT", "/pemilu/k").body("x").send(Sign::S3).status, 200);
+        assert_eq!(deliver(server), 1);
+        set(
+            r#",{"Effect":"Deny","Principal":{"Service":"logging.s3.amazonaws.com"},"Action":"s3:PutObject",
+            "Resource":"arn:aws:s3:::logs/log/2*"}"#,
+        );
+        assert_eq!(server.ask("PUT", "/pemilu/k").body("x").send(Sign::S3).status, 200);
+        assert_eq!(deliver(server), 0);
+    });
+}

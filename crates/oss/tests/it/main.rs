@@ -22,6 +22,7 @@ mod http_form;
 mod http_kinds;
 mod http_lifecycle;
 mod http_logging;
+mod http_order;
 mod http_oss_words;
 mod http_places;
 mod http_referer;

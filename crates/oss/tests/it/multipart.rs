@@ -37,6 +37,7 @@ fn options(parts: Vec<NamedPart>) -> CompleteOptions {
         crc64: None,
         checksums: Vec::new(),
         acl: None,
+        customer_key: None,
     }
 }
 

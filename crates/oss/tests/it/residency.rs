@@ -48,6 +48,7 @@ fn all() -> CompleteOptions {
         crc64: None,
         checksums: Vec::new(),
         acl: None,
+        customer_key: None,
     }
 }
 

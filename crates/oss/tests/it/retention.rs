@@ -193,6 +193,7 @@ fn new_versions_get_the_default_of_their_bucket_also_from_parts_and_copies() {
             crc64: None,
             checksums: Vec::new(),
             acl: None,
+            customer_key: None,
         };
         let lock = async || {
             world.oss.lock_of(&ctx, LOCKED, "k", LockView::Retention).await.unwrap().0.retention
@@ -332,6 +333,7 @@ async fn ways(world: &World, upload: (&str, &str)) -> Vec<Result<(), String>> {
         crc64: None,
         checksums: Vec::new(),
         acl: None,
+        customer_key: None,
     };
     let completed = world.oss.complete(&ctx, (BUCKET, "k", upload), complete).await;
     let many = world.oss.delete_many(&ctx, BUCKET, vec![past_governance(None)]).await;

@@ -57,6 +57,7 @@ async fn act(world: &World, seed: u64) {
                     crc64: None,
                     checksums: Vec::new(),
                     acl: None,
+                    customer_key: None,
                 };
                 world.oss.complete(&ctx, (BUCKET, &key, &upload), options).await.unwrap();
             }

@@ -5,26 +5,21 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
 use super::{BATCH_MAX, BUSY_TIMEOUT, LOG_BYTES, OnConnection, command};
-use crate::db::{Announced, Tally};
-use crate::job::Job;
+use crate::db::Tally;
+use crate::job::{Job, Prior};
 use crate::tx::{Books, Ending};
 use crate::{Error, Tx};
 
 /// How long a checkpoint that starts the log over waits for readers: all writes wait with it.
 const RESTART_WAIT: Duration = Duration::from_millis(100);
 
-/// How long a batch waits for writes that are announced ([`Announced`]): less than it takes to write a commit to
-/// most disks.
-const GATHER_WAIT: Duration = Duration::from_micros(500);
-
 pub(super) struct Writer {
     connection: Connection,
-    announced: Arc<Announced>,
     tally: Arc<Tally>,
     log: PathBuf,
     log_bytes_max: u64,
@@ -32,13 +27,8 @@ pub(super) struct Writer {
 
 impl Writer {
     /// A writer on its connection; `log` is the path of the write-ahead log.
-    pub(super) fn new(
-        connection: Connection,
-        log: PathBuf,
-        tally: Arc<Tally>,
-        announced: Arc<Announced>,
-    ) -> Self {
-        Self { connection, announced, tally, log, log_bytes_max: LOG_BYTES }
+    pub(super) fn new(connection: Connection, log: PathBuf, tally: Arc<Tally>) -> Self {
+        Self { connection, tally, log, log_bytes_max: LOG_BYTES }
     }
 
     /// Works until the queue is closed and empty, then leaves the database file complete by itself.
@@ -46,23 +36,13 @@ impl Writer {
         while let Ok(first) = queue.recv() {
             let mut batch = vec![first];
             batch.extend(queue.try_iter().take(BATCH_MAX - 1));
-            self.gather(queue, &mut batch);
-            self.run(batch);
+            let batch = make_durable(batch);
+            if !batch.is_empty() {
+                self.run(batch);
+            }
             self.bound_log();
         }
         checkpoint(&self.connection, "TRUNCATE");
-    }
-
-    /// Waits a moment for writes that are about to come: a commit costs the same for one as for many.
-    fn gather(&self, queue: &Receiver<Box<dyn Job>>, batch: &mut Vec<Box<dyn Job>>) {
-        let deadline = Instant::now() + GATHER_WAIT;
-        while self.announced.any() && batch.len() < BATCH_MAX {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match queue.recv_timeout(left) {
-                Ok(job) => batch.push(job),
-                Err(_) => return,
-            }
-        }
     }
 
     fn run(&self, mut batch: Vec<Box<dyn Job>>) {
@@ -175,6 +155,29 @@ impl Writer {
             self.log_bytes_max = if restarted { LOG_BYTES } else { length + LOG_BYTES / 4 };
         }
     }
+}
+
+/// Makes durable what the jobs refer to, each thing once for all of them. Answers those for which it failed, and
+/// leaves the others.
+fn make_durable(batch: Vec<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
+    let mut done: Vec<(*const (), Result<(), Error>)> = Vec::new();
+    let mut once = |prior: &Arc<dyn Prior>| {
+        let this = Arc::as_ptr(prior).cast::<()>();
+        if let Some((_, result)) = done.iter().find(|(other, _)| *other == this) {
+            return result.clone();
+        }
+        let result = prior.make_durable();
+        done.push((this, result.clone()));
+        result
+    };
+    let mut ready = Vec::with_capacity(batch.len());
+    for job in batch {
+        match job.priors().iter().try_for_each(&mut once) {
+            Ok(()) => ready.push(job),
+            Err(error) => job.answer(Err(error)),
+        }
+    }
+    ready
 }
 
 /// Copies the log into the database file; false where a reader was in the way.

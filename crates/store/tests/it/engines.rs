@@ -2,6 +2,7 @@
 
 use std::future::ready;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::task::{Context, Poll, Waker};
 use std::thread;
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use base::{Rng, Secret, SystemRng};
 use postgres::{Client, NoTls};
-use store::{Backend, Config, Db, Error, MigrationSet, Tx, params};
+use store::{Backend, Config, Db, Error, MigrationSet, Prior, Tx, params};
 use tempfile::TempDir;
 
 /// Makes of each fact one test per engine.
@@ -150,8 +151,17 @@ pub(crate) fn start<T: Send + 'static>(
     db: &Db,
     f: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
 ) -> Pending<T> {
+    start_after(db, Vec::new(), f)
+}
+
+/// As [`start`], of what refers to something outside of the database.
+pub(crate) fn start_after<T: Send + 'static>(
+    db: &Db,
+    priors: Vec<Arc<dyn Prior>>,
+    f: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+) -> Pending<T> {
     let db = db.clone();
-    let mut write: Pending<T> = Box::pin(async move { db.write(f).await });
+    let mut write: Pending<T> = Box::pin(async move { db.write_after(priors, f).await });
     match write.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Pending => write,
         Poll::Ready(answer) => Box::pin(ready(answer)),

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use store::{Backend, Config, Db, Error, Tx, params};
+use store::{Backend, Config, Db, Error, Prior, Tx, params};
 use tempfile::TempDir;
 
 use crate::engines::{
-    ITEMS, Pending, Store, eventually, hold_writer, insert, names, runtime, start,
+    ITEMS, Pending, Store, eventually, hold_writer, insert, names, runtime, start, start_after,
 };
 
 #[test]
@@ -247,31 +247,59 @@ fn the_version_changes_with_each_commit_and_with_nothing_else() {
     assert_ne!(version(), before);
 }
 
-#[test]
-fn a_write_that_is_announced_shares_the_commit_of_one_that_waits_for_it() {
-    let store = Store::sqlite();
-    // Half a millisecond may pass unused on a busy machine, but not a hundred times.
-    let shared = (0..100).any(|n| {
-        let before = store.db.counters().commits;
-        let announcement = store.db.announce();
-        let first = start(&store.db, move |tx| insert(tx, &format!("first {n}")));
-        let second = store
-            .db
-            .write_announced(Some(announcement), move |tx| insert(tx, &format!("second {n}")));
-        runtime().block_on(async {
-            let (second, first) = (second.await, first.await);
-            assert_eq!((first, second), (Ok(1), Ok(1)));
-        });
-        store.db.counters().commits == before + 1
-    });
-    assert!(shared);
+/// Counts how often it was made durable; fails where that is told.
+#[derive(Default)]
+struct Counted {
+    times: AtomicU64,
+    fails: bool,
+}
+
+impl Prior for Counted {
+    fn make_durable(&self) -> Result<(), Error> {
+        self.times.fetch_add(1, Ordering::SeqCst);
+        if self.fails { Err(Error::Full("no".to_owned())) } else { Ok(()) }
+    }
 }
 
 #[test]
-fn a_write_that_is_announced_and_never_comes_keeps_nobody() {
+fn what_a_write_refers_to_is_durable_before_its_closure_runs() {
     let store = Store::sqlite();
-    let announcement = store.db.announce();
-    assert_eq!(store.db.write_blocking(|tx| insert(tx, "a")), Ok(1));
-    drop(announcement);
-    assert_eq!(store.db.write_blocking(|tx| insert(tx, "b")), Ok(1));
+    let prior = Arc::new(Counted::default());
+    let seen = Arc::clone(&prior);
+    let write = store.db.write_after(vec![prior.clone()], move |tx| {
+        assert_eq!(seen.times.load(Ordering::SeqCst), 1);
+        insert(tx, "a")
+    });
+    assert_eq!(runtime().block_on(write), Ok(1));
+}
+
+#[test]
+fn writes_that_share_a_commit_share_what_they_refer_to() {
+    let store = Store::sqlite();
+    let prior = Arc::new(Counted::default());
+    let (release, held) = hold_writer(&store.db);
+    let write = |n: usize| {
+        start_after(&store.db, vec![prior.clone()], move |tx| insert(tx, &n.to_string()))
+    };
+    let writes: Vec<_> = (0..20).map(write).collect();
+    release.send(()).unwrap();
+    runtime().block_on(async {
+        held.await.unwrap();
+        for write in writes {
+            assert_eq!(write.await, Ok(1));
+        }
+    });
+    assert_eq!(prior.times.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_write_whose_prior_fails_does_not_run_and_hurts_no_other() {
+    let store = Store::sqlite();
+    let prior = Arc::new(Counted { fails: true, ..Counted::default() });
+    let refused = store.db.write_after(vec![prior], |tx| insert(tx, "a"));
+    let (refused, kept) =
+        runtime().block_on(async { tokio::join!(refused, store.db.write(|tx| insert(tx, "b"))) });
+    assert_eq!(refused, Err(Error::Full("no".to_owned())));
+    assert_eq!(kept, Ok(1));
+    assert_eq!(store.names(), ["b"]);
 }

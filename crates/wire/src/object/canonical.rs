@@ -209,8 +209,26 @@ pub(super) fn push_line(out: &mut Vec<u8>, value: Option<&http::HeaderValue>) {
 /// 1970 is a date of a request.
 pub(super) fn parse_date(text: &str) -> Option<Time> {
     let parsed = Time::parse_compact(text).or_else(|| Time::parse_http(text)).or_else(|| {
-        let bare = text.strip_suffix("+0000").or_else(|| text.strip_suffix("UTC"))?;
+        // The last of them is what mail calls a time of no place in particular; Python's library writes it.
+        let bare = ["+0000", "UTC", "-0000"].iter().find_map(|zone| text.strip_suffix(zone))?;
         Time::parse_http(&format!("{bare}GMT"))
     });
     parsed.or_else(|| Time::parse_iso(text)).filter(|time| time.secs() >= 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_read_in_every_form_that_clients_write_it_in() {
+        let moment = Time::from_secs(1_767_323_045);
+        for zone in ["GMT", "UTC", "+0000", "-0000"] {
+            let text = format!("Fri, 02 Jan 2026 03:04:05 {zone}");
+            assert_eq!(parse_date(&text), Some(moment), "{text}");
+        }
+        assert_eq!(parse_date("20260102T030405Z"), Some(moment));
+        assert_eq!(parse_date("Fri, 02 Jan 2026 03:04:05 -0700"), None);
+        assert_eq!(parse_date("Wed, 31 Dec 1969 23:59:59 GMT"), None);
+    }
 }

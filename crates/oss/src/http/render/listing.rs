@@ -171,7 +171,7 @@ pub(in crate::http) fn list_uploads(
         xml.open("Upload").text("Key", &style.key(&upload.key)).text("UploadId", &upload.upload_id);
         xml.text("StorageClass", class_name(upload.storage_class, style.dialect));
         xml.text("Initiated", &moment(upload.initiated));
-        owners(&mut xml, style, page.bucket.owner);
+        owners(&mut xml, style, upload.owner);
         xml.close();
     }
     prefixes(&mut xml, style, &page.prefixes);

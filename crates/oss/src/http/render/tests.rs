@@ -233,6 +233,7 @@ fn a_listing_of_uploads() {
         upload_id: "U1".to_owned(),
         initiated: now(),
         storage_class: StorageClass::Standard,
+        owner: AccountId::new(1_000_000_000_000_002),
     };
     let uploads = UploadPage {
         bucket: a_bucket(),
@@ -262,12 +263,12 @@ fn a_listing_of_uploads() {
         <StorageClass>STANDARD</StorageClass>
         <Initiated>2026-01-02T03:04:05.000Z</Initiated>
         <Initiator>
-        <ID>1000000000000001</ID>
-        <DisplayName>1000000000000001</DisplayName>
+        <ID>1000000000000002</ID>
+        <DisplayName>1000000000000002</DisplayName>
         </Initiator>
         <Owner>
-        <ID>1000000000000001</ID>
-        <DisplayName>1000000000000001</DisplayName>
+        <ID>1000000000000002</ID>
+        <DisplayName>1000000000000002</DisplayName>
         </Owner>
         </Upload>
         </ListMultipartUploadsResult>"#]],
