@@ -85,6 +85,18 @@ def test_a_callback_that_nobody_answers_leaves_the_object(store):
     assert store.get_object("kept").read() == b"x"
 
 
+def test_an_image_is_put_onto_another(store):
+    store.put_object("spot.png", SPOT)
+    mark = base64.urlsafe_b64encode(b"spot.png?x-oss-process=image/resize,P_50").decode()
+    made = store.get_object("spot.png", process=f"image/watermark,image_{mark},g_nw,x_1,y_1").read()
+    assert made[:4] == b"\x89PNG"
+    with pytest.raises(oss2.exceptions.NoSuchKey):
+        store.get_object("spot.png", process="image/watermark,image_bm9uZQ")
+    with pytest.raises(oss2.exceptions.ServerError) as refused:
+        store.get_object("spot.png", process="image/watermark,text_SGVsbG8")
+    assert (refused.value.status, refused.value.code) == (501, "NotImplemented")
+
+
 def test_a_limit_on_traffic_slows_a_request_down(store):
     body = bytes(150_000)
     limit = {"x-oss-traffic-limit": "819200"}

@@ -98,7 +98,8 @@ pub struct Oss {
     /// Directories, each on a disk of its own, by data centre. Those without keep their bytes in the data
     /// directory.
     pub disks: BTreeMap<String, PathBuf>,
-    /// Networks, as `10.20.0.0/16`, that callbacks of uploads may reach besides public addresses.
+    /// Networks, as `10.20.0.0/16`, that callbacks of uploads, and mirrors of buckets, may reach besides public
+    /// addresses.
     pub callback_networks: Vec<String>,
     /// Stores outside of this program that hold bytes in its place.
     pub backend: Vec<backend::Backend>,

@@ -190,7 +190,8 @@ impl Running {
             let bound = SocketAddr::new(config.listen, config.port_base + roles::OSS);
             let endpoint = config.oss.endpoint.clone().unwrap_or_else(|| format!("http://{bound}"));
             let callback_networks = callback_networks(config)?;
-            let skin = oss::http::Config { hosts: oss_hosts(config), endpoint, callback_networks };
+            let hosts = oss_hosts(config);
+            let skin = oss::http::Config { hosts, endpoint, callback_networks, name_server: None };
             let skin = oss::http::Storage::new(storage.clone(), skin);
             addresses.oss = self.open(config, "oss", roles::OSS, Some(tls), skin, stop).await?;
         }

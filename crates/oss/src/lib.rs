@@ -16,6 +16,7 @@
 //! | `tables` | rows: every statement of this crate | decide |
 //! | [`http`] | both dialects, as thin skins over [`ops`] | decide |
 //! | `image` | processing of images, within bounds | read or store them |
+//! | `dns` | what the records of a name say | what they prove |
 //! | `outbound` | requests of our own to addresses that clients name | know what for |
 //! | [`meter`] | the usage of reads | the usage of writes, which is in their commits |
 //!
@@ -52,6 +53,7 @@ pub mod backend;
 pub(crate) mod blob;
 pub(crate) mod config;
 pub mod digest;
+mod dns;
 pub mod error;
 pub mod http;
 mod image;
@@ -96,6 +98,7 @@ pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
         include_str!("../schema/0013.sql"),
         include_str!("../schema/0014.sql"),
         include_str!("../schema/0015.sql"),
+        include_str!("../schema/0016.sql"),
     ],
 };
 

@@ -1,9 +1,11 @@
 //! Requests of the cloud's own, to addresses that its clients name. Whoever may name an address must not
 //! reach by it what is reachable only from here: only public addresses are called, but for the networks that
-//! the operator allows. It is decided of the address that is connected to, whatever name led there, and
-//! redirections are not followed.
+//! the operator allows. It is decided of the address that is connected to, whatever name or redirection led
+//! there.
 //!
 //! Not here: what is asked, and what the answer means.
+
+mod fetch;
 
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -18,6 +20,8 @@ use ureq::http::Uri;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+
+pub(crate) use fetch::{Fetch, Fetched, Pieces};
 
 /// From the look-up of the name to the last byte of the answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -151,6 +155,8 @@ pub(crate) struct Answer {
 pub(crate) struct Outbound {
     agent: Agent,
     slots: Arc<Semaphore>,
+    /// Of fetches, which last longer.
+    fetches: Arc<Semaphore>,
 }
 
 impl Outbound {
@@ -158,6 +164,7 @@ impl Outbound {
     pub(crate) fn new(allowed: Vec<Network>) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
+            // Those that may be followed say so.
             .max_redirects(0)
             .max_redirects_will_error(false)
             .proxy(None)
@@ -168,7 +175,8 @@ impl Outbound {
             .build();
         let guard = Guard { inner: DefaultResolver::default(), allowed };
         let agent = Agent::with_parts(config, DefaultConnector::new(), guard);
-        Self { agent, slots: Arc::new(Semaphore::new(SLOTS)) }
+        let fetches = Arc::new(Semaphore::new(fetch::SLOTS));
+        Self { agent, slots: Arc::new(Semaphore::new(SLOTS)), fetches }
     }
 
     /// Posts, and reads the answer whole; any status is an answer.

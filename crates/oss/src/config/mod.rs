@@ -10,6 +10,7 @@ pub(crate) mod cors;
 pub(crate) mod inventory;
 pub(crate) mod lifecycle;
 pub(crate) mod logging;
+pub(crate) mod origin;
 pub(crate) mod overwrite;
 pub(crate) mod referer;
 pub(crate) mod retention;

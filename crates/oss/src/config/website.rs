@@ -1,7 +1,6 @@
 //! Websites: which objects of a bucket are its pages, and which requests are sent elsewhere.
 //!
-//! Rules that fetch what is missing from another origin (OSS calls them mirrors) are refused: nothing here
-//! fetches. Not here: answering (`http::website`).
+//! Not here: answering (`http::website`), and from where rules fetch what is missing (`origin`).
 
 use base::ApiError;
 use serde::{Deserialize, Serialize};
@@ -9,6 +8,7 @@ use wire::object::body::SMALL_BYTES_MAX;
 use wire::object::xml::{self, Element, Writer};
 use wire::object::{Dialect, error};
 
+use super::origin::Mirror;
 use super::{Config, flag, invalid, malformed, root, word};
 use crate::ops::Document;
 
@@ -17,6 +17,8 @@ const INSTEAD_MAX: usize = 1024;
 
 /// Rules of one website, at most: S3's number, OSS has fewer.
 const RULES_MAX: usize = 50;
+/// The status at which a mirror fetches.
+const MISSING: u16 = 404;
 /// The variable in OSS's replacements for the key that was asked for.
 const KEY: &str = "${key}";
 
@@ -93,7 +95,8 @@ pub(crate) struct Header {
 /// What a rule does.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Redirect {
-    /// OSS: `External`, `AliCDN` (which is the same here) or `Internal` (another object is answered).
+    /// OSS: `External`, `AliCDN` (which is the same here), `Internal` (another object is answered) or `Mirror`
+    /// (it is fetched).
     pub(crate) kind: Option<String>,
     pub(crate) host: Host,
     pub(crate) code: Option<u16>,
@@ -104,11 +107,18 @@ pub(crate) struct Redirect {
     pub(crate) query: Option<bool>,
     /// OSS: told back where it was told; [`Self::prefix`] alone replaces.
     pub(crate) replaces: Option<bool>,
+    /// OSS: acted upon in a `Mirror`, and told back in any.
+    pub(crate) origin: Option<Box<Mirror>>,
 }
 
 impl Redirect {
     pub(crate) fn is_internal(&self) -> bool {
         self.kind.as_deref() == Some("Internal")
+    }
+
+    /// From where what is missing is fetched, where it is.
+    pub(crate) fn mirror(&self) -> Option<&Mirror> {
+        self.origin.as_deref().filter(|_| self.kind.as_deref() == Some("Mirror"))
     }
 }
 
@@ -127,7 +137,9 @@ impl Rule {
                 && wanted.starts.as_ref().is_none_or(|text| value.starts_with(text.as_str()))
                 && wanted.ends.as_ref().is_none_or(|text| value.ends_with(text.as_str()))
         };
-        self.status == status
+        // What is there is never fetched.
+        let wanted = self.status.or(self.redirect.mirror().map(|_| MISSING));
+        wanted == status
             && self.prefix.as_ref().is_none_or(|prefix| key.starts_with(prefix.as_str()))
             && self.suffix.as_ref().is_none_or(|suffix| key.ends_with(suffix.as_str()))
             && self.headers.iter().all(has)
@@ -162,12 +174,11 @@ impl Website {
 impl Config for Website {
     const DOCUMENT: Document = Document::Website;
 
-    /// Errors: `MalformedXML`, `InvalidArgument`/`InvalidRequest`; `NotImplemented` for mirrors and scripts.
+    /// Errors: `MalformedXML`, `InvalidArgument`/`InvalidRequest`; `NotImplemented` for scripts, and for what is
+    /// not done of mirrors.
     fn parse(body: &[u8], dialect: Dialect) -> Result<Self, ApiError> {
         let all = xml::read(body, "WebsiteConfiguration", SMALL_BYTES_MAX)?;
-        if all.child("LuaConfig").is_some() {
-            return Err(error::NOT_IMPLEMENTED.error("Scripts are not run here."));
-        }
+        check_no_script(&all)?;
         let mut rules = match all.child("RoutingRules") {
             Some(rules) => {
                 rules.all("RoutingRule").map(|one| rule(one, dialect)).collect::<Result<_, _>>()?
@@ -277,7 +288,17 @@ fn status(element: &Element<'_>, name: &str) -> Result<Option<u16>, ApiError> {
     element.word_of(name).map(read).transpose()
 }
 
+fn check_no_script(element: &Element<'_>) -> Result<(), ApiError> {
+    if element.child("LuaConfig").is_none() {
+        return Ok(());
+    }
+    Err(error::NOT_IMPLEMENTED
+        .error("LuaConfig: scripts are not run here.")
+        .field("Header", "LuaConfig"))
+}
+
 fn rule(element: &Element<'_>, dialect: Dialect) -> Result<Rule, ApiError> {
+    check_no_script(element)?;
     let number = element
         .word_of("RuleNumber")
         .map(|word| word.parse::<u32>().map_err(|_| malformed("The RuleNumber is not a number.")));
@@ -293,6 +314,9 @@ fn rule(element: &Element<'_>, dialect: Dialect) -> Result<Rule, ApiError> {
     if dialect == Dialect::S3 && rule.redirect == Redirect::default() {
         return Err(malformed("The Redirect is empty."));
     }
+    if rule.redirect.mirror().is_some() && rule.status.is_some_and(|status| status != MISSING) {
+        return Err(invalid(dialect, "Only what is missing (404) is fetched from a mirror."));
+    }
     Ok(rule)
 }
 
@@ -304,20 +328,17 @@ fn header(element: &Element<'_>) -> Result<Header, ApiError> {
 
 fn read_redirect(element: &Element<'_>) -> Result<Redirect, ApiError> {
     let kind = word(element, "RedirectType")?;
-    let mirrors = element.children.iter().any(|child| child.name.starts_with("Mirror"));
+    let mut origin = Mirror::read(element)?.map(Box::new);
     match kind.as_deref() {
-        Some("Mirror") => {
-            let why = "Nothing is fetched from other origins here: there are no mirrors.";
-            return Err(error::NOT_IMPLEMENTED.error(why));
-        }
-        None | Some("External" | "Internal" | "AliCDN") if !mirrors => {}
+        Some("Mirror") => origin.get_or_insert_default().check()?,
+        None | Some("External" | "Internal" | "AliCDN") => {}
         _ => return Err(malformed("There is no such Redirect.")),
     }
     let code = status(element, "HttpRedirectCode")?;
     if code.is_some_and(|code| !matches!(code, 301..=308) || code == 304) {
         return Err(malformed("The HttpRedirectCode sends nobody elsewhere."));
     }
-    let redirect = Redirect {
+    let mut redirect = Redirect {
         kind,
         host: host(element)?,
         code,
@@ -325,7 +346,10 @@ fn read_redirect(element: &Element<'_>) -> Result<Redirect, ApiError> {
         prefix: word(element, "ReplaceKeyPrefixWith")?,
         query: flag(element, "PassQueryString")?,
         replaces: flag(element, "EnableReplacePrefix")?,
+        origin,
     };
+    // A mirror has a word of its own for it, which stands before the other.
+    redirect.query = redirect.mirror().and_then(|mirror| mirror.query).or(redirect.query);
     let long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.len() > INSTEAD_MAX);
     if long(&redirect.key) || long(&redirect.prefix) {
         return Err(malformed("What replaces the key is too long."));
@@ -372,6 +396,9 @@ fn push_rule(xml: &mut Writer, rule: &Rule, dialect: Dialect) {
     xml.text_opt("HttpRedirectCode", number(redirect.code).as_deref());
     xml.text_opt("ReplaceKeyWith", redirect.key.as_deref());
     xml.text_opt("ReplaceKeyPrefixWith", redirect.prefix.as_deref());
+    if let Some(origin) = redirect.origin.as_deref().filter(|_| oss) {
+        origin.push(xml);
+    }
     xml.close().close();
 }
 
@@ -414,7 +441,14 @@ mod tests {
 
     #[test]
     fn what_is_not_done_is_refused() {
-        let mirror = ruled("<Redirect><RedirectType>Mirror</RedirectType></Redirect>");
+        let mirror = ruled(
+            "<Redirect><RedirectType>Mirror</RedirectType><MirrorAuth><A>1</A></MirrorAuth></Redirect>",
+        );
+        let script = ruled("<Redirect><HostName>a.b</HostName></Redirect><LuaConfig/>");
+        let forbidden = ruled(
+            "<Condition><HttpErrorCodeReturnedEquals>403</HttpErrorCodeReturnedEquals></Condition><Redirect>\
+             <RedirectType>Mirror</RedirectType><MirrorURL>http://a.b/</MirrorURL></Redirect>",
+        );
         let code = ruled("<Redirect><HttpRedirectCode>200</HttpRedirectCode></Redirect>");
         let two = ruled(
             "<Redirect><ReplaceKeyWith>a</ReplaceKeyWith><ReplaceKeyPrefixWith>b</ReplaceKeyPrefixWith></Redirect>",
@@ -425,6 +459,8 @@ mod tests {
         );
         for (inner, code) in [
             (mirror.as_str(), &error::NOT_IMPLEMENTED),
+            (&script, &error::NOT_IMPLEMENTED),
+            (&forbidden, &error::INVALID_REQUEST),
             (&code, &error::MALFORMED_XML),
             (&two, &error::MALFORMED_XML),
             (&host, &error::MALFORMED_XML),
@@ -436,6 +472,23 @@ mod tests {
             let refused = parse(inner, Dialect::S3).unwrap_err();
             assert!(refused.is(code), "{inner}: {}", refused.code());
         }
+    }
+
+    #[test]
+    fn what_is_missing_is_fetched_and_nothing_else() {
+        let mirror = "<Redirect><RedirectType>Mirror</RedirectType><MirrorURL>http://a.b/</MirrorURL></Redirect>";
+        let website = parse(&ruled(mirror), Dialect::Oss).unwrap();
+        assert_eq!(website.rule("k", None, |_| None), None);
+        assert_eq!(website.rule("k", Some(403), |_| None), None);
+        assert!(website.rule("k", Some(404), |_| None).unwrap().redirect.mirror().is_some());
+        // What is said of mirrors in another redirect has no effect, and is told back.
+        let other = ruled(
+            "<Redirect><RedirectType>AliCDN</RedirectType><HostName>a.b</HostName><MirrorHeaders><PassAll>true\
+             </PassAll></MirrorHeaders></Redirect>",
+        );
+        let website = parse(&other, Dialect::Oss).unwrap();
+        assert!(website.rule("k", None, |_| None).unwrap().redirect.mirror().is_none());
+        assert_eq!(Website::parse(&website.render(Dialect::Oss), Dialect::Oss).unwrap(), website);
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! Host names of their owners' choice for buckets (CNAME): bind, unbind, list. A name belongs to one
-//! bucket at a time, and the first to bind it has it. That the name's owner agrees is not proven
-//! here; without a DNS record that points to this service, a binding has no effect.
+//! bucket at a time, and the first to bind it has it, until somebody proves that the name's owner wants it otherwise
+//! (`cname_token`). Without a DNS record that points to this service, a binding has no effect. TLS is not ended
+//! here under such names: certificates for them are refused.
 
 use base::{ApiError, Code};
 use engine::{Cx, Meta};
@@ -9,6 +10,7 @@ use wire::object::body::SMALL_BYTES_MAX;
 use wire::object::{error, xml};
 
 use super::call::{Call, Payload};
+use super::cname_token::UNPROVEN;
 use super::respond::{self, empty};
 use super::{Answer, Storage, render};
 use crate::access::{Ask, Need, require};
@@ -17,11 +19,11 @@ use crate::model::Bucket;
 use crate::ops::require_to_read;
 use crate::tables;
 
-const fn read(name: &'static str) -> Meta {
+pub(super) const fn read(name: &'static str) -> Meta {
     Meta::read("oss", "2019-05-17", name).denied_as(&error::ACCESS_DENIED)
 }
 
-const fn write(name: &'static str) -> Meta {
+pub(super) const fn write(name: &'static str) -> Meta {
     Meta::write("oss", "2019-05-17", name).denied_as(&error::ACCESS_DENIED)
 }
 
@@ -29,19 +31,27 @@ const TAKEN: Code =
     Code::new("CnameAlreadyExists", 409, "The domain name is bound to another bucket.");
 const NOT_BOUND: Code =
     Code::new("NoSuchCname", 404, "The domain name is not bound to this bucket.");
-const TOO_MANY: Code =
+pub(super) const TOO_MANY: Code =
     Code::new("TooManyCname", 400, "No more domain names can be bound to this bucket.");
 
-/// Host names of one bucket, at most.
-const CNAMES_MAX: u64 = 100;
+/// Host names of one bucket, and tokens for them, at most.
+pub(super) const CNAMES_MAX: u64 = 100;
 
-fn find(cx: &mut Cx<'_>, name: &str) -> Result<Bucket, ApiError> {
+/// What the body of a request names.
+pub(super) struct Asked {
+    /// Lower case.
+    pub(super) host: String,
+    /// Whether a certificate comes with it.
+    certified: bool,
+}
+
+pub(super) fn find(cx: &mut Cx<'_>, name: &str) -> Result<Bucket, ApiError> {
     let missing = || ApiError::new(&error::NO_SUCH_BUCKET).field("BucketName", name);
     tables::bucket::find(cx.tx(), name)?.ok_or_else(missing)
 }
 
 /// The bucket, for a caller who has the permission of the operation, which changes it.
-fn own(cx: &mut Cx<'_>, name: &str) -> Result<Bucket, ApiError> {
+pub(super) fn own(cx: &mut Cx<'_>, name: &str) -> Result<Bucket, ApiError> {
     let bucket = find(cx, name)?;
     let action = cx.meta.permission();
     require(cx, &bucket, Ask::new(&action, Need::Own))?;
@@ -52,12 +62,25 @@ fn own(cx: &mut Cx<'_>, name: &str) -> Result<Bucket, ApiError> {
 
 impl Storage {
     pub(super) async fn put_cname(&self, call: &Call<'_>, payload: Payload) -> Answer {
-        let (name, host) = (call.bucket.clone(), self.domain(call, payload).await?);
+        let session = call.ctx.session(write("PutCname"));
+        let Asked { host, certified } = self.asked_cname(call, payload).await?;
+        let proof = self.proof(&session, &call.bucket, &host).await;
+        let name = call.bucket.clone();
         let bind = move |cx: &mut Cx<'_>| {
             let bucket = own(cx, &name)?;
             cx.audit_detail("domain", host.as_str());
+            let proven = check_proof(cx, &bucket, &host, proof.as_deref())?;
+            if certified {
+                let why = "CertificateConfiguration: TLS is not ended here under bound names.";
+                let refused = error::NOT_IMPLEMENTED.error(why);
+                return Err(refused.field("Header", "CertificateConfiguration"));
+            }
             match tables::cname::bucket_of(cx.tx(), &host)? {
                 Some(bound) if bound == bucket.name => return Ok(()),
+                Some(bound) if proven => {
+                    cx.audit_detail("from", bound);
+                    tables::cname::unbind(cx.tx(), &host)?;
+                }
                 Some(_) => return Err(ApiError::new(&TAKEN).field("Domain", host.as_str())),
                 None => {}
             }
@@ -67,17 +90,18 @@ impl Storage {
             let now = cx.now;
             tables::cname::insert(cx.tx(), &host, bucket.id, now)
         };
-        self.oss.cloud().write(call.ctx.session(write("PutCname")), bind).await?;
+        self.oss.cloud().write(session, bind).await?;
         Ok(empty(StatusCode::OK))
     }
 
     pub(super) async fn delete_cname(&self, call: &Call<'_>, payload: Payload) -> Answer {
-        let (name, host) = (call.bucket.clone(), self.domain(call, payload).await?);
+        let (name, host) = (call.bucket.clone(), self.asked_cname(call, payload).await?.host);
         let unbind = move |cx: &mut Cx<'_>| {
             let bucket = own(cx, &name)?;
             cx.audit_detail("domain", host.as_str());
+            let unasked = tables::cname::forget_token(cx.tx(), bucket.id, &host)?;
             let unbound = tables::cname::delete(cx.tx(), &host, bucket.id)?;
-            if unbound {
+            if unbound || unasked {
                 Ok(())
             } else {
                 Err(ApiError::new(&NOT_BOUND).field("Domain", host.as_str()))
@@ -99,14 +123,31 @@ impl Storage {
         Ok(respond::xml(render::cnames(&seen.bucket, &seen.found)))
     }
 
-    /// The host name that the body tells, lower case.
+    /// What the body names.
     ///
-    /// Errors: `MalformedXML`; `InvalidArgument` for what is no host name, or is one of the service's.
-    async fn domain(&self, call: &Call<'_>, payload: Payload) -> Result<String, ApiError> {
+    /// Errors: `MalformedXML`; as [`Self::host_name`].
+    pub(super) async fn asked_cname(
+        &self,
+        call: &Call<'_>,
+        payload: Payload,
+    ) -> Result<Asked, ApiError> {
         let document = call.read(payload, SMALL_BYTES_MAX).await?;
         let root = xml::read(&document, "BucketCnameConfiguration", SMALL_BYTES_MAX)?;
-        let told =
-            root.child("Cname").and_then(|cname| cname.word_of("Domain")).unwrap_or_default();
+        let cname = root.child("Cname");
+        let told = cname.and_then(|cname| cname.word_of("Domain")).unwrap_or_default();
+        let certificate = cname.and_then(|cname| cname.child("CertificateConfiguration"));
+        // That none is wanted any more is said of what never is there.
+        let certified = certificate.is_some_and(|certificate| {
+            let given = ["Certificate", "PrivateKey", "CertId"];
+            given.iter().any(|name| certificate.word_of(name).is_some())
+        });
+        Ok(Asked { host: self.host_name(told)?, certified })
+    }
+
+    /// A host name that can be bound, in lower case.
+    ///
+    /// Errors: `InvalidArgument` for what is no host name, or is one of the service's.
+    pub(super) fn host_name(&self, told: &str) -> Result<String, ApiError> {
         let host = told.to_ascii_lowercase();
         if self.is_ours(&host) || !is_host_name(&host) {
             return Err(error::INVALID_ARGUMENT
@@ -122,6 +163,25 @@ impl Storage {
         let endpoint = authority(&self.config.endpoint);
         let ours = self.config.hosts.iter().map(String::as_str).chain([endpoint.as_str()]);
         ours.filter(|host| !host.is_empty()).any(|host| is_related(name, host))
+    }
+}
+
+/// Whether the name's owner proved that it wants the binding; used up by it.
+///
+/// Errors: `NeedVerifyDomainOwnership` where there is a token, and it is not what was proven.
+fn check_proof(
+    cx: &mut Cx<'_>,
+    bucket: &Bucket,
+    host: &str,
+    proof: Option<&str>,
+) -> Result<bool, ApiError> {
+    let now = cx.now;
+    match tables::cname::token(cx.tx(), bucket.id, host, now)? {
+        None => Ok(false),
+        Some(token) if proof == Some(token.text.as_str()) => {
+            tables::cname::forget_token(cx.tx(), bucket.id, host)
+        }
+        Some(_) => Err(ApiError::new(&UNPROVEN).field("Domain", host)),
     }
 }
 

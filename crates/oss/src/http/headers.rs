@@ -197,7 +197,7 @@ pub(super) fn hoisted(
 }
 
 /// Standard headers that are kept with an object and given back.
-const KEPT: [&str; 6] = [
+pub(super) const KEPT: [&str; 6] = [
     "content-type",
     "cache-control",
     "content-disposition",

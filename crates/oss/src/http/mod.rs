@@ -8,7 +8,7 @@
 //! | `call.rs` | one request as the operations see it; where it points (path, host, CNAME) |
 //! | `route.rs` | method and sub-resource to operation |
 //! | `auth.rs` | who asks |
-//! | `service.rs` `bucket.rs` `listing.rs` `object.rs` `multipart.rs` `cname.rs` `policy.rs` `version.rs` | the operations, one function each |
+//! | `service.rs` `bucket.rs` `listing.rs` `object.rs` `multipart.rs` `cname.rs` `cname_token.rs` `policy.rs` `version.rs` | the operations, one function each |
 //! | `class.rs` | restoring what is archived; headers of lifecycles |
 //! | `style.rs` | styles of images, kept and told |
 //! | `configuration.rs` | reading and setting configurations of a bucket |
@@ -29,6 +29,7 @@
 //! | `render.rs` | XML |
 //! | `respond.rs` | status and headers of answers |
 //! | `website.rs` | buckets as websites |
+//! | `origin.rs` | what buckets fetch from elsewhere |
 //!
 //! Not here: what an operation does, who may, and any SQL but that of host names.
 
@@ -43,6 +44,7 @@ mod call;
 mod callback;
 mod class;
 mod cname;
+mod cname_token;
 mod conditions;
 mod configuration;
 mod control;
@@ -55,6 +57,7 @@ mod inventory;
 mod listing;
 mod multipart;
 mod object;
+mod origin;
 mod policy;
 mod process;
 mod referer;
@@ -69,6 +72,8 @@ mod traffic;
 mod version;
 mod website;
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use base::{ApiError, Code, RequestId};
@@ -87,6 +92,7 @@ use self::call::{Asked, Call, Payload};
 use self::respond::Frame;
 use self::route::{Operation, Query};
 use crate::Oss;
+use crate::dns::Names;
 use crate::model::RequestCtx;
 use crate::outbound::{Network, Outbound};
 
@@ -98,8 +104,10 @@ pub struct Config {
     /// Where clients reach the service, with scheme; listings of buckets tell it verbatim, and some
     /// clients go on with it.
     pub endpoint: String,
-    /// What callbacks may reach besides public addresses.
+    /// What callbacks and mirrors may reach besides public addresses.
     pub callback_networks: Vec<Network>,
+    /// Who is asked for the records of names; the machine's own name servers where not told.
+    pub name_server: Option<SocketAddr>,
 }
 
 /// Object storage over HTTP, in both dialects.
@@ -107,6 +115,8 @@ pub struct Storage {
     oss: Oss,
     config: Config,
     outbound: Outbound,
+    turns: origin::Turns,
+    names: Names,
     /// Host names below which a label is a bucket's website.
     sites: Vec<String>,
 }
@@ -119,7 +129,8 @@ impl Storage {
         let names =
             |host: &String| [format!("s3-website.{host}"), format!("s3-website-{region}.{host}")];
         let sites = config.hosts.iter().flat_map(names).collect();
-        Self { oss, config, outbound, sites }
+        let names = Names::new(config.name_server, Arc::clone(&oss.cloud().rng));
+        Self { oss, config, outbound, turns: origin::Turns::default(), names, sites }
     }
 
     /// One request, from head to answer.
@@ -224,6 +235,8 @@ impl Storage {
             Op::ListCname => self.list_cname(call).await,
             Op::PutCname => self.put_cname(call, payload).await,
             Op::DeleteCname => self.delete_cname(call, payload).await,
+            Op::GetCnameToken => self.cname_token(call).await,
+            Op::CreateCnameToken => self.create_cname_token(call, payload).await,
             Op::PutBucketLogging => self.put_bucket_logging(call, payload).await,
             Op::PutBucketNotification => self.put_notification(call, payload).await,
             Op::GetBucketInventory => self.inventory(call).await,

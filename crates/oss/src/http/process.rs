@@ -5,8 +5,6 @@
 
 use base::ApiError;
 use base64::Engine as _;
-use base64::alphabet::URL_SAFE;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use wire::object::body::SMALL_BYTES_MAX;
 use wire::object::{Dialect, address, error};
@@ -15,18 +13,12 @@ use super::call::{Call, Payload};
 use super::object::{not_modified, overrides};
 use super::respond::{self, whole};
 use super::{Answer, Storage, conditions};
-use crate::image::{self, Plan, Rendered, SOURCE_BYTES_MAX};
+use crate::image::{self, BASE64, Plan, Rendered, SOURCE_BYTES_MAX};
 use crate::meter::Payer;
 use crate::model::{Attributes, Expected, ObjectInfo, PutOptions};
 use crate::ops::{Fetched, GetOptions, Whole};
 
 pub(super) const NAME: &str = "x-oss-process";
-
-/// Clients leave the padding out, or not.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &URL_SAFE,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// What came of a look at an image.
 enum Seen {
@@ -113,8 +105,24 @@ impl Storage {
             return Err(ApiError::new(&error::IMAGE_TOO_LARGE));
         }
         let (bytes, payer) = body.whole().await?;
-        let rendered = image::process(turn, bytes, plan).await?;
+        let mut marks = Vec::new();
+        for key in plan.watermarks() {
+            marks.push(self.watermark(call, key).await?);
+        }
+        let rendered = image::process(turn, (bytes, marks), plan).await?;
         Ok(Seen::Made(info, rendered, payer))
+    }
+
+    /// The bytes of another image of the bucket, which whoever asks must have the right to read.
+    async fn watermark(&self, call: &Call<'_>, key: &str) -> Result<Vec<u8>, ApiError> {
+        let options = GetOptions::default();
+        match self.oss.get(&call.ctx, &call.bucket, key, options).await? {
+            Fetched::Found { info, .. } if info.size > SOURCE_BYTES_MAX => {
+                Err(ApiError::new(&error::IMAGE_TOO_LARGE))
+            }
+            Fetched::Found { body, .. } => Ok(body.whole().await?.0),
+            Fetched::NotModified(_) => Err(ApiError::new(&error::PRECONDITION_FAILED)),
+        }
     }
 }
 

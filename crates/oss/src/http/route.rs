@@ -88,7 +88,7 @@ operations! {
     GetBucketRequestPayment PutBucketRequestPayment
     GetObjectLock PutObjectLock
     GetBucketWorm InitiateBucketWorm CompleteBucketWorm ExtendBucketWorm AbortBucketWorm
-    ListCname PutCname DeleteCname ListLiveChannel PutBucketLogging PutBucketNotification
+    ListCname PutCname DeleteCname GetCnameToken CreateCnameToken ListLiveChannel PutBucketLogging PutBucketNotification
     GetBucketInventory PutBucketInventory DeleteBucketInventory
     ListObjects ListObjectsV2 ListObjectVersions DeleteMultipleObjects
     GetObject HeadObject GetObjectMeta PutObject CopyObject DeleteObject
@@ -328,6 +328,8 @@ fn of_setting(
         ("PUT", "style") => Op::PutStyle,
         ("DELETE", "style") => Op::DeleteStyle,
         ("GET", "cname") if !query.has("comp") => Op::ListCname,
+        ("GET", "cname") if query.get("comp") == Some("token") => Op::GetCnameToken,
+        ("POST", "cname") if query.get("comp") == Some("token") => Op::CreateCnameToken,
         ("POST", "cname") if query.get("comp") == Some("add") => Op::PutCname,
         ("POST", "cname") if query.get("comp") == Some("delete") => Op::DeleteCname,
         ("PUT", "logging") => Op::PutBucketLogging,

@@ -99,8 +99,31 @@ impl Storage {
         }
         let rule = website.rule(&call.key, Some(refused.status()), |name| call.head.header(name));
         match rule {
-            Some(rule) => Ok(redirected(call, rule)),
+            Some(rule) if rule.redirect.mirror().is_none() => Ok(redirected(call, rule)),
+            Some(rule) => self.mirrored(call, (&website, rule), refused).await,
             None => self.error_page(call, &website, refused).await,
+        }
+    }
+
+    /// What a mirror answers; where it does not have it either, what would be answered without it.
+    async fn mirrored(
+        &self,
+        call: &Call<'_>,
+        (website, rule): (&Website, &Rule),
+        refused: ApiError,
+    ) -> Answer {
+        let fetched = match rule.redirect.mirror() {
+            Some(mirror) if refused.is(&error::NO_SUCH_KEY) => {
+                self.fetched(call, rule, mirror).await?
+            }
+            _ => None,
+        };
+        match fetched {
+            Some(response) => Ok(response),
+            None if is_visitor(call) || !call.is_oss() => {
+                self.error_page(call, website, refused).await
+            }
+            None => Err(refused),
         }
     }
 
@@ -181,6 +204,9 @@ impl Storage {
         }
         let header = |name: &str| call.head.header(name);
         match website.rule(&call.key, Some(refused.status()), header) {
+            Some(rule) if rule.redirect.mirror().is_some() => {
+                self.mirrored(call, (&website, rule), refused).await
+            }
             Some(rule) => self.ruled(call, rule).await,
             None if is_visitor(call) => self.error_page(call, &website, refused).await,
             None => Err(refused),

@@ -9,6 +9,7 @@
 mod draw;
 mod parse;
 mod size;
+mod watermark;
 
 use std::io::Cursor;
 use std::sync::{Arc, LazyLock};
@@ -21,8 +22,8 @@ use base::{ApiError, Code};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wire::object::error;
 
+pub(crate) use parse::{BASE64, Plan, Wish, parse};
 use parse::{Format, Quality, Step};
-pub(crate) use parse::{Plan, Wish, parse};
 
 /// The largest image that is processed, bytes (20 MiB).
 pub(crate) const SOURCE_BYTES_MAX: u64 = 20 << 20;
@@ -70,16 +71,20 @@ pub(crate) async fn turn() -> Result<Turn, ApiError> {
     }
 }
 
-/// Carries a plan out on an image, on a thread for it.
+/// Carries a plan out on an image, on a thread for it; `marks` are what its watermarks are.
 ///
 /// # Errors
 /// `BadRequest` for what is no image that is known, `ImageTooLarge`; `InvalidArgument` for steps that do not
 /// fit it; `ServiceUnavailable` where it takes too long.
-pub(crate) async fn process(turn: Turn, bytes: Vec<u8>, plan: Plan) -> Result<Rendered, ApiError> {
+pub(crate) async fn process(
+    turn: Turn,
+    (bytes, marks): (Vec<u8>, Vec<Vec<u8>>),
+    plan: Plan,
+) -> Result<Rendered, ApiError> {
     let run = move || {
         // Kept until the thread is done, also where nobody waits for it any more.
         let Turn(_permit) = turn;
-        run(&bytes, &plan)
+        run(&bytes, &marks, &plan)
     };
     let work = tokio::task::spawn_blocking(run);
     let done = tokio::time::timeout(TIMEOUT, work).await.map_err(|_| busy())?;
@@ -92,7 +97,7 @@ struct Source {
     format: Format,
 }
 
-fn run(bytes: &[u8], plan: &Plan) -> Result<Rendered, ApiError> {
+fn run(bytes: &[u8], marks: &[Vec<u8>], plan: &Plan) -> Result<Rendered, ApiError> {
     let steps = match &plan.wish {
         Wish::Info => return info(bytes),
         Wish::Image(steps) => steps,
@@ -101,6 +106,7 @@ fn run(bytes: &[u8], plan: &Plan) -> Result<Rendered, ApiError> {
     let Source { mut image, format } = decode(bytes, oriented)?;
     let (mut target, mut quality) = (format, None);
     let until = Instant::now() + TIMEOUT;
+    let mut marks = marks.iter();
     for step in steps {
         if Instant::now() > until {
             // Nobody waits for it any more, but others for its turn.
@@ -110,6 +116,10 @@ fn run(bytes: &[u8], plan: &Plan) -> Result<Rendered, ApiError> {
             Step::Format(wanted) => target = *wanted,
             Step::Quality(wanted) => quality = Some(*wanted),
             Step::AutoOrient => {}
+            Step::Watermark(mark) => {
+                let bytes = marks.next().ok_or_else(|| ApiError::new(&BAD_IMAGE))?;
+                image = mark.put(image, bytes)?;
+            }
             step => image = apply(image, step)?,
         }
     }
@@ -133,7 +143,7 @@ fn apply(image: DynamicImage, step: &Step) -> Result<DynamicImage, ApiError> {
         Step::Sharpen(strength) => draw::sharpen(&image, *strength),
         Step::Circle(radius) => draw::circle(&image, *radius),
         Step::RoundedCorners(radius) => draw::rounded(&image, *radius),
-        Step::Format(_) | Step::Quality(_) | Step::AutoOrient => image,
+        Step::Format(_) | Step::Quality(_) | Step::AutoOrient | Step::Watermark(_) => image,
     })
 }
 

@@ -4,8 +4,20 @@
 
 use ::image::{ImageFormat, Rgba};
 use base::ApiError;
+use base64::alphabet::URL_SAFE;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use wire::object::error;
 
+use super::watermark::Watermark;
+
+/// Clients leave the padding out, or not.
+pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Watermarks in one request, each an object that is read.
+const WATERMARKS_MAX: usize = 3;
 /// Steps in one request.
 const STEPS_MAX: usize = 20;
 /// The longest side that can be asked for, pixels.
@@ -43,6 +55,21 @@ pub(crate) enum Step {
     Sharpen(u32),
     Circle(u32),
     RoundedCorners(u32),
+    Watermark(Watermark),
+}
+
+impl Plan {
+    /// The keys of the watermarks, in the order of their steps.
+    pub(crate) fn watermarks(&self) -> impl Iterator<Item = &str> {
+        let steps: &[Step] = match &self.wish {
+            Wish::Info => &[],
+            Wish::Image(steps) => steps,
+        };
+        steps.iter().filter_map(|step| match step {
+            Step::Watermark(mark) => Some(mark.key.as_str()),
+            _ => None,
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,23 +186,27 @@ pub(crate) fn parse(text: &str) -> Result<Plan, ApiError> {
         return Err(refused("There are too many steps."));
     }
     let steps = steps.into_iter().filter_map(|text| step(text).transpose());
-    Ok(Plan { wish: Wish::Image(steps.collect::<Result<_, _>>()?) })
+    let plan = Plan { wish: Wish::Image(steps.collect::<Result<_, _>>()?) };
+    if plan.watermarks().count() > WATERMARKS_MAX {
+        return Err(refused("There are too many watermarks."));
+    }
+    Ok(plan)
 }
 
-fn refused(why: &'static str) -> ApiError {
+pub(super) fn refused(why: &'static str) -> ApiError {
     error::INVALID_ARGUMENT.error(why).field("ArgumentName", "x-oss-process")
 }
 
-fn unknown(what: &str) -> ApiError {
+pub(super) fn unknown(what: &str) -> ApiError {
     ApiError::new(&error::NOT_IMPLEMENTED).field("Header", what)
 }
 
 /// The arguments of a step, each once.
-struct Arguments<'t>(Vec<(&'t str, &'t str)>);
+pub(super) struct Arguments<'t>(Vec<(&'t str, &'t str)>);
 
 impl<'t> Arguments<'t> {
     /// Errors: `InvalidArgument`; `NotImplemented` for a name that is not among `known`.
-    fn read(texts: &[&'t str], known: &[&str]) -> Result<Self, ApiError> {
+    pub(super) fn read(texts: &[&'t str], known: &[&str]) -> Result<Self, ApiError> {
         let mut read: Vec<(&str, &str)> = Vec::with_capacity(texts.len());
         for text in texts {
             let (name, value) = text
@@ -192,16 +223,20 @@ impl<'t> Arguments<'t> {
         Ok(Self(read))
     }
 
-    fn text(&self, name: &str) -> Option<&'t str> {
+    pub(super) fn text(&self, name: &str) -> Option<&'t str> {
         self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
     }
 
-    fn number(&self, name: &str, min: u32, max: u32) -> Result<Option<u32>, ApiError> {
+    pub(super) fn number(&self, name: &str, min: u32, max: u32) -> Result<Option<u32>, ApiError> {
         self.text(name).map(|text| number(text, min, max)).transpose()
     }
 }
 
-fn number<N: std::str::FromStr + PartialOrd>(text: &str, min: N, max: N) -> Result<N, ApiError> {
+pub(super) fn number<N: std::str::FromStr + PartialOrd>(
+    text: &str,
+    min: N,
+    max: N,
+) -> Result<N, ApiError> {
     let number = text.parse().ok().filter(|number| *number >= min && *number <= max);
     number.ok_or_else(|| refused("A number is none, or not within its bounds."))
 }
@@ -214,7 +249,7 @@ fn only<'t>(arguments: &[&'t str]) -> Result<&'t str, ApiError> {
     }
 }
 
-fn step(text: &str) -> Result<Option<Step>, ApiError> {
+pub(super) fn step(text: &str) -> Result<Option<Step>, ApiError> {
     let mut words = text.split(',');
     let name = words.next().unwrap_or_default();
     let arguments: Vec<&str> = words.collect();
@@ -258,6 +293,7 @@ fn step(text: &str) -> Result<Option<Step>, ApiError> {
         "sharpen" => Step::Sharpen(number(only(&arguments)?, 50, 399)?),
         "circle" => Step::Circle(radius()?),
         "rounded-corners" => Step::RoundedCorners(radius()?),
+        "watermark" => Step::Watermark(Watermark::read(&arguments)?),
         other => return Err(unknown(other)),
     }))
 }
@@ -309,19 +345,28 @@ fn color(text: &str) -> Result<Rgba<u8>, ApiError> {
     }
 }
 
+/// Column and row of the part of an image that is called so.
+///
+/// Errors: `InvalidArgument`.
+pub(super) fn field(name: &str) -> Result<(u32, u32), ApiError> {
+    Ok(match name {
+        "nw" => (0, 0),
+        "north" => (1, 0),
+        "ne" => (2, 0),
+        "west" => (0, 1),
+        "center" => (1, 1),
+        "east" => (2, 1),
+        "sw" => (0, 2),
+        "south" => (1, 2),
+        "se" => (2, 2),
+        _ => return Err(refused("There is no such part of an image.")),
+    })
+}
+
 fn crop(arguments: &[&str]) -> Result<Crop, ApiError> {
     let read = Arguments::read(arguments, &["w", "h", "x", "y", "g", "r"])?;
     let field = match (read.text("g"), read.number("r", 1, 9)?) {
-        (Some("nw"), _) => (0, 0),
-        (Some("north"), _) => (1, 0),
-        (Some("ne"), _) => (2, 0),
-        (Some("west"), _) => (0, 1),
-        (Some("center"), _) => (1, 1),
-        (Some("east"), _) => (2, 1),
-        (Some("sw"), _) => (0, 2),
-        (Some("south"), _) => (1, 2),
-        (Some("se"), _) => (2, 2),
-        (Some(_), _) => return Err(refused("There is no such part of an image.")),
+        (Some(name), _) => field(name)?,
         (None, Some(number)) => ((number - 1) % 3, (number - 1) / 3),
         (None, None) => (0, 0),
     };

@@ -16,12 +16,12 @@ fn sample(width: u32, height: u32) -> Vec<u8> {
 }
 
 fn made(bytes: &[u8], text: &str) -> DynamicImage {
-    let rendered = run(bytes, &parse(text).unwrap()).unwrap();
+    let rendered = run(bytes, &[], &parse(text).unwrap()).unwrap();
     ::image::load_from_memory(&rendered.bytes).unwrap()
 }
 
 fn refused(bytes: &[u8], text: &str) -> String {
-    let refused = parse(text).and_then(|plan| run(bytes, &plan)).err();
+    let refused = parse(text).and_then(|plan| run(bytes, &[], &plan)).err();
     refused.unwrap().code().to_owned()
 }
 
@@ -65,9 +65,9 @@ fn an_image_comes_in_the_format_that_is_asked_for() {
         ("bmp", ImageFormat::Bmp),
         ("gif", ImageFormat::Gif),
     ] {
-        let rendered = run(&bytes, &parse(&format!("image/format,{name}")).unwrap()).unwrap();
+        let rendered = run(&bytes, &[], &parse(&format!("image/format,{name}")).unwrap()).unwrap();
         assert_eq!(::image::guess_format(&rendered.bytes).unwrap(), format, "{name}");
-        let info = run(&rendered.bytes, &parse("image/info").unwrap()).unwrap();
+        let info = run(&rendered.bytes, &[], &parse("image/info").unwrap()).unwrap();
         let info: serde_json::Value = serde_json::from_slice(&info.bytes).unwrap();
         assert_eq!(info["Format"]["value"], name);
         assert_eq!(
@@ -78,7 +78,7 @@ fn an_image_comes_in_the_format_that_is_asked_for() {
     }
     let size = |quality: &str| {
         let plan = parse(&format!("image/format,jpg/quality,{quality}")).unwrap();
-        run(&bytes, &plan).unwrap().bytes.len()
+        run(&bytes, &[], &plan).unwrap().bytes.len()
     };
     assert!(size("Q_10") < size("Q_95"));
 }
@@ -146,12 +146,83 @@ fn what_is_not_done_is_not_left_out() {
     assert_eq!(refused(&bytes, &long), "InvalidArgument");
 }
 
+/// `image/watermark,image_` of an object that is called `name`, and its arguments.
+fn watermark(name: &str, more: &str) -> String {
+    let name = base64::Engine::encode(&BASE64, name);
+    format!("image/watermark,image_{name}{more}")
+}
+
+/// What becomes of 40 by 20 pixels, and where the green mark of 8 by 4 is in it: its left and upper edge, and size.
+fn marked(text: &str) -> (RgbaImage, Option<(u32, u32, u32, u32)>) {
+    let mark = RgbImage::from_pixel(8, 4, Rgb([0, 250, 0]));
+    let mut bytes = Cursor::new(Vec::new());
+    mark.write_to(&mut bytes, ImageFormat::Png).unwrap();
+    let plan = parse(text).unwrap();
+    let rendered = run(&sample(40, 20), &[bytes.into_inner()], &plan).unwrap();
+    let made = ::image::load_from_memory(&rendered.bytes).unwrap().to_rgba8();
+    let green = made.enumerate_pixels().filter(|(.., pixel)| pixel.0[1] > 100);
+    let green: Vec<(u32, u32)> = green.map(|(x, y, _)| (x, y)).collect();
+    let (xs, ys) = (green.iter().map(|at| at.0), green.iter().map(|at| at.1));
+    let span = xs.clone().min().zip(ys.clone().min()).zip(xs.max().zip(ys.max()));
+    (made, span.map(|((left, top), (right, low))| (left, top, right + 1 - left, low + 1 - top)))
+}
+
+#[test]
+fn a_watermark_is_where_it_is_asked_for() {
+    for (arguments, place) in [
+        ("", (22, 6, 8, 4)),
+        (",g_nw,x_1,y_2", (1, 2, 8, 4)),
+        (",g_center", (16, 8, 8, 4)),
+        (",g_south,y_0", (16, 16, 8, 4)),
+        (",g_east,x_3", (29, 8, 8, 4)),
+        (",g_nw,x_0,y_0,P_50", (0, 0, 20, 10)),
+        // What stands out is cut off.
+        (",g_nw,x_36,y_0", (36, 0, 4, 4)),
+    ] {
+        assert_eq!(marked(&watermark("a/b.png", arguments)).1, Some(place), "{arguments}");
+    }
+    assert_eq!(marked(&watermark("b", ",g_nw,x_100")).1, None);
+    let before = watermark("b?x-oss-process=image/resize,P_10/rotate,90", ",g_nw,x_0,y_0");
+    assert_eq!(marked(&before).1, Some((0, 0, 1, 2)));
+    let faint = marked(&watermark("b", ",g_nw,x_0,y_0,t_50")).0.get_pixel(0, 0).0;
+    assert!((120..=130).contains(&faint[1]) && (120..=130).contains(&faint[0]), "{faint:?}");
+    assert_eq!(
+        parse(&watermark("a/b?x-oss-process=image/resize,w_9", "")).unwrap().watermarks().next(),
+        Some("a/b")
+    );
+}
+
+#[test]
+fn what_is_no_watermark_is_refused() {
+    let bytes = sample(4, 4);
+    let nested = watermark("b?x-oss-process=image/watermark,image_Yg", "");
+    for unknown in [&watermark("b", ",voffset_1"), &watermark("b", ",text_eA"), &nested] {
+        assert_eq!(refused(&bytes, unknown), "NotImplemented", "{unknown}");
+    }
+    let many = format!("image{}", "/watermark,image_Yg".repeat(4));
+    for wrong in ["image/watermark", "image/watermark,image_!", &watermark("b", ",t_101"), &many] {
+        assert_eq!(refused(&bytes, wrong), "InvalidArgument", "{wrong}");
+    }
+    let plan = parse(&watermark("b", "")).unwrap();
+    assert_eq!(run(&bytes, &[b"none".to_vec()], &plan).err().unwrap().code(), "BadRequest");
+    let large = sample(4000, 2001);
+    assert_eq!(run(&bytes, &[large], &plan).err().unwrap().code(), "ImageTooLarge");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn any_process_is_read_or_refused(text in "(image/)?([a-z-]{1,8}(,[a-zQ]{1,5}_-?[0-9a-z]{0,6}){0,3}/?){0,4}") {
         drop(parse(&text));
+    }
+
+    #[test]
+    fn any_watermark_is_read_or_refused(
+        name in "[a-z/]{0,6}(\\?x-oss-process=(image/)?([a-z]{1,9}(,[a-zP]{1,2}_[0-9]{0,3}){0,2}/?){0,3})?", more in "(,[tgxyP]_[0-9a-z]{0,4}){0,4}", raw in "[a-zA-Z0-9_=-]{0,12}"
+    ) {
+        drop(parse(&watermark(&name, &more)));
+        drop(parse(&format!("image/watermark,image_{raw}{more}")));
     }
 
     #[test]
@@ -167,7 +238,7 @@ proptest! {
             "image/resize,m_{mode},w_{w},h_{h},limit_{limit}/rotate,{degrees}/circle,r_{radius}/crop,x_{x},y_{y},g_center"
         );
         let plan = parse(&text).unwrap();
-        if let Ok(rendered) = run(&sample(width, height), &plan) {
+        if let Ok(rendered) = run(&sample(width, height), &[], &plan) {
             prop_assert!(::image::load_from_memory(&rendered.bytes).is_ok());
         }
     }

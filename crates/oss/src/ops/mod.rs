@@ -22,6 +22,7 @@ mod logging;
 mod meta;
 mod multipart;
 mod object;
+mod origin;
 mod overwrite;
 mod policy;
 mod read;

@@ -2,7 +2,7 @@
 //! plain sockets, signed by `wire`.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ pub struct Server {
     pub owner: Caller,
     pub address: SocketAddr,
     pub oss: Oss,
+    /// Where names are asked for; nobody answers there unless the test does.
+    pub names: UdpSocket,
     drain: watch::Sender<bool>,
     runtime: Runtime,
 }
@@ -85,6 +87,8 @@ impl Server {
             .build()
             .unwrap();
         let (drain, stop) = watch::channel(false);
+        let names = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let name_server = Some(names.local_addr().unwrap());
         let address = runtime.block_on(async {
             let door =
                 Door::bind("127.0.0.1:0".parse().unwrap(), None, Limits::default()).await.unwrap();
@@ -96,12 +100,13 @@ impl Server {
                     hosts,
                     endpoint: "http://oss.example".to_owned(),
                     callback_networks: vec!["127.0.0.1".parse().expect("it is an address")],
+                    name_server,
                 },
             );
             tokio::spawn(door.serve(Arc::new(storage), stop));
             address
         });
-        Self { test, owner, address, oss, drain, runtime }
+        Self { test, owner, address, oss, names, drain, runtime }
     }
 
     /// Waits for what the engine does by itself.

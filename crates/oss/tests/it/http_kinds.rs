@@ -170,6 +170,22 @@ fn an_image_is_made_as_the_request_wants_it() {
             let target = format!("/pemilu/p.png?x-oss-process={other}");
             server.ask("GET", &target).send(Sign::OssV4).refused(501, "NotImplemented");
         }
+        // A watermark is read by who asks: its owner may, nobody may not, and what is not there is none.
+        let marked = |mark: &str| {
+            let mark = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE, mark);
+            let process = base::text::percent_encode(format!("image/watermark,image_{mark},g_nw"));
+            format!("/pemilu/p.png?x-oss-process={process}")
+        };
+        let got = server.ask("GET", &marked("p.png")).send(Sign::OssV4);
+        assert_eq!((got.status, got.header("content-type")), (200, Some("image/png")));
+        assert_ne!(got.body, picture());
+        server.ask("GET", &marked("none.png")).send(Sign::OssV4).refused(404, "NoSuchKey");
+        let public =
+            server.ask("PUT", "/pemilu/p.png?acl").header("x-oss-object-acl", "public-read");
+        assert_eq!(public.send(Sign::OssV4).status, 200);
+        server.ask("PUT", "/pemilu/secret.png").body(picture()).send(Sign::OssV4);
+        assert_eq!(server.ask("GET", &marked("p.png")).send(Sign::No).status, 200);
+        server.ask("GET", &marked("secret.png")).send(Sign::No).refused(403, "AccessDenied");
         server.ask("PUT", "/pemilu/no.png").body("no image").send(Sign::OssV4);
         let none = server.ask("GET", "/pemilu/no.png?x-oss-process=image%2Finfo").send(Sign::OssV4);
         none.refused(400, "BadRequest");

@@ -65,6 +65,7 @@ codes! {
     MALFORMED_XML "MalformedXML" 400 "The XML you provided was not well-formed or did not validate against our published schema.";
     METADATA_TOO_LARGE "MetadataTooLarge" 400 "Your metadata headers exceed the maximum allowed metadata size.";
     METHOD_NOT_ALLOWED "MethodNotAllowed" 405 "The specified method is not allowed against this resource.";
+    MIRROR_FAILED "MirrorFailed" 424 "The object could not be fetched from the mirror.";
     MISSING_CONTENT_LENGTH "MissingContentLength" 411 "You must provide the Content-Length HTTP header.";
     NOT_IMPLEMENTED "NotImplemented" 501 "A header or query you provided requests a function that is not implemented.";
     NOT_MODIFIED "NotModified" 304 "The object has not been modified.";

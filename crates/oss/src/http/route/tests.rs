@@ -74,7 +74,7 @@ fn oss_requests_find_their_operation() {
             GET /b?live                              ListLiveChannel
             POST /b?delete&encoding-type=url         DeleteMultipleObjects
             POST /b?cname&comp=add                   PutCname
-            POST /b?cname&comp=token                 NotImplemented
+            POST /b?cname&comp=token                 CreateCnameToken
             GET /b?lifecycle                         GetBucketConfiguration
             PUT /b?lifecycle                         PutBucketConfiguration
             POST /b                                  PostObject
