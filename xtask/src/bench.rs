@@ -27,7 +27,7 @@ Usage: cargo xtask bench [control|oss|log|keys] [OPTIONS]
 
 Targets:
   control   the control API: a read and a write action
-  oss       object storage, beside SeaweedFS, s3s-fs and nginx: prints a table in Markdown
+  oss       object storage, beside SeaweedFS, s3s-fs (with and without syncs) and nginx: prints a table in Markdown
   log       the public log: entries per second, and from commit to published checkpoint
   keys      a bucket with very many keys: start, listings, memory
 
@@ -38,7 +38,7 @@ Options of oss (each takes a list, with commas, of what is to be measured):
   --rows LIST        of put, get, list, ingest [default: all]
   --sizes LIST       of objects [default: 4k,64k,1m,64m]
   --connections LIST [default: 1,16,64]
-  --peers LIST       of seaweedfs, s3s-fs, nginx; or none [default: all]
+  --peers LIST       of seaweedfs, s3s-fs, s3s-fs-sync, nginx; or none [default: all]
   --keys N           how many keys the listed bucket holds [default: 1000000]
   --quick            20000 keys, 16 connections, 2 seconds: to see whether it works
 

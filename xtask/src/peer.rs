@@ -27,19 +27,22 @@ pub(crate) enum Kind {
     SeaweedFs,
     /// The file-system server of the `s3s` project.
     S3sFs,
+    /// The same on a folder whose files are written synchronously.
+    S3sFsSync,
     /// nginx with plain files: what reading costs where nobody asks who reads.
     Nginx,
 }
 
 impl Kind {
     /// All of them.
-    pub(crate) const ALL: [Self; 3] = [Self::SeaweedFs, Self::S3sFs, Self::Nginx];
+    pub(crate) const ALL: [Self; 4] = [Self::SeaweedFs, Self::S3sFs, Self::S3sFsSync, Self::Nginx];
 
     /// Its name, on the command line and in the table.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::SeaweedFs => "seaweedfs",
             Self::S3sFs => "s3s-fs",
+            Self::S3sFsSync => "s3s-fs-sync",
             Self::Nginx => "nginx",
         }
     }
@@ -51,6 +54,9 @@ impl Kind {
                 "SeaweedFS 4.48, one volume server, `fsync` of each write by its path configuration (its index of names is not synced)"
             }
             Self::S3sFs => "s3s-fs 0.14.1, one file an object, never syncs",
+            Self::S3sFsSync => {
+                "s3s-fs 0.14.1 on a folder of which every write is synchronous (`chattr +S`)"
+            }
             Self::Nginx => "nginx of Debian, plain files, `sendfile`, no signatures, reads only",
         }
     }
@@ -70,6 +76,7 @@ impl Kind {
         match self {
             Self::SeaweedFs => seaweed::start(workspace, scratch, &data),
             Self::S3sFs => s3s::start(workspace, scratch, &data),
+            Self::S3sFsSync => s3s::start_synced(workspace, scratch, &data),
             Self::Nginx => nginx::start(scratch, &data),
         }
     }
@@ -131,7 +138,7 @@ impl Drop for Peer {
         // nginx would leave its workers behind; SeaweedFS, asked to end, hangs, and nothing of it is kept.
         match self.kind {
             Kind::Nginx => drop(self.running.stop()),
-            Kind::SeaweedFs | Kind::S3sFs => self.running.kill(),
+            Kind::SeaweedFs | Kind::S3sFs | Kind::S3sFsSync => self.running.kill(),
         }
     }
 }

@@ -156,7 +156,7 @@ pub(crate) struct Outbound {
     agent: Agent,
     slots: Arc<Semaphore>,
     /// Of fetches, which last longer.
-    fetches: Arc<Semaphore>,
+    fetches: Arc<fetch::Slots>,
 }
 
 impl Outbound {
@@ -175,7 +175,7 @@ impl Outbound {
             .build();
         let guard = Guard { inner: DefaultResolver::default(), allowed };
         let agent = Agent::with_parts(config, DefaultConnector::new(), guard);
-        let fetches = Arc::new(Semaphore::new(fetch::SLOTS));
+        let fetches = Arc::new(fetch::Slots::default());
         Self { agent, slots: Arc::new(Semaphore::new(SLOTS)), fetches }
     }
 

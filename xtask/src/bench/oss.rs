@@ -54,7 +54,8 @@ impl Plan {
         let connections = value("--connections", "1,16,64", "16")?;
         let seconds = value("--seconds", "5", "2")?;
         let keys = value("--keys", "1000000", "20000")?;
-        let peers = value("--peers", "seaweedfs,s3s-fs,nginx", "seaweedfs,s3s-fs,nginx")?;
+        let all: Vec<&str> = Kind::ALL.into_iter().map(Kind::name).collect();
+        let peers = value("--peers", &all.join(","), &all.join(","))?;
         let mut rows = Vec::new();
         for what in whats.split(',') {
             let known = ["put", "get", "list", "ingest"].into_iter().find(|known| *known == what);

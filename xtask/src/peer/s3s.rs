@@ -10,14 +10,31 @@ use crate::workspace::{Scratch, Workspace};
 
 const VERSION: &str = "0.14.1";
 const PORT: u16 = 21_534;
+const PORT_SYNCED: u16 = 21_535;
 
 pub(super) fn start(workspace: &Workspace, scratch: Scratch, data: &Path) -> Result<Peer> {
+    launch(workspace, (Kind::S3sFs, PORT), scratch, data)
+}
+
+/// As [`start`], where each write is on the disk when it returns, which makes it as durable as others are.
+pub(super) fn start_synced(workspace: &Workspace, scratch: Scratch, data: &Path) -> Result<Peer> {
+    // What is made in the folder inherits it.
+    run(Command::new("chattr").arg("+S").arg(data))?;
+    launch(workspace, (Kind::S3sFsSync, PORT_SYNCED), scratch, data)
+}
+
+fn launch(
+    workspace: &Workspace,
+    (kind, port): (Kind, u16),
+    scratch: Scratch,
+    data: &Path,
+) -> Result<Peer> {
     let mut command = Command::new(program(workspace)?);
     command.args(["--access-key", KEY_ID, "--secret-key", KEY_SECRET]);
-    command.args(["--host", "127.0.0.1", "--port", &PORT.to_string()]).arg(data);
+    command.args(["--host", "127.0.0.1", "--port", &port.to_string()]).arg(data);
     // It would otherwise tell of every request.
     command.env("RUST_LOG", "error");
-    Peer::launch(Kind::S3sFs, scratch, command, PORT)
+    Peer::launch(kind, scratch, command, port)
 }
 
 /// Builds it where it is missing, which takes minutes.

@@ -80,13 +80,14 @@ impl Storage {
     }
 
     async fn fetch(&self, call: &Call<'_>, rule: &Rule, mirror: &Mirror) -> Result<Came, ApiError> {
-        let origin = self.origin_of(mirror).await;
+        let origin = self.origin_of(mirror, &call.bucket).await;
         let mut url = mirror.address(origin, &rule.key_instead(&call.key));
         if rule.redirect.query == Some(true) {
             push_query(&mut url, call.head.query);
         }
         let headers = to_origin(call, mirror, &self.loop_name(call))?;
-        let fetch = Fetch { url, headers, follows: mirror.follows() };
+        let bucket = call.bucket.clone();
+        let fetch = Fetch { url, headers, follows: mirror.follows(), bucket };
         let fetched = self.outbound.fetch(fetch).await.map_err(failed)?;
         match fetched.status {
             200 => self.keep(call, mirror, fetched).await.map(|()| Came::Stored),
@@ -98,10 +99,11 @@ impl Storage {
     }
 
     /// The address that is asked: the other one where there is one, and the probe of the first fails.
-    async fn origin_of<'m>(&self, mirror: &'m Mirror) -> &'m str {
+    async fn origin_of<'m>(&self, mirror: &'m Mirror, bucket: &str) -> &'m str {
         let first = mirror.url.as_deref().unwrap_or_default();
         let (Some(slave), Some(probe)) = (&mirror.slave, &mirror.probe) else { return first };
-        let probe = Fetch { url: probe.clone(), headers: HeaderMap::new(), follows: true };
+        let (url, bucket) = (probe.clone(), bucket.to_owned());
+        let probe = Fetch { url, headers: HeaderMap::new(), follows: true, bucket };
         match self.outbound.fetch(probe).await {
             Ok(Fetched { status: 200, .. }) => first,
             _ => slave,

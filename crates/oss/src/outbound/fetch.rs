@@ -2,19 +2,22 @@
 //!
 //! Not here: which addresses may be called, which is the same for all requests (`super`).
 
+use std::collections::HashMap;
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use ureq::http::HeaderMap;
 use ureq::{Agent, Timeout};
 
 use super::Outbound;
 
 /// Fetches under way at a time.
-pub(super) const SLOTS: usize = 32;
+const SLOTS: usize = 32;
+/// Those for the same bucket: a slow origin of one keeps no other waiting.
+const SLOTS_OF_ONE: usize = 8;
 /// Until there is a connection.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// Until the head of the answer is there, that nothing comes, or that a fetch waits for its turn.
@@ -34,6 +37,43 @@ pub(crate) struct Fetch {
     pub(crate) headers: HeaderMap,
     /// Whether it may lead to another address.
     pub(crate) follows: bool,
+    /// For which bucket.
+    pub(crate) bucket: String,
+}
+
+/// Leave to fetch, of which each bucket has a share at most.
+pub(super) struct Slots {
+    all: Arc<Semaphore>,
+    of_buckets: Mutex<HashMap<String, Weak<Semaphore>>>,
+}
+
+impl Default for Slots {
+    fn default() -> Self {
+        Self { all: Arc::new(Semaphore::new(SLOTS)), of_buckets: Mutex::default() }
+    }
+}
+
+impl Slots {
+    /// Waits for one. `None` where it takes too long.
+    async fn take(&self, bucket: &str) -> Option<[OwnedSemaphorePermit; 2]> {
+        let own = self.of_bucket(bucket);
+        let both = async {
+            let own = own.acquire_owned().await.ok()?;
+            Some([own, Arc::clone(&self.all).acquire_owned().await.ok()?])
+        };
+        tokio::time::timeout(SILENCE_MAX, both).await.ok().flatten()
+    }
+
+    fn of_bucket(&self, bucket: &str) -> Arc<Semaphore> {
+        let mut slots = self.of_buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.retain(|_, slots| slots.strong_count() > 0);
+        let found = slots.get(bucket).and_then(Weak::upgrade);
+        found.unwrap_or_else(|| {
+            let new = Arc::new(Semaphore::new(SLOTS_OF_ONE));
+            slots.insert(bucket.to_owned(), Arc::downgrade(&new));
+            new
+        })
+    }
 }
 
 /// What came.
@@ -67,14 +107,13 @@ impl Outbound {
     /// # Errors
     /// What to tell the client: that there is no such address, or no answer in time.
     pub(crate) async fn fetch(&self, fetch: Fetch) -> Result<Fetched, String> {
-        let slot = Arc::clone(&self.fetches).acquire_owned();
-        let Ok(Ok(slot)) = tokio::time::timeout(SILENCE_MAX, slot).await else {
+        let Some(slots) = self.fetches.take(&fetch.bucket).await else {
             return Err("too much is being fetched".to_owned());
         };
         let (tell, told) = oneshot::channel();
         let agent = self.agent.clone();
         tokio::task::spawn_blocking(move || {
-            let _slot = slot;
+            let _slots = slots;
             run(&agent, fetch, tell);
         });
         told.await.unwrap_or_else(|_| Err("the fetch stopped".to_owned()))
@@ -131,5 +170,26 @@ fn words(error: &ureq::Error) -> String {
             "there was no answer in time".to_owned()
         }
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bucket_has_a_share_of_the_slots_and_no_more() {
+        let slots = Slots::default();
+        let mut held = Vec::new();
+        for _ in 0..SLOTS_OF_ONE {
+            held.push(slots.take("slow").await.expect("there is one left"));
+        }
+        assert!(slots.take("slow").await.is_none(), "its share is used up");
+        assert!(slots.take("other").await.is_some());
+        held.pop();
+        assert!(slots.take("slow").await.is_some());
+        held.clear();
+        drop(slots.take("other").await);
+        assert_eq!(slots.of_bucket("slow").available_permits(), SLOTS_OF_ONE);
     }
 }

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use store::{Backend, Config, Db, Error, Prior, Tx, params};
@@ -302,4 +303,30 @@ fn a_write_whose_prior_fails_does_not_run_and_hurts_no_other() {
     assert_eq!(refused, Err(Error::Full("no".to_owned())));
     assert_eq!(kept, Ok(1));
     assert_eq!(store.names(), ["b"]);
+}
+
+/// Fails once it is let go.
+struct Held(Mutex<Receiver<()>>);
+
+impl Prior for Held {
+    fn make_durable(&self) -> Result<(), Error> {
+        let _ = self.0.lock().unwrap().recv();
+        Err(Error::Full("no".to_owned()))
+    }
+}
+
+#[test]
+fn a_closure_that_is_refused_may_hold_the_last_clone_of_its_database() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("test.db");
+    let db = Db::open(Config::new(Backend::Sqlite(path))).unwrap();
+    db.migrate(&[ITEMS]).unwrap();
+    let (release, released) = channel();
+    let own = db.clone();
+    let prior = Arc::new(Held(Mutex::new(released)));
+    let refused = start_after(&db, vec![prior], move |_| Ok(own.counters()));
+    drop((db, refused));
+    release.send(()).unwrap();
+    let log = dir.path().join("test.db-wal");
+    eventually(|| !log.exists());
 }
