@@ -97,6 +97,7 @@ pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
         include_str!("../schema/0012.sql"),
         include_str!("../schema/0013.sql"),
         include_str!("../schema/0014.sql"),
+        include_str!("../schema/0015.sql"),
         include_str!("../schema/0016.sql"),
     ],
 };

@@ -13,6 +13,7 @@ use terms::clauses::DataClass;
 pub use self::facts::*;
 pub use self::retention::*;
 use crate::acl::{AccessBlock, Grant, Ownership};
+use crate::config::switches::DEFAULT_GROUP;
 use crate::digest::{Algorithm, Checksum};
 
 /// Who asks, and from where. A dialect makes one for each request once the signature is checked
@@ -104,6 +105,10 @@ pub enum StorageClass {
 }
 
 impl StorageClass {
+    /// Those other than Standard, in order.
+    pub(crate) const TIERS: [Self; 4] =
+        [Self::InfrequentAccess, Self::Archive, Self::ColdArchive, Self::DeepColdArchive];
+
     /// The OSS name: `Standard`, `IA`, `Archive`, `ColdArchive`, `DeepColdArchive`.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -506,6 +511,15 @@ pub struct Settings {
     /// Whether clients asked for accelerated transfer.
     #[serde(rename = "ta", default, skip_serializing_if = "is_default")]
     pub accelerated: bool,
+    /// Whether there are rules of what may not be overwritten.
+    #[serde(rename = "ow", default, skip_serializing_if = "is_default")]
+    pub overwrite_rules: bool,
+    /// How much it may hold, bytes; as much as there is room for where nobody said.
+    #[serde(rename = "cap", default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<u64>,
+    /// The group of resources that it is counted to, where somebody said one.
+    #[serde(rename = "rg", default, skip_serializing_if = "Option::is_none")]
+    pub resource_group: Option<String>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -588,6 +602,11 @@ impl Bucket {
         self.is_versioned().then_some(VersionId(number))
     }
 
+    /// The group of resources that it is counted to.
+    pub(crate) fn resource_group(&self) -> &str {
+        self.settings.resource_group.as_deref().unwrap_or(DEFAULT_GROUP)
+    }
+
     /// Whether there can be more versions of a key than the current one.
     pub(crate) fn is_versioned(&self) -> bool {
         self.settings.versioning != Versioning::Unversioned
@@ -651,6 +670,33 @@ pub struct BucketStat {
     pub markers: u64,
     /// Bytes of the versions behind, which are part of `bytes`.
     pub version_bytes: u64,
+    /// Parts of the uploads under way.
+    pub parts: u64,
+    /// What is in the classes other than Standard, from the warmest to the coldest.
+    pub tiers: [ClassStat; 4],
+    /// When any of this changed last; zero where it never did.
+    pub changed: Time,
+}
+
+impl BucketStat {
+    /// What is in the class Standard: what is in no other one.
+    pub fn standard(&self) -> ClassStat {
+        let sum = |of: fn(&ClassStat) -> u64| self.tiers.iter().map(of).sum::<u64>();
+        let bodies = self.bytes.saturating_sub(self.part_bytes);
+        ClassStat {
+            objects: (self.objects + self.versions).saturating_sub(sum(|tier| tier.objects)),
+            bytes: bodies.saturating_sub(sum(|tier| tier.bytes)),
+        }
+    }
+}
+
+/// What is in a bucket of one class: objects and their versions behind, but for delete markers and parts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClassStat {
+    /// How many.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
 }
 
 /// What a round of the scrub came to.

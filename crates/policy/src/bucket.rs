@@ -228,6 +228,10 @@ fn rule(raw: RawRule, form: Form, home: Home<'_>) -> Result<Rule, Malformed> {
             return Err(Malformed::new("NotPrincipal stands beside Deny only"));
         }
         (None, Some(raw)) => Whom::AllBut(principals(raw, form)?),
+        // OSS takes them. They open nothing: what is allowed to nobody is not allowed, what is denied to nobody in
+        // particular is denied to all.
+        (None, None) if form == Form::Oss && raw.effect == Effect::Allow => Whom::These(Vec::new()),
+        (None, None) if form == Form::Oss => Whom::AllBut(Vec::new()),
         _ => return Err(Malformed::new("a statement needs either Principal or NotPrincipal")),
     };
     let read = |raw| conditions(s3::operators(raw, form == Form::S3));
@@ -280,8 +284,8 @@ fn resource(name: &str, form: Form, home: Home<'_>) -> Result<String, Malformed>
     };
     let own = |relative: &&str| {
         let rest = relative.strip_prefix(home.bucket);
-        // S3 takes patterns of everything too. They are about this bucket alone: no other asks its policy.
-        form == Form::S3 && matches!(*relative, "*" | "*/*")
+        // Patterns of everything are about this bucket alone: no other asks its policy.
+        matches!(*relative, "*" | "*/*")
             || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '*']))
     };
     let relative = relative.filter(own).ok_or_else(|| {

@@ -119,13 +119,18 @@ const WORDS_MAX: usize = 300;
 fn rule(element: &Element<'_>, dialect: Dialect) -> Result<Rule, ApiError> {
     let seconds = element.word_of("MaxAgeSeconds").map(|text| {
         let number = text.parse::<u32>().ok().filter(|seconds| *seconds <= SECONDS_MAX);
-        number.ok_or_else(|| malformed("The element MaxAgeSeconds is not a valid number."))
+        number.ok_or_else(|| match dialect {
+            Dialect::Oss => invalid(dialect, "The MaxAgeSeconds is not valid.")
+                .field("ArgumentName", "MaxAgeSeconds")
+                .field("ArgumentValue", text),
+            Dialect::S3 => malformed("The element MaxAgeSeconds is not a valid number."),
+        })
     });
     let rule = Rule {
         id: word(element, "ID")?,
         origins: words(element, "AllowedOrigin")?,
         methods: words(element, "AllowedMethod")?,
-        headers: words(element, "AllowedHeader")?,
+        headers: headers(element, dialect)?,
         exposed: words(element, "ExposeHeader")?,
         seconds: seconds.transpose()?,
     };
@@ -149,6 +154,15 @@ fn rule(element: &Element<'_>, dialect: Dialect) -> Result<Rule, ApiError> {
         return Err(invalid(dialect, format!("There is a wildcard in the ExposeHeader {header}.")));
     }
     Ok(rule)
+}
+
+/// The headers that may be sent, whose case does not matter: OSS tells them in lower case.
+fn headers(element: &Element<'_>, dialect: Dialect) -> Result<Vec<String>, ApiError> {
+    let mut headers = words(element, "AllowedHeader")?;
+    if dialect == Dialect::Oss {
+        headers.iter_mut().for_each(|header| header.make_ascii_lowercase());
+    }
+    Ok(headers)
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ pub(crate) struct Filter {
     /// Bytes, both inclusive.
     pub(crate) lower: Option<u64>,
     pub(crate) upper: Option<u64>,
-    /// As sent: classes with commas between, or `All`.
+    /// Classes with commas between, in the order of their names as OSS tells them, or `All`.
     pub(crate) classes: Option<String>,
 }
 
@@ -270,7 +270,7 @@ fn filter(element: &Element<'_>) -> Result<Filter, ApiError> {
         end: number(element, "LastModifyEndTimeStamp")?,
         lower: number(element, "LowerSizeBound")?,
         upper: number(element, "UpperSizeBound")?,
-        classes: word(element, "StorageClass")?,
+        classes: word(element, "StorageClass")?.map(|classes| sorted(&classes)),
     })
 }
 
@@ -306,6 +306,13 @@ fn read_destination(element: &Element<'_>, names: &Names) -> Result<Destination,
         role: word(element, "RoleArn")?,
         encryption,
     })
+}
+
+/// Classes with commas between, in the order of their names.
+fn sorted(classes: &str) -> String {
+    let mut classes: Vec<&str> = classes.split(',').map(str::trim).collect();
+    classes.sort_unstable();
+    classes.join(",")
 }
 
 #[cfg(test)]

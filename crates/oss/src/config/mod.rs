@@ -3,15 +3,19 @@
 //!
 //! Not here: who may set one (`ops::document`), and requests and answers (`http`).
 
+pub(crate) mod callback;
+pub(crate) mod capacity;
 pub(crate) mod control;
 pub(crate) mod cors;
 pub(crate) mod inventory;
 pub(crate) mod lifecycle;
 pub(crate) mod logging;
 pub(crate) mod origin;
+pub(crate) mod overwrite;
 pub(crate) mod referer;
 pub(crate) mod retention;
 pub(crate) mod switches;
+pub(crate) mod tags;
 pub(crate) mod website;
 
 use base::{ApiError, Time};
@@ -53,6 +57,9 @@ pub(crate) const fn is_served(document: Document) -> bool {
             | Document::Https
             | Document::ResourceGroup
             | Document::TransferAcceleration
+            | Document::Overwrite
+            | Document::Capacity
+            | Document::Callbacks
     )
 }
 
@@ -75,6 +82,9 @@ pub(crate) fn accept(
         Document::Https => keep::<switches::Https>(body, dialect),
         Document::ResourceGroup => keep::<switches::ResourceGroup>(body, dialect),
         Document::TransferAcceleration => keep::<switches::Acceleration>(body, dialect),
+        Document::Overwrite => keep::<overwrite::Overwrite>(body, dialect),
+        Document::Capacity => keep::<capacity::Capacity>(body, dialect),
+        Document::Callbacks => keep::<callback::Callbacks>(body, dialect),
         _ => Err(ApiError::new(&error::NOT_IMPLEMENTED)),
     }
 }
@@ -99,6 +109,9 @@ pub(crate) fn tell(document: Document, kept: &str, dialect: Dialect) -> Result<V
         Document::TransferAcceleration => {
             Ok(restore::<switches::Acceleration>(kept)?.render(dialect))
         }
+        Document::Overwrite => Ok(restore::<overwrite::Overwrite>(kept)?.render(dialect)),
+        Document::Capacity => Ok(restore::<capacity::Capacity>(kept)?.render(dialect)),
+        Document::Callbacks => Ok(restore::<callback::Callbacks>(kept)?.render(dialect)),
         _ => Err(ApiError::new(&error::NOT_IMPLEMENTED)),
     }
 }
@@ -124,6 +137,12 @@ pub(crate) fn settle(
         }
         Document::TransferAcceleration => {
             settings.accelerated = read::<switches::Acceleration>(kept)?.enabled;
+        }
+        Document::Overwrite => settings.overwrite_rules = kept.is_some(),
+        Document::Capacity => settings.capacity = read::<capacity::Capacity>(kept)?.bytes(),
+        Document::ResourceGroup => {
+            let group: Option<switches::ResourceGroup> = kept.map(restore).transpose()?;
+            settings.resource_group = group.map(|group| group.id);
         }
         _ => {}
     }

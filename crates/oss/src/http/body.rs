@@ -8,6 +8,7 @@ use bytes::Bytes;
 use engine::server::linger;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use wire::Head;
 use wire::object::auth::Payload;
 use wire::object::checksum::crc64;
 use wire::object::chunked::{ChunkKey, Decoder};
@@ -21,17 +22,25 @@ use crate::ops::Source;
 /// A body as it comes off the connection. Dropped before its end, it is read on for a while.
 pub(super) struct Connection {
     incoming: Option<Incoming>,
-    /// True until the client has been told to go on sending.
+    /// True until the client has been told to go on sending, and where it sends nothing.
     withheld: bool,
     /// How long the client may send nothing.
     idle_max: Duration,
+}
+
+/// Whether a request says that it has a body and is of a kind that has none. Some clients say so and send none:
+/// to wait for it would take the next request on the connection for it.
+pub(super) fn is_idle(head: &Head<'_>) -> bool {
+    let length = head.header("content-length").unwrap_or("0");
+    matches!(head.method, "GET" | "HEAD") && length != "0"
 }
 
 /// How long a client may take to send a body that is read whole.
 const SMALL_BODY_MAX: Duration = Duration::from_secs(120);
 
 impl Connection {
-    /// `withheld` is true where the client waits for `100 Continue` before it sends anything.
+    /// `withheld` is true where nothing is to be waited for that nobody asks for: the client waits for `100 Continue`
+    /// before it sends anything, or it will send nothing.
     pub(super) fn new(incoming: Incoming, withheld: bool, idle_max: Duration) -> Self {
         Self { incoming: Some(incoming), withheld, idle_max }
     }

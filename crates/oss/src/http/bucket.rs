@@ -1,6 +1,6 @@
 //! Operations on buckets.
 
-use base::ApiError;
+use base::{ApiError, Code};
 use http::{HeaderMap, StatusCode};
 use terms::clauses::DataClass;
 use wire::object::body::{self, SMALL_BYTES_MAX};
@@ -24,6 +24,8 @@ fn is_of_us_east_1(call: &Call<'_>) -> bool {
     let scope = call.head.header("authorization").unwrap_or_default();
     scope.contains("/us-east-1/s3/") && !call.head.headers.contains_key("x-amz-acl")
 }
+
+static NO_SUCH_ACCESS_POINT: Code = Code::new("NoSuchAccessPoint", 404, "Accesspoint not found");
 
 impl Storage {
     pub(super) async fn put_bucket(&self, call: &Call<'_>, payload: Payload) -> Answer {
@@ -99,7 +101,7 @@ impl Storage {
 
     pub(super) async fn bucket_stat(&self, call: &Call<'_>) -> Answer {
         let (_, stat) = self.oss.bucket_stat(&call.ctx, &call.bucket).await?;
-        Ok(xml(render::bucket_stat(&stat, self.oss.cloud().clock.now())))
+        Ok(xml(render::bucket_stat(&stat)))
     }
 
     pub(super) async fn bucket_location(&self, call: &Call<'_>) -> Answer {
@@ -135,9 +137,25 @@ impl Storage {
         Ok(empty(if call.is_oss() { StatusCode::OK } else { StatusCode::NO_CONTENT }))
     }
 
+    /// All of them, or in OSS those whose keys stand in the request.
     pub(super) async fn delete_bucket_tagging(&self, call: &Call<'_>) -> Answer {
+        let keys = call.text("tagging");
+        if call.is_oss() && !keys.is_empty() {
+            let keys = keys.split(',').map(str::to_owned).collect();
+            self.oss.untag_bucket(&call.ctx, &call.bucket, keys).await?;
+            return Ok(empty(StatusCode::NO_CONTENT));
+        }
         self.oss.set_bucket_config(&call.ctx, &call.bucket, Document::Tagging, None).await?;
         Ok(empty(StatusCode::NO_CONTENT))
+    }
+
+    /// There are no access points, so that none has a block of its own.
+    ///
+    /// Errors: `NoSuchBucket`, `AccessDenied`; else `NoSuchAccessPoint`.
+    pub(super) async fn no_access_point(&self, call: &Call<'_>) -> Answer {
+        self.oss.bucket(&call.ctx, &call.bucket, BucketView::Info).await?;
+        Err(ApiError::new(&NO_SUCH_ACCESS_POINT)
+            .field("AccessPointName", call.text("x-oss-access-point-name")))
     }
 
     /// There are none, but clients ask before they delete a bucket.

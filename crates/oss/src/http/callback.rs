@@ -18,6 +18,7 @@ use wire::object::{Dialect, error};
 use super::Storage;
 use super::call::Call;
 use super::respond::{self, etag};
+use crate::config::callback::Callbacks;
 use crate::model::{RequestCtx, Stored};
 use crate::outbound::Post;
 
@@ -51,32 +52,15 @@ pub(super) struct Told<'a> {
 }
 
 impl Callback {
-    /// The callback that a request asks for in its headers or parameters, and its headers without it.
-    ///
-    /// Errors: as [`Self::parse`].
-    pub(super) fn of(call: &Call<'_>) -> Result<Option<(Self, HeaderMap)>, ApiError> {
-        if !call.is_oss() {
-            return Ok(None);
-        }
-        let [asked, vars] = [0, 1].map(|which: usize| {
-            call.head.header(HEADERS[which]).or_else(|| call.query.get(PARAMETERS[which]))
-        });
-        let Some(asked) = asked else { return Ok(None) };
-        let mut headers = call.head.headers.clone();
-        HEADERS.iter().for_each(|name| drop(headers.remove(*name)));
-        let vars = vars.map(vars_of).transpose()?.unwrap_or_default();
-        Ok(Some((Self::parse(asked, vars)?, headers)))
-    }
-
     /// Reads the Base64 of a callback's JSON.
     ///
-    /// Errors: `InvalidArgument`; `NotImplemented` for the name of a callback that the bucket keeps.
+    /// Errors: `InvalidArgument`.
     pub(super) fn parse(encoded: &str, vars: Vec<(String, String)>) -> Result<Self, ApiError> {
-        let fields = decode(encoded)?;
+        Self::read(&decode(encoded)?, vars)
+    }
+
+    fn read(fields: &Map<String, Value>, vars: Vec<(String, String)>) -> Result<Self, ApiError> {
         let text = |name: &str| fields.get(name).and_then(Value::as_str);
-        if fields.contains_key("callbackPolicy") {
-            return Err(ApiError::new(&error::NOT_IMPLEMENTED).field("Header", "callbackPolicy"));
-        }
         let urls = text("callbackUrl").unwrap_or_default().split(';').map(str::trim);
         let urls: Vec<String> =
             urls.filter(|url| !url.is_empty()).map(url).collect::<Result<_, _>>()?;
@@ -95,16 +79,6 @@ impl Callback {
             return Err(refused("callbackHost is not valid."));
         }
         Ok(Self { urls, host, body, json, vars })
-    }
-
-    /// The callback that a form asks for among its fields.
-    ///
-    /// Errors: as [`Self::parse`].
-    pub(super) fn of_form(fields: &Fields) -> Result<Option<Self>, ApiError> {
-        let Some(asked) = fields.get(PARAMETERS[0]) else { return Ok(None) };
-        let vars = fields.iter().filter(|(name, _)| name.starts_with("x:"));
-        let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Self::parse(asked, vars).map(Some)
     }
 
     /// What is posted to each address; `None` where it would be too long.
@@ -160,6 +134,63 @@ impl Call<'_> {
 }
 
 impl Storage {
+    /// The callback that a request asks for in its headers or parameters, and its headers without it.
+    ///
+    /// Errors: as [`Self::callback_of`].
+    pub(super) async fn callback(
+        &self,
+        call: &Call<'_>,
+    ) -> Result<Option<(Callback, HeaderMap)>, ApiError> {
+        if !call.is_oss() {
+            return Ok(None);
+        }
+        let [asked, vars] = [0, 1].map(|which: usize| {
+            call.head.header(HEADERS[which]).or_else(|| call.query.get(PARAMETERS[which]))
+        });
+        let Some(asked) = asked else { return Ok(None) };
+        let mut headers = call.head.headers.clone();
+        HEADERS.iter().for_each(|name| drop(headers.remove(*name)));
+        let vars = vars.map(vars_of).transpose()?.unwrap_or_default();
+        Ok(Some((self.callback_of(&call.bucket, asked, vars).await?, headers)))
+    }
+
+    /// The callback that a form asks for among its fields.
+    ///
+    /// Errors: as [`Self::callback_of`].
+    pub(super) async fn callback_of_form(
+        &self,
+        bucket: &str,
+        fields: &Fields,
+    ) -> Result<Option<Callback>, ApiError> {
+        let Some(asked) = fields.get(PARAMETERS[0]) else { return Ok(None) };
+        let vars = fields.iter().filter(|(name, _)| name.starts_with("x:"));
+        let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        self.callback_of(bucket, asked, vars).await.map(Some)
+    }
+
+    /// Reads a callback, or finds the one that the bucket keeps under the name that it says. What variables the
+    /// request has go before those that are kept.
+    ///
+    /// Errors: `InvalidArgument`, also for a name that there is not.
+    async fn callback_of(
+        &self,
+        bucket: &str,
+        encoded: &str,
+        mut vars: Vec<(String, String)>,
+    ) -> Result<Callback, ApiError> {
+        let fields = decode(encoded)?;
+        let Some(name) = fields.get("callbackPolicy").and_then(Value::as_str) else {
+            return Callback::read(&fields, vars);
+        };
+        let kept: Option<Callbacks> = self.oss.acting_config(bucket).await?;
+        let policy = kept.and_then(|kept| kept.named(name));
+        let policy = policy.ok_or_else(|| refused("There is no callback policy of that name."))?;
+        if !policy.vars.is_empty() {
+            vars.extend(vars_of(&policy.vars)?);
+        }
+        Callback::parse(&policy.callback, vars)
+    }
+
     /// Calls back, each address in turn until one answers with 200; that is the answer then, with what
     /// `answer` would have told in its headers.
     ///
@@ -195,7 +226,7 @@ impl Storage {
     }
 }
 
-/// The variables of a callback: Base64 of a JSON object, whose names begin with `x:`.
+/// The variables of a callback: those in the Base64 of a JSON object whose names begin with `x:`.
 ///
 /// Errors: `InvalidArgument`.
 fn vars_of(encoded: &str) -> Result<Vec<(String, String)>, ApiError> {
@@ -206,13 +237,10 @@ fn vars_of(encoded: &str) -> Result<Vec<(String, String)>, ApiError> {
             Value::Number(_) | Value::Bool(_) => value.to_string(),
             _ => return Err(refused("A callback variable must be a text.")),
         };
-        if name.starts_with("x:") {
-            Ok((name, value))
-        } else {
-            Err(refused("The names of callback variables begin with x:."))
-        }
+        Ok((name, value))
     };
-    fields.into_iter().map(var).collect()
+    // No template can name the others, and clients send some.
+    fields.into_iter().filter(|(name, _)| name.starts_with("x:")).map(var).collect()
 }
 
 fn decode(encoded: &str) -> Result<Map<String, Value>, ApiError> {

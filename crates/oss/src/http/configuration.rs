@@ -152,6 +152,8 @@ static NO_OSS_REPLICATION: Code = missing("NoSuchReplicationConfiguration");
 static NO_S3_REPLICATION: Code = missing("ReplicationConfigurationNotFoundError");
 static NO_CONFIGURATION: Code = missing("NoSuchConfiguration");
 static NO_LOG_FIELDS: Code = missing("NoSuchUserDefinedLogFieldsConfig");
+static NO_OVERWRITE: Code = missing("NoSuchBucketOverwriteConfig");
+static NO_CALLBACKS: Code = missing("BucketCallbackPolicyNotExist");
 static NO_META_QUERY: Code = missing("MetaQueryNotExist");
 
 const fn kind(
@@ -190,7 +192,18 @@ const fn none_of(root: &'static str) -> Option<Unset> {
     default(root, &[("IsTruncated", "false")])
 }
 
+/// Has no name of its own: it is asked for beside the bucket's policy.
+pub(super) static CALLBACKS: Configuration =
+    kind("policy", Some(Document::Callbacks), error(&NO_CALLBACKS), None);
+
 static ALL: &[Configuration] = &[
+    kind("overwriteConfig", Some(Document::Overwrite), error(&NO_OVERWRITE), None),
+    kind(
+        "qos",
+        Some(Document::Capacity),
+        default("BucketUserQos", &[("StorageCapacity", "-1")]),
+        None,
+    ),
     kind(
         "accelerate",
         Some(Document::TransferAcceleration),

@@ -23,6 +23,9 @@ static NO_S3_ENCRYPTION: Code = Code::new(
     "The bucket has no such configuration.",
 );
 
+static UNKNOWN_ALGORITHM: Code =
+    Code::new("InvalidEncryptionAlgorithmError", 400, "The encryption method is not supported.");
+
 /// The names of a protocol's headers, and its word for keys of the key service.
 struct Names {
     algorithm: &'static str,
@@ -112,6 +115,9 @@ fn parse(word: &str, key_id: Option<&str>, dialect: Dialect) -> Result<Encryptio
         }
         "SM4" | "aws:kms:dsse" => Err(ApiError::new(&error::NOT_IMPLEMENTED)
             .field("Header", algorithm)
+            .field("ArgumentValue", word)),
+        _ if dialect == Dialect::Oss => Err(ApiError::new(&UNKNOWN_ALGORITHM)
+            .field("ArgumentName", algorithm)
             .field("ArgumentValue", word)),
         _ => Err(invalid(algorithm, "The encryption method is not supported.")
             .field("ArgumentValue", word)),

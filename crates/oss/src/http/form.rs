@@ -20,7 +20,7 @@ use wire::object::{Dialect, address, body, error};
 
 use super::body::Connection;
 use super::call::Asked;
-use super::callback::{Callback, Told};
+use super::callback::Told;
 use super::headers::{self, names};
 use super::respond::{self, Frame, empty, xml};
 use super::route::Query;
@@ -56,6 +56,12 @@ const PLAIN: [&str; 7] = [
     "expires",
 ];
 
+/// Whether a request is signed in its head, as no form is, and says that its body is none.
+pub(super) fn is_none(head: &Head<'_>) -> bool {
+    let kind = head.header("content-type").unwrap_or_default();
+    head.headers.contains_key("authorization") && !kind.starts_with("multipart/form-data")
+}
+
 impl Storage {
     /// Takes the form in. Its dialect is that of its signature.
     pub(super) async fn post_object(
@@ -82,7 +88,7 @@ impl Storage {
             None => Sizes::ANY,
         };
         let callback = match dialect {
-            Dialect::Oss => Callback::of_form(&fields)?,
+            Dialect::Oss => self.callback_of_form(&asked.bucket, &fields).await?,
             Dialect::S3 => None,
         };
         let told = headers_of(&fields, &file, dialect)?;

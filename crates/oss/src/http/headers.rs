@@ -10,6 +10,7 @@ use wire::object::{Dialect, error};
 use super::route::Query;
 use super::website::{REDIRECT, check_redirect};
 use super::{acl, conditions, encryption, retention};
+use crate::config::tags::check_characters;
 use crate::digest::Checksum;
 use crate::model::{Attributes, Expected, PutOptions, StorageClass, Tags};
 
@@ -121,6 +122,7 @@ fn is_harmless(name: &str, dialect: Dialect) -> bool {
         Dialect::Oss => matches!(
             name,
             "x-oss-access-key-id"
+                | "x-oss-access-point-name"
                 | "x-oss-additional-headers"
                 | "x-oss-credential"
                 | "x-oss-date"
@@ -320,16 +322,24 @@ pub(super) fn bad_acl(word: &str) -> ApiError {
 }
 
 /// The most tags of an object, and of a bucket.
-pub(super) const OBJECT_TAGS_MAX: usize = 10;
+const OBJECT_TAGS_MAX: usize = 10;
 pub(super) const BUCKET_TAGS_MAX: usize = 50;
 
 /// The tags that the headers name, as a query: `a=1&b=2`.
 ///
-/// Errors: as [`check_tags`].
+/// Errors: as [`check_object_tags`].
 pub(super) fn tags(head: &Head<'_>, dialect: Dialect) -> Result<Tags, ApiError> {
     let mut tags = head.header(names(dialect).tagging).map(wire::query::parse).unwrap_or_default();
     // A query has no order.
     tags.sort();
+    check_object_tags(tags, dialect)
+}
+
+/// Checks the form of an object's tags.
+///
+/// Errors: as [`check_tags`].
+pub(super) fn check_object_tags(tags: Tags, dialect: Dialect) -> Result<Tags, ApiError> {
+    check_characters(&tags, dialect)?;
     check_tags(tags, OBJECT_TAGS_MAX)
 }
 

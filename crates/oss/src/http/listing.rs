@@ -3,6 +3,7 @@
 use base::ApiError;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use wire::object::address::KEY_BYTES_MAX_OSS;
 use wire::object::error;
 
 use super::call::Call;
@@ -19,6 +20,19 @@ const fn page_default(call: &Call<'_>) -> usize {
     }
 }
 
+/// A parameter that is a key or a part of one.
+///
+/// Errors: `InvalidArgument` in OSS for one that no key can begin with.
+fn text(call: &Call<'_>, name: &'static str) -> Result<String, ApiError> {
+    let text = call.text(name);
+    if call.is_oss() && text.len() > KEY_BYTES_MAX_OSS {
+        return Err(error::INVALID_ARGUMENT
+            .error(format!("The {name} has more than {KEY_BYTES_MAX_OSS} bytes."))
+            .field("ArgumentName", name));
+    }
+    Ok(text.to_owned())
+}
+
 fn style(call: &Call<'_>) -> Result<Style, ApiError> {
     Ok(Style { dialect: call.dialect, encoded: call.url_encoded()? })
 }
@@ -26,8 +40,8 @@ fn style(call: &Call<'_>) -> Result<Style, ApiError> {
 /// What a listing asks for, beginning after `after`.
 fn query(call: &Call<'_>, after: String) -> Result<ListQuery, ApiError> {
     Ok(ListQuery {
-        prefix: call.text("prefix").to_owned(),
-        delimiter: call.text("delimiter").to_owned(),
+        prefix: text(call, "prefix")?,
+        delimiter: text(call, "delimiter")?,
         after,
         limit: call.count("max-keys", page_default(call), PAGE_MAX)?,
     })
@@ -54,9 +68,11 @@ fn untoken(token: &str) -> Result<String, ApiError> {
 impl Storage {
     pub(super) async fn list_objects(&self, call: &Call<'_>) -> Answer {
         let (style, after) = (style(call)?, call.text("marker"));
-        let query = query(call, after.to_owned())?;
+        let query = query(call, text(call, "marker")?)?;
         let page = self.oss.list(&call.ctx, &call.bucket, query.clone()).await?;
-        let asked = Listed { query: &query, after, token: None, next_token: None, owners: true };
+        let now = self.oss.cloud().clock.now();
+        let asked =
+            Listed { query: &query, after, token: None, next_token: None, owners: true, now };
         Ok(xml(render::list_objects(style, &asked, &page)))
     }
 
@@ -74,6 +90,7 @@ impl Storage {
             token: given.filter(|token| !call.is_oss() || !token.is_empty()),
             next_token: page.next.as_deref().map(token),
             owners: call.text("fetch-owner").eq_ignore_ascii_case("true"),
+            now: self.oss.cloud().clock.now(),
         };
         Ok(xml(render::list_objects_v2(style, &asked, &page)))
     }
@@ -82,22 +99,23 @@ impl Storage {
         let style = style(call)?;
         let marker = "version-id-marker";
         let query = VersionQuery {
-            prefix: call.text("prefix").to_owned(),
-            delimiter: call.text("delimiter").to_owned(),
-            after_key: call.text("key-marker").to_owned(),
+            prefix: text(call, "prefix")?,
+            delimiter: text(call, "delimiter")?,
+            after_key: text(call, "key-marker")?,
             after_version: version::parse(call.query.get(marker), marker)?,
             limit: call.count("max-keys", page_default(call), PAGE_MAX)?,
         };
         let page = self.oss.list_versions(&call.ctx, &call.bucket, query.clone()).await?;
-        Ok(xml(render::list_versions(style, &query, &page)))
+        let now = self.oss.cloud().clock.now();
+        Ok(xml(render::list_versions(style, &query, &page, now)))
     }
 
     pub(super) async fn list_uploads(&self, call: &Call<'_>) -> Answer {
         let style = style(call)?;
         let query = UploadQuery {
-            prefix: call.text("prefix").to_owned(),
-            delimiter: call.text("delimiter").to_owned(),
-            after_key: call.text("key-marker").to_owned(),
+            prefix: text(call, "prefix")?,
+            delimiter: text(call, "delimiter")?,
+            after_key: text(call, "key-marker")?,
             after_upload: call.text("upload-id-marker").to_owned(),
             limit: call.count("max-uploads", PAGE_MAX, PAGE_MAX)?,
         };

@@ -17,6 +17,7 @@
 //! | `cors.rs` | requests from pages of other origins |
 //! | `encryption.rs` | headers and documents of encryption at rest |
 //! | `form.rs` | uploads by HTML form |
+//! | `gzip.rs` | bodies that leave compressed |
 //! | `inventory.rs` | inventories |
 //! | `referer.rs` | from which pages objects may be fetched |
 //! | `retention.rs` | headers and requests of object lock and WORM |
@@ -50,6 +51,7 @@ mod control;
 mod cors;
 mod encryption;
 mod form;
+mod gzip;
 mod headers;
 mod inventory;
 mod listing;
@@ -78,6 +80,7 @@ use base::{ApiError, Code, RequestId};
 use engine::RequestInfo;
 use engine::pipeline::{self, Peer};
 use engine::server::{Body, Handler};
+use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tracing::Instrument;
@@ -149,20 +152,25 @@ impl Storage {
             return self.website(&head, frame, asked).await;
         }
         let query = Query::parse(head.query);
-        let hoisted = headers::hoisted(&head, dialect, &query)?;
+        let hoisted = match headers::hoisted(&head, dialect, &query) {
+            Ok(hoisted) => hoisted,
+            Err(refused) => return self.refuse_known(&head, dialect, &asked, refused).await,
+        };
         let told = Head { headers: hoisted.as_ref().unwrap_or(head.headers), ..head };
         let copies = told.headers.contains_key(headers::names(dialect).copy_source);
         let operation = route::parse(dialect, head.method, asked.scope(), &query, copies);
         let operation = match operation {
             Ok(operation) => operation,
-            // Whose key is wrong is told that, whatever was asked for.
-            Err(refused) => {
-                self.authenticate(&head, dialect, &asked, None).await?;
-                return Err(refused);
-            }
+            Err(refused) => return self.refuse_known(&head, dialect, &asked, refused).await,
         };
         frame.operation = operation.name();
         if operation == Operation::PostObject {
+            if form::is_none(&head) {
+                // Signed as no form is: something that there is not is asked for.
+                let refused = ApiError::new(&error::METHOD_NOT_ALLOWED);
+                let refused = refused.field("Method", head.method);
+                return self.refuse_known(&head, dialect, &asked, refused).await;
+            }
             return Box::pin(self.post_object(&head, frame, &asked, connection)).await;
         }
         let identity = self.authenticate(&head, dialect, &asked, Some(operation)).await?;
@@ -197,12 +205,26 @@ impl Storage {
         Ok(response)
     }
 
+    /// Refuses what there is not to callers whose key is right; whose key is wrong is told that, whatever was
+    /// asked for.
+    async fn refuse_known(
+        &self,
+        head: &Head<'_>,
+        dialect: Dialect,
+        asked: &Asked,
+        refused: ApiError,
+    ) -> Answer {
+        self.authenticate(head, dialect, asked, None).await?;
+        Err(refused)
+    }
+
     async fn run(&self, operation: Operation, call: &Call<'_>, payload: Payload) -> Answer {
         use Operation as Op;
         // What takes bytes in is boxed, so that it does not make every other future as large as its own.
         match operation {
             Op::ListBuckets => self.list_buckets(call).await,
             Op::DescribeRegions => self.describe_regions(call),
+            Op::ListCloudBoxes => self.list_cloud_boxes(call).await,
             Op::PutBucket => self.put_bucket(call, payload).await,
             Op::DeleteBucket => self.delete_bucket(call).await,
             Op::HeadBucket => self.head_bucket(call).await,
@@ -258,6 +280,7 @@ impl Storage {
             Op::OptionObject => self.preflight(call).await,
             Op::RestoreObject => self.restore_object(call, payload).await,
             Op::CleanRestoredObject => self.clean_restored(call).await,
+            Op::AccessPointPublicAccessBlock => self.no_access_point(call).await,
             Op::GetStyle => self.style(call).await,
             Op::ListStyle => self.styles(call).await,
             Op::PutStyle => self.put_style(call, payload).await,
@@ -283,7 +306,8 @@ impl Handler for Storage {
         let cloud = self.oss.cloud();
         let request = pipeline::request_info(cloud, &head, &peer);
         let mut frame = Frame::new(&request, &head);
-        let withheld = head.headers.contains_key(http::header::EXPECT);
+        let idle = body::is_idle(&head);
+        let withheld = idle || head.headers.contains_key(http::header::EXPECT);
         let connection = Connection::new(incoming, withheld, self.oss.0.blobs.limits.idle_max);
         let span = tracing::info_span!("request", id = %request.id);
         let result = self.answer(head, &mut frame, connection).instrument(span).await;
@@ -299,7 +323,10 @@ impl Handler for Storage {
         self.share(&head, frame.dialect, &frame.bucket, response.headers_mut()).await;
         let took = started.elapsed();
         cloud.metrics.observe("oss", frame.operation, &code, took);
-        let response = frame.complete(response, took);
+        let mut response = frame.complete(response, took);
+        if idle {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         if let Some(source) = &frame.logged {
             self.record(source, &head, &frame, (&code, took), &response);
         }

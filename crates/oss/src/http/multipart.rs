@@ -8,11 +8,10 @@ use wire::object::checksum::Algorithm;
 use wire::object::error;
 
 use super::call::{Call, Payload};
-use super::callback::Callback;
 use super::object::source;
 use super::render::{self, Style};
 use super::respond::{coverage_name, empty, put, put_digests, xml};
-use super::{Answer, Storage, conditions, encryption, headers};
+use super::{Answer, Storage, acl, conditions, encryption, headers};
 use crate::digest::{Checksum, Coverage};
 use crate::model::Expected;
 use crate::ops::{CompleteOptions, CompleteParts, InitiateOptions, NamedPart, PartOptions};
@@ -103,7 +102,7 @@ impl Storage {
 
     pub(super) async fn complete_upload(&self, call: &Call<'_>, payload: Payload) -> Answer {
         let style = Style { dialect: call.dialect, encoded: call.url_encoded()? };
-        let callback = Callback::of(call)?;
+        let callback = self.callback(call).await?;
         let options = complete_options(call, payload).await?;
         let stored = self.oss.complete(&call.ctx, target(call), options).await?;
         let location = format!(
@@ -176,6 +175,8 @@ async fn complete_options(call: &Call<'_>, payload: Payload) -> Result<CompleteO
         part_bytes_min: if call.is_oss() { OSS_PART_BYTES_MIN } else { S3_PART_BYTES_MIN },
         crc64,
         checksums,
+        // S3 knows the ACL of an upload only where it begins.
+        acl: if call.is_oss() { acl::of_object(&call.head, call.dialect)?.acl } else { None },
         customer_key: encryption::customer_key(&call.head, call.dialect)?,
     })
 }

@@ -9,19 +9,18 @@ use wire::object::{Dialect, address, error};
 
 use super::attributes::OnePart;
 use super::call::{Call, Payload};
-use super::callback::Callback;
 use super::conditions;
-use super::headers::{self, OBJECT_TAGS_MAX, names};
+use super::headers::{self, names};
 use super::render::{self, Outcome, Style};
 use super::respond::{self, empty, xml};
-use super::{Answer, Storage, acl, class, encryption, process, retention, traffic, version};
+use super::{Answer, Storage, acl, class, encryption, gzip, process, retention, traffic, version};
 use crate::access::tell_tags;
 use crate::model::{Expected, ObjectInfo, PutOptions, ReadConditions, Stored};
 use crate::ops::{CopyOptions, CopySource, DeleteKey, Directive, Fetched, GetOptions};
 
 impl Storage {
     pub(super) async fn put_object(&self, call: &Call<'_>, payload: Payload) -> Answer {
-        let callback = Callback::of(call)?;
+        let callback = self.callback(call).await?;
         let told = callback.as_ref().map_or(call.head.headers, |(_, without)| without);
         let head = Head { headers: told, ..call.head };
         let (upload, expected) =
@@ -81,7 +80,11 @@ impl Storage {
                 Fetched::NotModified(info) => return Ok(not_modified(call, &info)),
                 Fetched::Found { info, range, body } => (info, range, body),
             };
-        let mut response = Response::new(respond::object_body(*stream).await?);
+        let compressed = gzip::is_wanted(call, &info, range.is_some() || part.is_some());
+        let mut response = Response::new(match compressed {
+            true => gzip::body(&self.oss, *stream).await?,
+            false => respond::object_body(*stream).await?,
+        });
         let headers = response.headers_mut();
         respond::put_object(headers, call.dialect, &info);
         class::put_life(headers, call.dialect, &info.facts, self.oss.cloud().clock.now());
@@ -94,6 +97,10 @@ impl Storage {
             part.put(headers, call);
         }
         headers.extend(overrides);
+        if compressed {
+            gzip::put(&mut response);
+            return traffic::slowed(call, response);
+        }
         if let Some((first, len)) = range {
             let text = format!("bytes {first}-{}/{}", first + len - 1, info.size);
             respond::put(headers, CONTENT_RANGE.as_str(), &text);
@@ -168,6 +175,9 @@ impl Storage {
                 Ok(DeleteKey { key, version, matching, bypass_governance })
             });
             let refused = read.as_ref().err().cloned();
+            if let Some(refused) = refused.as_ref().filter(|_| call.is_oss()) {
+                return Err(refused.clone());
+            }
             keys.extend(read);
             outcomes.push(Outcome { key, version: version_id, marker: None, refused });
         }
@@ -252,7 +262,7 @@ impl Storage {
 
     pub(super) async fn put_object_tagging(&self, call: &Call<'_>, payload: Payload) -> Answer {
         let tags = body::tagging(&call.read(payload, SMALL_BYTES_MAX).await?)?;
-        let tags = headers::check_tags(tags, OBJECT_TAGS_MAX)?;
+        let tags = headers::check_object_tags(tags, call.dialect)?;
         let mut ctx = call.ctx.clone();
         tell_tags(&mut ctx.request.told, &tags);
         self.oss.set_object_tags(&ctx, &call.bucket, call.at()?, tags).await?;
@@ -336,6 +346,11 @@ pub(super) fn source(call: &Call<'_>) -> Result<CopySource, ApiError> {
     let value = call.head.header(names(call.dialect).copy_source).unwrap_or_default();
     let (bucket, object) = body::copy_source(value, call.dialect)?;
     address::check_key(&object.key, call.dialect)?;
+    if call.is_oss() && object.version_id.as_deref() == Some("") {
+        return Err(error::INVALID_ARGUMENT
+            .error("Version id cannot be the empty string.")
+            .field("ArgumentName", "versionId"));
+    }
     let mut conditions = conditions::of_source(&call.head, call.dialect);
     conditions.customer_key = encryption::source_key(&call.head, call.dialect)?;
     Ok(CopySource {

@@ -17,8 +17,9 @@ use crate::config::S3_NAMESPACE;
 
 pub(super) use attributes::{Attributes, attributes};
 pub(super) use bucket::{
-    ALL_USERS, AUTHENTICATED_USERS, LOG_DELIVERY, Place, acl, bucket_info, bucket_stat, cnames,
-    default_configuration, list_buckets, live_channels, location, regions, tagging, versioning,
+    ALL_USERS, AUTHENTICATED_USERS, LOG_DELIVERY, Place, acl, bucket_info, bucket_stat,
+    cloud_boxes, cnames, default_configuration, list_buckets, live_channels, location, regions,
+    tagging, versioning,
 };
 pub(super) use listing::{
     Listed, list_objects, list_objects_v2, list_parts, list_uploads, list_versions,

@@ -78,7 +78,7 @@ impl<'a> Frame<'a> {
         let body = error::render(self.dialect, refused, &id.short(), &host_id, self.path);
         let mut headers = HeaderMap::new();
         if self.dialect == Dialect::Oss {
-            put(&mut headers, "x-oss-ec", &error::ec(&code, body.status));
+            put(&mut headers, "x-oss-ec", &error::ec_of(refused, &code, body.status));
         }
         put_marker(&mut headers, self.dialect, refused);
         put_position(&mut headers, refused);

@@ -75,7 +75,7 @@ macro_rules! operations {
 }
 
 operations! {
-    ListBuckets DescribeRegions
+    ListBuckets DescribeRegions ListCloudBoxes
     PutBucket DeleteBucket HeadBucket GetBucketInfo GetBucketStat GetBucketLocation GetBucketVersioning
     PutBucketVersioning
     GetBucketAcl PutBucketAcl GetBucketTagging PutBucketTagging DeleteBucketTagging
@@ -83,6 +83,7 @@ operations! {
     GetBucketPolicy PutBucketPolicy DeleteBucketPolicy GetBucketPolicyStatus
     GetBucketOwnershipControls PutBucketOwnershipControls DeleteBucketOwnershipControls
     GetBucketPublicAccessBlock PutBucketPublicAccessBlock DeleteBucketPublicAccessBlock
+    AccessPointPublicAccessBlock
     GetPublicAccessBlock PutPublicAccessBlock DeletePublicAccessBlock
     GetBucketRequestPayment PutBucketRequestPayment
     GetObjectLock PutObjectLock
@@ -135,6 +136,7 @@ const OF_OSS: &[&str] = &[
     "bucketInfo",
     "callback",
     "cleanRestoredObject",
+    "cloudboxes",
     "cname",
     "httpsConfig",
     "legalHold",
@@ -142,6 +144,7 @@ const OF_OSS: &[&str] = &[
     "metaQuery",
     "objectMeta",
     "objectWorm",
+    "overwriteConfig",
     "position",
     "processConfiguration",
     "qos",
@@ -241,8 +244,10 @@ fn of_service(dialect: Dialect, method: &str, sub: Option<&'static str>) -> Opti
         };
     }
     match (method, sub) {
-        ("GET", None) => Some(Operation::ListBuckets),
+        // Here the parameter tells which buckets.
+        ("GET", None | Some("tagging")) => Some(Operation::ListBuckets),
         ("GET", Some("regions")) => Some(Operation::DescribeRegions),
+        ("GET", Some("cloudboxes")) => Some(Operation::ListCloudBoxes),
         _ => None,
     }
 }
@@ -254,6 +259,7 @@ fn of_bucket(
     query: &Query,
 ) -> Option<Operation> {
     use Operation as Op;
+    let is_oss = dialect == Dialect::Oss;
     Some(match (method, sub) {
         ("GET", None) if query.get("list-type") == Some("2") => Op::ListObjectsV2,
         ("GET", None) => Op::ListObjects,
@@ -278,6 +284,12 @@ fn of_bucket(
         ("GET", Some("encryption")) => Op::GetBucketEncryption,
         ("PUT", Some("encryption")) => Op::PutBucketEncryption,
         ("DELETE", Some("encryption")) => Op::DeleteBucketEncryption,
+        (method, Some("policy")) if is_oss && query.get("comp") == Some("callback") => {
+            configured(method, &configuration::CALLBACKS)?
+        }
+        (_, Some("publicAccessBlock")) if is_oss && query.has("x-oss-access-point-name") => {
+            Op::AccessPointPublicAccessBlock
+        }
         ("GET", Some("policy")) => Op::GetBucketPolicy,
         ("PUT", Some("policy")) => Op::PutBucketPolicy,
         ("DELETE", Some("policy")) => Op::DeleteBucketPolicy,
@@ -333,14 +345,17 @@ fn of_setting(
         ("GET", "intelligent-tiering") if !query.has("id") => {
             Op::GetConfiguration(&configuration::NO_TIERING)
         }
-        ("GET", name) => Op::GetConfiguration(configuration::find(dialect, name)?),
-        ("PUT", name) => {
-            let kind = configuration::find(dialect, name)?;
-            kind.is_served().then_some(Op::PutConfiguration(kind))?
-        }
-        ("DELETE", name) => Op::DeleteConfiguration(configuration::find(dialect, name)?),
-        _ => return None,
+        (method, name) => configured(method, configuration::find(dialect, name)?)?,
     })
+}
+
+fn configured(method: &str, kind: &'static Configuration) -> Option<Operation> {
+    match method {
+        "GET" => Some(Operation::GetConfiguration(kind)),
+        "PUT" => kind.is_served().then_some(Operation::PutConfiguration(kind)),
+        "DELETE" => Some(Operation::DeleteConfiguration(kind)),
+        _ => None,
+    }
 }
 
 fn of_object(
@@ -357,7 +372,8 @@ fn of_object(
         ("PUT", None) if copies => Op::CopyObject,
         ("PUT", Some("callback")) if copies => return Ok(None),
         ("PUT", None | Some("callback")) => Op::PutObject,
-        ("DELETE", None) => Op::DeleteObject,
+        // A link is deleted as any object is; clients say again what they asked of it before.
+        ("DELETE", None | Some("symlink")) => Op::DeleteObject,
         ("POST", Some("append")) => Op::AppendObject,
         ("PUT", Some("symlink")) => Op::PutSymlink,
         ("GET", Some("symlink")) => Op::GetSymlink,

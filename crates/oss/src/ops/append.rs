@@ -11,7 +11,7 @@ use std::sync::Arc;
 use wire::object::checksum::{Md5, crc64_combine};
 
 use super::class::reclassify;
-use super::commit::{Commit, level_bytes, receive};
+use super::commit::{Commit, apply, receive};
 use super::encryption::resolve;
 use super::lifecycle::expiry;
 use super::object::{admission, check_write};
@@ -21,7 +21,7 @@ use crate::acl::AccessList;
 use crate::blob::{Body, Written};
 use crate::meter::PUTS;
 use crate::model::{Bucket, Encryption, Kind, PutOptions, Stored, Wanted};
-use crate::tables::bucket::{Change, bytes};
+use crate::tables::bucket::bytes;
 use crate::tables::object::Object;
 use crate::{Oss, error, tables};
 
@@ -182,21 +182,14 @@ impl Append {
         let mut change = reclassify(info, class);
         change.bytes = bytes(digested.size, 0);
         tables::append::restate(cx.tx(), bucket.id, &object)?;
-        tables::bucket::change(cx.tx(), bucket.id, change)?;
-        self.told(cx, &bucket, object, change)
+        apply(cx, &bucket, change)?;
+        self.told(cx, &bucket, object)
     }
 
     /// Usage, audit, and the answer.
-    fn told(
-        &self,
-        cx: &mut Cx<'_>,
-        bucket: &Bucket,
-        object: Object,
-        change: Change,
-    ) -> Result<Stored, ApiError> {
+    fn told(&self, cx: &mut Cx<'_>, bucket: &Bucket, object: Object) -> Result<Stored, ApiError> {
         let (arn, info) = (bucket.arn(), object.info);
         cx.count(payer(cx, bucket), &arn, PUTS, 1);
-        level_bytes(cx, bucket, &change);
         cx.audit_account(bucket.owner);
         cx.audit_resource(bucket.object_arn(&self.key));
         cx.audit_detail("position", self.position.to_string());

@@ -71,8 +71,10 @@ pub struct ListBuckets {
     pub after: String,
     /// At most so many; no more than 1,000.
     pub limit: usize,
-    /// Only those with this tag; of any value, where none is told.
-    pub tag: Option<(String, Option<String>)>,
+    /// Only those with all these tags; of any value, where none is told.
+    pub tags: Vec<(String, Option<String>)>,
+    /// Only those of this group of resources.
+    pub resource_group: Option<String>,
 }
 
 /// A page of buckets, by name.
@@ -447,8 +449,11 @@ fn list_own(cx: &mut Cx<'_>, query: &ListBuckets, limit: usize) -> Result<Vec<Bu
         let wanted = limit - found.len();
         let page = tables::bucket::list(cx.tx(), account, &query.prefix, &after, wanted)?;
         let (last, count) = (page.last().map(|last| last.name.clone()), page.len());
+        let group = query.resource_group.as_deref();
         for bucket in page {
-            if has_tag(cx, &bucket, query.tag.as_ref())? {
+            if group.is_none_or(|group| group == bucket.resource_group())
+                && has_tags(cx, &bucket, &query.tags)?
+            {
                 found.push(bucket);
             }
         }
@@ -460,16 +465,21 @@ fn list_own(cx: &mut Cx<'_>, query: &ListBuckets, limit: usize) -> Result<Vec<Bu
     Ok(found)
 }
 
-fn has_tag(
+fn has_tags(
     cx: &mut Cx<'_>,
     bucket: &Bucket,
-    tag: Option<&(String, Option<String>)>,
+    wanted: &[(String, Option<String>)],
 ) -> Result<bool, ApiError> {
-    let Some((key, value)) = tag else { return Ok(true) };
+    if wanted.is_empty() {
+        return Ok(true);
+    }
     let document = tables::bucket::document(cx.tx(), bucket.id, super::Document::Tagging.name())?;
     let tags = document.map(|document| wire::object::body::tagging(document.as_bytes()));
-    let fits = |tag: &(String, String)| {
-        tag.0 == *key && value.as_ref().is_none_or(|value| tag.1 == *value)
-    };
-    Ok(tags.transpose()?.unwrap_or_default().iter().any(fits))
+    let tags = tags.transpose()?.unwrap_or_default();
+    Ok(wanted.iter().all(|(key, value)| {
+        let fits = |tag: &(String, String)| {
+            tag.0 == *key && value.as_ref().is_none_or(|value| tag.1 == *value)
+        };
+        tags.iter().any(fits)
+    }))
 }

@@ -11,7 +11,7 @@ use super::append::check_position;
 use super::lifecycle::expiry;
 use super::object::check_write;
 use super::version::supersede;
-use super::{Origin, Source, decide, find_bucket, home, retention};
+use super::{Origin, Source, decide, find_bucket, home, overwrite, retention};
 use crate::access::{Gives, payer, require_write, writer};
 use crate::acl::AccessList;
 use crate::blob::{Blobs, Body, BodyKey, Priors, Written};
@@ -182,13 +182,15 @@ pub(super) fn replace(
 ) -> Result<Stored, ApiError> {
     let key = object.info.key.as_str();
     check_write(conditions, key, current.as_ref().map(|current| &current.info))?;
+    if current.is_some() {
+        overwrite::check(cx, bucket, key)?;
+    }
     retention::settle(cx, bucket, &mut object.info)?;
     let mut change = supersede(cx, bucket, current.as_ref(), &mut object)?;
     change.add(also);
-    tables::bucket::change(cx.tx(), bucket.id, change)?;
+    apply(cx, bucket, change)?;
     let (arn, info) = (bucket.arn(), &object.info);
     cx.count(payer(cx, bucket), &arn, PUTS, 1);
-    level_bytes(cx, bucket, &change);
     cx.audit_account(bucket.owner);
     cx.audit_resource(bucket.object_arn(&info.key));
     cx.audit_detail("size", info.size.to_string());
@@ -204,8 +206,26 @@ pub(super) fn replace(
     Ok(Stored::of(object.info, version, expires))
 }
 
+/// Writes what a commit changes about what is in a bucket: the sums, and the usage of stored bytes.
+///
+/// # Errors
+/// `QuotaExceeded` where the bucket would hold more than it may.
+pub(super) fn apply(cx: &mut Cx<'_>, bucket: &Bucket, change: Change) -> Result<(), ApiError> {
+    let now = cx.now;
+    tables::bucket::change(cx.tx(), bucket.id, change, now)?;
+    if let Some(capacity) = bucket.settings.capacity.filter(|_| change.bytes > 0)
+        && tables::bucket::bytes_in(cx.tx(), bucket.id)? > capacity
+    {
+        return Err(error::QUOTA_EXCEEDED
+            .error("The storage capacity of the bucket is used up.")
+            .field("BucketName", bucket.name.as_str()));
+    }
+    level_bytes(cx, bucket, &change);
+    Ok(())
+}
+
 /// The usage of stored bytes, each in the class that it is metered in.
-pub(super) fn level_bytes(cx: &mut Cx<'_>, bucket: &Bucket, change: &Change) {
+fn level_bytes(cx: &mut Cx<'_>, bucket: &Bucket, change: &Change) {
     let arn = bucket.arn();
     let tiered: i64 = change.tiers.iter().sum();
     cx.level(bucket.owner, &arn, STORAGE, change.bytes - tiered);
@@ -220,10 +240,7 @@ pub(super) fn apply_removal(
     bucket: &Bucket,
     change: Change,
 ) -> Result<(), ApiError> {
-    tables::bucket::change(cx.tx(), bucket.id, change)?;
-    if change.bytes != 0 {
-        level_bytes(cx, bucket, &change);
-    }
+    apply(cx, bucket, change)?;
     if change.bodies() != 0 {
         let (owner, class) = (bucket.owner, bucket.class);
         places::state_removed(cx, owner, class, &bucket.sites, "objects", change.bodies());

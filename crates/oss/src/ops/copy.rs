@@ -7,7 +7,7 @@ use base::ApiError;
 use engine::{Cx, Session, places};
 
 use super::class::reclassify;
-use super::commit::{Commit, level_bytes, receive};
+use super::commit::{Commit, apply, receive};
 use super::encryption::resolve;
 use super::lifecycle::expiry;
 use super::object::{Opened, check_write, is_fresh};
@@ -90,6 +90,15 @@ impl CopyOptions {
         if self.keeps_type && attributes.header(name).is_none() {
             let kept = source.header(name).map(|value| (name.to_owned(), value.to_owned()));
             attributes.headers.extend(kept);
+        }
+        if self.keeps_type {
+            // The bytes are still what the client encrypted, and only these say how.
+            let kept = source.user.into_iter().filter(|(name, _)| {
+                name.starts_with("client-side-encryption-")
+                    && !attributes.user.iter().any(|(known, _)| known == name)
+            });
+            let kept: Vec<_> = kept.collect();
+            attributes.user.extend(kept);
         }
         attributes
     }
@@ -219,6 +228,7 @@ impl Restate {
             return Err(ApiError::new(&error::PRECONDITION_FAILED));
         }
         check_write(&options.conditions, key, Some(&object.info))?;
+        super::overwrite::check(cx, &bucket, key)?;
         // It becomes another with the same bytes.
         retention::check(cx, &bucket, &object.info, false)?;
         let info = &mut object.info;
@@ -234,7 +244,7 @@ impl Restate {
         info.facts.grants = list.grants;
         info.modified = cx.now;
         tables::object::put(cx.tx(), bucket.id, &object)?;
-        level_bytes(cx, &bucket, &change);
+        apply(cx, &bucket, change)?;
         let expires = expiry(cx, &bucket, &object.info)?;
         let info = object.info;
         cx.count(payer(cx, &bucket), &bucket.arn(), PUTS, 1);

@@ -60,6 +60,12 @@ documents! {
     AccessMonitor "accessmonitor" "GetBucketAccessMonitor" "PutBucketAccessMonitor" "PutBucketAccessMonitor";
     /// Which versions of TLS its clients may speak.
     Https "httpsConfig" "GetBucketHttpsConfig" "PutBucketHttpsConfig" "PutBucketHttpsConfig";
+    /// How much it may hold.
+    Capacity "qos" "GetBucketStorageCapacity" "PutBucketStorageCapacity" "PutBucketStorageCapacity";
+    /// Callbacks under names.
+    Callbacks "callbackPolicy" "GetBucketCallbackPolicy" "PutBucketCallbackPolicy" "DeleteBucketCallbackPolicy";
+    /// Which objects may not be overwritten.
+    Overwrite "overwriteConfig" "GetBucketOverwriteConfig" "PutBucketOverwriteConfig" "DeleteBucketOverwriteConfig";
     /// The group of resources that it is counted to.
     ResourceGroup "resourceGroup" "GetBucketResourceGroup" "PutBucketResourceGroup" "PutBucketResourceGroup";
     /// Tags of the bucket.

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use super::accesses::last_access;
 use super::class::reclassify;
-use super::commit::{apply_removal, level_bytes};
+use super::commit::{apply, apply_removal};
 use super::retention::may_remove;
 use super::version::{remove, stays};
 use super::{DeleteKey, PAGE_MAX, meta};
@@ -510,7 +510,7 @@ fn reclass(
     let change = reclassify(&mut object.info, class);
     tables::object::set_class(cx.tx(), bucket.id, &object, class)?;
     tables::object::set_facts(cx.tx(), bucket.id, &object, &object.info.facts)?;
-    level_bytes(cx, bucket, &change);
+    apply(cx, bucket, change)?;
     cx.audit_resource(bucket.object_arn(&line.key));
     cx.audit_detail("from", before.as_str());
     cx.audit_detail("to", class.as_str());

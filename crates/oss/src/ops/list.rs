@@ -10,7 +10,7 @@ use super::multipart::owner_of;
 use super::{PAGE_MAX, RequestCtx, find_bucket, meta};
 use crate::access::{Ask, Need, require};
 use crate::meter::LISTS;
-use crate::model::{Bucket, Etag, StorageClass, object_type};
+use crate::model::{Bucket, Etag, Restored, StorageClass, object_type};
 use crate::tables::upload::Upload;
 use crate::{Oss, tables};
 
@@ -46,6 +46,8 @@ pub struct ListedObject {
     pub modified: Time,
     /// Its class.
     pub storage_class: StorageClass,
+    /// That it is, or is being, restored from an archive.
+    pub restored: Option<Restored>,
     pub(crate) kind: i64,
 }
 
@@ -256,6 +258,7 @@ fn listed(row: &Row<'_>, key: &str) -> Result<ListedObject, ApiError> {
         modified: row.get(1)?,
         storage_class,
         kind: row.get(6)?,
+        restored: tables::object::restored(row.text(7)?)?,
     })
 }
 

@@ -23,6 +23,7 @@ mod meta;
 mod multipart;
 mod object;
 mod origin;
+mod overwrite;
 mod policy;
 mod read;
 mod report;
@@ -32,6 +33,7 @@ mod source;
 mod stream;
 mod style;
 mod symlink;
+mod tags;
 mod version;
 mod versions_list;
 

@@ -9,7 +9,7 @@ use engine::places::{self, Placement};
 use engine::{Cx, Session};
 use wire::object::checksum::{Md5, crc64_combine};
 
-use super::commit::{level_bytes, receive, replace};
+use super::commit::{apply, receive, replace};
 use super::encryption::{check_customer, resolve};
 use super::lifecycle::expiry;
 use super::object::admission;
@@ -123,6 +123,8 @@ pub struct CompleteOptions {
     pub crc64: Option<u64>,
     /// Checksums that the whole must have.
     pub checksums: Vec<Checksum>,
+    /// Its own ACL, in place of what the upload began with.
+    pub acl: Option<Acl>,
     /// The client's key, which must be that of an upload that was begun with one; one with checksums takes it.
     pub customer_key: Option<CustomerKey>,
 }
@@ -147,6 +149,8 @@ pub struct PartPage {
     pub storage_class: StorageClass,
     /// The checksum that will be made of the whole.
     pub checksum: Option<(Algorithm, Coverage)>,
+    /// The user metadata that it will have.
+    pub user: Vec<(String, String)>,
     /// The parts.
     pub parts: Vec<ListedPart>,
     /// The last number, where there are more.
@@ -411,6 +415,7 @@ impl Oss {
             bucket,
             storage_class: upload.storage_class,
             checksum: upload.checksum,
+            user: upload.attributes.user,
             parts,
             next,
         })
@@ -465,10 +470,9 @@ fn new_upload(
 
 /// Sums, usage and audit of a step of an upload.
 fn note(cx: &mut Cx<'_>, bucket: &Bucket, upload: &Upload, change: Change) -> Result<(), ApiError> {
-    tables::bucket::change(cx.tx(), bucket.id, change)?;
+    apply(cx, bucket, change)?;
     let arn = bucket.arn();
     cx.count(payer(cx, bucket), &arn, PUTS, 1);
-    level_bytes(cx, bucket, &change);
     cx.audit_account(bucket.owner);
     cx.audit_resource(bucket.object_arn(&upload.key));
     cx.audit_detail("upload", upload.id.as_str());
@@ -552,7 +556,9 @@ fn complete(
     options: &CompleteOptions,
 ) -> Result<Stored, ApiError> {
     let bucket = find_bucket(cx, &target.bucket)?;
-    let current = require_write(cx, &bucket, &target.key, &Gives::default())?;
+    let list = AccessList { acl: options.acl, grants: None };
+    let gives = Gives { list, ..Gives::default() };
+    let current = require_write(cx, &bucket, &target.key, &gives)?;
     let upload = match target.upload(cx, &bucket) {
         Err(gone) => {
             let Some(object) = completed(target, &options.parts, current) else { return Err(gone) };
@@ -600,7 +606,7 @@ fn complete(
         storage_class: upload.storage_class,
         owner,
         site: upload.site,
-        acl: upload.acl,
+        acl: options.acl.or(upload.acl),
         attributes,
         tags: upload.tags,
         facts: Facts { upload: Some(upload.id), ..upload.facts },

@@ -140,6 +140,9 @@ impl Oss {
                 let bucket = find_bucket(cx, &bucket)?;
                 let current = require_write(cx, &bucket, &key, &gives)?;
                 check_write(&conditions, &key, current.as_ref().map(|object| &object.info))?;
+                if current.is_some() {
+                    super::overwrite::check(cx, &bucket, &key)?;
+                }
                 retention::check_wanted(&bucket, gives.lock, cx.now)?;
                 if let Some(current) = current.filter(|current| !stays(&bucket, current.version)) {
                     retention::check(cx, &bucket, &current.info, false)?;

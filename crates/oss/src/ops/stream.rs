@@ -266,13 +266,18 @@ impl ObjectStream {
 }
 
 impl ObjectStream {
+    /// Whom what leaves is metered to, for a caller who meters it: nothing of this is then.
+    pub(crate) fn take_payer(&mut self) -> Option<Payer> {
+        self.payer.take()
+    }
+
     /// All of it, for something to be made of it. What of that leaves is metered then, to whom this says:
     /// nothing of this is.
     ///
     /// # Errors
     /// As [`Self::next`].
     pub(crate) async fn whole(mut self) -> Result<(Vec<u8>, Option<Payer>), ApiError> {
-        let payer = self.payer.take();
+        let payer = self.take_payer();
         let mut bytes = Vec::with_capacity(usize::try_from(self.left).unwrap_or(0));
         while let Some(some) = self.next().await.transpose()? {
             bytes.extend_from_slice(&some);

@@ -195,7 +195,8 @@ impl Filling<'_> {
         }
         self.last = Some((line.key.clone(), Some(line.version)));
         let Line { key, modified, size, etag, storage_class, version, marker, kind, .. } = line;
-        let object = ListedObject { key, size, etag, modified, storage_class, kind };
+        let restored = line.restored;
+        let object = ListedObject { key, size, etag, modified, storage_class, restored, kind };
         self.page.versions.push(ListedVersion { object, version, latest, marker });
     }
 }

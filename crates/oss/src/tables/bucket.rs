@@ -1,11 +1,11 @@
 //! Buckets, what is in them, and their documents.
 
-use base::{AccountId, ApiError};
+use base::{AccountId, ApiError, Time};
 use store::{Row, Tx, params};
 use terms::clauses::DataClass;
 
 use super::{damaged, from_json, int, storage_class, to_json};
-use crate::model::{Acl, Bucket, BucketStat, Facts, Redundancy, Settings};
+use crate::model::{Acl, Bucket, BucketStat, ClassStat, Facts, Redundancy, Settings, StorageClass};
 
 macro_rules! columns {
     () => {
@@ -85,6 +85,7 @@ pub(crate) fn insert(tx: &mut Tx<'_>, bucket: &Bucket) -> Result<Bucket, ApiErro
 pub(crate) fn delete(tx: &mut Tx<'_>, bucket: i64) -> Result<(), ApiError> {
     tx.execute("DELETE FROM oss_bucket_document WHERE bucket = ?1", params![bucket])?;
     tx.execute("DELETE FROM oss_inventory WHERE bucket = ?1", params![bucket])?;
+    tx.execute("DELETE FROM oss_bucket_class WHERE bucket = ?1", params![bucket])?;
     tx.execute("DELETE FROM oss_bucket_stat WHERE bucket = ?1", params![bucket])?;
     tx.execute("DELETE FROM oss_bucket WHERE id = ?1", params![bucket])?;
     Ok(())
@@ -168,6 +169,8 @@ pub(crate) struct Change {
     pub(crate) version_bytes: i64,
     /// Of `bytes`, those that are metered as [`crate::meter::TIERS`].
     pub(crate) tiers: [i64; 4],
+    /// The objects, of all versions, that these bytes are of.
+    pub(crate) tiered: [i64; 4],
 }
 
 impl Change {
@@ -176,12 +179,13 @@ impl Change {
         self.objects + self.versions
     }
 
-    /// Adds the bytes of an object that are metered in a class of their own, or (`sign` -1) takes them off.
+    /// Adds an object that is metered in a class of its own, or (`sign` -1) takes it off.
     pub(crate) fn tier(&mut self, facts: &Facts, sign: i64) {
         if let Some((class, size)) = facts.tier
             && let Some(tier) = (class as usize).checked_sub(1)
         {
             self.tiers[tier] += sign * int(size);
+            self.tiered[tier] += sign;
         }
     }
 
@@ -189,6 +193,9 @@ impl Change {
     pub(crate) fn add(&mut self, other: Self) {
         for (tier, more) in self.tiers.iter_mut().zip(other.tiers) {
             *tier += more;
+        }
+        for (tiered, more) in self.tiered.iter_mut().zip(other.tiered) {
+            *tiered += more;
         }
         self.objects += other.objects;
         self.uploads += other.uploads;
@@ -201,11 +208,11 @@ impl Change {
 }
 
 /// Adds to what is in a bucket.
-pub(crate) fn change(tx: &mut Tx<'_>, bucket: i64, by: Change) -> Result<(), ApiError> {
+pub(crate) fn change(tx: &mut Tx<'_>, bucket: i64, by: Change, now: Time) -> Result<(), ApiError> {
     tx.execute(
         "UPDATE oss_bucket_stat SET objects = objects + ?2, uploads = uploads + ?3, bytes = bytes + ?4,
          part_bytes = part_bytes + ?5, versions = versions + ?6, markers = markers + ?7,
-         version_bytes = version_bytes + ?8 WHERE bucket = ?1",
+         version_bytes = version_bytes + ?8, changed_at = ?9 WHERE bucket = ?1",
         params![
             bucket,
             by.objects,
@@ -214,16 +221,29 @@ pub(crate) fn change(tx: &mut Tx<'_>, bucket: i64, by: Change) -> Result<(), Api
             by.part_bytes,
             by.versions,
             by.markers,
-            by.version_bytes
+            by.version_bytes,
+            now
         ],
     )?;
+    for (class, (objects, bytes)) in StorageClass::TIERS.iter().zip(by.tiered.iter().zip(by.tiers))
+    {
+        if *objects != 0 || bytes != 0 {
+            tx.execute(
+                "INSERT INTO oss_bucket_class (bucket, class, objects, bytes) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (bucket, class) DO UPDATE SET objects = oss_bucket_class.objects + excluded.objects,
+                     bytes = oss_bucket_class.bytes + excluded.bytes",
+                params![bucket, class.as_str(), *objects, bytes],
+            )?;
+        }
+    }
     Ok(())
 }
 
 /// What is in a bucket.
 pub(crate) fn stat(tx: &mut Tx<'_>, bucket: i64) -> Result<BucketStat, ApiError> {
     let stat = tx.query_opt(
-        "SELECT objects, uploads, bytes, part_bytes, versions, markers, version_bytes FROM oss_bucket_stat WHERE bucket = ?1",
+        "SELECT objects, uploads, bytes, part_bytes, versions, markers, version_bytes, changed_at FROM oss_bucket_stat
+         WHERE bucket = ?1",
         params![bucket],
         |row| {
             Ok(BucketStat {
@@ -234,10 +254,51 @@ pub(crate) fn stat(tx: &mut Tx<'_>, bucket: i64) -> Result<BucketStat, ApiError>
                 versions: row.get(4)?,
                 markers: row.get(5)?,
                 version_bytes: row.get(6)?,
+                changed: row.get(7)?,
+                ..BucketStat::default()
             })
         },
     )?;
-    stat.ok_or_else(|| damaged("a bucket without its statistics"))
+    let mut stat = stat.ok_or_else(|| damaged("a bucket without its statistics"))?;
+    stat.parts = tx
+        .query_opt(
+            "SELECT CAST(COUNT(*) AS BIGINT) FROM oss_upload JOIN oss_part ON upload = id WHERE bucket = ?1",
+            params![bucket],
+            |row| row.get(0),
+        )?
+        .unwrap_or(0);
+    stat.tiers = tiers(tx, bucket)?;
+    Ok(stat)
+}
+
+/// How much is in a bucket, bytes.
+pub(crate) fn bytes_in(tx: &mut Tx<'_>, bucket: i64) -> Result<u64, ApiError> {
+    let found = tx.query_opt(
+        "SELECT bytes FROM oss_bucket_stat WHERE bucket = ?1",
+        params![bucket],
+        |row| row.get(0),
+    )?;
+    found.ok_or_else(|| damaged("a bucket without its statistics"))
+}
+
+/// What is in a bucket of the classes other than Standard.
+fn tiers(tx: &mut Tx<'_>, bucket: i64) -> Result<[ClassStat; 4], ApiError> {
+    let rows = tx.query(
+        "SELECT class, objects, bytes FROM oss_bucket_class WHERE bucket = ?1",
+        params![bucket],
+        |row| {
+            let stat = ClassStat { objects: row.get(1)?, bytes: row.get(2)? };
+            Ok(storage_class(row.text(0)?).map(|class| (class, stat)))
+        },
+    )?;
+    let mut tiers = [ClassStat::default(); 4];
+    for row in rows {
+        let (class, stat) = row?;
+        if let Some(at) = StorageClass::TIERS.iter().position(|tier| *tier == class) {
+            tiers[at] = stat;
+        }
+    }
+    Ok(tiers)
 }
 
 /// A document of a bucket.

@@ -8,7 +8,7 @@ use store::{Row, Tx, params};
 use super::{damage, from_json, int, key, md5, own_acl, storage_class, to_json};
 use crate::acl::AccessList;
 use crate::blob::{Body, extent};
-use crate::model::{Acl, Etag, Facts, ObjectInfo, StorageClass, Tags};
+use crate::model::{Acl, Etag, Facts, ObjectInfo, Restored, StorageClass, Tags};
 
 /// An object with where its body is.
 #[derive(Clone, Debug)]
@@ -204,8 +204,16 @@ pub(crate) fn any(tx: &mut Tx<'_>, bucket: i64) -> Result<bool, ApiError> {
 /// One line of a listing.
 pub(crate) const LISTED: &str = "key, modified_at, size, md5, parts, storage_class, kind";
 
+/// The column behind those of a listing: few objects are archived, and nothing is read of the facts of others.
+pub(super) const ARCHIVED: &str = "CASE WHEN storage_class IN ('Archive', 'ColdArchive', 'DeepColdArchive') THEN facts ELSE '' END";
+
+/// What [`ARCHIVED`] says.
+pub(crate) fn restored(facts: &str) -> Result<Option<Restored>, ApiError> {
+    from_json::<Facts>(facts).map(|facts| facts.restored)
+}
+
 /// Shows the objects with keys from `from` (inclusive) to `until` (exclusive; `None` is without end),
-/// in order, until `each` breaks off or `limit` is reached. The columns are [`LISTED`].
+/// in order, until `each` breaks off or `limit` is reached. The columns are [`LISTED`] and [`ARCHIVED`].
 pub(crate) fn scan(
     tx: &mut Tx<'_>,
     bucket: i64,
@@ -217,13 +225,13 @@ pub(crate) fn scan(
     match until {
         Some(until) => tx.visit(
             &format!(
-                "SELECT {LISTED} FROM oss_object WHERE bucket = ?1 AND key >= ?2 AND key < ?3 ORDER BY key LIMIT ?4"
+                "SELECT {LISTED}, {ARCHIVED} FROM oss_object WHERE bucket = ?1 AND key >= ?2 AND key < ?3 ORDER BY key LIMIT ?4"
             ),
             params![bucket, from, until, limit],
             each,
         )?,
         None => tx.visit(
-            &format!("SELECT {LISTED} FROM oss_object WHERE bucket = ?1 AND key >= ?2 ORDER BY key LIMIT ?3"),
+            &format!("SELECT {LISTED}, {ARCHIVED} FROM oss_object WHERE bucket = ?1 AND key >= ?2 ORDER BY key LIMIT ?3"),
             params![bucket, from, limit],
             each,
         )?,

@@ -4,10 +4,10 @@
 use base::{ApiError, Time};
 use store::{Row, Tx, params};
 
-use super::object::{COLUMNS, Object, read as read_object};
+use super::object::{ARCHIVED, COLUMNS, Object, read as read_object, restored};
 use super::{damage, int, key, md5, storage_class, to_json};
 use crate::blob::{Body, extent};
-use crate::model::{Acl, Etag, StorageClass, VersionId};
+use crate::model::{Acl, Etag, Restored, StorageClass, VersionId};
 
 /// A version that is not the current one.
 #[derive(Clone, Debug)]
@@ -151,6 +151,7 @@ pub(crate) struct Line {
     pub(crate) age: i64,
     pub(crate) marker: bool,
     pub(crate) kind: i64,
+    pub(crate) restored: Option<Restored>,
 }
 
 fn read_line(row: &Row<'_>) -> Result<Line, ApiError> {
@@ -164,6 +165,7 @@ fn read_line(row: &Row<'_>) -> Result<Line, ApiError> {
         age: row.get(7)?,
         marker: row.get::<i64>(8)? != 0,
         kind: row.get(9)?,
+        restored: restored(row.text(10)?)?,
     })
 }
 
@@ -176,14 +178,14 @@ pub(crate) fn list(
     limit: usize,
 ) -> Result<Vec<Line>, ApiError> {
     let rows = tx.query(
-        "SELECT * FROM (SELECT key, modified_at, size, md5, parts, storage_class, version, -ordinal AS age, 0 AS marker, kind
+        &format!("SELECT * FROM (SELECT key, modified_at, size, md5, parts, storage_class, version, -ordinal AS age, 0 AS marker, kind, {ARCHIVED} AS archived
                         FROM oss_object WHERE bucket = ?1 AND key >= ?2 AND (key > ?2 OR -ordinal > ?3)
                         ORDER BY key LIMIT ?4) AS current
          UNION ALL
-         SELECT * FROM (SELECT key, modified_at, size, md5, parts, storage_class, version, age, marker, kind
+         SELECT * FROM (SELECT key, modified_at, size, md5, parts, storage_class, version, age, marker, kind, {ARCHIVED} AS archived
                         FROM oss_version WHERE bucket = ?1 AND (key, age) > (?2, ?3)
                         ORDER BY key, age LIMIT ?4) AS older
-         ORDER BY 1, 8 LIMIT ?4",
+         ORDER BY 1, 8 LIMIT ?4"),
         params![bucket, key, age, limit],
         |row| Ok(read_line(row)),
     )?;

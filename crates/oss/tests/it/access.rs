@@ -310,6 +310,7 @@ fn a_private_object_in_a_writable_bucket_is_not_written_by_others() {
             part_bytes_min: 0,
             crc64: None,
             checksums: Vec::new(),
+            acl: None,
             customer_key: None,
         };
         let completed = world.oss.complete(&other, (BUCKET, "shut", &upload), options).await;

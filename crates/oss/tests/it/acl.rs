@@ -166,6 +166,7 @@ fn an_upload_is_its_beginners_whoever_completes_it() {
             part_bytes_min: 0,
             crc64: None,
             checksums: Vec::new(),
+            acl: None,
             customer_key: None,
         };
         world.oss.complete(&owner, (BUCKET, "k", &upload), options).await.unwrap();

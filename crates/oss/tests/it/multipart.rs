@@ -36,6 +36,7 @@ fn options(parts: Vec<NamedPart>) -> CompleteOptions {
         part_bytes_min: 100,
         crc64: None,
         checksums: Vec::new(),
+        acl: None,
         customer_key: None,
     }
 }

@@ -349,6 +349,7 @@ impl Act {
                     part_bytes_min: 100,
                     crc64: None,
                     checksums: Vec::new(),
+                    acl: None,
                     customer_key: None,
                 };
                 let target = (bucket, self.key.as_str(), upload.as_str());

@@ -47,6 +47,7 @@ fn all() -> CompleteOptions {
         part_bytes_min: 0,
         crc64: None,
         checksums: Vec::new(),
+        acl: None,
         customer_key: None,
     }
 }

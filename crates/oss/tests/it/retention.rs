@@ -192,6 +192,7 @@ fn new_versions_get_the_default_of_their_bucket_also_from_parts_and_copies() {
             part_bytes_min: 1,
             crc64: None,
             checksums: Vec::new(),
+            acl: None,
             customer_key: None,
         };
         let lock = async || {
@@ -331,6 +332,7 @@ async fn ways(world: &World, upload: (&str, &str)) -> Vec<Result<(), String>> {
         part_bytes_min: 1,
         crc64: None,
         checksums: Vec::new(),
+        acl: None,
         customer_key: None,
     };
     let completed = world.oss.complete(&ctx, (BUCKET, "k", upload), complete).await;

@@ -66,6 +66,7 @@ async fn upload(world: &World, key: &str, first: &[u8], last: &[u8], wanted: Opt
         part_bytes_min: 1,
         crc64: None,
         checksums: Vec::new(),
+        acl: None,
         customer_key: None,
     };
     world.oss.complete(&ctx, (BUCKET, key, &id), options).await.unwrap();

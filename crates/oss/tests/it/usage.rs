@@ -56,6 +56,7 @@ async fn act(world: &World, seed: u64) {
                     part_bytes_min: 0,
                     crc64: None,
                     checksums: Vec::new(),
+                    acl: None,
                     customer_key: None,
                 };
                 world.oss.complete(&ctx, (BUCKET, &key, &upload), options).await.unwrap();

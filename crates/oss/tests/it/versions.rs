@@ -378,13 +378,15 @@ fn deleting_many_tells_the_markers_it_made_and_the_versions_it_deleted() {
             let marker = made.element("DeleteMarkerVersionId");
             let both = delete(&format!(
                 "<Object><Key>k</Key><VersionId>{first}</VersionId></Object>\
-                 <Object><Key>k</Key><VersionId>{marker}</VersionId></Object>\
-                 <Object><Key>k</Key><VersionId>nonsense</VersionId></Object>"
+                 <Object><Key>k</Key><VersionId>{marker}</VersionId></Object>"
             ));
             let text = both.text();
             assert_eq!(text.matches("<Deleted>").count(), 2, "{text}");
             assert_eq!(both.element("DeleteMarkerVersionId"), marker);
-            assert_eq!(both.element("Code"), "InvalidArgument");
+            // S3 tells it at the key, OSS refuses the request.
+            let wrong = delete("<Object><Key>k</Key><VersionId>nonsense</VersionId></Object>");
+            assert_eq!(wrong.element("Code"), "InvalidArgument");
+            assert_eq!(wrong.status, if sign == Sign::S3 { 200 } else { 400 });
             let listed = server.ask("GET", "/pemilu?versions").send(sign).text();
             assert!(!listed.contains("<VersionId>"), "{listed}");
         });

@@ -146,13 +146,12 @@ fn what_is_not_of_this_bucket_or_not_known_is_refused() {
     for (from, to) in [
         ("box/*", "chest/*"),
         ("box/*", "boxes/*"),
-        ("box/*", "*"),
+        ("box/*", "*x"),
         ("1000000000000001:box", "1000000000000002:box"),
         ("oss:GetObject", "ecs:Start"),
         (r#""1""#, r#""3""#),
         (r#"["*"]"#, r#"{"AWS":"*"}"#),
         (r#"["*"]"#, r#"["ani"]"#),
-        (r#""Principal":["*"],"#, ""),
         (r#""Principal":["*"]"#, r#""NotPrincipal":["1"]"#),
     ] {
         assert!(good.contains(from), "{from}");
@@ -279,4 +278,23 @@ fn a_service_is_let_in_only_by_a_rule_that_names_it_and_what_it_acts_for() {
     }
     let denied = s3(r#""*""#, "s3:PutObject", "").replace("Allow", "Deny");
     assert_eq!(says(&denied, logging), Says::Denies);
+}
+
+#[test]
+fn a_statement_of_oss_without_a_principal_opens_nothing_and_closes_to_all() {
+    let text = |effect: &str, resource: &str| {
+        format!(
+            r#"{{"Version":"1","Statement":[{{"Effect":"{effect}","Action":["oss:PutObject"],"Resource":["{resource}"]}}]}}"#
+        )
+    };
+    let said = |effect: &str| {
+        let policy = parse(&text(effect, "acs:oss:*:*:*/*"));
+        assert!(!policy.is_public());
+        [NOBODY, ROOT, user(OWNER)].map(|asker| ask(&policy, asker, "oss:PutObject", "box/a"))
+    };
+    assert_eq!(said("Allow"), [Says::Nothing; 3]);
+    assert_eq!(said("Deny"), [Says::Denies; 3]);
+    assert!(BucketPolicy::parse(&text("Allow", "acs:oss:*:*:chest/*"), HOME).is_err());
+    let of_s3 = s3(r#""*""#, "s3:GetObject", "").replace(r#""Principal":"*","#, "");
+    assert!(BucketPolicy::parse(&of_s3, HOME).is_err());
 }

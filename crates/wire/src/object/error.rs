@@ -153,7 +153,7 @@ fn shared(dialect: Dialect, refused: &ApiError) -> Option<&'static Code> {
 
 /// The `EC` number of a code, for the element and the header `x-oss-ec`. Those that are known of OSS
 /// are its own; all others are `0000-` and the status.
-pub fn ec(name: &str, status: u16) -> Cow<'static, str> {
+fn ec(name: &str, status: u16) -> Cow<'static, str> {
     match name {
         "AccessDenied" => Cow::Borrowed("0003-00000001"),
         "InvalidAccessKeyId" => Cow::Borrowed("0002-00000902"),
@@ -163,6 +163,15 @@ pub fn ec(name: &str, status: u16) -> Cow<'static, str> {
         "SignatureDoesNotMatch" => Cow::Borrowed("0002-00000040"),
         _ => Cow::Owned(format!("0000-{status:08}")),
     }
+}
+
+/// The field of an error that has an `EC` number of its own, which its code does not tell.
+pub const EC: &str = "EC";
+
+/// The `EC` number of an error: its own, or that of its code.
+pub fn ec_of<'e>(refused: &'e ApiError, name: &str, status: u16) -> Cow<'e, str> {
+    let own = refused.fields().iter().find(|(field, _)| *field == EC);
+    own.map_or_else(|| ec(name, status), |(_, number)| Cow::Borrowed(number.as_str()))
 }
 
 /// The body of an error. `host_id` is the host that was asked (OSS) or the server's own id (S3);
@@ -183,7 +192,7 @@ pub fn render(
         Dialect::Oss => {
             xml.text("RequestId", request_id).text("HostId", host_id);
             push_fields(&mut xml, refused);
-            xml.text("EC", &ec(&name, status));
+            xml.text("EC", &ec_of(refused, &name, status));
         }
         Dialect::S3 => {
             push_fields(&mut xml, refused);
@@ -194,7 +203,7 @@ pub fn render(
 }
 
 fn push_fields(xml: &mut Writer, refused: &ApiError) {
-    for (name, value) in refused.fields() {
+    for (name, value) in refused.fields().iter().filter(|(name, _)| *name != EC) {
         xml.text(name, value);
     }
 }

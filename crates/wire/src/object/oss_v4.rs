@@ -77,7 +77,7 @@ impl Claim<'_> {
         let (key_id, scope) =
             Scope::parse(self.credential, &v4::OSS).ok_or_else(|| refused("form"))?;
         if scope.region != asked.region {
-            return Err(refused("region").field("Region", asked.region));
+            return Err(wrong_region(presigned).field("Region", asked.region));
         }
         if scope.service != "oss" && scope.service != "oss-cloudbox" {
             return Err(refused("product"));
@@ -104,6 +104,16 @@ impl Claim<'_> {
             proof: Proof { signature: self.signature.to_owned(), scheme },
         })
     }
+}
+
+/// In the words of OSS, on which clients rely to find the region.
+fn wrong_region(presigned: bool) -> ApiError {
+    if presigned {
+        return error::INVALID_ARGUMENT.error("The signing region in credential is invalid.");
+    }
+    error::INVALID_ARGUMENT
+        .error("Invalid signing region in Authorization header.")
+        .field(error::EC, "0002-00000226")
 }
 
 /// OSS itself knows `UNSIGNED-PAYLOAD` only; a digest is taken at its word and checked.

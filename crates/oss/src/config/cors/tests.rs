@@ -98,7 +98,10 @@ proptest! {
     #[test]
     fn what_is_told_is_read_the_same(rules in prop::collection::vec(a_rule(), 1..=10), vary: bool) {
         let cors = Cors { rules, vary };
-        prop_assert_eq!(&Cors::parse(&cors.render(Dialect::Oss), Dialect::Oss).unwrap(), &cors);
+        let mut of_oss = cors.clone();
+        let headers = of_oss.rules.iter_mut().flat_map(|rule| &mut rule.headers);
+        headers.for_each(|header| header.make_ascii_lowercase());
+        prop_assert_eq!(Cors::parse(&cors.render(Dialect::Oss), Dialect::Oss).unwrap(), of_oss);
         let of_s3 = Cors { vary: false, ..cors.clone() };
         prop_assert_eq!(Cors::parse(&cors.render(Dialect::S3), Dialect::S3).unwrap(), of_s3);
     }

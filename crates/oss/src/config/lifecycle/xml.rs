@@ -5,6 +5,7 @@ use wire::object::checksum::Md5;
 use wire::object::xml::{self, Element, Writer};
 use wire::object::{Dialect, error};
 
+use super::super::tags::check_characters;
 use super::super::{checked, flag, invalid, malformed, root, word};
 use super::{Expiration, Filter, Lifecycle, Noncurrent, Not, Rule, Transition, When};
 use crate::model::StorageClass;
@@ -315,6 +316,7 @@ fn oss_filter(
 ) -> Result<Filter, ApiError> {
     let mut filter =
         Filter { prefix: checked(prefix, "Prefix")?, tags: tags(rule)?, ..Filter::default() };
+    check_characters(&filter.tags, Dialect::Oss)?;
     let Some(inner) = inner else { return Ok(filter) };
     filter.larger = bytes(inner, "ObjectSizeGreaterThan")?;
     filter.smaller = bytes(inner, "ObjectSizeLessThan")?;
@@ -325,6 +327,9 @@ fn oss_filter(
             return Err(error::INVALID_ARGUMENT.error(
                 "The Prefix in a Not must begin with that of the rule, and without a Tag be longer than it.",
             ));
+        }
+        if let Some(tag) = &tag {
+            check_characters(std::slice::from_ref(tag), Dialect::Oss)?;
         }
         filter.not.push(Not { prefix, tag });
     }

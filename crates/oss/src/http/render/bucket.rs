@@ -49,6 +49,7 @@ pub(in crate::http) fn list_buckets<'a>(
             Dialect::Oss => {
                 xml.text("Location", &place.location()).text("Region", place.region);
                 xml.text("StorageClass", bucket.storage_class.as_str());
+                xml.text("Comment", "").text("ResourceGroupId", bucket.resource_group());
                 place.endpoints(&mut xml);
             }
             Dialect::S3 => drop(xml.text("BucketRegion", place.region)),
@@ -71,7 +72,9 @@ pub(in crate::http) fn bucket_info(place: &Place<'_>, bucket: &Bucket) -> Vec<u8
     place.endpoints(&mut xml);
     xml.text("StorageClass", bucket.storage_class.as_str())
         .text("DataRedundancyType", bucket.redundancy.as_str())
-        .text("DataClass", bucket.class.as_str());
+        .text("DataClass", bucket.class.as_str())
+        .text("Comment", "")
+        .text("ResourceGroupId", bucket.resource_group());
     owner(&mut xml, "Owner", bucket.owner);
     xml.open("AccessControlList").text("Grant", bucket.acl.plain().as_str()).close();
     let (algorithm, key_id) = match &bucket.settings.encryption {
@@ -97,14 +100,30 @@ pub(in crate::http) fn bucket_info(place: &Place<'_>, bucket: &Bucket) -> Vec<u8
 }
 
 /// OSS's GetBucketStat.
-pub(in crate::http) fn bucket_stat(stat: &BucketStat, now: Time) -> Vec<u8> {
+///
+/// Bytes are metered as they are, so that what is billed and the real amount are the same. There are no live
+/// channels.
+pub(in crate::http) fn bucket_stat(stat: &BucketStat) -> Vec<u8> {
     let mut xml = Writer::new();
     xml.open("BucketStat").value("Storage", stat.bytes).value("ObjectCount", stat.objects);
-    xml.value("DeleteMarkerCount", stat.markers);
-    xml.value("MultipartUploadCount", stat.uploads).value("LiveChannelCount", 0);
-    xml.value("LastModifiedTime", now.secs());
+    xml.value("MultipartUploadCount", stat.uploads).value("MultipartPartCount", stat.parts);
+    xml.value("DeleteMarkerCount", stat.markers).value("LiveChannelCount", 0);
+    xml.value("LastModifiedTime", stat.changed.secs());
+    let standard = stat.standard();
+    xml.value("StandardStorage", standard.bytes).value("StandardObjectCount", standard.objects);
+    for ([billed, real, count], tier) in TIERS.iter().zip(stat.tiers) {
+        xml.value(billed, tier.bytes).value(real, tier.bytes).value(count, tier.objects);
+    }
     xml.finish()
 }
+
+/// What the statistics call the classes other than Standard: bytes as billed, real bytes, objects.
+const TIERS: [[&str; 3]; 4] = [
+    ["InfrequentAccessStorage", "InfrequentAccessRealStorage", "InfrequentAccessObjectCount"],
+    ["ArchiveStorage", "ArchiveRealStorage", "ArchiveObjectCount"],
+    ["ColdArchiveStorage", "ColdArchiveRealStorage", "ColdArchiveObjectCount"],
+    ["DeepColdArchiveStorage", "DeepColdArchiveRealStorage", "DeepColdArchiveObjectCount"],
+];
 
 /// GetBucketLocation.
 pub(in crate::http) fn location(style: Style, place: &Place<'_>) -> Vec<u8> {
@@ -224,6 +243,19 @@ pub(in crate::http) fn cnames(bucket: &Bucket, bound: &[(String, Time)]) -> Vec<
         xml.open("Cname").text("Domain", host).text("LastModified", &moment(*since));
         xml.text("Status", "Enabled").close();
     }
+    xml.finish()
+}
+
+/// There are no boxes.
+pub(in crate::http) fn cloud_boxes(
+    account: AccountId,
+    (prefix, marker, limit): (&str, &str, usize),
+) -> Vec<u8> {
+    let mut xml = Writer::new();
+    xml.open("ListCloudBoxResult").text("Prefix", prefix).text("Marker", marker);
+    xml.value("MaxKeys", limit).value("IsTruncated", false);
+    owner(&mut xml, "Owner", account);
+    xml.open("CloudBoxes");
     xml.finish()
 }
 

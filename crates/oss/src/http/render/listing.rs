@@ -1,8 +1,9 @@
 //! Listings of objects, versions, uploads and parts.
 
-use base::AccountId;
+use base::{AccountId, Time};
 use wire::object::xml::Writer;
 
+use super::super::class::restored as restored_text;
 use super::super::headers::class_name;
 use super::super::respond::{coverage_name, etag};
 use super::{Style, moment, owner};
@@ -22,6 +23,7 @@ pub(in crate::http) struct Listed<'a> {
     /// V2: where the next page begins.
     pub(in crate::http) next_token: Option<String>,
     pub(in crate::http) owners: bool,
+    pub(in crate::http) now: Time,
 }
 
 /// ListObjects.
@@ -82,7 +84,7 @@ fn frame(
 fn entries(xml: &mut Writer, style: Style, asked: &Listed<'_>, page: &ListPage) {
     for object in &page.objects {
         xml.open("Contents");
-        entry(xml, style, object);
+        entry(xml, style, object, asked.now);
         if asked.owners {
             owner(xml, "Owner", page.bucket.owner);
         }
@@ -91,7 +93,7 @@ fn entries(xml: &mut Writer, style: Style, asked: &Listed<'_>, page: &ListPage) 
     prefixes(xml, style, &page.prefixes);
 }
 
-fn entry(xml: &mut Writer, style: Style, object: &ListedObject) {
+fn entry(xml: &mut Writer, style: Style, object: &ListedObject, now: Time) {
     xml.text("Key", &style.key(&object.key)).text("LastModified", &moment(object.modified));
     xml.text("ETag", &etag(&object.etag, style.dialect));
     if style.is_oss() {
@@ -99,6 +101,10 @@ fn entry(xml: &mut Writer, style: Style, object: &ListedObject) {
     }
     xml.value("Size", object.size)
         .text("StorageClass", class_name(object.storage_class, style.dialect));
+    let restored = object.restored.as_ref().filter(|_| style.is_oss());
+    if let Some(text) = restored.and_then(|it| restored_text(it, now)) {
+        xml.text("RestoreInfo", &text);
+    }
 }
 
 fn prefixes(xml: &mut Writer, style: Style, prefixes: &[String]) {
@@ -112,6 +118,7 @@ pub(in crate::http) fn list_versions(
     style: Style,
     query: &VersionQuery,
     page: &VersionPage,
+    now: Time,
 ) -> Vec<u8> {
     let mut xml = style.root("ListVersionsResult");
     let VersionQuery { prefix, delimiter, after_key, after_version, limit } = query;
@@ -129,7 +136,7 @@ pub(in crate::http) fn list_versions(
             xml.text("LastModified", &moment(object.modified));
         } else {
             xml.open("Version");
-            entry(&mut xml, style, object);
+            entry(&mut xml, style, object, now);
         }
         xml.value("VersionId", version).value("IsLatest", latest);
         owner(&mut xml, "Owner", page.bucket.owner);
@@ -199,10 +206,30 @@ pub(in crate::http) fn list_parts(
         xml.text("ChecksumAlgorithm", algorithm.name());
         xml.text("ChecksumType", coverage_name(covers));
     }
+    if style.is_oss() {
+        client_encryption(&mut xml, &page.user);
+    }
     for part in &page.parts {
         self::part(&mut xml, style, part);
     }
     xml.finish()
+}
+
+/// What the parts of an upload are called by whose client encrypts them: told of metadata of the object to be.
+const CLIENT_ENCRYPTION: [(&str, &str); 6] = [
+    ("client-side-encryption-key", "ClientEncryptionKey"),
+    ("client-side-encryption-start", "ClientEncryptionStart"),
+    ("client-side-encryption-cek-alg", "ClientEncryptionCekAlg"),
+    ("client-side-encryption-wrap-alg", "ClientEncryptionWrapAlg"),
+    ("client-side-encryption-data-size", "ClientEncryptionDataSize"),
+    ("client-side-encryption-part-size", "ClientEncryptionPartSize"),
+];
+
+fn client_encryption(xml: &mut Writer, user: &[(String, String)]) {
+    for (name, element) in CLIENT_ENCRYPTION {
+        let found = user.iter().find(|(known, _)| known == name);
+        xml.text_opt(element, found.map(|(_, value)| value.as_str()));
+    }
 }
 
 fn part(xml: &mut Writer, style: Style, ListedPart { number, part }: &ListedPart) {

@@ -59,6 +59,7 @@ fn listed(key: &str, parts: u32) -> ListedObject {
         etag: tag(parts),
         modified: now(),
         storage_class,
+        restored: None,
         kind: 0,
     }
 }
@@ -98,7 +99,14 @@ fn query() -> ListQuery {
 
 #[test]
 fn a_listing_in_oss() {
-    let asked = Listed { query: &query(), after: "A", token: None, next_token: None, owners: true };
+    let asked = Listed {
+        query: &query(),
+        after: "A",
+        token: None,
+        next_token: None,
+        owners: true,
+        now: now(),
+    };
     check(
         list_objects(Style { encoded: true, ..OSS }, &asked, &page()),
         expect![[r#"
@@ -139,6 +147,7 @@ fn a_listing_of_version_two_in_s3() {
         token: Some("dG9rZW4"),
         next_token: Some("bmV4dA".to_owned()),
         owners: false,
+        now: now(),
     };
     check(
         list_objects_v2(S3, &asked, &page()),
@@ -171,7 +180,7 @@ fn a_listing_of_version_two_in_s3() {
 #[test]
 fn a_listing_of_versions() {
     check(
-        list_versions(OSS, &version_query(), &version_page()),
+        list_versions(OSS, &version_query(), &version_page(), now()),
         expect![[r#"
             <ListVersionsResult>
             <Name>pemilu</Name>
@@ -276,29 +285,31 @@ fn a_listing_of_parts() {
         owner: ACCOUNT,
         storage_class: StorageClass::Standard,
         checksum: Some((Algorithm::Crc32, Coverage::Composite)),
+        user: vec![("client-side-encryption-cek-alg".to_owned(), "AES/CTR".to_owned())],
         parts: vec![ListedPart { number: 3, part }],
         next: None,
     };
     check(
         list_parts(OSS, ("k", "U1"), (0, 1000), &parts),
         expect![[r#"
-        <ListPartsResult>
-        <Bucket>pemilu</Bucket>
-        <Key>k</Key>
-        <UploadId>U1</UploadId>
-        <StorageClass>Standard</StorageClass>
-        <PartNumberMarker>0</PartNumberMarker>
-        <NextPartNumberMarker>3</NextPartNumberMarker>
-        <MaxParts>1000</MaxParts>
-        <IsTruncated>false</IsTruncated>
-        <Part>
-        <PartNumber>3</PartNumber>
-        <LastModified>2026-01-02T03:04:05.000Z</LastModified>
-        <ETag>&quot;ABABABABABABABABABABABABABABABAB&quot;</ETag>
-        <Size>5</Size>
-        <HashCrc64ecma>7</HashCrc64ecma>
-        </Part>
-        </ListPartsResult>"#]],
+            <ListPartsResult>
+            <Bucket>pemilu</Bucket>
+            <Key>k</Key>
+            <UploadId>U1</UploadId>
+            <StorageClass>Standard</StorageClass>
+            <PartNumberMarker>0</PartNumberMarker>
+            <NextPartNumberMarker>3</NextPartNumberMarker>
+            <MaxParts>1000</MaxParts>
+            <IsTruncated>false</IsTruncated>
+            <ClientEncryptionCekAlg>AES/CTR</ClientEncryptionCekAlg>
+            <Part>
+            <PartNumber>3</PartNumber>
+            <LastModified>2026-01-02T03:04:05.000Z</LastModified>
+            <ETag>&quot;ABABABABABABABABABABABABABABABAB&quot;</ETag>
+            <Size>5</Size>
+            <HashCrc64ecma>7</HashCrc64ecma>
+            </Part>
+            </ListPartsResult>"#]],
     );
     check(
         list_parts(S3, ("k", "U1"), (0, 1000), &parts),
@@ -339,28 +350,31 @@ fn a_listing_of_buckets() {
     check(
         list_buckets(OSS, &|_| PLACE, ACCOUNT, ("p", "", 100), &page),
         expect![[r#"
-        <ListAllMyBucketsResult>
-        <Prefix>p</Prefix>
-        <Marker>
-        </Marker>
-        <MaxKeys>100</MaxKeys>
-        <IsTruncated>false</IsTruncated>
-        <Owner>
-        <ID>1000000000000001</ID>
-        <DisplayName>1000000000000001</DisplayName>
-        </Owner>
-        <Buckets>
-        <Bucket>
-        <Name>pemilu</Name>
-        <CreationDate>2026-01-02T03:04:05.000Z</CreationDate>
-        <Location>oss-ap-southeast-5</Location>
-        <Region>ap-southeast-5</Region>
-        <StorageClass>IA</StorageClass>
-        <ExtranetEndpoint>http://127.0.0.1:7101</ExtranetEndpoint>
-        <IntranetEndpoint>http://127.0.0.1:7101</IntranetEndpoint>
-        </Bucket>
-        </Buckets>
-        </ListAllMyBucketsResult>"#]],
+            <ListAllMyBucketsResult>
+            <Prefix>p</Prefix>
+            <Marker>
+            </Marker>
+            <MaxKeys>100</MaxKeys>
+            <IsTruncated>false</IsTruncated>
+            <Owner>
+            <ID>1000000000000001</ID>
+            <DisplayName>1000000000000001</DisplayName>
+            </Owner>
+            <Buckets>
+            <Bucket>
+            <Name>pemilu</Name>
+            <CreationDate>2026-01-02T03:04:05.000Z</CreationDate>
+            <Location>oss-ap-southeast-5</Location>
+            <Region>ap-southeast-5</Region>
+            <StorageClass>IA</StorageClass>
+            <Comment>
+            </Comment>
+            <ResourceGroupId>rg-default</ResourceGroupId>
+            <ExtranetEndpoint>http://127.0.0.1:7101</ExtranetEndpoint>
+            <IntranetEndpoint>http://127.0.0.1:7101</IntranetEndpoint>
+            </Bucket>
+            </Buckets>
+            </ListAllMyBucketsResult>"#]],
     );
     check(
         list_buckets(S3, &|_| PLACE, ACCOUNT, ("", "", 1000), &page),
@@ -386,46 +400,64 @@ fn what_a_bucket_is() {
     check(
         bucket_info(&PLACE, &a_bucket()),
         expect![[r#"
-        <BucketInfo>
-        <Bucket>
-        <Name>pemilu</Name>
-        <CreationDate>2026-01-02T03:04:05.000Z</CreationDate>
-        <Location>oss-ap-southeast-5</Location>
-        <Region>ap-southeast-5</Region>
-        <ExtranetEndpoint>http://127.0.0.1:7101</ExtranetEndpoint>
-        <IntranetEndpoint>http://127.0.0.1:7101</IntranetEndpoint>
-        <StorageClass>IA</StorageClass>
-        <DataRedundancyType>ZRS</DataRedundancyType>
-        <DataClass>personal</DataClass>
-        <Owner>
-        <ID>1000000000000001</ID>
-        <DisplayName>1000000000000001</DisplayName>
-        </Owner>
-        <AccessControlList>
-        <Grant>public-read</Grant>
-        </AccessControlList>
-        <ServerSideEncryptionRule>
-        <SSEAlgorithm>None</SSEAlgorithm>
-        </ServerSideEncryptionRule>
-        <AccessMonitor>Disabled</AccessMonitor>
-        <TransferAcceleration>Disabled</TransferAcceleration>
-        <CrossRegionReplication>Disabled</CrossRegionReplication>
-        <BlockPublicAccess>false</BlockPublicAccess>
-        </Bucket>
-        </BucketInfo>"#]],
+            <BucketInfo>
+            <Bucket>
+            <Name>pemilu</Name>
+            <CreationDate>2026-01-02T03:04:05.000Z</CreationDate>
+            <Location>oss-ap-southeast-5</Location>
+            <Region>ap-southeast-5</Region>
+            <ExtranetEndpoint>http://127.0.0.1:7101</ExtranetEndpoint>
+            <IntranetEndpoint>http://127.0.0.1:7101</IntranetEndpoint>
+            <StorageClass>IA</StorageClass>
+            <DataRedundancyType>ZRS</DataRedundancyType>
+            <DataClass>personal</DataClass>
+            <Comment>
+            </Comment>
+            <ResourceGroupId>rg-default</ResourceGroupId>
+            <Owner>
+            <ID>1000000000000001</ID>
+            <DisplayName>1000000000000001</DisplayName>
+            </Owner>
+            <AccessControlList>
+            <Grant>public-read</Grant>
+            </AccessControlList>
+            <ServerSideEncryptionRule>
+            <SSEAlgorithm>None</SSEAlgorithm>
+            </ServerSideEncryptionRule>
+            <AccessMonitor>Disabled</AccessMonitor>
+            <TransferAcceleration>Disabled</TransferAcceleration>
+            <CrossRegionReplication>Disabled</CrossRegionReplication>
+            <BlockPublicAccess>false</BlockPublicAccess>
+            </Bucket>
+            </BucketInfo>"#]],
     );
     let stat =
         BucketStat { objects: 2, uploads: 1, bytes: 30, part_bytes: 10, ..BucketStat::default() };
     check(
-        bucket_stat(&stat, now()),
+        bucket_stat(&stat),
         expect![[r#"
             <BucketStat>
             <Storage>30</Storage>
             <ObjectCount>2</ObjectCount>
-            <DeleteMarkerCount>0</DeleteMarkerCount>
             <MultipartUploadCount>1</MultipartUploadCount>
+            <MultipartPartCount>0</MultipartPartCount>
+            <DeleteMarkerCount>0</DeleteMarkerCount>
             <LiveChannelCount>0</LiveChannelCount>
-            <LastModifiedTime>1767323045</LastModifiedTime>
+            <LastModifiedTime>0</LastModifiedTime>
+            <StandardStorage>20</StandardStorage>
+            <StandardObjectCount>2</StandardObjectCount>
+            <InfrequentAccessStorage>0</InfrequentAccessStorage>
+            <InfrequentAccessRealStorage>0</InfrequentAccessRealStorage>
+            <InfrequentAccessObjectCount>0</InfrequentAccessObjectCount>
+            <ArchiveStorage>0</ArchiveStorage>
+            <ArchiveRealStorage>0</ArchiveRealStorage>
+            <ArchiveObjectCount>0</ArchiveObjectCount>
+            <ColdArchiveStorage>0</ColdArchiveStorage>
+            <ColdArchiveRealStorage>0</ColdArchiveRealStorage>
+            <ColdArchiveObjectCount>0</ColdArchiveObjectCount>
+            <DeepColdArchiveStorage>0</DeepColdArchiveStorage>
+            <DeepColdArchiveRealStorage>0</DeepColdArchiveRealStorage>
+            <DeepColdArchiveObjectCount>0</DeepColdArchiveObjectCount>
             </BucketStat>"#]],
     );
 }
