@@ -54,14 +54,14 @@ impl Default for Slots {
 }
 
 impl Slots {
-    /// Waits for one. `None` where it takes too long.
-    async fn take(&self, bucket: &str) -> Option<[OwnedSemaphorePermit; 2]> {
+    /// Waits for one, at most so long.
+    async fn take(&self, bucket: &str, wait_max: Duration) -> Option<[OwnedSemaphorePermit; 2]> {
         let own = self.of_bucket(bucket);
         let both = async {
             let own = own.acquire_owned().await.ok()?;
             Some([own, Arc::clone(&self.all).acquire_owned().await.ok()?])
         };
-        tokio::time::timeout(SILENCE_MAX, both).await.ok().flatten()
+        tokio::time::timeout(wait_max, both).await.ok().flatten()
     }
 
     fn of_bucket(&self, bucket: &str) -> Arc<Semaphore> {
@@ -107,7 +107,7 @@ impl Outbound {
     /// # Errors
     /// What to tell the client: that there is no such address, or no answer in time.
     pub(crate) async fn fetch(&self, fetch: Fetch) -> Result<Fetched, String> {
-        let Some(slots) = self.fetches.take(&fetch.bucket).await else {
+        let Some(slots) = self.fetches.take(&fetch.bucket, SILENCE_MAX).await else {
             return Err("too much is being fetched".to_owned());
         };
         let (tell, told) = oneshot::channel();
@@ -177,19 +177,19 @@ fn words(error: &ureq::Error) -> String {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_bucket_has_a_share_of_the_slots_and_no_more() {
-        let slots = Slots::default();
+        let (slots, moment) = (Slots::default(), Duration::from_millis(5));
         let mut held = Vec::new();
         for _ in 0..SLOTS_OF_ONE {
-            held.push(slots.take("slow").await.expect("there is one left"));
+            held.push(slots.take("slow", moment).await.expect("there is one left"));
         }
-        assert!(slots.take("slow").await.is_none(), "its share is used up");
-        assert!(slots.take("other").await.is_some());
+        assert!(slots.take("slow", moment).await.is_none(), "its share is used up");
+        assert!(slots.take("other", moment).await.is_some());
         held.pop();
-        assert!(slots.take("slow").await.is_some());
+        assert!(slots.take("slow", moment).await.is_some());
         held.clear();
-        drop(slots.take("other").await);
+        drop(slots.take("other", moment).await);
         assert_eq!(slots.of_bucket("slow").available_permits(), SLOTS_OF_ONE);
     }
 }
