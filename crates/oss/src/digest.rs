@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub use wire::object::checksum::Algorithm;
 use wire::object::checksum::{Hasher, Md5, base64, crc64_combine};
 
-pub(crate) use self::lanes::Md5Pool;
+pub(crate) use self::lanes::{Coming, Md5Pool};
 use crate::error;
 use crate::model::Expected;
 

@@ -45,18 +45,14 @@ pub(crate) struct Sqlite {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
     permits: Semaphore,
-    writer: Mutex<Option<Threads>>,
+    writer: Mutex<Option<Thread>>,
     // The last field: a scratch file goes when nothing has it open any more.
     _scratch: Option<Scratch>,
 }
 
-/// The threads that write.
-struct Threads {
-    /// To the one that commits.
-    jobs: Sender<Vec<Box<dyn Job>>>,
-    /// To the one in front of it.
-    referring: Sender<Box<dyn Job>>,
-    handles: [JoinHandle<()>; 2],
+struct Thread {
+    jobs: Sender<Box<dyn Job>>,
+    handle: JoinHandle<()>,
 }
 
 impl Sqlite {
@@ -80,28 +76,23 @@ impl Sqlite {
         let connection = connect_writer(&path, durable)?;
         let writer = Writer::new(connection, beside(&path, "-wal"), tally);
         let (jobs, queue) = mpsc::channel();
-        let (referring, to_sync) = mpsc::channel();
-        let to_writer = jobs.clone();
-        let handles = [
-            spawn("store-prior", move || writer::serve_priors(&to_sync, &to_writer))?,
-            spawn("store-writer", move || writer.serve(&queue))?,
-        ];
+        let handle = thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || writer.serve(&queue))
+            .map_err(|error| Error::Other(format!("start the writer's thread: {error}")))?;
         Ok(Self {
             path,
             idle: Mutex::default(),
             permits: Semaphore::new(readers),
-            writer: Mutex::new(Some(Threads { jobs, referring, handles })),
+            writer: Mutex::new(Some(Thread { jobs, handle })),
             _scratch: scratch,
         })
     }
 
     /// Queues a write. On a closed database the job is dropped, which tells its caller so.
     pub(crate) fn submit(&self, job: Box<dyn Job>) {
-        if let Some(threads) = &*lock(&self.writer) {
-            let _ = match job.priors() {
-                [] => threads.jobs.send(vec![job]).is_ok(),
-                _ => threads.referring.send(job).is_ok(),
-            };
+        if let Some(writer) = &*lock(&self.writer) {
+            let _ = writer.jobs.send(job);
         }
     }
 
@@ -132,16 +123,11 @@ impl Sqlite {
         self.permits.close();
         lock(&self.idle).clear();
         let writer = lock(&self.writer).take();
-        if let Some(Threads { jobs, referring, handles }) = writer {
-            drop((jobs, referring));
-            // A closure may hold the last clone of its database; the threads then end by themselves.
-            if handles.iter().any(|handle| handle.thread().id() == thread::current().id()) {
-                return;
-            }
-            for handle in handles {
-                if handle.join().is_err() {
-                    tracing::error!("a thread of the store panicked");
-                }
+        if let Some(Thread { jobs, handle }) = writer {
+            drop(jobs);
+            // A closure may hold the last clone of its database; its thread then ends by itself.
+            if handle.thread().id() != thread::current().id() && handle.join().is_err() {
+                tracing::error!("the store's writer thread panicked");
             }
         }
     }
@@ -151,13 +137,6 @@ impl Drop for Sqlite {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
-    thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(run)
-        .map_err(|error| Error::Other(format!("start the thread {name}: {error}")))
 }
 
 /// The files of a memory database, removed when it is dropped.

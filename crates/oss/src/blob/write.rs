@@ -15,7 +15,7 @@ use wire::object::checksum::crc64;
 use super::extent::EXTENT_BYTES_MAX;
 use super::seal::{OVERHEAD, SALT_LEN, TAG_LEN};
 use super::{Blobs, BodyKey, Condemned, Error, Extent, Lane, Range, Segment, blocking, lock};
-use crate::digest::{Digested, Digests};
+use crate::digest::{Coming, Digested, Digests};
 use crate::tables;
 
 /// Up to this size a body is digested and written right on the task: it takes microseconds, and
@@ -134,6 +134,8 @@ pub(crate) struct Writer {
     job: Option<Job>,
     buffer: Vec<u8>,
     charge: Charge,
+    /// Once the body is large.
+    coming: Option<Coming>,
     blobs: Arc<Blobs>,
 }
 
@@ -157,7 +159,14 @@ impl Blobs {
         let far = self.goes_far(&lane.sites);
         let work = Work { blobs, lane, far, held, digests, key, extents: Vec::new() };
         let charge = Charge { total: Arc::clone(&self.buffered), bytes: 0 };
-        Writer { work: Some(work), job: None, buffer: Vec::new(), charge, blobs: Arc::clone(self) }
+        Writer {
+            work: Some(work),
+            job: None,
+            buffer: Vec::new(),
+            charge,
+            coming: None,
+            blobs: Arc::clone(self),
+        }
     }
 
     /// The size at which a gathered extent is written: smaller when many bodies wait in memory for
@@ -197,6 +206,7 @@ impl Writer {
             return;
         }
         if needed > INLINE_BYTES_MAX + OVERHEAD && self.blobs.extent_size() == EXTENT_BYTES_MAX {
+            self.coming.get_or_insert_with(|| self.blobs.md5.expect());
             let small = std::mem::replace(&mut self.buffer, self.blobs.buffers.empty());
             self.buffer.extend_from_slice(&small);
         } else {

@@ -1,21 +1,31 @@
 //! MD5 (RFC 1321) of several large bodies at once, on one thread. Each step of MD5 waits for the one before it, so
 //! that one body keeps a core busy that does little; four bodies side by side take half as long again as one.
 //!
-//! Whoever comes while somebody else is hashing lets him take the bytes along ([`Md5Pool::digest`]); nobody waits
-//! for others to come. For bodies of up to 64 KiB, [`wire::object::checksum::Md5`] serves.
+//! Whoever comes while somebody else is hashing lets him take the bytes along ([`Md5Pool::digest`]). Where many
+//! large bodies are on their way, whoever begins waits a moment for others. For bodies of up to 64 KiB,
+//! [`wire::object::checksum::Md5`] serves.
 
 use std::array::from_fn;
 use std::collections::VecDeque;
 use std::mem;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Bodies side by side: the 32-bit words of a 128-bit register.
 const WIDTH: usize = 4;
 const BLOCK: usize = 64;
 /// So many blocks are digested before newcomers are looked for.
 const STRETCH: usize = 512;
+
+/// Where at least so many large bodies are on their way, others are waited for: some will have a piece soon.
+const MANY: usize = 2 * WIDTH;
+/// How long, at most: less than it takes to digest what a piece of a body is.
+const GATHER_MAX: Duration = Duration::from_micros(1500);
+/// After nobody came, so long nobody is waited for: they may all be slow.
+const NO_GATHER: Duration = Duration::from_millis(50);
 
 /// The MD5 of one body in the making.
 #[derive(Clone, Debug)]
@@ -106,13 +116,35 @@ struct State {
     /// Threads that digest.
     busy: usize,
     waiting: VecDeque<Waiting>,
+    /// Until when nobody is waited for.
+    hasty: Option<Instant>,
 }
 
 /// Who digests, and who lets others do it.
 #[derive(Default)]
-pub(crate) struct Md5Pool(Mutex<State>);
+pub(crate) struct Md5Pool {
+    state: Mutex<State>,
+    came: Condvar,
+    /// Large bodies that are on their way.
+    coming: Arc<AtomicUsize>,
+}
+
+/// A large body that is on its way.
+pub(crate) struct Coming(Arc<AtomicUsize>);
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl Md5Pool {
+    /// Says that a large body is on its way, until that is dropped.
+    pub(crate) fn expect(&self) -> Coming {
+        self.coming.fetch_add(1, Ordering::Relaxed);
+        Coming(Arc::clone(&self.coming))
+    }
+
     /// Adds the bytes of `buffer` from `from` on to a body's digest. Blocks for as long as that takes.
     pub(crate) fn digest(&self, md5: &mut Md5, buffer: &mut Vec<u8>, from: usize) {
         let taken = md5.take_ends(buffer.get(from..).unwrap_or_default());
@@ -132,6 +164,7 @@ impl Md5Pool {
         let (back, answer) = sync_channel(1);
         state.waiting.push_back(Waiting { work, back });
         drop(state);
+        self.came.notify_all();
         match answer.recv() {
             Ok(Back::Done(work)) => work,
             Ok(Back::GoOn(work)) => self.lead(work),
@@ -142,6 +175,7 @@ impl Md5Pool {
 
     /// Digests one's own blocks, and those of others meanwhile.
     fn lead(&self, mut own: Work) -> Work {
+        self.gather();
         let mut others: Vec<Waiting> = Vec::with_capacity(WIDTH - 1);
         while !own.left.is_empty() {
             let room = WIDTH - 1 - others.len();
@@ -159,6 +193,28 @@ impl Md5Pool {
         own
     }
 
+    /// Waits a moment for others, where there are many who may come.
+    fn gather(&self) {
+        let begun = Instant::now();
+        let mut state = self.lock();
+        if self.coming.load(Ordering::Relaxed) < MANY
+            || state.hasty.is_some_and(|until| begun < until)
+        {
+            return;
+        }
+        while state.waiting.len() < WIDTH - 1 {
+            let left = GATHER_MAX.saturating_sub(begun.elapsed());
+            if left.is_zero() {
+                break;
+            }
+            let woken = self.came.wait_timeout(state, left);
+            (state, _) = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.waiting.is_empty() {
+            state.hasty = Some(Instant::now() + NO_GATHER);
+        }
+    }
+
     /// Lets one of those who wait go on.
     fn hand_over(&self, others: Vec<Waiting>) {
         let mut state = self.lock();
@@ -172,7 +228,7 @@ impl Md5Pool {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -442,6 +498,21 @@ mod tests {
             Ok(Back::Done(work)) => assert_eq!(work.md5.finish(), by_library(&other)),
             _ => panic!("it is done with the longer one"),
         }
+    }
+
+    #[test]
+    fn who_begins_waits_for_others_where_many_are_on_their_way_and_not_for_long() {
+        let pool = Arc::new(Md5Pool::default());
+        let coming: Vec<Coming> = (0..MANY).map(|_| pool.expect()).collect();
+        // Nobody comes, and the next are not kept waiting.
+        pool.gather();
+        assert!(pool.lock().hasty.is_some());
+        pool.lock().hasty = Some(Instant::now() + Duration::from_secs(3600));
+        let begun = Instant::now();
+        (0..1000).for_each(|_| pool.gather());
+        assert!(begun.elapsed() < Duration::from_secs(1), "a thousand waits would be longer");
+        drop(coming);
+        assert_eq!(pool.coming.load(Ordering::Relaxed), 0);
     }
 
     proptest! {

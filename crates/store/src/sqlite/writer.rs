@@ -1,12 +1,11 @@
-//! The one thread that writes: takes batches from the queue, commits each, then answers. It decides
-//! nothing about rows; a closure that fails or panics undoes only its own savepoint. In front of it, a thread
-//! that makes durable what writes refer to: while one batch is committed, the next one's files are synced, and a
-//! write that refers to none waits for no file.
+//! The one thread that writes: takes batches from the queue, makes durable what they refer to, commits each,
+//! then answers. (A second thread that syncs the next batch's files meanwhile costs more than it gains: batches
+//! become smaller.) It decides nothing about rows; a closure that fails or panics undoes only its own savepoint.
 
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -34,15 +33,14 @@ impl Writer {
     }
 
     /// Works until the queue is closed and empty, then leaves the database file complete by itself.
-    pub(super) fn serve(mut self, queue: &Receiver<Vec<Box<dyn Job>>>) {
-        while let Ok(mut batch) = queue.recv() {
-            // What is queued together is committed together, so that there can be some more.
-            while batch.len() < BATCH_MAX
-                && let Ok(more) = queue.try_recv()
-            {
-                batch.extend(more);
+    pub(super) fn serve(mut self, queue: &Receiver<Box<dyn Job>>) {
+        while let Ok(first) = queue.recv() {
+            let mut batch = vec![first];
+            batch.extend(queue.try_iter().take(BATCH_MAX - 1));
+            let batch = make_durable(batch);
+            if !batch.is_empty() {
+                self.run(batch);
             }
-            self.run(batch);
             self.bound_log();
         }
         checkpoint(&self.connection, "TRUNCATE");
@@ -156,20 +154,6 @@ impl Writer {
             let _ = self.connection.busy_timeout(BUSY_TIMEOUT);
             // Where a long read is in the way, do not make every batch wait for it.
             self.log_bytes_max = if restarted { LOG_BYTES } else { length + LOG_BYTES / 4 };
-        }
-    }
-}
-
-/// Takes jobs that refer to something, makes that durable, and passes them on. Works until the queue is closed
-/// and empty.
-pub(super) fn serve_priors(queue: &Receiver<Box<dyn Job>>, writer: &Sender<Vec<Box<dyn Job>>>) {
-    while let Ok(first) = queue.recv() {
-        let mut batch = vec![first];
-        batch.extend(queue.try_iter().take(BATCH_MAX - 1));
-        let ready = make_durable(batch);
-        if !ready.is_empty() {
-            // Where nobody writes any more, the jobs are dropped, which tells their callers so.
-            let _ = writer.send(ready);
         }
     }
 }
