@@ -244,7 +244,14 @@ pub(crate) fn enter<T>(
         cloud.authority.find_key(tx, &caller.key_id, token, cloud.clock.now())?;
     }
     let mut cx = Cx::new(cloud, tx.reborrow(), meta, caller, request);
-    let value = run(&mut cx)?;
+    let mut value = run(&mut cx);
+    if cx.is_outdated() {
+        // On the same snapshot, which everything is then of.
+        drop(cx);
+        cx = Cx::new(cloud, tx.reborrow(), meta, caller, request).doubting();
+        value = run(&mut cx);
+    }
+    let value = value?;
     pipeline::finish(&mut cx)?;
     Ok(value)
 }

@@ -26,6 +26,8 @@ pub struct Cx<'a> {
     tx: Tx<'a>,
     /// The version of the database before the snapshot began, where the run only reads.
     version: Option<u64>,
+    /// Something known before was taken for granted.
+    assumed: bool,
     pub(crate) checked: bool,
     pub(crate) audit: Audit,
     pub(crate) meters: Meters,
@@ -68,6 +70,7 @@ impl<'a> Cx<'a> {
             now,
             tx,
             version,
+            assumed: false,
             checked: false,
             audit: Audit::default(),
             meters: Meters::default(),
@@ -78,6 +81,17 @@ impl<'a> Cx<'a> {
     /// The transaction.
     pub fn tx(&mut self) -> &mut Tx<'a> {
         &mut self.tx
+    }
+
+    /// Whether what was taken for granted may have changed before the snapshot began: then this run counts for
+    /// nothing, and the next one looks everything up.
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.assumed && self.cloud.db.version() != self.version
+    }
+
+    /// Takes nothing for granted.
+    pub(crate) fn doubting(self) -> Self {
+        Self { version: None, ..self }
     }
 
     /// What `find` finds under that name, which must depend on nothing but committed rows. Reads between two
@@ -92,6 +106,7 @@ impl<'a> Cx<'a> {
     ) -> Result<T, ApiError> {
         let Some(version) = self.version else { return find(&mut self.tx) };
         if let Some(known) = self.cloud.known.get(version, name) {
+            self.assumed = true;
             return Ok(known);
         }
         let found = find(&mut self.tx)?;

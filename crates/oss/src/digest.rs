@@ -129,6 +129,8 @@ impl Digests {
         }
         match &mut self.md5 {
             Md5Of::Small(md5) => md5.update(bytes),
+            // At once, since that may be on a task.
+            Md5Of::Large(md5) if bytes.len() <= ALONE_BYTES_MAX => md5.update(bytes),
             Md5Of::Large(md5) => pool.digest(md5, buffer, from),
         }
     }

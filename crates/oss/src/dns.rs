@@ -16,8 +16,9 @@ const SERVERS: &str = "/etc/resolv.conf";
 const SERVERS_MAX: usize = 2;
 /// How long one of them may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// Questions under way at a time; others wait.
+/// Questions under way at a time; others wait so long.
 const SLOTS: usize = 16;
+const WAIT_MAX: Duration = Duration::from_secs(5);
 /// The longest answer by UDP, bytes.
 const ANSWER_BYTES_MAX: usize = 512;
 const HEADER_BYTES: usize = 12;
@@ -41,7 +42,10 @@ impl Names {
 
     /// The TXT records of a name; none where there is none, or nobody who says so.
     pub(crate) async fn texts(&self, name: &str) -> Vec<String> {
-        let Ok(_slot) = self.slots.acquire().await else { return Vec::new() };
+        let Ok(Ok(_slot)) = tokio::time::timeout(WAIT_MAX, self.slots.acquire()).await else {
+            tracing::info!(name, "too many names are being asked for");
+            return Vec::new();
+        };
         let servers = match self.server {
             Some(server) => vec![server],
             None => servers(&tokio::fs::read_to_string(SERVERS).await.unwrap_or_default()),

@@ -32,6 +32,12 @@ pub(crate) trait Job: Send {
     fn answer(self: Box<Self>, ended: Result<(), Error>);
 }
 
+/// Makes durable what a job refers to. A panic there is a failure like any other: whoever runs it serves others.
+pub(crate) fn make_durable(prior: &dyn Prior) -> Result<(), Error> {
+    catch_unwind(AssertUnwindSafe(|| prior.make_durable()))
+        .unwrap_or_else(|_| Err(Error::Other("what a write refers to panicked".to_owned())))
+}
+
 type Returned<R> = Result<R, Box<dyn Any + Send>>;
 
 struct Task<F, T, E> {

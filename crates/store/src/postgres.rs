@@ -17,7 +17,7 @@ use base::{Rng, Secret, SystemRng};
 use tokio::sync::Semaphore;
 
 use crate::db::{Tally, block_on, off_runtime};
-use crate::job::Job;
+use crate::job::{self, Job};
 use crate::tx::{Books, Ending};
 use crate::{Error, Tx};
 use session::{Fate, InTransaction, Statements, failure};
@@ -86,6 +86,14 @@ impl Postgres {
     /// Runs a job on a thread for blocking work, once a connection is free. On a closed database the
     /// job is dropped, which tells its caller so.
     pub(crate) async fn submit(self: &Arc<Self>, job: Box<dyn Job>, mode: Mode) {
+        // Before there is a connection: a disk that hangs is not to hold any.
+        let job = match job.priors() {
+            [] => job,
+            _ => match tokio::task::spawn_blocking(move || after_priors(job)).await {
+                Ok(Some(job)) => job,
+                _ => return,
+            },
+        };
         if let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await {
             let pool = Arc::clone(self);
             tokio::task::spawn_blocking(move || {
@@ -97,16 +105,13 @@ impl Postgres {
 
     /// As [`Postgres::submit`], on this thread.
     pub(crate) fn run_here(&self, job: Box<dyn Job>, mode: Mode) {
+        let Some(job) = after_priors(job) else { return };
         if let Ok(_permit) = block_on(self.permits.acquire()) {
             self.run(job, mode);
         }
     }
 
     fn run(&self, mut job: Box<dyn Job>, mode: Mode) {
-        let priors = job.priors().iter().try_for_each(|prior| prior.make_durable());
-        if let Err(error) = priors {
-            return job.answer(Err(error));
-        }
         let mut last = None;
         for attempt in 0..ATTEMPTS_MAX {
             if attempt > 0 {
@@ -184,6 +189,17 @@ impl Drop for Postgres {
         // Jobs hold this, so none runs but perhaps the one whose closure held the last `Db` and is
         // being dropped here: waiting for its permit would be waiting for ourselves.
         self.disconnect();
+    }
+}
+
+/// The job, once what it refers to is durable; where that fails, it is answered so.
+fn after_priors(job: Box<dyn Job>) -> Option<Box<dyn Job>> {
+    match job.priors().iter().try_for_each(|prior| job::make_durable(&**prior)) {
+        Ok(()) => Some(job),
+        Err(error) => {
+            job.answer(Err(error));
+            None
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! From signed bytes to answers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Secret, Time};
@@ -330,4 +331,43 @@ async fn ask_roa(test: &TestCloud, path: &str, nonce: &str, action: Option<&str>
     let peer = Peer { ip: "127.0.0.1".to_owned(), secure: false };
     let body = dispatch(&test.cloud, head, b"", &peer).await;
     (body.status, serde_json::from_slice(&body.bytes).unwrap())
+}
+
+#[tokio::test]
+async fn what_was_known_before_a_commit_is_looked_up_again_by_a_read_that_sees_the_commit() {
+    let test = cloud();
+    let set = |db: store::Db, name: &'static str| {
+        let sql = "INSERT INTO setting (name) VALUES (?1)";
+        let write = move || db.write_blocking(move |tx| tx.execute(sql, store::params![name]));
+        // A thread of its own, as other requests have.
+        std::thread::spawn(write).join().unwrap().unwrap();
+    };
+    let table = "CREATE TABLE setting (name TEXT NOT NULL)";
+    test.cloud.db.write(|tx| tx.execute(table, &[])).await.unwrap();
+    set(test.cloud.db.clone(), "old");
+    let find = |tx: &mut store::Tx<'_>| {
+        let last = "SELECT name FROM setting ORDER BY rowid DESC LIMIT 1";
+        Ok(tx.query_opt(last, &[], |row| row.get::<String>(0))?.unwrap_or_default())
+    };
+    let session = || {
+        let request = engine::RequestInfo::default();
+        Arc::new(engine::Session {
+            meta: engine::Meta::read("t", "1", "Get"),
+            caller: root(1),
+            request,
+        })
+    };
+    let asked = move |cx: &mut engine::Cx<'_>| {
+        cx.decide("t:Get", "r", cx.account(), &[])?;
+        cx.known("setting", find)
+    };
+    assert_eq!(test.cloud.read(session(), asked).await.unwrap(), "old");
+    let (db, mut first) = (test.cloud.db.clone(), true);
+    let read = move |cx: &mut engine::Cx<'_>| {
+        if std::mem::take(&mut first) {
+            set(db.clone(), "new");
+        }
+        asked(cx)
+    };
+    assert_eq!(test.cloud.read(session(), read).await.unwrap(), "new");
 }

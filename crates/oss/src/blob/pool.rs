@@ -115,6 +115,15 @@ impl Gate {
         }
     }
 
+    /// Leave to use a thread for it, where that takes no waiting.
+    pub(super) fn permit_now(&self) -> Option<Option<OwnedSemaphorePermit>> {
+        match self {
+            Self::Disk(pool) => Arc::clone(&pool.permits).try_acquire_owned().ok().map(Some),
+            // It has time limits of its own.
+            Self::Backend(_) => Some(None),
+        }
+    }
+
     /// Why it is not waited for any longer.
     pub(super) fn stuck(&self) -> Error {
         match self {

@@ -117,11 +117,19 @@ impl Blobs {
                     continue;
                 }
             };
-            let (blobs, key, to_mend) = (Arc::clone(self), key.clone(), bad.clone());
-            let held = (permit, pin.clone());
+            let (blobs, key, pin) = (Arc::clone(self), key.clone(), pin.clone());
+            // What is busy with others, or hangs, is not waited for: the scrub finds what is left.
+            let free = |at: &usize| Some((*at, gates.get(*at)?.permit_now()?));
+            let to_mend: Vec<_> = bad.iter().filter_map(free).collect();
             let reading = blocking(move || {
-                let _held = held;
-                open(blobs.read_at(at, &to_mend, &extent)?, &extent, key.as_ref())
+                let _pin = pin;
+                let segment = blobs.segment(extent.segment)?;
+                let buffer = blobs.read_at(at, &segment, &extent)?;
+                drop(permit);
+                let bad: Vec<_> =
+                    to_mend.iter().filter_map(|(at, _)| segment.copies().nth(*at)).collect();
+                blobs.mend(&segment, &bad, &extent, &buffer.bytes);
+                open(buffer, &extent, key.as_ref())
             });
             let read = if at + 1 == gates.len() {
                 reading.await
@@ -145,13 +153,10 @@ impl Blobs {
         Err(failed.unwrap_or_else(|| Error::Row("a segment without copies".to_owned())))
     }
 
-    /// The extent from one copy; those in `bad` do not have it, and are mended. Blocks.
-    fn read_at(&self, at: usize, bad: &[usize], extent: &Extent) -> Result<Pooled, Error> {
-        let segment = self.segment(extent.segment)?;
+    /// The extent from one copy. Blocks.
+    fn read_at(&self, at: usize, segment: &Segment, extent: &Extent) -> Result<Pooled, Error> {
         let mut buffer = self.buffers.take(extent.len as usize);
         read_copy(self.dirs.disk, segment.copies().nth(at).flatten(), extent, &mut buffer)?;
-        let bad: Vec<_> = bad.iter().filter_map(|at| segment.copies().nth(*at)).collect();
-        self.mend(&segment, &bad, extent, &buffer.bytes);
         Ok(buffer)
     }
 

@@ -6,9 +6,11 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use store::Prior;
@@ -201,7 +203,10 @@ impl Segment {
     /// Runs the sync that has begun.
     fn run_sync(&self) {
         let alone = self.sync_alone();
-        let result = self.sync_copies();
+        let run = AssertUnwindSafe(|| self.sync_copies());
+        // Whoever waits must learn of its end, whatever that is.
+        let stopped = |_| Err(io::Error::other("a sync panicked"));
+        let result = catch_unwind(run).unwrap_or_else(stopped);
         let mut group = self.lock();
         match result {
             Ok(()) => group.ended = group.begun,
@@ -220,6 +225,7 @@ impl Segment {
     /// none is acknowledged of those that were written to it and not synced: whoever asks next would be told
     /// that all is well.
     pub(super) fn mend(&self, copy: &Copy, bytes: &[u8], start: u32) -> Result<(), Error> {
+        let before = self.lock().failed;
         copy.write(self.disk, bytes, start)?;
         let _alone = self.sync_alone();
         if let Err(error) = copy.sync(self.disk) {
@@ -227,7 +233,11 @@ impl Segment {
             self.wake();
             return Err(error.into());
         }
-        Ok(())
+        // Another sync may have been told that these bytes were lost, in place of this one.
+        match self.lock().failed {
+            Some(kind) if before.is_none() => Err(io::Error::from(kind).into()),
+            _ => Ok(()),
+        }
     }
 
     fn sync_alone(&self) -> std::sync::MutexGuard<'_, ()> {
@@ -242,11 +252,18 @@ impl Segment {
         if further.is_empty() {
             return self.disk.sync(first);
         }
-        std::thread::scope(|scope| {
-            let begun: Vec<_> =
-                further.iter().map(|file| scope.spawn(|| self.disk.sync(file))).collect();
+        thread::scope(|scope| {
+            let mut begun = Vec::with_capacity(further.len());
+            for &file in further {
+                let sync = thread::Builder::new().spawn_scoped(scope, || self.disk.sync(file));
+                begun.push((file, sync));
+            }
             let stopped = |_| Err(io::Error::other("the thread of a sync stopped"));
-            let done = begun.into_iter().map(|sync| sync.join().unwrap_or_else(stopped));
+            let done = begun.into_iter().map(|(file, sync)| match sync {
+                Ok(sync) => sync.join().unwrap_or_else(stopped),
+                // There are no more threads: here, then.
+                Err(_) => self.disk.sync(file),
+            });
             // Each is waited for, whatever the others say.
             std::iter::once(self.disk.sync(first)).chain(done).fold(Ok(()), Result::and)
         })

@@ -66,10 +66,11 @@ pub(crate) struct Headers {
 }
 
 impl Headers {
-    /// Whether a header of the client's, whose name is in lower case, goes to the origin.
+    /// Whether a header of the client's, whose name is in lower case, goes to the origin. A cookie must be named:
+    /// what comes is kept for everybody, and so is not to be what one alone may see.
     pub(crate) fn passes(&self, name: &str) -> bool {
         let has = |names: &[String]| names.iter().any(|own| own.eq_ignore_ascii_case(name));
-        has(&self.pass) || self.all == Some(true) && !has(&self.remove)
+        has(&self.pass) || self.all == Some(true) && name != "cookie" && !has(&self.remove)
     }
 }
 
@@ -361,6 +362,8 @@ mod tests {
         assert!(headers(None, &["A"], &[]).passes("a"));
         assert!(headers(Some(true), &[], &["B"]).passes("a"));
         assert!(!headers(Some(true), &[], &["A"]).passes("a"));
+        assert!(!headers(Some(true), &[], &[]).passes("cookie"));
+        assert!(headers(Some(true), &["Cookie"], &[]).passes("cookie"));
     }
 
     proptest! {

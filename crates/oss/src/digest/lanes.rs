@@ -62,6 +62,12 @@ impl Md5 {
         missing..bytes.len() - last.len()
     }
 
+    /// Takes the next bytes, alone.
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        let blocks = self.take_ends(bytes);
+        self.add(bytes.get(blocks).unwrap_or_default());
+    }
+
     /// Adds whole blocks.
     fn add(&mut self, bytes: &[u8]) {
         let (blocks, _) = bytes.as_chunks();

@@ -134,10 +134,24 @@ impl Call<'_> {
 }
 
 impl Storage {
-    /// The callback that a request asks for in its headers or parameters, and its headers without it.
+    /// The callback that a request asks for in its headers or parameters, and its headers without it. Who may not
+    /// put is told that, and not which callbacks the bucket keeps.
     ///
-    /// Errors: as [`Self::callback_of`].
+    /// Errors: as [`Self::callback_of`]; `AccessDenied`.
     pub(super) async fn callback(
+        &self,
+        call: &Call<'_>,
+    ) -> Result<Option<(Callback, HeaderMap)>, ApiError> {
+        match self.callback_asked(call).await {
+            Err(refused) => {
+                self.oss.require_put(&call.ctx, &call.bucket, &call.key).await?;
+                Err(refused)
+            }
+            asked => asked,
+        }
+    }
+
+    async fn callback_asked(
         &self,
         call: &Call<'_>,
     ) -> Result<Option<(Callback, HeaderMap)>, ApiError> {
@@ -156,16 +170,23 @@ impl Storage {
 
     /// The callback that a form asks for among its fields.
     ///
-    /// Errors: as [`Self::callback_of`].
+    /// Errors: as [`Self::callback`].
     pub(super) async fn callback_of_form(
         &self,
-        bucket: &str,
+        ctx: &RequestCtx,
+        (bucket, key): (&str, &str),
         fields: &Fields,
     ) -> Result<Option<Callback>, ApiError> {
         let Some(asked) = fields.get(PARAMETERS[0]) else { return Ok(None) };
         let vars = fields.iter().filter(|(name, _)| name.starts_with("x:"));
         let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        self.callback_of(bucket, asked, vars).await.map(Some)
+        match self.callback_of(bucket, asked, vars).await {
+            Err(refused) => {
+                self.oss.require_put(ctx, bucket, key).await?;
+                Err(refused)
+            }
+            callback => callback.map(Some),
+        }
     }
 
     /// Reads a callback, or finds the one that the bucket keeps under the name that it says. What variables the

@@ -87,16 +87,16 @@ impl Storage {
             }
             None => Sizes::ANY,
         };
-        let callback = match dialect {
-            Dialect::Oss => self.callback_of_form(&asked.bucket, &fields).await?,
-            Dialect::S3 => None,
-        };
         let told = headers_of(&fields, &file, dialect)?;
         let told = Head { headers: &told, ..*head };
-        let options = headers::put_options(&told, dialect, headers::expected(&told, dialect)?)?;
         let mut request = frame.request.clone();
         request.told = control::told(&told, dialect, &Query::default());
         let ctx = RequestCtx { caller, request };
+        let callback = match dialect {
+            Dialect::Oss => self.callback_of_form(&ctx, (&asked.bucket, &key), &fields).await?,
+            Dialect::S3 => None,
+        };
+        let options = headers::put_options(&told, dialect, headers::expected(&told, dialect)?)?;
         let file = File { field: file, sizes, taken: 0 };
         let content_type = options.attributes.header("content-type").unwrap_or_default().to_owned();
         let stored = self.oss.put(&ctx, &asked.bucket, &key, options, file).await?;

@@ -6,7 +6,7 @@
 
 mod turns;
 
-use base::ApiError;
+use base::{AccountId, ApiError};
 use bytes::Bytes;
 use engine::server::{Body, full};
 use http::header::{
@@ -58,8 +58,13 @@ impl Storage {
         if call.head.method != "GET" || call.key.is_empty() || self.leads_here(call) {
             return Ok(None);
         }
+        // Who may list it but not read it is told that it is missing, and is to learn no more.
+        let owner = match self.oss.require_get(&call.ctx, &call.bucket, &call.key).await {
+            Err(refused) if refused.is(&error::ACCESS_DENIED) => return Ok(None),
+            owner => owner?,
+        };
         let turn = self.turns.of(&call.bucket, &call.key);
-        let came = turn.take(|| Box::pin(self.fetch(call, rule, mirror))).await;
+        let came = turn.take(|| Box::pin(self.fetch(call, (rule, mirror), owner))).await;
         match came? {
             Came::Stored => self.get_object(call).await.map(Some),
             Came::Missing => Ok(None),
@@ -79,15 +84,23 @@ impl Storage {
         passed.flat_map(|by| by.split(',')).any(|by| by.trim() == own)
     }
 
-    async fn fetch(&self, call: &Call<'_>, rule: &Rule, mirror: &Mirror) -> Result<Came, ApiError> {
-        let origin = self.origin_of(mirror, &call.bucket).await;
-        let mut url = mirror.address(origin, &rule.key_instead(&call.key));
+    async fn fetch(
+        &self,
+        call: &Call<'_>,
+        (rule, mirror): (&Rule, &Mirror),
+        account: AccountId,
+    ) -> Result<Came, ApiError> {
+        let key = rule.key_instead(&call.key);
+        if climbs(&key) {
+            return Ok(Came::Missing);
+        }
+        let origin = self.origin_of(mirror, account).await;
+        let mut url = mirror.address(origin, &key);
         if rule.redirect.query == Some(true) {
             push_query(&mut url, call.head.query);
         }
         let headers = to_origin(call, mirror, &self.loop_name(call))?;
-        let bucket = call.bucket.clone();
-        let fetch = Fetch { url, headers, follows: mirror.follows(), bucket };
+        let fetch = Fetch { url, headers, follows: mirror.follows(), account };
         let fetched = self.outbound.fetch(fetch).await.map_err(failed)?;
         match fetched.status {
             200 => self.keep(call, mirror, fetched).await.map(|()| Came::Stored),
@@ -99,11 +112,11 @@ impl Storage {
     }
 
     /// The address that is asked: the other one where there is one, and the probe of the first fails.
-    async fn origin_of<'m>(&self, mirror: &'m Mirror, bucket: &str) -> &'m str {
+    async fn origin_of<'m>(&self, mirror: &'m Mirror, account: AccountId) -> &'m str {
         let first = mirror.url.as_deref().unwrap_or_default();
         let (Some(slave), Some(probe)) = (&mirror.slave, &mirror.probe) else { return first };
-        let (url, bucket) = (probe.clone(), bucket.to_owned());
-        let probe = Fetch { url, headers: HeaderMap::new(), follows: true, bucket };
+        let url = probe.clone();
+        let probe = Fetch { url, headers: HeaderMap::new(), follows: true, account };
         match self.outbound.fetch(probe).await {
             Ok(Fetched { status: 200, .. }) => first,
             _ => slave,
@@ -135,6 +148,11 @@ impl Source for Origin {
     async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
         self.0.next().await.map_err(failed)
     }
+}
+
+/// Whether an origin may take a key for one outside of the folder that the rule names.
+fn climbs(key: &str) -> bool {
+    key.split('/').any(|segment| matches!(segment, "." | ".."))
 }
 
 fn failed(why: String) -> ApiError {
@@ -190,7 +208,7 @@ fn is_ours(name: &str) -> bool {
     frames(name)
         || of_us.iter().any(|prefix| name.starts_with(prefix))
         || matches!(name, "authorization" | "authorization2" | "content-md5" | "date" | "host")
-        || matches!(name, "accept-encoding" | "range" | "cdn-loop")
+        || matches!(name, "accept-encoding" | "range" | "cdn-loop" | "security-token")
 }
 
 /// The headers that the origin is sent.
@@ -260,6 +278,24 @@ mod tests {
         let signed = "OSSAccessKeyId=k&a=1&Expires=9&Signature=s&x-oss-security-token=t&X-Amz-Signature=x&%53ignature=s";
         assert_eq!(passed(signed), "u?a=1");
         assert_eq!(passed("&&Signature"), "u");
+    }
+
+    #[test]
+    fn no_header_that_says_who_asks_reaches_an_origin() {
+        for ours in ["authorization", "security-token", "x-oss-security-token", "range"] {
+            assert!(is_ours(ours), "{ours}");
+        }
+        assert!(!is_ours("x-mine"));
+    }
+
+    #[test]
+    fn a_key_that_leads_out_of_its_folder_is_known() {
+        for out in ["..", "a/../b", "./a", "a/.", "a//..", "../../a"] {
+            assert!(climbs(out), "{out}");
+        }
+        for within in ["a", "a/..b/c.", ".a/...", "a//b", ""] {
+            assert!(!climbs(within), "{within}");
+        }
     }
 
     proptest! {

@@ -116,7 +116,15 @@ impl Storage {
     /// The bytes of another image of the bucket, which whoever asks must have the right to read.
     async fn watermark(&self, call: &Call<'_>, key: &str) -> Result<Vec<u8>, ApiError> {
         let options = GetOptions::default();
-        match self.oss.get(&call.ctx, &call.bucket, key, options).await? {
+        // That the image itself is missing is another matter: a website may have that fetched.
+        let found = self.oss.get(&call.ctx, &call.bucket, key, options).await;
+        let found = found.map_err(|refused| match refused.is(&error::NO_SUCH_KEY) {
+            true => error::INVALID_ARGUMENT
+                .error("The watermark does not exist.")
+                .field("ArgumentName", NAME),
+            false => refused,
+        });
+        match found? {
             Fetched::Found { info, .. } if info.size > SOURCE_BYTES_MAX => {
                 Err(ApiError::new(&error::IMAGE_TOO_LARGE))
             }

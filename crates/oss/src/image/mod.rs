@@ -146,22 +146,24 @@ fn run(bytes: &[u8], marks: &[Vec<u8>], plan: &Plan) -> Result<Rendered<Vec<u8>>
     let until = Instant::now() + TIMEOUT;
     let mut marks = marks.iter();
     for step in steps {
-        if Instant::now() > until {
-            // Nobody waits for it any more, but others for its turn.
-            return Err(busy());
-        }
+        check_time(until)?;
         match step {
             Step::Format(wanted) => target = *wanted,
             Step::Quality(wanted) => quality = Some(*wanted),
             Step::AutoOrient => {}
             Step::Watermark(mark) => {
                 let bytes = marks.next().ok_or_else(|| ApiError::new(&BAD_IMAGE))?;
-                image = mark.put(image, bytes)?;
+                image = mark.put(image, bytes, until)?;
             }
             step => image = apply(image, step)?,
         }
     }
     encode(&image, target, quality)
+}
+
+/// Errors: `ServiceUnavailable` where nobody waits for the image any more, but others for its turn.
+fn check_time(until: Instant) -> Result<(), ApiError> {
+    if Instant::now() > until { Err(busy()) } else { Ok(()) }
 }
 
 fn apply(image: DynamicImage, step: &Step) -> Result<DynamicImage, ApiError> {

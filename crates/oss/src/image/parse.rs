@@ -18,7 +18,7 @@ pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// Watermarks in one request, each an object that is read.
 const WATERMARKS_MAX: usize = 3;
-/// Steps in one request.
+/// Steps in one request, with those of its watermarks.
 const STEPS_MAX: usize = 20;
 /// The longest side that can be asked for, pixels.
 const LENGTH_MAX: u32 = 16_384;
@@ -61,12 +61,16 @@ pub(crate) enum Step {
 impl Plan {
     /// The keys of the watermarks, in the order of their steps.
     pub(crate) fn watermarks(&self) -> impl Iterator<Item = &str> {
+        self.marks().map(|mark| mark.key.as_str())
+    }
+
+    fn marks(&self) -> impl Iterator<Item = &Watermark> {
         let steps: &[Step] = match &self.wish {
             Wish::Info => &[],
             Wish::Image(steps) => steps,
         };
         steps.iter().filter_map(|step| match step {
-            Step::Watermark(mark) => Some(mark.key.as_str()),
+            Step::Watermark(mark) => Some(mark),
             _ => None,
         })
     }
@@ -182,13 +186,19 @@ pub(crate) fn parse(text: &str) -> Result<Plan, ApiError> {
         return Ok(Plan { wish: Wish::Info });
     }
     let steps: Vec<&str> = steps.split('/').collect();
-    if steps.len() > STEPS_MAX {
-        return Err(refused("There are too many steps."));
+    let too_many = || refused("There are too many steps.");
+    let count = steps.len();
+    if count > STEPS_MAX {
+        return Err(too_many());
     }
     let steps = steps.into_iter().filter_map(|text| step(text).transpose());
     let plan = Plan { wish: Wish::Image(steps.collect::<Result<_, _>>()?) };
     if plan.watermarks().count() > WATERMARKS_MAX {
         return Err(refused("There are too many watermarks."));
+    }
+    // Each of them costs as much as one of the image's own.
+    if count + plan.marks().map(Watermark::count).sum::<usize>() > STEPS_MAX {
+        return Err(too_many());
     }
     Ok(plan)
 }

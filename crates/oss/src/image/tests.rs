@@ -146,6 +146,31 @@ fn what_is_not_done_is_not_left_out() {
     assert_eq!(refused(&bytes, &long), "InvalidArgument");
 }
 
+#[test]
+fn the_steps_of_a_watermark_count_too() {
+    let with = |inner: usize, outer: usize| {
+        let before = vec!["rotate,90"; inner].join("/");
+        let mark = watermark(&format!("b?x-oss-process=image/{before}"), "");
+        parse(&format!("{mark}{}", "/rotate,90".repeat(outer)))
+    };
+    assert!(with(10, 9).is_ok());
+    for (inner, outer) in [(10, 10), (20, 0), (1000, 0)] {
+        let refused = with(inner, outer).unwrap_err();
+        assert_eq!(refused.code(), "InvalidArgument", "{inner} and {outer}");
+    }
+}
+
+#[test]
+fn a_watermark_takes_no_longer_than_its_image_may() {
+    let plan = parse(&watermark("b?x-oss-process=image/rotate,90", "")).unwrap();
+    let Wish::Image(steps) = plan.wish else { panic!("it is no image") };
+    let [Step::Watermark(mark)] = steps.as_slice() else { panic!("it is no watermark") };
+    let (image, bytes, now) = (DynamicImage::new_rgb8(4, 4), sample(4, 4), Instant::now());
+    assert!(mark.put(image.clone(), &bytes, now + TIMEOUT).is_ok());
+    let past = now.checked_sub(Duration::from_secs(1)).unwrap();
+    assert_eq!(mark.put(image, &bytes, past).unwrap_err().status(), 503);
+}
+
 /// `image/watermark,image_` of an object that is called `name`, and its arguments.
 fn watermark(name: &str, more: &str) -> String {
     let name = base64::Engine::encode(&BASE64, name);

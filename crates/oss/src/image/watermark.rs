@@ -2,12 +2,14 @@
 //!
 //! Not here: texts, for which there is no font, and reading the other image, which whoever asks needs the right to.
 
+use std::time::Instant;
+
 use ::image::{DynamicImage, ImageDecoder, Rgba, imageops};
 use base::ApiError;
 use base64::Engine as _;
 
 use super::parse::{Arguments, BASE64, Mode, Resize, Step, field, number, refused, step, unknown};
-use super::{apply, damaged, decoder, size, too_large};
+use super::{apply, check_time, damaged, decoder, size, too_large};
 
 /// Pixels of a watermark as it is stored.
 const PIXELS_MAX: u64 = 8_000_000;
@@ -79,11 +81,21 @@ impl Watermark {
         }
     }
 
+    /// How many things are done with it before.
+    pub(super) const fn count(&self) -> usize {
+        self.steps.len()
+    }
+
     /// Puts it onto an image; what does not fit there is cut off.
     ///
     /// # Errors
-    /// As those of the image itself.
-    pub(super) fn put(&self, image: DynamicImage, bytes: &[u8]) -> Result<DynamicImage, ApiError> {
+    /// As those of the image itself; `ServiceUnavailable` where it takes longer than `until`.
+    pub(super) fn put(
+        &self,
+        image: DynamicImage,
+        bytes: &[u8],
+        until: Instant,
+    ) -> Result<DynamicImage, ApiError> {
         let (decoder, _) = decoder(bytes)?;
         let (width, height) = decoder.dimensions();
         if u64::from(width) * u64::from(height) > PIXELS_MAX {
@@ -91,6 +103,7 @@ impl Watermark {
         }
         let mut mark = DynamicImage::from_decoder(decoder).map_err(damaged)?;
         for step in &self.steps {
+            check_time(until)?;
             mark = apply(mark, step)?;
         }
         if let Some(percent) = self.percent {

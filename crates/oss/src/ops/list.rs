@@ -209,6 +209,8 @@ struct Filling<'q> {
     from: Option<Vec<u8>>,
     /// Keys stepped over under the last prefix since the last seek.
     steps: usize,
+    /// So many are stepped over before the next seek: where one prefix took it, so will others.
+    patience: usize,
     /// Rows looked at, in all scans.
     rows: usize,
     last: Option<String>,
@@ -223,7 +225,8 @@ impl Filling<'_> {
         let prefix = rolled(key, &self.query.prefix, &self.query.delimiter);
         if prefix.is_some() && prefix == self.prefixes.last().map(String::as_str) {
             self.steps += 1;
-            if self.steps >= STEPS_MAX {
+            if self.steps >= self.patience {
+                self.patience = 1;
                 self.from = prefix.and_then(|prefix| successor(prefix.as_bytes()));
                 return Ok(ControlFlow::Break(()));
             }
@@ -284,6 +287,7 @@ fn fill<'q>(tx: &mut Tx<'_>, bucket: i64, query: &'q ListQuery) -> Result<Fillin
         prefixes,
         from,
         steps: 0,
+        patience: STEPS_MAX,
         rows: 0,
         last: None,
         more: false,
@@ -300,7 +304,7 @@ fn fill<'q>(tx: &mut Tx<'_>, bucket: i64, query: &'q ListQuery) -> Result<Fillin
         if let Some(error) = failed {
             return Err(error);
         }
-        if page.steps >= STEPS_MAX {
+        if page.steps >= page.patience {
             // Broken off to seek.
             page.steps = 0;
         } else if page.rows - before < rows_max {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use base::ApiError;
+use base::{AccountId, ApiError};
 use engine::places::Placement;
 use engine::{Cx, Kind, Meta, Session};
 
@@ -120,6 +120,28 @@ impl Oss {
         check_key(key)?;
         let (session, gives) = (ctx.session(meta::PUT_OBJECT), Gives::default());
         self.admit(&session, bucket, key, gives, &WriteConditions::default()).await.map(drop)
+    }
+
+    /// Requires that the caller may read the key, whether it is there or not, and says whose the bucket is. No
+    /// privilege takes the place of that.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, `AccessDenied`.
+    pub(crate) async fn require_get(
+        &self,
+        ctx: &RequestCtx,
+        bucket: &str,
+        key: &str,
+    ) -> Result<AccountId, ApiError> {
+        check_key(key)?;
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        let look = move |cx: &mut Cx<'_>| {
+            let bucket = find_bucket(cx, &bucket)?;
+            let action = cx.meta.permission();
+            require(cx, &bucket, Ask::new(&action, Need::Read).on(&key).reading())?;
+            Ok(bucket.owner)
+        };
+        self.0.cloud.read(ctx.session(meta::GET_OBJECT), look).await
     }
 
     /// Checks before the body is taken what the commit checks again, so that no bytes flow in vain,

@@ -130,6 +130,10 @@ fn a_callback_that_makes_no_sense_is_refused_before_anything_is_stored() {
         let put = server.ask("PUT", "/pemilu/wrong").header("x-oss-callback", &named).body("x");
         // The bucket keeps none of that name.
         put.send(Sign::OssV4).refused(400, "InvalidArgument");
+        // Who may not put is not told so.
+        let put = server.ask("PUT", "/wrong").host("pemilu.oss.localhost", "pemilu").body("x");
+        let refused = put.header("x-oss-callback", &named).send(Sign::No);
+        refused.refused(403, "AccessDenied");
         server.ask("GET", "/pemilu/wrong").send(Sign::OssV4).refused(404, "NoSuchKey");
         // An append has none, and does not say otherwise.
         let asked = callback("http://127.0.0.1:9/", "a", FORM);

@@ -179,7 +179,7 @@ fn an_image_is_made_as_the_request_wants_it() {
         let got = server.ask("GET", &marked("p.png")).send(Sign::OssV4);
         assert_eq!((got.status, got.header("content-type")), (200, Some("image/png")));
         assert_ne!(got.body, picture());
-        server.ask("GET", &marked("none.png")).send(Sign::OssV4).refused(404, "NoSuchKey");
+        server.ask("GET", &marked("none.png")).send(Sign::OssV4).refused(400, "InvalidArgument");
         let public =
             server.ask("PUT", "/pemilu/p.png?acl").header("x-oss-object-acl", "public-read");
         assert_eq!(public.send(Sign::OssV4).status, 200);

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 
 use super::{BATCH_MAX, BUSY_TIMEOUT, LOG_BYTES, OnConnection, command};
 use crate::db::Tally;
-use crate::job::{Job, Prior};
+use crate::job::{self, Job, Prior};
 use crate::tx::{Books, Ending};
 use crate::{Error, Tx};
 
@@ -167,7 +167,7 @@ fn make_durable(batch: Vec<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
         if let Some((_, result)) = done.iter().find(|(other, _)| *other == this) {
             return result.clone();
         }
-        let result = prior.make_durable();
+        let result = job::make_durable(&**prior);
         done.push((this, result.clone()));
         result
     };

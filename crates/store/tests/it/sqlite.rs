@@ -293,6 +293,23 @@ fn writes_that_share_a_commit_share_what_they_refer_to() {
     assert_eq!(prior.times.load(Ordering::SeqCst), 1);
 }
 
+struct Panics;
+
+impl Prior for Panics {
+    fn make_durable(&self) -> Result<(), Error> {
+        panic!("on purpose");
+    }
+}
+
+#[test]
+fn a_prior_that_panics_fails_its_write_and_no_other() {
+    let store = Store::sqlite();
+    let refused = store.db.write_after(vec![Arc::new(Panics)], |tx| insert(tx, "a"));
+    assert!(matches!(runtime().block_on(refused), Err(Error::Other(_))));
+    assert_eq!(store.db.write_blocking(|tx| insert(tx, "b")), Ok(1));
+    assert_eq!(store.names(), ["b"]);
+}
+
 #[test]
 fn a_write_whose_prior_fails_does_not_run_and_hurts_no_other() {
     let store = Store::sqlite();
