@@ -529,7 +529,7 @@ def test_an_image_is_resized_cropped_converted_and_stored(store, folder, second)
     marked = store.get(key, process=f"image/watermark,image_{mark},g_nw,x_1,y_1").body
     assert marked[:4] == b"\x89PNG"
     missing = lambda: store.get(key, process="image/watermark,image_bm9uZQ")
-    assert refused(missing) == (404, "NoSuchKey")
+    assert refused(missing) == (400, "InvalidArgument")
     unknown = lambda: store.get(key, process="image/watermark,text_aGk")
     assert refused(unknown) == (501, "NotImplemented")
 
