@@ -1,8 +1,9 @@
 //! Things as they were at a version of the database: what is asked for many times between two commits is looked up
 //! once.
 //!
-//! Nothing is ever old here: an entry counts only while [`store::Db::version`] is what it was before the entry
-//! was read. Writes look everything up again in their own transaction in any case.
+//! An entry counts only while [`store::Db::version`] is what it was before the entry was read. A read whose snapshot
+//! may be newer than what it took from here runs again without it ([`crate::Cx`]); writes look everything up in their own
+//! transaction in any case.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;

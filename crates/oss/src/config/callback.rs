@@ -8,7 +8,7 @@ use wire::object::Dialect;
 use wire::object::body::SMALL_BYTES_MAX;
 use wire::object::xml::{self, Element};
 
-use super::{Config, checked, invalid, malformed, root, word};
+use super::{Config, at_most, checked, invalid, malformed, repeats, root, word};
 use crate::ops::Document;
 
 const POLICIES_MAX: usize = 20;
@@ -49,9 +49,7 @@ impl Config for Callbacks {
         if policies.len() > POLICIES_MAX {
             return Err(invalid(dialect, format!("There are more than {POLICIES_MAX} policies.")));
         }
-        let mut names: Vec<&str> = policies.iter().map(|policy| policy.name.as_str()).collect();
-        names.sort_unstable();
-        if names.windows(2).any(|pair| pair[0] == pair[1]) {
+        if repeats(policies.iter().map(|policy| policy.name.as_str())) {
             return Err(invalid(dialect, "Two policies have the same name."));
         }
         Ok(Self { policies })
@@ -78,13 +76,7 @@ fn read(element: &Element<'_>, dialect: Dialect) -> Result<Policy, ApiError> {
     }
     let text = |name: &str| {
         let text = checked(element.word_of(name).unwrap_or_default(), name)?;
-        if text.len() > TEXT_BYTES_MAX {
-            return Err(invalid(
-                dialect,
-                format!("A {name} has more than {TEXT_BYTES_MAX} bytes."),
-            ));
-        }
-        Ok(text)
+        at_most(text, TEXT_BYTES_MAX, name, dialect)
     };
     let callback = text("Callback")?;
     if callback.is_empty() {

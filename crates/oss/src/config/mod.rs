@@ -18,6 +18,8 @@ pub(crate) mod switches;
 pub(crate) mod tags;
 pub(crate) mod website;
 
+use std::collections::HashSet;
+
 use base::{ApiError, Time};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -211,6 +213,25 @@ fn checked(word: &str, name: &str) -> Result<String, ApiError> {
         return Err(malformed(format!("The element {name} has control characters.")));
     }
     Ok(word.to_owned())
+}
+
+/// Errors: `InvalidArgument` (OSS) or `InvalidRequest` (S3) for a text of more than so many bytes.
+fn at_most(
+    text: String,
+    bytes_max: usize,
+    name: &str,
+    dialect: Dialect,
+) -> Result<String, ApiError> {
+    if text.len() > bytes_max {
+        return Err(invalid(dialect, format!("A {name} has more than {bytes_max} bytes.")));
+    }
+    Ok(text)
+}
+
+/// Whether two are the same.
+fn repeats<'n>(mut names: impl Iterator<Item = &'n str>) -> bool {
+    let mut seen = HashSet::new();
+    !names.all(|name| seen.insert(name))
 }
 
 /// Reads `true` or `false` in any case.

@@ -8,7 +8,7 @@ use wire::object::Dialect;
 use wire::object::body::SMALL_BYTES_MAX;
 use wire::object::xml::{self, Element};
 
-use super::{Config, checked, invalid, malformed, root, word, words};
+use super::{Config, at_most, checked, invalid, malformed, repeats, root, word, words};
 use crate::ops::Document;
 
 const RULES_MAX: usize = 100;
@@ -63,9 +63,7 @@ impl Config for Overwrite {
         if rules.is_empty() || rules.len() > RULES_MAX {
             return Err(malformed(format!("There must be 1 to {RULES_MAX} rules.")));
         }
-        let mut ids: Vec<&str> = rules.iter().map(|rule| rule.id.as_str()).collect();
-        ids.sort_unstable();
-        if ids.windows(2).any(|pair| pair[0] == pair[1]) {
+        if repeats(rules.iter().map(|rule| rule.id.as_str())) {
             return Err(invalid(dialect, "Two rules have the same ID."));
         }
         Ok(Self { rules })
@@ -97,13 +95,7 @@ fn read(element: &Element<'_>, at: usize, dialect: Dialect) -> Result<Rule, ApiE
     // Not trimmed: white space is a part of keys.
     let text = |name: &str| {
         let text = element.text_of(name).filter(|text| !text.is_empty());
-        let text = text.map(|text| checked(text, name)).transpose()?;
-        match text.as_ref().filter(|text| text.len() > TEXT_BYTES_MAX) {
-            Some(_) => {
-                Err(invalid(dialect, format!("A {name} has more than {TEXT_BYTES_MAX} bytes.")))
-            }
-            None => Ok(text),
-        }
+        text.map(|text| at_most(checked(text, name)?, TEXT_BYTES_MAX, name, dialect)).transpose()
     };
     let id = word(element, "ID")?.unwrap_or_else(|| format!("rule-{}", at + 1));
     if id.chars().count() > ID_CHARS_MAX {

@@ -6,7 +6,7 @@ use wire::object::xml::{self, Element, Writer};
 use wire::object::{Dialect, error};
 
 use super::super::tags::check_characters;
-use super::super::{checked, flag, invalid, malformed, root, word};
+use super::super::{checked, flag, invalid, malformed, repeats, root, word};
 use super::{Expiration, Filter, Lifecycle, Noncurrent, Not, Rule, Transition, When};
 use crate::model::StorageClass;
 
@@ -33,9 +33,7 @@ pub(super) fn parse(body: &[u8], dialect: Dialect) -> Result<Lifecycle, ApiError
     if rules.is_empty() || rules.len() > RULES_MAX {
         return Err(malformed(format!("There must be 1 to {RULES_MAX} rules.")));
     }
-    let mut ids: Vec<&str> = rules.iter().map(|rule| rule.id.as_str()).collect();
-    ids.sort_unstable();
-    if ids.windows(2).any(|pair| pair[0] == pair[1]) {
+    if repeats(rules.iter().map(|rule| rule.id.as_str())) {
         return Err(error::INVALID_ARGUMENT
             .error("Rule ID must be unique. Found same ID for more than one rule."));
     }
