@@ -8,7 +8,7 @@
 mod session;
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
@@ -24,6 +24,9 @@ use session::{Fate, InTransaction, Statements, failure};
 
 /// Sixteen writers of one row need a handful; beyond this the load is wrong, not the luck.
 const ATTEMPTS_MAX: u32 = 30;
+/// A write that came to nothing so often goes alone: a long one that many short ones overtake never would
+/// come to its end by luck.
+const ATTEMPTS_BESIDE_OTHERS: u32 = 6;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const LOST_COMMIT: &str = "the connection broke during a commit, so its outcome is unknown";
 
@@ -48,6 +51,8 @@ pub(crate) struct Postgres {
     config: Config,
     idle: Mutex<Vec<Link>>,
     permits: Arc<Semaphore>,
+    /// Shared by the writes of this process, and held alone by one that lost too often.
+    turn: RwLock<()>,
     size: u32,
     tally: Arc<Tally>,
 }
@@ -78,6 +83,7 @@ impl Postgres {
             config,
             idle: Mutex::new(vec![first]),
             permits: Arc::new(Semaphore::new(size as usize)),
+            turn: RwLock::new(()),
             size,
             tally,
         })
@@ -118,7 +124,7 @@ impl Postgres {
                 self.tally.retries.fetch_add(1, Ordering::Relaxed);
                 pause(attempt);
             }
-            match self.attempt(job.as_mut(), mode) {
+            match self.attempt_in_turn(job.as_mut(), mode, attempt) {
                 Ok(Ending::Keep(hooks)) => {
                     if mode == Mode::Write {
                         self.tally.committed(1);
@@ -136,6 +142,24 @@ impl Postgres {
         job.answer(Err(Error::Unavailable(format!(
             "given up after {ATTEMPTS_MAX} attempts: {reason}"
         ))));
+    }
+
+    /// Reads wait for nobody; a read that is given up was in the way of nobody either.
+    fn attempt_in_turn(
+        &self,
+        job: &mut dyn Job,
+        mode: Mode,
+        before: u32,
+    ) -> Result<Ending, Setback> {
+        if mode == Mode::Read {
+            return self.attempt(job, mode);
+        }
+        if before < ATTEMPTS_BESIDE_OTHERS {
+            let _turn = self.turn.read().unwrap_or_else(PoisonError::into_inner);
+            return self.attempt(job, mode);
+        }
+        let _turn = self.turn.write().unwrap_or_else(PoisonError::into_inner);
+        self.attempt(job, mode)
     }
 
     fn attempt(&self, job: &mut dyn Job, mode: Mode) -> Result<Ending, Setback> {

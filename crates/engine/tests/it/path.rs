@@ -337,17 +337,19 @@ async fn ask_roa(test: &TestCloud, path: &str, nonce: &str, action: Option<&str>
 async fn what_was_known_before_a_commit_is_looked_up_again_by_a_read_that_sees_the_commit() {
     let test = cloud();
     let set = |db: store::Db, name: &'static str| {
-        let sql = "INSERT INTO setting (name) VALUES (?1)";
+        let sql = "UPDATE setting SET name = ?1";
         let write = move || db.write_blocking(move |tx| tx.execute(sql, store::params![name]));
         // A thread of its own, as other requests have.
         std::thread::spawn(write).join().unwrap().unwrap();
     };
     let table = "CREATE TABLE setting (name TEXT NOT NULL)";
-    test.cloud.db.write(|tx| tx.execute(table, &[])).await.unwrap();
+    let first = "INSERT INTO setting (name) VALUES ('none')";
+    let made = test.cloud.db.write(move |tx| tx.execute(table, &[]).and(tx.execute(first, &[])));
+    made.await.unwrap();
     set(test.cloud.db.clone(), "old");
     let find = |tx: &mut store::Tx<'_>| {
-        let last = "SELECT name FROM setting ORDER BY rowid DESC LIMIT 1";
-        Ok(tx.query_opt(last, &[], |row| row.get::<String>(0))?.unwrap_or_default())
+        let now = "SELECT name FROM setting";
+        Ok(tx.query_opt(now, &[], |row| row.get::<String>(0))?.unwrap_or_default())
     };
     let session = || {
         let request = engine::RequestInfo::default();

@@ -1,5 +1,8 @@
 //! What only PostgreSQL has: connections that break, and text it refuses.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use store::{Error, params};
 
 use crate::engines::{Store, insert};
@@ -32,6 +35,40 @@ fn a_connection_lost_inside_a_transaction_is_replaced_and_the_closure_run_again(
     });
     assert_eq!(answer, Ok(2));
     assert_eq!(store.names(), ["a"]);
+}
+
+/// A long write that reads what many short ones change meanwhile would be given up for them for ever.
+#[test]
+fn a_long_write_comes_to_its_end_beside_many_short_ones() {
+    let Some(store) = Store::postgres() else { return };
+    store.db.write_blocking(|tx| insert(tx, "a")).unwrap();
+    const RAISE: &str = "UPDATE item SET amount = amount + 1 WHERE name = 'a'";
+    let ended = AtomicBool::new(false);
+    let (answer, short) = std::thread::scope(|scope| {
+        let hammer = || {
+            let mut done = 0_i64;
+            while !ended.load(Ordering::Relaxed) {
+                let raised = store.db.write_blocking(|tx| tx.execute(RAISE, params![]));
+                done += i64::from(raised.is_ok());
+            }
+            done
+        };
+        let short: Vec<_> = (0..4).map(|_| scope.spawn(hammer)).collect();
+        let answer = store.db.write_blocking(|tx| {
+            let amount = "SELECT amount FROM item WHERE name = 'a'";
+            tx.query_opt(amount, params![], |row| row.get::<i64>(0))?;
+            std::thread::sleep(Duration::from_millis(60));
+            tx.execute(RAISE, params![])
+        });
+        ended.store(true, Ordering::Relaxed);
+        (answer, short.into_iter().map(|thread| thread.join().unwrap()).sum::<i64>())
+    });
+    assert_eq!(answer, Ok(1));
+    let amount = |tx: &mut store::Tx<'_>| {
+        let sql = "SELECT amount FROM item WHERE name = 'a'";
+        tx.query_opt(sql, params![], |row| row.get::<i64>(0))
+    };
+    assert_eq!(store.db.read_blocking(amount), Ok(Some(short + 1)));
 }
 
 #[test]
