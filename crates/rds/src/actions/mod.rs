@@ -1,0 +1,70 @@
+//! The RDS API, 2014-08-15: validates, writes what is wanted, and wakes the task of the instance. What every action
+//! shares is here; each noun has a file.
+
+use base::{AccountId, ApiError, code};
+use engine::{Cx, Entry, Meta};
+use serde::Serialize;
+
+use crate::errors::{INSTANCE_STATUS, NO_INSTANCE};
+use crate::machine;
+use crate::model::Status;
+use crate::tables::instance::{self, Instance};
+
+/// Every action of this service.
+pub const ACTIONS: &[Entry] = &[];
+
+const fn read(name: &'static str) -> Meta {
+    Meta::read("rds", "2014-08-15", name).denied_as(&code::FORBIDDEN_RAM)
+}
+
+const fn write(name: &'static str) -> Meta {
+    Meta::write("rds", "2014-08-15", name).denied_as(&code::FORBIDDEN_RAM)
+}
+
+/// An answer that says nothing but that it was done.
+#[derive(Serialize)]
+pub(super) struct Done {}
+
+/// The ARN of an instance; of all of them where `id` is `*`.
+fn arn(cx: &Cx<'_>, account: AccountId, id: &str) -> String {
+    format!("acs:rds:{}:{account}:dbinstance/{id}", cx.cloud.region.id)
+}
+
+/// The caller's own instance of that id, after the policies were asked. Another account's is not found.
+fn owned(cx: &mut Cx<'_>, id: &str) -> Result<Instance, ApiError> {
+    let account = cx.account();
+    let arn = arn(cx, account, id);
+    cx.authorize(&arn)?;
+    let found = instance::find(cx.tx(), id)?.filter(|instance| instance.account == account);
+    found.ok_or_else(|| ApiError::new(&NO_INSTANCE))
+}
+
+/// As [`owned`], and running: anything else is refused so that clients try again later.
+fn running(cx: &mut Cx<'_>, id: &str) -> Result<Instance, ApiError> {
+    let instance = owned(cx, id)?;
+    expect(&instance, &[Status::Running])?;
+    Ok(instance)
+}
+
+/// Refuses what its present status does not allow.
+fn expect(instance: &Instance, allowed: &[Status]) -> Result<(), ApiError> {
+    if allowed.contains(&instance.status) {
+        return Ok(());
+    }
+    let message = format!(
+        "The instance is {}; the operation is not permitted then.",
+        instance.status.as_str()
+    );
+    Err(INSTANCE_STATUS.error(message))
+}
+
+/// Stores what is wanted of an instance now and wakes its task: what its nodes are told is made of the rows as this
+/// commit leaves them. `status` is what clients see until that is done.
+fn ask(cx: &mut Cx<'_>, instance: &mut Instance, status: Status) -> Result<(), ApiError> {
+    instance.status = status;
+    instance.generation += 1;
+    instance::save(cx.tx(), instance)?;
+    let now = cx.now;
+    cx.spawn(machine::KIND, instance.id.clone(), machine::CONVERGE, now);
+    Ok(())
+}

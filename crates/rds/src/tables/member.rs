@@ -1,0 +1,93 @@
+//! Members: the data directories of an instance, each on a node.
+
+use base::{ApiError, Time};
+use store::{Row, Tx, params};
+
+use super::{read, text};
+use crate::node::api::Observed;
+
+/// A member of an instance.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Of which instance.
+    pub instance: String,
+    /// In which data centre: its node is the node there.
+    pub site: String,
+    /// The zone of that data centre.
+    pub zone: String,
+    /// True for the one that takes writes (of a read-only instance: that serves).
+    pub primary: bool,
+    /// Where its server listens; empty until it does.
+    pub host: String,
+    /// The port; 0 until it listens.
+    pub port: u16,
+    /// What its node said last.
+    pub observed: Observed,
+    /// When it said so.
+    pub seen: Time,
+}
+
+const COLUMNS: &str = "instance, site, zone, role, host, port, observed, seen";
+
+type Raw = ([String; 6], [i64; 2]);
+
+fn raw(row: &Row<'_>) -> Result<Raw, store::Error> {
+    Ok((
+        [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(6)?],
+        [row.get(5)?, row.get(7)?],
+    ))
+}
+
+fn understood((texts, [port, seen]): Raw) -> Result<Member, ApiError> {
+    let [instance, site, zone, role, host, observed] = texts;
+    Ok(Member {
+        primary: role == "primary",
+        port: u16::try_from(port).unwrap_or_default(),
+        observed: read(&observed)?,
+        seen: Time::from_micros(seen),
+        instance,
+        site,
+        zone,
+        host,
+    })
+}
+
+/// Adds or replaces one.
+pub fn put(tx: &mut Tx<'_>, member: &Member) -> Result<(), ApiError> {
+    tx.execute(
+        "INSERT INTO rds_member (instance, site, zone, role, host, port, observed, seen)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+         ON CONFLICT (instance, site) DO UPDATE SET zone = excluded.zone, role = excluded.role, host = excluded.host,
+             port = excluded.port, observed = excluded.observed, seen = excluded.seen",
+        params![
+            &member.instance,
+            &member.site,
+            &member.zone,
+            if member.primary { "primary" } else { "standby" },
+            &member.host,
+            u32::from(member.port),
+            &text(&member.observed)?,
+            member.seen
+        ],
+    )?;
+    Ok(())
+}
+
+/// The members of an instance, its primary first.
+pub fn of(tx: &mut Tx<'_>, instance: &str) -> Result<Vec<Member>, ApiError> {
+    let sql = format!("SELECT {COLUMNS} FROM rds_member WHERE instance = ?1 ORDER BY role, site");
+    let rows = tx.query(&sql, params![instance], raw)?;
+    rows.into_iter().map(understood).collect()
+}
+
+/// Which instances have a member at a data centre.
+pub fn at(tx: &mut Tx<'_>, site: &str) -> Result<Vec<String>, ApiError> {
+    let sql = "SELECT instance FROM rds_member WHERE site = ?1 ORDER BY instance";
+    Ok(tx.query(sql, params![site], |row| row.get(0))?)
+}
+
+/// Removes all members of an instance.
+pub fn remove(tx: &mut Tx<'_>, instance: &str) -> Result<(), ApiError> {
+    tx.execute("DELETE FROM rds_member WHERE instance = ?1", params![instance])?;
+    Ok(())
+}

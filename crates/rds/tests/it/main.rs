@@ -1,0 +1,2 @@
+//! Tests of relational databases over an in-process cloud and real servers.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
