@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use engine::Endpoints;
+use engine::server::authority::Authority;
 use engine::server::control::Control;
 use engine::server::tls::Tls;
 use engine::server::{Door, Handler, Limits};
@@ -126,7 +127,9 @@ async fn serve(config: &Config, dir: &Path, roles: &[Role]) -> anyhow::Result<()
         .filter(|name| *name != "localhost")
         .cloned()
         .collect();
-    let tls = Tls::open(&make_tls_dir(dir)?, &names, &hosts, Arc::clone(&joined.cloud.clock))?;
+    let clock = &joined.cloud.clock;
+    let authority = Arc::new(Authority::open(&make_tls_dir(dir)?, Arc::clone(clock))?);
+    let tls = Tls::open(Arc::clone(&authority), &names, &hosts, Arc::clone(clock))?;
     let storage =
         if roles.contains(&Role::Oss) { Some(open_storage(config, &joined).await?) } else { None };
     let mut running =
@@ -136,7 +139,7 @@ async fn serve(config: &Config, dir: &Path, roles: &[Role]) -> anyhow::Result<()
     let file = CloudFile {
         region: config.region.clone(),
         zones: config.region().zones(),
-        ca_cert: tls.ca_cert.display().to_string(),
+        ca_cert: authority.certificate.display().to_string(),
         log_key: joined.log_key.clone(),
         provider_key: joined.provider_key.clone(),
         endpoints: running.endpoints.clone(),

@@ -3,6 +3,7 @@
 //! What a request means is the handler's business; here are connections, limits and timeouts. HTTP/2
 //! is deliberately absent: none of the clients that Awan serves here speaks it.
 
+pub mod authority;
 pub mod control;
 pub mod idle;
 pub mod refusal;

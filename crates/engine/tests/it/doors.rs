@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::pipeline::Peer;
+use engine::server::authority::Authority;
 use engine::server::control::Control;
 use engine::server::tls::Tls;
 use engine::server::{Body, Door, Handler, Limits, full};
@@ -27,14 +28,11 @@ struct Open {
 
 async fn open() -> Open {
     let test = cloud();
-    let tls = Tls::open(
-        test.home.path(),
-        &["cloud.example".to_owned()],
-        &["localhost".to_owned()],
-        Arc::new(base::SystemClock),
-    )
-    .unwrap();
-    let ca = std::fs::read(&tls.ca_cert).unwrap();
+    let clock: Arc<dyn base::Clock> = Arc::new(base::SystemClock);
+    let authority = Arc::new(Authority::open(test.home.path(), Arc::clone(&clock)).unwrap());
+    let ca = std::fs::read(&authority.certificate).unwrap();
+    let (names, suffixes) = (["cloud.example".to_owned()], ["localhost".to_owned()]);
+    let tls = Tls::open(authority, &names, &suffixes, clock).unwrap();
     let limits = Limits { header_timeout: Duration::from_secs(2), ..Limits::default() };
     let door =
         Door::bind("127.0.0.1:0".parse().unwrap(), Some(tls.acceptor), limits).await.unwrap();
