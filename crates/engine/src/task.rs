@@ -185,6 +185,12 @@ impl Wakes {
         tx.on_commit(move || woken.wake(kind));
     }
 
+    /// Looks for due tasks at once when the transaction commits.
+    fn look_on_commit(&self, tx: &mut Tx<'_>) {
+        let woken = Arc::clone(&self.0);
+        tx.on_commit(move || woken.notify.notify_one());
+    }
+
     fn take(&self) -> Vec<&'static str> {
         let mut kinds = self.0.kinds.lock().expect("nothing panics while it holds this lock");
         std::mem::take(&mut *kinds).into_iter().collect()
@@ -209,7 +215,8 @@ pub(crate) fn upsert(tx: &mut Tx<'_>, cloud: &Arc<Cloud>, new: &NewTask) -> Resu
              attempt = 0, lease_epoch = task.lease_epoch + 1, lease_until = 0",
         params![new.kind, &new.id, &new.state, new.due],
     )?;
-    cloud.wakes.wake_on_commit(tx, new.kind);
+    // The row says itself when it is due; others of its kind need not be looked at for it.
+    cloud.wakes.look_on_commit(tx);
     Ok(())
 }
 

@@ -35,6 +35,7 @@ mod errors;
 pub(crate) mod machine;
 pub mod model;
 pub mod node;
+pub mod nodes;
 pub(crate) mod tables;
 
 pub use actions::ACTIONS;

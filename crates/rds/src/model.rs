@@ -215,6 +215,12 @@ pub struct Options {
     pub monitor_seconds: u32,
     /// What becomes of the backups when the instance goes: `None`, `Lastest` (so spelt by the API), `All`.
     pub released_keep_policy: String,
+    /// The data centre whose member a planned switch-over makes the primary; empty where none is asked for.
+    pub switch_to: String,
+    /// Of a restored instance: everything was sent to its node.
+    pub seeded: bool,
+    /// What of it is in the usage now.
+    pub metered: Metered,
     /// Settings that clients read back and nothing acts on, by action and name. Never silently accepted where
     /// something should act on them.
     pub told: BTreeMap<String, String>,
@@ -241,9 +247,24 @@ impl Default for Options {
             backup: BackupPolicy::default(),
             monitor_seconds: 60,
             released_keep_policy: "Lastest".to_owned(),
+            switch_to: String::new(),
+            seeded: false,
+            metered: Metered::default(),
             told: BTreeMap::new(),
         }
     }
+}
+
+/// What of an instance is in the usage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Metered {
+    /// Thousandths of a core.
+    pub cpu: i64,
+    /// MiB.
+    pub memory: i64,
+    /// GiB.
+    pub storage: i64,
 }
 
 /// When backups are made and how long they are kept.
@@ -283,6 +304,12 @@ pub struct Secrets {
     pub certificate: String,
     /// That certificate's key, PEM.
     pub key: String,
+    /// The names that the certificate has.
+    #[serde(default)]
+    pub names: Vec<String>,
+    /// When it was signed, microseconds since 1970.
+    #[serde(default)]
+    pub issued: i64,
 }
 
 impl std::fmt::Debug for Secrets {

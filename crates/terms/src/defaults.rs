@@ -133,6 +133,21 @@ pub fn price_book() -> PriceBook {
             requests("get", "GetRequest", ("Permintaan baca", "Read requests"), idr(1_300)),
             requests("list", "ListRequest", ("Permintaan daftar", "List requests"), idr(1_600)),
             egress(),
+            database(
+                "cpu",
+                "DBInstanceCpu",
+                ("inti prosesor", "processor cores"),
+                CORE_HOUR,
+                idr(40_000),
+            ),
+            database("memory", "DBInstanceMemory", ("memori", "memory"), GIB_HOUR, idr(5_000)),
+            database(
+                "storage",
+                "DBInstanceStorage",
+                ("penyimpanan", "storage"),
+                GIB_MONTH,
+                idr(120_000),
+            ),
         ],
     }
 }
@@ -177,6 +192,35 @@ fn requests(kind: &str, id: &str, (name, name_en): (&str, &str), price: i64) -> 
         name: text(name, name_en),
         unit: "10,000 requests".to_owned(),
         unit_size: 10_000,
+        free: 0,
+        tiers: vec![Tier { up_to: None, price }],
+        source: "Our own figure; no list price for Jakarta was found.".to_owned(),
+        assumption: true,
+    }
+}
+
+/// A core for an hour, in thousandths of a core and seconds.
+const CORE_HOUR: (&str, i64) = ("core-hour", 1000 * 3600);
+/// A GiB of memory for an hour, in MiB and seconds.
+const GIB_HOUR: (&str, i64) = ("GiB-hour", 1024 * 3600);
+/// A GiB of disk for a month, in GiB and seconds.
+const GIB_MONTH: (&str, i64) = ("GiB-month", MONTH_SECONDS);
+
+/// What a database instance holds. Its class is the sum of its parts, so that a bill shows what was held.
+fn database(
+    meter: &str,
+    id: &str,
+    (name, name_en): (&str, &str),
+    (unit, unit_size): (&str, i64),
+    price: i64,
+) -> Price {
+    Price {
+        id: id.to_owned(),
+        product: "rds".to_owned(),
+        meter: format!("rds.{meter}"),
+        name: text(&format!("Basis data, {name}"), &format!("Databases, {name_en}")),
+        unit: unit.to_owned(),
+        unit_size,
         free: 0,
         tiers: vec![Tier { up_to: None, price }],
         source: "Our own figure; no list price for Jakarta was found.".to_owned(),

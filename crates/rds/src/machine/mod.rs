@@ -1,6 +1,258 @@
-//! Takes an instance from what it is to what it is to be: one task for each.
+//! Takes an instance from what it is to what it is to be: one task for each, whose one state looks at the rows anew.
+//!
+//! A step tells each node that has a member the whole [`Spec`], and commits what they say. It never remembers what it
+//! told: rows are what is wanted, nodes are what is, and a step that is repeated repeats the same words. Who is the
+//! primary is decided elsewhere (`ha`), by rows too.
+
+mod spec;
+mod usage;
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use base::ApiError;
+use engine::server::authority::{Authority, Purpose};
+use engine::task::{Next, Step, StepCx, StepError};
+use engine::{Cx, places};
+use serde::{Deserialize, Serialize};
+use store::Tx;
+
+use crate::backup::restore;
+use crate::model::{Origin, Status, Wanted};
+use crate::nodes::{self, Nodes};
+use crate::node::api::{Observed, Phase, Spec};
+use crate::tables;
+use crate::tables::instance::{self, Instance};
+use crate::tables::member::{self, Member};
+use spec::Loaded;
 
 /// The kind of the task, as stored.
 pub const KIND: &str = "rds.instance";
 /// The state in which it looks at the rows anew, as stored.
 pub const CONVERGE: &str = "\"Converge\"";
+
+/// How long a node may take to settle before the step gives its lease back.
+const WAIT: Duration = Duration::from_secs(8);
+/// How soon is asked again what is on its way.
+const SOON: Duration = Duration::from_millis(100);
+/// How often what is settled is looked at.
+const REST: Duration = Duration::from_secs(60);
+/// A node that is away is tried again after this.
+const AWAY: Duration = Duration::from_secs(2);
+
+/// Where the task of an instance can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum State {
+    /// Looks at the rows and makes them true.
+    Converge,
+}
+
+/// The machine of all instances.
+pub struct Instances {
+    nodes: Arc<Nodes>,
+    authority: Arc<Authority>,
+    seeds: restore::Restores,
+    /// Instances whose node is away, so that it is said once.
+    away: Mutex<HashSet<String>>,
+}
+
+impl Instances {
+    /// With the nodes that it talks to, and what it restores from.
+    pub fn new(nodes: Arc<Nodes>, authority: Arc<Authority>, seeds: restore::Restores) -> Self {
+        Self { nodes, authority, seeds, away: Mutex::default() }
+    }
+
+    async fn converge(&self, cx: &StepCx) -> Result<Step<State>, StepError> {
+        let (id, cloud) = (cx.id.clone(), Arc::clone(&cx.cloud));
+        let read = move |tx: &mut Tx<'_>| spec::load(tx, &cloud, &id);
+        let Some(loaded) = cx.cloud.db.read(read).await? else { return Ok(Next::Done.into()) };
+        if loaded.instance.wanted == Wanted::Gone {
+            return self.remove(cx, &loaded).await;
+        }
+        if loaded.instance.status == Status::Switching {
+            // Who is the primary is being decided: `ha` wakes this when it is.
+            return Ok(Next::Wait(Duration::from_secs(1)).into());
+        }
+        if let Some(names) = spec::names_to_certify(&loaded, cx.cloud.clock.now()) {
+            return self.certify(cx, loaded.instance, names).await;
+        }
+        let mut observed = Vec::new();
+        for member in &loaded.members {
+            // A standby copies from the primary that the step before this told of.
+            if !member.primary && observed.iter().any(|seen: &Observed| seen.port == 0) {
+                break;
+            }
+            let spec = spec::of(&loaded, member, &observed)?;
+            match self.nodes.put(&member.site, &spec, WAIT).await {
+                Ok(seen) => observed.push(seen),
+                Err(error) => return self.unheard(cx, &loaded.instance.id, error),
+            }
+            self.heard(&loaded.instance.id);
+            if observed.last().is_some_and(|seen| seen.phase == Phase::Seeding) {
+                return self.seed(cx, &loaded, member).await;
+            }
+        }
+        let reached = observed.len() == loaded.members.len()
+            && observed.iter().all(|seen| seen.generation >= loaded.instance.generation);
+        let generation = loaded.instance.generation;
+        let id = cx.id.clone();
+        let next = if reached { REST } else { SOON };
+        Ok(Next::Wait(next).with(move |cx| settle(cx, &id, generation, reached, &observed)))
+    }
+
+    /// A node that is away or silent is not a broken task: it is tried for as long as it takes.
+    fn unheard(&self, cx: &StepCx, id: &str, error: nodes::Error) -> Result<Step<State>, StepError> {
+        if let nodes::Error::Refused { status: 400..=499, .. } = error {
+            return Err(StepError::broken(error));
+        }
+        if self.away.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned()) {
+            tracing::warn!(id, %error, "an instance waits for its node");
+        }
+        let _ = cx;
+        Ok(Next::Wait(AWAY).into())
+    }
+
+    fn heard(&self, id: &str) {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+
+    /// Signs what the server shows under the names that it has now.
+    async fn certify(
+        &self,
+        cx: &StepCx,
+        instance: Instance,
+        names: Vec<String>,
+    ) -> Result<Step<State>, StepError> {
+        let issued = self.authority.issue(&names, Purpose::Server).map_err(StepError::broken)?;
+        let issued = Arc::new(issued);
+        let now = cx.cloud.clock.now();
+        let id = instance.id;
+        Ok(Next::Go(State::Converge).with(move |cx| {
+            let Some(mut instance) = instance::find(cx.tx(), &id)? else { return Ok(()) };
+            let seal = Arc::clone(&cx.cloud.seal);
+            let mut secrets = instance.secrets(&seal)?;
+            secrets.certificate.clone_from(&issued.certificate);
+            secrets.key.clone_from(issued.key.expose());
+            secrets.names.clone_from(&names);
+            secrets.issued = now.micros();
+            instance.set_secrets(&seal, &secrets)?;
+            instance::save(cx.tx(), &instance)
+        }))
+    }
+
+    /// Sends the node what a restored instance begins with: a job of its own, which this polls.
+    async fn seed(&self, cx: &StepCx, loaded: &Loaded, member: &Member) -> Result<Step<State>, StepError> {
+        let Origin::Archive { instance, backup, until } = &loaded.instance.origin else {
+            return Err(StepError::broken("a node waits for data that nobody has to send"));
+        };
+        let wish = restore::Wish {
+            source: instance.clone(),
+            backup: backup.clone(),
+            until: *until,
+            site: member.site.clone(),
+            target: loaded.instance.id.clone(),
+        };
+        match self.seeds.poll(&cx.cloud, wish).await {
+            restore::Progress::Running => Ok(Next::Wait(SOON).into()),
+            restore::Progress::Failed(reason) => Err(StepError::transient(reason)),
+            restore::Progress::Sent => {
+                let id = loaded.instance.id.clone();
+                Ok(Next::Go(State::Converge).with(move |cx| {
+                    let Some(mut instance) = instance::find(cx.tx(), &id)? else { return Ok(()) };
+                    instance.options.seeded = true;
+                    instance.generation += 1;
+                    instance::save(cx.tx(), &instance)
+                }))
+            }
+        }
+    }
+
+    /// Takes it off its nodes, then out of the rows and the bill.
+    async fn remove(&self, cx: &StepCx, loaded: &Loaded) -> Result<Step<State>, StepError> {
+        for member in &loaded.members {
+            let gone = self.nodes.delete(&member.site, &cx.id, loaded.instance.term).await;
+            if let Err(error) = gone {
+                return self.unheard(cx, &cx.id, error);
+            }
+        }
+        self.heard(&cx.id);
+        let id = cx.id.clone();
+        Ok(Next::Done.with(move |cx| forget(cx, &id)))
+    }
+}
+
+impl engine::task::Machine for Instances {
+    const KIND: &'static str = KIND;
+    const CONCURRENCY: usize = 16;
+    type State = State;
+
+    async fn step(&self, cx: &StepCx, State::Converge: State) -> Result<Step<State>, StepError> {
+        self.converge(cx).await
+    }
+}
+
+/// What the primary is told to end in order before another takes over; `None` where the instance is gone.
+pub(crate) fn stopped_primary(
+    tx: &mut Tx<'_>,
+    cloud: &engine::Cloud,
+    id: &str,
+) -> Result<Option<Spec>, ApiError> {
+    let Some(loaded) = spec::load(tx, cloud, id)? else { return Ok(None) };
+    let Some(primary) = loaded.members.iter().find(|member| member.primary) else { return Ok(None) };
+    let spec = spec::of(&loaded, primary, &[]).map_err(|error| ApiError::internal(error.reason))?;
+    Ok(Some(Spec { running: false, ..spec }))
+}
+
+/// Records what the nodes said, and where that is all that was asked, what the instance is now.
+fn settle(
+    cx: &mut Cx<'_>,
+    id: &str,
+    generation: i64,
+    reached: bool,
+    observed: &[Observed],
+) -> Result<(), ApiError> {
+    let Some(mut instance) = instance::find(cx.tx(), id)? else { return Ok(()) };
+    let now = cx.now;
+    for (member, seen) in member::of(cx.tx(), id)?.iter_mut().zip(observed) {
+        member.host.clone_from(&seen.host);
+        member.port = seen.port;
+        member.observed = seen.clone();
+        member.seen = now;
+        member::put(cx.tx(), member)?;
+    }
+    // What was asked meanwhile is the next step's.
+    if !reached || instance.generation != generation {
+        return Ok(());
+    }
+    if instance.settled != generation {
+        tables::settle_parts(cx.tx(), id)?;
+        instance.settled = generation;
+        instance.status = match instance.wanted {
+            Wanted::Running => Status::Running,
+            Wanted::Stopped => Status::Stopped,
+            Wanted::Gone => instance.status,
+        };
+        cx.audit_resource(format!("acs:rds:*:{}:dbinstance/{id}", instance.account));
+        usage::keep(cx, &mut instance);
+        instance::save(cx.tx(), &instance)?;
+    }
+    Ok(())
+}
+
+/// The last commit of an instance: its rows, its usage and its places end together.
+fn forget(cx: &mut Cx<'_>, id: &str) -> Result<(), ApiError> {
+    let Some(mut instance) = instance::find(cx.tx(), id)? else { return Ok(()) };
+    usage::close(cx, &mut instance);
+    let sites: Vec<String> = member::of(cx.tx(), id)?.into_iter().map(|member| member.site).collect();
+    places::state_removed(cx, instance.account, instance.data_class, &sites, "instances", -1);
+    crate::backup::release(cx, &instance)?;
+    tables::remove_instance(cx.tx(), id)
+}
+
+impl Spec {
+    /// The same but for what must not be told: for logs.
+    pub fn describe(&self) -> String {
+        format!("{} generation {} term {} {:?}", self.id, self.generation, self.term, self.role)
+    }
+}

@@ -297,6 +297,13 @@ pub fn followers(tx: &mut Tx<'_>, parent: &str) -> Result<Vec<Instance>, ApiErro
     rows.into_iter().map(understood).collect()
 }
 
+/// All instances of a category: for the watch over highly available ones.
+pub fn of_category(tx: &mut Tx<'_>, category: Category) -> Result<Vec<Instance>, ApiError> {
+    let sql = format!("SELECT {COLUMNS} FROM rds_instance WHERE category = ?1 ORDER BY id");
+    let rows = tx.query(&sql, params![category.as_str()], raw)?;
+    rows.into_iter().map(understood).collect()
+}
+
 /// All instances of the cloud after that id, at most so many: for the cloud's own tasks.
 pub fn all(tx: &mut Tx<'_>, after: &str, limit: usize) -> Result<Vec<Instance>, ApiError> {
     let sql = format!("SELECT {COLUMNS} FROM rds_instance WHERE id > ?1 ORDER BY id LIMIT ?2");

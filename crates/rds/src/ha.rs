@@ -1,0 +1,348 @@
+//! Leases, fencing and failover of highly available instances.
+//!
+//! One task of the cloud holds the watch. Twice a second it grants the primary of each such instance a lease and hears
+//! how its members are. A node stops a primary whose lease ran out by the node's own monotonic clock, so a primary that
+//! was granted nothing for a lease's length serves nobody: that is when another may become the primary, and not
+//! sooner. On this machine a server whose node does not answer is killed besides: frozen processes wake up, and a
+//! node that is frozen beside its server cannot stop it.
+//!
+//! Who is the primary is a row, changed under a higher `term` **before** the promotion: a crash in between is taken up
+//! by the next watch, which promotes again, harmlessly. Nodes refuse whatever comes with an older term.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::ApiError;
+use engine::Cx;
+use engine::task::{Machine, Next, Step, StepCx, StepError};
+use store::Tx;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::machine;
+use crate::model::{Category, Status, Wanted};
+use crate::node::api::{LeaseGrant, Observed, Phase, Promote};
+use crate::nodes::Nodes;
+use crate::tables::instance::{self, Instance};
+use crate::tables::member::{self, Member};
+
+/// How long a lease lasts from its receipt.
+const LEASE: Duration = Duration::from_secs(4);
+/// How often it is renewed.
+const ROUND: Duration = Duration::from_millis(500);
+/// What clocks of two machines may run apart within a lease, and more.
+const MARGIN: Duration = Duration::from_millis(200);
+/// A primary whose node is well but which does not come back by itself is given up after this.
+const DOWN: Duration = Duration::from_secs(6);
+/// How long a step of the watch lasts: well below a quarter of a task's lease.
+const WATCH: Duration = Duration::from_secs(10);
+/// The most that an asynchronous standby may lack for taking over by itself, bytes (as other services have it).
+const LAG_BYTES_MAX: u64 = 80 << 20;
+
+/// The watch over all highly available instances.
+pub struct Watch {
+    nodes: Arc<Nodes>,
+    known: Mutex<HashMap<String, Known>>,
+}
+
+/// What the watch remembers of an instance.
+struct Known {
+    /// Of which term the rest is.
+    term: i64,
+    /// The primary may serve until then.
+    leased_until: Instant,
+    /// When it was last seen serving.
+    serving: Instant,
+    /// How its standby was last, and when.
+    standby: Option<(Observed, Instant)>,
+    /// The end of the primary's log, as last seen.
+    lsn: u64,
+    /// It was said already that nobody can take over.
+    helpless: bool,
+}
+
+impl Known {
+    /// Of an instance that nobody watched so far: somebody may have granted a lease just now.
+    fn new(term: i64) -> Self {
+        let now = Instant::now();
+        Self { term, leased_until: now + LEASE, serving: now, standby: None, lsn: 0, helpless: false }
+    }
+}
+
+/// An instance with both members.
+struct Pair {
+    instance: Instance,
+    primary: Member,
+    standby: Member,
+}
+
+impl Watch {
+    /// Over the instances on those nodes.
+    pub fn new(nodes: Arc<Nodes>) -> Self {
+        Self { nodes, known: Mutex::default() }
+    }
+
+    /// One look at every instance, all at once: a node that hangs holds up its own only.
+    async fn round(&self, cx: &StepCx) -> Result<usize, StepError> {
+        let pairs = cx.cloud.db.read(pairs).await?;
+        let count = pairs.len();
+        let watched = pairs.into_iter().map(|pair| self.look(cx, pair));
+        for outcome in futures_util::future::join_all(watched).await {
+            if let Err(error) = outcome {
+                tracing::warn!(reason = error.reason, "watch over a highly available instance");
+            }
+        }
+        Ok(count)
+    }
+
+    async fn look(&self, cx: &StepCx, pair: Pair) -> Result<(), StepError> {
+        let id = pair.instance.id.clone();
+        let mut known = {
+            let mut all = self.known.lock().await;
+            let known = all.remove(&id).filter(|known| known.term == pair.instance.term);
+            known.unwrap_or_else(|| Known::new(pair.instance.term))
+        };
+        let outcome = if pair.instance.status == Status::Switching {
+            self.switch(cx, &pair, &mut known).await
+        } else {
+            self.keep(cx, &pair, &mut known).await
+        };
+        self.known.lock().await.insert(id, known);
+        outcome
+    }
+
+    /// Renews the lease, and decides whether the primary is lost.
+    async fn keep(&self, cx: &StepCx, pair: &Pair, known: &mut Known) -> Result<(), StepError> {
+        let (renewed, standby) =
+            tokio::join!(self.renew(pair, known), self.nodes.observe(&pair.standby.site, &pair.instance.id));
+        let now = Instant::now();
+        if let Ok(standby) = standby
+            && standby.phase == Phase::Serving
+        {
+            known.standby = Some((standby, now));
+        }
+        let settled = pair.instance.settled > 0 && pair.instance.wanted == Wanted::Running;
+        let dead = match renewed {
+            // Its node restarts a server that crashed; only if that does not come to anything is it lost.
+            true => pair.instance.status == Status::Running && now.duration_since(known.serving) > DOWN,
+            false => now > known.leased_until + MARGIN,
+        };
+        if !dead || !settled {
+            known.helpless = false;
+            return Ok(());
+        }
+        let reason = if pair.instance.options.ha_switch == "Auto" {
+            unfit(pair, known)
+        } else {
+            Some("its owner wants to switch by hand")
+        };
+        let (id, site) = (&pair.instance.id, &pair.primary.site);
+        if let Some(reason) = reason {
+            if !std::mem::replace(&mut known.helpless, true) {
+                tracing::warn!(id, site, reason, "the primary is lost, and its standby does not take over");
+            }
+            return Ok(());
+        }
+        tracing::warn!(id, site, "the primary is lost; its standby takes over");
+        self.appoint(cx, pair).await
+    }
+
+    /// Grants the lease; true where the node answered.
+    async fn renew(&self, pair: &Pair, known: &mut Known) -> bool {
+        let grant = LeaseGrant {
+            id: pair.instance.id.clone(),
+            term: pair.instance.term,
+            ttl_ms: u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX),
+        };
+        let answer = self.nodes.lease(&pair.primary.site, vec![grant]).await;
+        let now = Instant::now();
+        match answer {
+            Ok(seen) => {
+                known.leased_until = now + LEASE;
+                if let Some(seen) = seen.iter().find(|seen| seen.id == pair.instance.id) {
+                    if seen.phase == Phase::Serving {
+                        known.serving = now;
+                        known.lsn = seen.lsn;
+                    }
+                }
+                true
+            }
+            // Refused connections carried no lease; what was sent may have arrived.
+            Err(error) => {
+                if !error.is_away() {
+                    known.leased_until = now + LEASE;
+                }
+                false
+            }
+        }
+    }
+
+    /// Writes who the primary is from now on.
+    async fn appoint(&self, cx: &StepCx, pair: &Pair) -> Result<(), StepError> {
+        let (id, term) = (pair.instance.id.clone(), pair.instance.term);
+        let site = pair.standby.site.clone();
+        let cloud = Arc::clone(&cx.cloud);
+        let session = Arc::new(engine::Session {
+            meta: engine::Meta::write("rds", "2014-08-15", "Failover").public(),
+            caller: engine::Caller::system(),
+            request: engine::RequestInfo::default(),
+        });
+        cloud.write(session, move |cx| take_over(cx, &id, term, &site)).await?;
+        Ok(())
+    }
+
+    /// Carries out what the rows say: the primary of this term is to be promoted. Planned: the old one is stopped
+    /// first, and the new one has everything.
+    async fn switch(&self, cx: &StepCx, pair: &Pair, known: &mut Known) -> Result<(), StepError> {
+        if !pair.instance.options.switch_to.is_empty() {
+            return self.hand_over(cx, pair, known).await;
+        }
+        // After a take-over `standby` is the member that was the primary.
+        let (nodes, site) = (Arc::clone(&self.nodes), pair.standby.site.clone());
+        let id = pair.instance.id.clone();
+        let killed = tokio::task::spawn_blocking(move || nodes.kill_here(&site, &id)).await;
+        tracing::info!(id = pair.instance.id, ?killed, "the former primary is fenced");
+        let promote = Promote {
+            term: pair.instance.term,
+            ttl_ms: u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX),
+        };
+        let seen = self.nodes.promote(&pair.primary.site, &pair.instance.id, &promote).await?;
+        if !seen.writable {
+            return Err(StepError::transient("the promoted standby does not take writes yet"));
+        }
+        let now = Instant::now();
+        (known.leased_until, known.serving, known.lsn) = (now + LEASE, now, seen.lsn);
+        known.standby = None;
+        let (id, term) = (pair.instance.id.clone(), pair.instance.term);
+        cx.cloud.db.write(move |tx| served(tx, &id, term, &seen)).await?;
+        self.wake(cx, &pair.instance.id).await
+    }
+
+    /// A planned switch-over: the old primary ends in order, so its standby has all that it wrote.
+    async fn hand_over(&self, cx: &StepCx, pair: &Pair, known: &mut Known) -> Result<(), StepError> {
+        let wanted = &pair.instance.options.switch_to;
+        if *wanted != pair.standby.site {
+            let id = pair.instance.id.clone();
+            cx.cloud.db.write(move |tx| give_up_switch(tx, &id)).await?;
+            return self.wake(cx, &pair.instance.id).await;
+        }
+        let id = pair.instance.id.clone();
+        let cloud = Arc::clone(&cx.cloud);
+        let spec = cx.cloud.db.read(move |tx| machine::stopped_primary(tx, &cloud, &id)).await?;
+        let Some(spec) = spec else { return Ok(()) };
+        let stopped = self.nodes.put(&pair.primary.site, &spec, Duration::from_secs(8)).await?;
+        if stopped.phase == Phase::Serving || stopped.pid != 0 {
+            return Err(StepError::transient("the old primary has not stopped yet"));
+        }
+        let standby = self.nodes.observe(&pair.standby.site, &pair.instance.id).await?;
+        if standby.lsn < stopped.lsn {
+            return Err(StepError::transient("the standby does not have everything yet"));
+        }
+        known.leased_until = Instant::now();
+        self.appoint(cx, pair).await
+    }
+
+    /// Has the machine of the instance look at the rows.
+    async fn wake(&self, cx: &StepCx, id: &str) -> Result<(), StepError> {
+        let id = id.to_owned();
+        let session = Arc::new(engine::Session {
+            meta: engine::Meta::write("rds", "2014-08-15", "Failover").public(),
+            caller: engine::Caller::system(),
+            request: engine::RequestInfo::default(),
+        });
+        let wake = move |cx: &mut Cx<'_>| {
+            cx.audit_resource(format!("acs:rds:*:*:dbinstance/{id}"));
+            let now = cx.now;
+            cx.spawn(machine::KIND, id.clone(), machine::CONVERGE, now);
+            Ok(())
+        };
+        cx.cloud.write(session, wake).await?;
+        Ok(())
+    }
+}
+
+impl Machine for Watch {
+    const KIND: &'static str = "rds.ha";
+    type State = ();
+
+    async fn step(&self, cx: &StepCx, (): ()) -> Result<Step<()>, StepError> {
+        let until = Instant::now() + WATCH;
+        loop {
+            let began = Instant::now();
+            let watched = self.round(cx).await?;
+            if watched == 0 {
+                return Ok(Next::Wait(Duration::from_secs(1)).into());
+            }
+            if Instant::now() > until {
+                return Ok(Next::Wait(Duration::ZERO).into());
+            }
+            tokio::time::sleep_until(began + ROUND).await;
+        }
+    }
+}
+
+/// Why a standby may not take over; `None` where it may.
+fn unfit(pair: &Pair, known: &Known) -> Option<&'static str> {
+    let Some((standby, _)) = &known.standby else {
+        return Some("it was never seen well");
+    };
+    if pair.instance.options.sync_mode == "Sync" {
+        return None; // it has whatever was acknowledged
+    }
+    (known.lsn.saturating_sub(standby.lsn) > LAG_BYTES_MAX).then_some("it lacks too much")
+}
+
+/// The highly available instances that have both members.
+fn pairs(tx: &mut Tx<'_>) -> Result<Vec<Pair>, ApiError> {
+    let mut pairs = Vec::new();
+    for instance in instance::of_category(tx, Category::HighAvailability)? {
+        if instance.wanted == Wanted::Gone {
+            continue;
+        }
+        let members = member::of(tx, &instance.id)?;
+        let (primaries, standbys): (Vec<_>, Vec<_>) = members.into_iter().partition(|it| it.primary);
+        if let (Some(primary), Some(standby)) = (primaries.into_iter().next(), standbys.into_iter().next()) {
+            pairs.push(Pair { instance, primary, standby });
+        }
+    }
+    Ok(pairs)
+}
+
+/// The standby is the primary of the next term. Nothing happens where another term has begun already.
+fn take_over(cx: &mut Cx<'_>, id: &str, term: i64, site: &str) -> Result<(), ApiError> {
+    cx.audit_resource(format!("acs:rds:*:*:dbinstance/{id}"));
+    let Some(mut instance) = instance::find(cx.tx(), id)?.filter(|it| it.term == term) else { return Ok(()) };
+    cx.audit_account(instance.account);
+    cx.audit_detail("Site", site);
+    for mut member in member::of(cx.tx(), id)? {
+        member.primary = member.site == site;
+        member::put(cx.tx(), &member)?;
+    }
+    instance.term += 1;
+    instance.generation += 1;
+    instance.status = Status::Switching;
+    instance.options.switch_to = String::new();
+    instance::save(cx.tx(), &instance)
+}
+
+/// The new primary serves: what is left is the machine's.
+fn served(tx: &mut Tx<'_>, id: &str, term: i64, seen: &Observed) -> Result<(), ApiError> {
+    let Some(mut instance) = instance::find(tx, id)?.filter(|it| it.term == term) else { return Ok(()) };
+    for mut member in member::of(tx, id)? {
+        if member.primary {
+            (member.host, member.port) = (seen.host.clone(), seen.port);
+            member.observed = seen.clone();
+            member::put(tx, &member)?;
+        }
+    }
+    instance.status = Status::Running;
+    instance::save(tx, &instance)
+}
+
+fn give_up_switch(tx: &mut Tx<'_>, id: &str) -> Result<(), ApiError> {
+    let Some(mut instance) = instance::find(tx, id)? else { return Ok(()) };
+    instance.status = Status::Running;
+    instance.options.switch_to = String::new();
+    instance::save(tx, &instance)
+}

@@ -1,0 +1,142 @@
+//! What nodes are told, made of the rows.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use base::{ApiError, Time};
+use engine::Cloud;
+use engine::task::StepError;
+use store::Tx;
+
+use crate::classes;
+use crate::model::{Category, Origin, Secrets, Wanted};
+use crate::node::api::{Account, Database, Grant, Limits, Observed, Role, Seed, Spec, Upstream};
+use crate::tables;
+use crate::tables::instance::{self, Instance};
+use crate::tables::member::{self, Member};
+
+/// A certificate is made anew when it is this old: long before it ends.
+const FRESH: Duration = Duration::from_secs(270 * 24 * 3600);
+
+/// Everything that the spec of a member is made of.
+pub(super) struct Loaded {
+    pub(super) instance: Instance,
+    pub(super) members: Vec<Member>,
+    pub(super) secrets: Secrets,
+    /// Of a read-only instance: the primary that it follows.
+    upstream: Option<Member>,
+    accounts: Vec<Account>,
+    databases: Vec<Database>,
+    grants: Vec<Grant>,
+    parameters: BTreeMap<String, String>,
+    hba: Vec<String>,
+}
+
+/// Reads an instance; `None` where it is gone.
+pub(super) fn load(tx: &mut Tx<'_>, cloud: &Cloud, id: &str) -> Result<Option<Loaded>, ApiError> {
+    let Some(instance) = instance::find(tx, id)? else { return Ok(None) };
+    let members = member::of(tx, id)?;
+    let upstream = match &instance.parent {
+        Some(parent) => member::of(tx, parent)?.into_iter().find(|member| member.primary),
+        None => None,
+    };
+    let (accounts, databases, grants, parameters, hba) = tables::spec_parts(tx, cloud, &instance)?;
+    let mut secrets = instance.secrets(&cloud.seal)?;
+    if let Some(parent) = &instance.parent
+        && let Some(parent) = instance::find(tx, parent)?
+    {
+        // A copy has the roles of what it was copied from.
+        secrets.replicator = parent.secrets(&cloud.seal)?.replicator;
+    }
+    Ok(Some(Loaded {
+        instance,
+        members,
+        secrets,
+        upstream,
+        accounts,
+        databases,
+        grants,
+        parameters,
+        hba,
+    }))
+}
+
+/// The names that the server's certificate has to have, where it has not.
+pub(super) fn names_to_certify(loaded: &Loaded, now: Time) -> Option<Vec<String>> {
+    let names = crate::host_names(&loaded.instance);
+    let issued = Time::from_micros(loaded.secrets.issued);
+    let good = loaded.secrets.names == names && now.since(issued) < FRESH;
+    (!good).then_some(names)
+}
+
+/// What the node of a member is told. `told` is what the members before it said.
+pub(super) fn of(loaded: &Loaded, member: &Member, told: &[Observed]) -> Result<Spec, StepError> {
+    let instance = &loaded.instance;
+    let role = role(loaded, member, told)?;
+    let class = classes::find(&instance.class)
+        .ok_or_else(|| StepError::broken(format!("class {} is not known", instance.class)))?;
+    let synchronous = loaded.members.iter().find(|other| !other.primary && member.primary);
+    let synchronous = synchronous.filter(|_| instance.options.sync_mode == "Sync");
+    Ok(Spec {
+        id: instance.id.clone(),
+        generation: instance.generation,
+        term: instance.term,
+        engine: instance.engine,
+        major: instance.major.clone(),
+        running: instance.wanted == Wanted::Running,
+        restarts: instance.restarts,
+        seed: seed(instance, &role),
+        role,
+        listen: vec![IpAddr::from([127, 0, 0, 1])],
+        limits: Limits {
+            memory_mib: class.memory_mib.unsigned_abs(),
+            cpu_milli: class.cpu_milli.unsigned_abs(),
+            storage_gib: instance.storage_gib.unsigned_abs(),
+            connections: class.connections,
+        },
+        parameters: loaded.parameters.clone(),
+        hba: loaded.hba.clone(),
+        accounts: loaded.accounts.clone(),
+        databases: loaded.databases.clone(),
+        grants: loaded.grants.clone(),
+        replicator: loaded.secrets.replicator.clone(),
+        certificate: loaded.secrets.certificate.clone(),
+        key: loaded.secrets.key.clone(),
+        leased: instance.category == Category::HighAvailability,
+        synchronous: synchronous.map_or_else(String::new, |standby| slot(instance, &standby.site)),
+    })
+}
+
+fn role(loaded: &Loaded, member: &Member, told: &[Observed]) -> Result<Role, StepError> {
+    let slot = slot(&loaded.instance, &member.site);
+    if let Some(upstream) = &loaded.upstream {
+        if upstream.port == 0 {
+            return Err(StepError::transient("the instance that is followed does not listen yet"));
+        }
+        let upstream = Upstream { host: upstream.host.clone(), port: upstream.port, slot };
+        return Ok(Role::Standby { upstream, readable: true });
+    }
+    if member.primary {
+        return Ok(Role::Primary);
+    }
+    let first = told.first().ok_or_else(|| StepError::transient("there is no primary to follow"))?;
+    let upstream = Upstream { host: first.host.clone(), port: first.port, slot };
+    Ok(Role::Standby { upstream, readable: false })
+}
+
+fn seed(instance: &Instance, role: &Role) -> Seed {
+    match (&instance.origin, role) {
+        (_, Role::Standby { .. }) => Seed::Copy,
+        (Origin::Archive { until, .. }, Role::Primary) => {
+            Seed::Sent { until: *until, complete: instance.options.seeded }
+        }
+        _ => Seed::Template,
+    }
+}
+
+/// The name of a member as a standby, and of its slot: what PostgreSQL takes without quotes.
+pub(crate) fn slot(instance: &Instance, site: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
+    format!("awan_{}_{}", instance.id, site).chars().map(plain).collect()
+}

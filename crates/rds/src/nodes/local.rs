@@ -1,0 +1,242 @@
+//! The nodes of this machine: a process and a directory for each data centre.
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::files::write_whole;
+use engine::server::authority::{Authority, Purpose};
+use rustix::process::{Pid, Signal, kill_process};
+use serde::Deserialize;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::Places;
+
+/// How long a node may take to start.
+const START: Duration = Duration::from_secs(15);
+/// How long the nodes may take to stop all their servers.
+const STOP: Duration = Duration::from_secs(60);
+/// How often is looked.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// What a node says of itself when it is ready.
+#[derive(Clone, Deserialize)]
+struct Ready {
+    address: String,
+    pid: i32,
+}
+
+/// The nodes that were started here or found.
+pub(super) struct Local {
+    places: Places,
+    authority: Arc<Authority>,
+    running: Mutex<HashMap<String, Running>>,
+}
+
+struct Running {
+    ready: Ready,
+    /// `None` for one that an earlier process of ours started.
+    child: Option<Child>,
+}
+
+impl Running {
+    /// Whether the process lives. One of ours that ended is reaped by this.
+    fn is_alive(&mut self, dir: &Path) -> bool {
+        if let Some(child) = &mut self.child
+            && !matches!(child.try_wait(), Ok(None))
+        {
+            return false;
+        }
+        is_node(self.ready.pid, dir)
+    }
+}
+
+impl Local {
+    pub(super) fn new(places: Places, authority: Arc<Authority>) -> Self {
+        Self { places, authority, running: Mutex::default() }
+    }
+
+    fn dir(&self, site: &str) -> PathBuf {
+        self.places.home.join(site)
+    }
+
+    /// Where the node of a data centre listens; it is started where it does not run.
+    pub(super) async fn address(&self, site: &str) -> Result<String, String> {
+        let dir = self.dir(site);
+        let mut running = self.running.lock().await;
+        if let Some(node) = running.get_mut(site) {
+            if node.is_alive(&dir) {
+                return Ok(node.ready.address.clone());
+            }
+            running.remove(site);
+        }
+        let found = ready(&dir).filter(|ready| is_node(ready.pid, &dir));
+        let node = match found {
+            Some(ready) => Running { ready, child: None },
+            None => self.start(site, &dir).await?,
+        };
+        let address = node.ready.address.clone();
+        running.insert(site.to_owned(), node);
+        Ok(address)
+    }
+
+    /// Whether the node of a data centre runs.
+    pub(super) async fn runs(&self, site: &str) -> bool {
+        let dir = self.dir(site);
+        let mut running = self.running.lock().await;
+        match running.get_mut(site) {
+            Some(node) => node.is_alive(&dir),
+            None => ready(&dir).is_some_and(|ready| is_node(ready.pid, &dir)),
+        }
+    }
+
+    async fn start(&self, site: &str, dir: &Path) -> Result<Running, String> {
+        self.prepare(site, dir).map_err(|error| format!("prepare {}: {error}", dir.display()))?;
+        let mut child = self.spawn(dir).map_err(|error| format!("start a node: {error}"))?;
+        let until = Instant::now() + START;
+        loop {
+            let own = ready(dir).filter(|ready| u32::try_from(ready.pid) == Ok(child.id()));
+            if let Some(ready) = own {
+                return Ok(Running { ready, child: Some(child) });
+            }
+            if let Ok(Some(status)) = child.try_wait() {
+                let log = dir.join("node.log");
+                return Err(format!(
+                    "the node of {site} ended ({status}); {} says why",
+                    log.display()
+                ));
+            }
+            if Instant::now() > until {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!("the node of {site} did not start within {START:?}"));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Writes what the node reads at its start.
+    fn prepare(
+        &self,
+        site: &str,
+        dir: &Path,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        fs::create_dir_all(dir)?;
+        let names = [format!("{site}.node.awan"), "localhost".to_owned(), "127.0.0.1".to_owned()];
+        let issued = self.authority.issue(&names, Purpose::Server)?;
+        write_whole(&dir.join("node-cert.pem"), issued.certificate.as_bytes(), 0o644)?;
+        write_whole(&dir.join("node-key.pem"), issued.key.expose().as_bytes(), 0o600)?;
+        let config = serde_json::json!({
+            "name": site,
+            "site": site,
+            "listen": "127.0.0.1:0",
+            "ca": fs::canonicalize(&self.authority.certificate)?,
+            "cert": dir.join("node-cert.pem"),
+            "key": dir.join("node-key.pem"),
+            "engines": self.places.engines,
+            "store": self.places.store,
+        });
+        write_whole(&dir.join("node-config.json"), config.to_string().as_bytes(), 0o600)?;
+        match fs::remove_file(dir.join("node.json")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is where the nodes of this machine are started"
+    )]
+    fn spawn(&self, dir: &Path) -> std::io::Result<Child> {
+        let log = fs::OpenOptions::new().create(true).append(true).open(dir.join("node.log"))?;
+        std::process::Command::new(&self.places.program)
+            .args(["serve", "--role", "db-node", "--data-dir"])
+            .arg(dir)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            // An interrupt at the terminal is for the cloud, which then stops its nodes itself.
+            .process_group(0)
+            .spawn()
+    }
+
+    /// Asks all nodes of this machine to stop, also those that an earlier process started, and waits for it.
+    pub(super) async fn stop(&self) {
+        let mut running = self.running.lock().await;
+        for entry in fs::read_dir(&self.places.home).into_iter().flatten().flatten() {
+            let site = entry.file_name().to_string_lossy().into_owned();
+            let found = ready(&entry.path()).filter(|ready| is_node(ready.pid, &entry.path()));
+            if let Some(ready) = found
+                && !running.contains_key(&site)
+            {
+                running.insert(site, Running { ready, child: None });
+            }
+        }
+        for node in running.values() {
+            signal(node.ready.pid, Signal::TERM);
+        }
+        let until = Instant::now() + STOP;
+        for (site, mut node) in running.drain() {
+            let dir = self.dir(&site);
+            while node.is_alive(&dir) && Instant::now() < until {
+                tokio::time::sleep(LOOK).await;
+            }
+            if node.is_alive(&dir) {
+                tracing::error!(site, "a node did not stop in time; it is left to itself");
+            }
+        }
+    }
+
+    /// Kills every process that works in an instance's directory. True where none is left.
+    pub(super) fn kill(&self, site: &str, id: &str) -> bool {
+        let Ok(dir) = fs::canonicalize(self.dir(site).join("instances").join(id)) else {
+            return true;
+        };
+        for _ in 0..50 {
+            let mut left = processes_in(&dir);
+            if left.is_empty() {
+                return true;
+            }
+            for pid in left.drain(..) {
+                signal(pid, Signal::KILL);
+            }
+            std::thread::sleep(LOOK);
+        }
+        false
+    }
+}
+
+fn signal(pid: i32, signal: Signal) {
+    if let Some(pid) = Pid::from_raw(pid)
+        && let Err(error) = kill_process(pid, signal)
+    {
+        tracing::debug!(%error, "signal a process");
+    }
+}
+
+fn ready(dir: &Path) -> Option<Ready> {
+    serde_json::from_slice(&fs::read(dir.join("node.json")).ok()?).ok()
+}
+
+/// Whether that process is the node of that directory, and not another that got its number.
+fn is_node(pid: i32, dir: &Path) -> bool {
+    let Ok(line) = fs::read(format!("/proc/{pid}/cmdline")) else { return false };
+    let dir = dir.as_os_str().as_encoded_bytes();
+    line.split(|byte| *byte == 0).any(|argument| argument == dir)
+}
+
+/// The processes whose working directory is there or below: the servers of an instance have theirs in its data.
+fn processes_in(dir: &Path) -> Vec<i32> {
+    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse::<i32>().ok();
+    all.filter_map(number)
+        .filter(|pid| {
+            fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(dir))
+        })
+        .collect()
+}
