@@ -2,6 +2,7 @@
 //! changes while the cloud runs is not here but in the database, and audited.
 
 mod backend;
+mod rds;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -54,6 +55,8 @@ pub struct Config {
     pub store: Store,
     /// Object storage.
     pub oss: Oss,
+    /// Relational databases.
+    pub rds: rds::Rds,
     /// The public log.
     pub log: Log,
     /// Who runs this cloud, as its agreements name it.
@@ -184,6 +187,7 @@ impl Default for Config {
             tls_names: Vec::new(),
             store: Store::default(),
             oss: Oss::default(),
+            rds: rds::Rds::default(),
             log: Log::default(),
             provider: Provider::default(),
             limits: Limits::default(),
@@ -250,6 +254,7 @@ impl Config {
         self.check_data_centres()?;
         self.check_disks()?;
         backend::check(&self.oss.backend, &self.data_centre)?;
+        self.rds.check(&self.data_centre)?;
         self.provider.check()?;
         ensure!(
             self.oss.log_seconds > 0 && self.oss.inventory_day_seconds > 0,

@@ -1,6 +1,7 @@
 //! The program: `awan serve` runs the cloud; every other verb is a client of it.
 
 mod config;
+mod databases;
 mod doors;
 mod lock;
 mod ready;

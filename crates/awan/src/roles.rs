@@ -15,6 +15,16 @@ pub enum Role {
     Tasks,
     /// The public portal.
     Portal,
+    /// The gateway to PostgreSQL instances.
+    Gateway,
+    /// Runs database servers of one data centre, and nothing else; it is told what by the cloud.
+    DbNode,
+}
+
+impl Role {
+    /// What a process does that is not told otherwise.
+    pub const ALL_OF_ONE: [Self; 5] =
+        [Self::Api, Self::Oss, Self::Tasks, Self::Portal, Self::Gateway];
 }
 
 /// A door's distance from the port base.
@@ -23,6 +33,8 @@ pub const API: u16 = 0;
 pub const OSS: u16 = 1;
 /// Console and transparency portal.
 pub const PORTAL: u16 = 4;
+/// PostgreSQL, by host name.
+pub const POSTGRES: u16 = 5;
 /// Metrics and health.
 pub const METRICS: u16 = 6;
 /// The farthest door that the program will ever have: edge HTTPS.

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
+use crate::databases::Databases;
 use crate::ready::{self, CloudFile};
 use crate::roles::{self, Role};
 use crate::wiring::{self, Joined};
@@ -48,12 +49,16 @@ pub struct ServeArgs {
 /// Runs the cloud until it is told to stop.
 pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     start_log(args.log_json);
+    if args.role.contains(&Role::DbNode) {
+        anyhow::ensure!(args.role.len() == 1, "--role db-node goes with no other role");
+        return run_node(&args.config.data_dir);
+    }
     let config = Config::load(&args.config)?;
     let dir = open_directory(&args.config.data_dir)?;
     let _lock = lock::take(&dir)?;
     ready::withdraw(&dir);
     let roles = if args.role.is_empty() {
-        vec![Role::Api, Role::Oss, Role::Tasks, Role::Portal]
+        Role::ALL_OF_ONE.to_vec()
     } else {
         args.role.clone()
     };
@@ -64,6 +69,20 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let result = runtime.block_on(serve(&config, &dir, &roles));
     ready::withdraw(&dir);
     result
+}
+
+/// Runs the database servers of one data centre until it is told to stop.
+fn run_node(dir: &Path) -> anyhow::Result<()> {
+    let dir = open_directory(dir)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("start the runtime")?;
+    runtime.block_on(async {
+        let stop = Stop::listen()?;
+        let config = rds::node::Config::read(&dir)?;
+        rds::node::run(config, stop.asked()).await.context("run a node of databases")
+    })
 }
 
 fn open_directory(dir: &Path) -> anyhow::Result<std::path::PathBuf> {
@@ -132,10 +151,16 @@ async fn serve(config: &Config, dir: &Path, roles: &[Role]) -> anyhow::Result<()
     let tls = Tls::open(Arc::clone(&authority), &names, &hosts, Arc::clone(clock))?;
     let storage =
         if roles.contains(&Role::Oss) { Some(open_storage(config, &joined).await?) } else { None };
+    let databases =
+        Databases::open(config, dir, &joined.cloud, &authority, storage.as_ref())?;
     let mut running =
         Running { doors: JoinSet::new(), tasks: JoinSet::new(), endpoints: BTreeMap::new() };
     running.bind(config, roles, &joined, storage.as_ref(), &tls, dir, &doors_stop).await?;
-    running.start_tasks(roles, &joined, storage, &tasks_stop).await?;
+    if roles.contains(&Role::Gateway) {
+        let address = databases.serve_gateway(config, &mut running.doors, &doors_stop).await?;
+        running.endpoints.insert("postgres", address);
+    }
+    running.start_tasks(roles, &joined, storage, &databases, &tasks_stop).await?;
     let file = CloudFile {
         region: config.region.clone(),
         zones: config.region().zones(),
@@ -160,6 +185,9 @@ async fn serve(config: &Config, dir: &Path, roles: &[Role]) -> anyhow::Result<()
     while running.doors.join_next().await.is_some() {}
     let _ = stop_tasks.send(true);
     while running.tasks.join_next().await.is_some() {}
+    if roles.contains(&Role::Tasks) {
+        databases.stop().await;
+    }
     if roles.contains(&Role::Tasks) {
         joined
             .sequencer
@@ -242,6 +270,7 @@ impl Running {
         roles: &[Role],
         joined: &Joined,
         storage: Option<oss::Oss>,
+        databases: &Databases,
         stop: &watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
         let mut runner = Runner::new(Arc::clone(&joined.cloud));
@@ -253,6 +282,7 @@ impl Running {
                 .await?
                 .with_one(billing::Rating::default(), &())
                 .await?;
+            runner = databases.start(runner, &mut self.tasks, stop).await?;
         }
         self.tasks.spawn(runner.run(stop.clone()));
         if let Some(storage) = storage {

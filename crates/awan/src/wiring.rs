@@ -31,11 +31,19 @@ const MIGRATIONS: &[MigrationSet] = &[
     ram::MIGRATIONS,
     oss::MIGRATIONS,
     billing::MIGRATIONS,
+    rds::MIGRATIONS,
 ];
 
 /// Every action of the control API.
-pub fn actions() -> [&'static [Entry]; 5] {
-    [engine::actions::ACTIONS, agreement::ACTIONS, billing::ACTIONS, oss::ACTIONS, ram::ACTIONS]
+pub fn actions() -> [&'static [Entry]; 6] {
+    [
+        engine::actions::ACTIONS,
+        agreement::ACTIONS,
+        billing::ACTIONS,
+        oss::ACTIONS,
+        ram::ACTIONS,
+        rds::ACTIONS,
+    ]
 }
 
 /// The joined cloud and what the roles need of it.

@@ -219,8 +219,8 @@ pub struct Options {
     pub switch_to: String,
     /// Of a restored instance: everything was sent to its node.
     pub seeded: bool,
-    /// What of it is in the usage now.
-    pub metered: Metered,
+    /// What of it is in the usage now, by meter.
+    pub metered: BTreeMap<String, i64>,
     /// Settings that clients read back and nothing acts on, by action and name. Never silently accepted where
     /// something should act on them.
     pub told: BTreeMap<String, String>,
@@ -249,22 +249,10 @@ impl Default for Options {
             released_keep_policy: "Lastest".to_owned(),
             switch_to: String::new(),
             seeded: false,
-            metered: Metered::default(),
+            metered: BTreeMap::new(),
             told: BTreeMap::new(),
         }
     }
-}
-
-/// What of an instance is in the usage.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Metered {
-    /// Thousandths of a core.
-    pub cpu: i64,
-    /// MiB.
-    pub memory: i64,
-    /// GiB.
-    pub storage: i64,
 }
 
 /// When backups are made and how long they are kept.

@@ -199,10 +199,10 @@ fn requests(kind: &str, id: &str, (name, name_en): (&str, &str), price: i64) -> 
     }
 }
 
-/// A core for an hour, in thousandths of a core and seconds.
-const CORE_HOUR: (&str, i64) = ("core-hour", 1000 * 3600);
-/// A GiB of memory for an hour, in MiB and seconds.
-const GIB_HOUR: (&str, i64) = ("GiB-hour", 1024 * 3600);
+/// A core for an hour, in seconds.
+const CORE_HOUR: (&str, i64) = ("core-hour", 3600);
+/// A GiB of memory for an hour, in seconds.
+const GIB_HOUR: (&str, i64) = ("GiB-hour", 3600);
 /// A GiB of disk for a month, in GiB and seconds.
 const GIB_MONTH: (&str, i64) = ("GiB-month", MONTH_SECONDS);
 

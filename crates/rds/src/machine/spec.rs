@@ -11,7 +11,7 @@ use store::Tx;
 
 use crate::classes;
 use crate::model::{Category, Origin, Secrets, Wanted};
-use crate::node::api::{Account, Database, Grant, Limits, Observed, Role, Seed, Spec, Upstream};
+use crate::node::api::{Account, Database, Grant, Observed, Role, Seed, Spec, Upstream};
 use crate::tables;
 use crate::tables::instance::{self, Instance};
 use crate::tables::member::{self, Member};
@@ -89,12 +89,7 @@ pub(super) fn of(loaded: &Loaded, member: &Member, told: &[Observed]) -> Result<
         seed: seed(instance, &role),
         role,
         listen: vec![IpAddr::from([127, 0, 0, 1])],
-        limits: Limits {
-            memory_mib: class.memory_mib.unsigned_abs(),
-            cpu_milli: class.cpu_milli.unsigned_abs(),
-            storage_gib: instance.storage_gib.unsigned_abs(),
-            connections: class.connections,
-        },
+        limits: class.limits(instance.storage_gib),
         parameters: loaded.parameters.clone(),
         hba: loaded.hba.clone(),
         accounts: loaded.accounts.clone(),

@@ -1,54 +1,35 @@
 //! What an instance costs: levels of what it has, opened and closed in the commit that changes what it is.
 
+use std::collections::BTreeMap;
+
 use engine::Cx;
 
-use crate::classes;
-use crate::model::{Category, Metered, Wanted};
+use crate::classes::{self, STORAGE_METER};
+use crate::model::Wanted;
 use crate::tables::instance::Instance;
-
-/// Thousandths of a core that are held for a running instance, all members together.
-pub const CPU: &str = "rds.cpu";
-/// MiB of memory that are held for a running instance, all members together.
-pub const MEMORY: &str = "rds.memory";
-/// GiB of disk that are held for an instance, running or not, all members together.
-pub const STORAGE: &str = "rds.storage";
 
 /// Brings the levels to what the instance is now.
 pub(super) fn keep(cx: &mut Cx<'_>, instance: &mut Instance) {
-    let target = due(instance);
-    level(cx, instance, target);
+    let running = instance.wanted == Wanted::Running;
+    let levels = classes::find(&instance.class).map(|class| class.levels(instance.storage_gib));
+    // A stopped one holds nothing but its disk.
+    let held = |(meter, _): &(&'static str, i64)| running || *meter == STORAGE_METER;
+    let due = levels.into_iter().flatten().filter(held).collect();
+    level(cx, instance, due);
 }
 
 /// Brings the levels to nothing.
 pub(super) fn close(cx: &mut Cx<'_>, instance: &mut Instance) {
-    level(cx, instance, Metered::default());
+    level(cx, instance, BTreeMap::new());
 }
 
-fn due(instance: &Instance) -> Metered {
-    let members = match instance.category {
-        Category::Basic => 1,
-        Category::HighAvailability => 2,
-    };
-    let running = i64::from(instance.wanted == Wanted::Running) * members;
-    let class = classes::find(&instance.class);
-    Metered {
-        cpu: class.as_ref().map_or(0, |class| class.cpu_milli) * running,
-        memory: class.as_ref().map_or(0, |class| class.memory_mib) * running,
-        storage: instance.storage_gib * members,
-    }
-}
-
-fn level(cx: &mut Cx<'_>, instance: &mut Instance, target: Metered) {
-    let before = instance.options.metered;
-    let changes = [
-        (CPU, target.cpu - before.cpu),
-        (MEMORY, target.memory - before.memory),
-        (STORAGE, target.storage - before.storage),
-    ];
-    for (meter, change) in changes {
+fn level(cx: &mut Cx<'_>, instance: &mut Instance, due: BTreeMap<&'static str, i64>) {
+    for meter in classes::METERS {
+        let before = instance.options.metered.get(meter).copied().unwrap_or_default();
+        let change = due.get(meter).copied().unwrap_or_default() - before;
         if change != 0 {
             cx.level(instance.account, &instance.id, meter, change);
         }
     }
-    instance.options.metered = target;
+    instance.options.metered = due.into_iter().map(|(meter, amount)| (meter.to_owned(), amount)).collect();
 }

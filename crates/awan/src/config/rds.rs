@@ -1,0 +1,63 @@
+//! Relational databases.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::ensure;
+use base::region::DataCentre;
+use serde::{Deserialize, Serialize};
+
+/// Relational databases.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rds {
+    /// The domain below which every instance has a host name: `<instance>.pg.rds.<domain>`. Their records
+    /// (a wildcard) point to the gateway.
+    pub domain: String,
+    /// Directories with engines' programs, beside those of the system and of the engine store.
+    pub engines: Vec<PathBuf>,
+    /// The engine store [default: `engines` in the data directory].
+    pub store: Option<PathBuf>,
+    /// `host:port` of nodes on other machines (`awan serve --role db-node`), by data centre. Those without run on
+    /// this machine.
+    pub nodes: BTreeMap<String, String>,
+    /// Instances that one account may have.
+    pub instances_max: u32,
+    /// Every so many hours a restore of each instance is tried; 0: none is.
+    pub restore_test_hours: u64,
+}
+
+impl Default for Rds {
+    fn default() -> Self {
+        Self {
+            domain: "localhost".to_owned(),
+            engines: Vec::new(),
+            store: None,
+            nodes: BTreeMap::new(),
+            instances_max: 100,
+            restore_test_hours: 24,
+        }
+    }
+}
+
+impl Rds {
+    /// Refuses what would be found only when somebody needs it.
+    pub(super) fn check(&self, centres: &[DataCentre]) -> anyhow::Result<()> {
+        let label = |label: &str| {
+            let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+            !label.is_empty() && label.len() <= 63 && label.bytes().all(plain)
+        };
+        ensure!(
+            self.domain.split('.').all(label),
+            "rds.domain {:?} is no domain in lower case",
+            self.domain
+        );
+        for (site, address) in &self.nodes {
+            let known = centres.iter().any(|centre| centre.site == *site);
+            ensure!(known, "rds.nodes: there is no data centre {site:?}");
+            let port = address.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+            ensure!(port.is_some(), "rds.nodes: {site} has no address like 10.1.2.3:7300");
+        }
+        Ok(())
+    }
+}
