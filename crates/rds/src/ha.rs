@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use crate::machine;
 use crate::model::{Category, Status, Wanted};
 use crate::node::api::{LeaseGrant, Observed, Phase, Promote};
-use crate::nodes::Nodes;
+use crate::nodes::Hosts;
 use crate::tables::instance::{self, Instance};
 use crate::tables::member::{self, Member};
 
@@ -42,7 +42,7 @@ const LAG_BYTES_MAX: u64 = 80 << 20;
 
 /// The watch over all highly available instances.
 pub struct Watch {
-    nodes: Arc<Nodes>,
+    nodes: Arc<dyn Hosts>,
     known: Mutex<HashMap<String, Known>>,
 }
 
@@ -79,7 +79,7 @@ struct Pair {
 
 impl Watch {
     /// Over the instances on those nodes.
-    pub fn new(nodes: Arc<Nodes>) -> Self {
+    pub fn new(nodes: Arc<dyn Hosts>) -> Self {
         Self { nodes, known: Mutex::default() }
     }
 
@@ -199,10 +199,8 @@ impl Watch {
             return self.hand_over(cx, pair, known).await;
         }
         // After a take-over `standby` is the member that was the primary.
-        let (nodes, site) = (Arc::clone(&self.nodes), pair.standby.site.clone());
-        let id = pair.instance.id.clone();
-        let killed = tokio::task::spawn_blocking(move || nodes.kill_here(&site, &id)).await;
-        tracing::info!(id = pair.instance.id, ?killed, "the former primary is fenced");
+        let killed = self.nodes.kill_here(&pair.standby.site, &pair.instance.id).await;
+        tracing::info!(id = pair.instance.id, killed, "the former primary is fenced");
         let promote = Promote {
             term: pair.instance.term,
             ttl_ms: u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX),

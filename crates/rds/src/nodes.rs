@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use engine::server::authority::{Authority, Purpose};
 use futures_util::Stream;
@@ -96,11 +97,50 @@ pub struct Places {
     pub store: PathBuf,
 }
 
+/// What the machines ask of nodes: a seam, so that they are tested over nodes that fail on demand.
+#[async_trait]
+pub trait Hosts: Send + Sync + 'static {
+    /// Tells a node what an instance is to be; answers what it is once that is so, or when the wait is over.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    async fn put(&self, site: &str, spec: &Spec, wait: Duration) -> Result<Observed, Error>;
+
+    /// Removes an instance with everything that it has there. Harmless where it is not there.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    async fn delete(&self, site: &str, id: &str, term: i64) -> Result<(), Error>;
+
+    /// What an instance is, if its node runs.
+    ///
+    /// # Errors
+    /// See [`Error`]; [`Error::is_unknown`] where it is not there.
+    async fn observe(&self, site: &str, id: &str) -> Result<Observed, Error>;
+
+    /// Grants leases, if the node runs; answers what those instances are. A node that died is not started for it:
+    /// whether its servers come back there or elsewhere is decided first.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    async fn lease(&self, site: &str, grants: Vec<LeaseGrant>) -> Result<Vec<Observed>, Error>;
+
+    /// Makes a standby the primary.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    async fn promote(&self, site: &str, id: &str, promote: &Promote) -> Result<Observed, Error>;
+
+    /// Kills what is left of a server of this machine, whose node does not answer: it may be frozen, and wake up.
+    /// Says whether that is sure: of another machine's nothing is.
+    async fn kill_here(&self, site: &str, id: &str) -> bool;
+}
+
 /// All nodes.
 pub struct Nodes {
     places: Places,
     connector: TlsConnector,
-    local: Local,
+    local: Arc<Local>,
 }
 
 impl Nodes {
@@ -123,25 +163,8 @@ impl Nodes {
             .with_root_certificates(roots)
             .with_client_auth_cert(chain, key)?;
         let connector = TlsConnector::from(Arc::new(config));
-        let local = Local::new(places.clone(), authority);
+        let local = Arc::new(Local::new(places.clone(), authority));
         Ok(Self { places, connector, local })
-    }
-
-    /// Tells a node what an instance is to be; answers what it is once that is so, or when the wait is over.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn put(&self, site: &str, spec: &Spec, wait: Duration) -> Result<Observed, Error> {
-        let path = format!("/instances/{}?wait_ms={}", spec.id, wait.as_millis());
-        self.json(site, Method::PUT, &path, spec, wait + SOON).await
-    }
-
-    /// What an instance is, if its node runs.
-    ///
-    /// # Errors
-    /// See [`Error`]; [`Error::is_unknown`] where it is not there.
-    pub async fn observe(&self, site: &str, id: &str) -> Result<Observed, Error> {
-        self.of_running(site, Method::GET, &format!("/instances/{id}"), &()).await
     }
 
     /// What all instances of a node are.
@@ -158,42 +181,6 @@ impl Nodes {
     /// See [`Error`].
     pub async fn engines(&self, site: &str) -> Result<Vec<Build>, Error> {
         self.get(site, "/engines").await
-    }
-
-    /// Removes an instance with everything that it has there. Harmless where it is not there.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn delete(&self, site: &str, id: &str, term: i64) -> Result<(), Error> {
-        let path = format!("/instances/{id}?term={term}");
-        match self.call(site, Method::DELETE, &path, empty(), SOON * 3).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_unknown() => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Grants leases, if the node runs; answers what those instances are. A node that died is not started for it:
-    /// whether its servers come back there or elsewhere is decided first.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn lease(&self, site: &str, grants: Vec<LeaseGrant>) -> Result<Vec<Observed>, Error> {
-        self.of_running(site, Method::POST, "/leases", &Leases { grants }).await
-    }
-
-    /// Makes a standby the primary.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn promote(
-        &self,
-        site: &str,
-        id: &str,
-        promote: &Promote,
-    ) -> Result<Observed, Error> {
-        let path = format!("/instances/{id}/promote");
-        self.json(site, Method::POST, &path, promote, Duration::from_secs(12)).await
     }
 
     /// Sends the content of a data directory: a tar in LZ4 frames.
@@ -275,12 +262,6 @@ impl Nodes {
     pub async fn backup(&self, site: &str, id: &str) -> Result<Incoming, Error> {
         let path = format!("/instances/{id}/backup");
         Ok(self.call(site, Method::GET, &path, empty(), TRANSFER).await?.into_body())
-    }
-
-    /// Kills what is left of a server of this machine, whose node does not answer: it may be frozen, and wake up.
-    /// Says whether that is sure: of another machine's nothing is.
-    pub fn kill_here(&self, site: &str, id: &str) -> bool {
-        !self.places.remote.contains_key(site) && self.local.kill(site, id)
     }
 
     /// Stops the nodes of this machine with all their servers, and waits for that.
@@ -383,6 +364,49 @@ impl Nodes {
             }
         });
         Ok(sender)
+    }
+}
+
+#[async_trait]
+impl Hosts for Nodes {
+    async fn put(&self, site: &str, spec: &Spec, wait: Duration) -> Result<Observed, Error> {
+        let path = format!("/instances/{}?wait_ms={}", spec.id, wait.as_millis());
+        self.json(site, Method::PUT, &path, spec, wait + SOON).await
+    }
+
+    async fn observe(&self, site: &str, id: &str) -> Result<Observed, Error> {
+        self.of_running(site, Method::GET, &format!("/instances/{id}"), &()).await
+    }
+
+    async fn delete(&self, site: &str, id: &str, term: i64) -> Result<(), Error> {
+        let path = format!("/instances/{id}?term={term}");
+        match self.call(site, Method::DELETE, &path, empty(), SOON * 3).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_unknown() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn lease(&self, site: &str, grants: Vec<LeaseGrant>) -> Result<Vec<Observed>, Error> {
+        self.of_running(site, Method::POST, "/leases", &Leases { grants }).await
+    }
+
+    async fn promote(
+        &self,
+        site: &str,
+        id: &str,
+        promote: &Promote,
+    ) -> Result<Observed, Error> {
+        let path = format!("/instances/{id}/promote");
+        self.json(site, Method::POST, &path, promote, Duration::from_secs(12)).await
+    }
+
+    async fn kill_here(&self, site: &str, id: &str) -> bool {
+        if self.places.remote.contains_key(site) {
+            return false;
+        }
+        let (local, site, id) = (self.local.clone(), site.to_owned(), id.to_owned());
+        tokio::task::spawn_blocking(move || local.kill(&site, &id)).await.unwrap_or(false)
     }
 }
 

@@ -20,7 +20,7 @@ use store::Tx;
 
 use crate::backup::restore;
 use crate::model::{Origin, Status, Wanted};
-use crate::nodes::{self, Nodes};
+use crate::nodes::{self, Hosts};
 use crate::node::api::{Observed, Phase, Spec};
 use crate::tables;
 use crate::tables::instance::{self, Instance};
@@ -50,7 +50,7 @@ pub enum State {
 
 /// The machine of all instances.
 pub struct Instances {
-    nodes: Arc<Nodes>,
+    nodes: Arc<dyn Hosts>,
     authority: Arc<Authority>,
     seeds: restore::Restores,
     /// Instances whose node is away, so that it is said once.
@@ -59,7 +59,7 @@ pub struct Instances {
 
 impl Instances {
     /// With the nodes that it talks to, and what it restores from.
-    pub fn new(nodes: Arc<Nodes>, authority: Arc<Authority>, seeds: restore::Restores) -> Self {
+    pub fn new(nodes: Arc<dyn Hosts>, authority: Arc<Authority>, seeds: restore::Restores) -> Self {
         Self { nodes, authority, seeds, away: Mutex::default() }
     }
 
