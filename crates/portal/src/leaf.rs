@@ -70,6 +70,7 @@ pub struct Placed {
     pub country: Text,
     pub objects: i64,
     pub parts: i64,
+    pub instances: i64,
 }
 
 /// A place that was asked for.

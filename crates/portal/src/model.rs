@@ -108,17 +108,20 @@ pub struct Held {
     pub objects: i64,
     /// Parts of uploads that are under way.
     pub parts: i64,
+    /// Databases: each data directory counts.
+    pub instances: i64,
 }
 
 impl Held {
     /// Whether there is anything.
     pub const fn is_empty(&self) -> bool {
-        self.objects == 0 && self.parts == 0
+        self.objects == 0 && self.parts == 0 && self.instances == 0
     }
 
     fn add(&mut self, placed: &leaf::Placed) {
         self.objects = self.objects.saturating_add(placed.objects);
         self.parts = self.parts.saturating_add(placed.parts);
+        self.instances = self.instances.saturating_add(placed.instances);
     }
 }
 
@@ -350,7 +353,7 @@ impl Model {
                     self.claimed.insert(placed.site.clone(), placed.country.clone());
                 }
                 Some(centre) => {
-                    let adds = placed.objects > 0 || placed.parts > 0;
+                    let adds = placed.objects > 0 || placed.parts > 0 || placed.instances > 0;
                     if adds && centre.country != placed.country {
                         centre.contradicted = Some((placed.country.clone(), stamp));
                     }

@@ -3,6 +3,7 @@
 //! moves, and at the log's end. An action's name excuses nothing: what a leaf says of numbers decides.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use base::Time;
 use base::region::DataCentre;
@@ -18,7 +19,7 @@ use crate::output;
 /// Actions that put bytes somewhere: one that says no place hides one. Steps of multipart uploads and
 /// copies are recorded as `oss:PutObject`; their own names are here so that none can be an excuse. To restore
 /// an object moves no byte: it is read then where it lies.
-const PLACING: [&str; 8] = [
+const PLACING: [&str; 11] = [
     "oss:PutObject",
     "oss:PostObject",
     "oss:AppendObject",
@@ -27,6 +28,9 @@ const PLACING: [&str; 8] = [
     "oss:UploadPart",
     "oss:UploadPartCopy",
     "oss:CompleteMultipartUpload",
+    "rds:CreateDBInstance",
+    "rds:CreateReadOnlyDBInstance",
+    "rds:CloneDBInstance",
 ];
 
 /// One place that a leaf names: what was added there or (negative) removed.
@@ -38,25 +42,42 @@ struct Placed {
     objects: i64,
     #[serde(default)]
     parts: i64,
+    #[serde(default)]
+    instances: i64,
 }
 
 impl Placed {
     /// Whether a place only lost something. That may happen anywhere, also after the agreement's end.
     fn only_loses(&self) -> bool {
-        self.objects <= 0 && self.parts <= 0 && (self.objects < 0 || self.parts < 0)
+        let changes = [self.objects, self.parts, self.instances];
+        changes.iter().all(|change| *change <= 0) && changes.iter().any(|change| *change < 0)
     }
 }
 
-/// How many objects, and parts of uploads, of one class of data.
+/// How many objects, parts of uploads, and databases' members, of one class of data.
 #[derive(Clone, Copy, Default)]
 struct Count {
     objects: i64,
     parts: i64,
+    instances: i64,
+}
+
+/// Objects always; parts and databases where there are any.
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} objects", self.objects)?;
+        for (count, name) in [(self.parts, "parts"), (self.instances, "databases")] {
+            if count != 0 {
+                write!(f, ", {count} {name}")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Count {
     const fn is_held(self) -> bool {
-        self.objects > 0 || self.parts > 0
+        self.objects > 0 || self.parts > 0 || self.instances > 0
     }
 }
 
@@ -74,6 +95,7 @@ impl Held {
         self.classes.values().fold(Count::default(), |sum, count| Count {
             objects: sum.objects.saturating_add(count.objects),
             parts: sum.parts.saturating_add(count.parts),
+            instances: sum.instances.saturating_add(count.instances),
         })
     }
 }
@@ -207,7 +229,7 @@ impl Census<'_> {
             ));
             return;
         }
-        let mut places = vec![Placed { site, country, objects: 0, parts: 0 }];
+        let mut places = vec![Placed { site, country, objects: 0, parts: 0, instances: 0 }];
         if let Some(mirrors) = leaf.public.get("mirrors") {
             match Vec::<Placed>::deserialize(mirrors) {
                 Ok(mirrors) => places.extend(mirrors),
@@ -241,6 +263,7 @@ impl Census<'_> {
             let count = held.classes.entry(leaf.fact("class").to_owned()).or_default();
             count.objects = count.objects.saturating_add(place.objects);
             count.parts = count.parts.saturating_add(place.parts);
+            count.instances = count.instances.saturating_add(place.instances);
         }
         for place in &judged {
             self.held.entry(place.site.clone()).or_default().placements += 1;
@@ -305,7 +328,7 @@ impl Census<'_> {
         let period = || self.history.and_then(|history| history.at_or_before(at)).into_iter();
         let mut found = Vec::new();
         for (class, count) in held.classes.iter().filter(|(_, count)| count.is_held()) {
-            let what = format!("{here}, and holds {} objects of class \"{class}\"", count.objects);
+            let what = format!("{here}, and holds {count} of class \"{class}\"");
             match self.declared.get(site) {
                 None => found.push(format!("{what}: the log declares it nowhere")),
                 Some(centre) => {
@@ -324,10 +347,10 @@ impl Census<'_> {
         for site in &sites {
             let country = self.country_of(site);
             self.judge_held(&format!("at the log's end {site} is in {country}"), site, at);
-            let Count { objects, parts } = self.held[site].total();
-            if objects < 0 || parts < 0 {
+            let total = self.held[site].total();
+            if total.objects < 0 || total.parts < 0 || total.instances < 0 {
                 self.defects.push(format!(
-                    "at the log's end {site} holds {objects} objects and {parts} parts: more was removed than was ever recorded there"
+                    "at the log's end {site} holds {total}: more was removed than was ever recorded there"
                 ));
             }
         }
@@ -400,8 +423,8 @@ impl Census<'_> {
             findings.checked(
                 "place",
                 format_args!(
-                    "{country}  {site}  {} objects now, after {} placements",
-                    held.total().objects,
+                    "{country}  {site}  {} now, after {} placements",
+                    held.total(),
                     output::count(held.placements)
                 ),
             );

@@ -162,7 +162,7 @@ pub fn held_table(cx: &Cx<'_>, label: &str, held: &BTreeMap<Place, Held>) -> Mar
         row.iter().filter(|(of, _)| *of == class).map(|(_, held)| held.objects).sum::<i64>()
     };
     html! {
-        @if rows.is_empty() { p { (l.t("Tidak ada objek yang tersimpan.", "No object is stored.")) } }
+        @if rows.is_empty() { p { (l.t("Tidak ada yang tersimpan.", "Nothing is stored.")) } }
         @else {
             (table(label, &html! {
                 thead { tr {
@@ -171,6 +171,7 @@ pub fn held_table(cx: &Cx<'_>, label: &str, held: &BTreeMap<Place, Held>) -> Mar
                     @for class in &classes { th.number scope="col" { (l.t("Objek, ", "Objects, ")) (own(l.class(class))) } }
                     th.number scope="col" { (l.t("Semua objek", "All objects")) }
                     th.number scope="col" { (l.t("Bagian unggahan", "Parts of uploads")) }
+                    th.number scope="col" { (l.t("Basis data", "Databases")) }
                 } }
                 tbody { @for ((site, country), row) in &rows { tr {
                     th scope="row" { (cx.site(site)) }
@@ -178,6 +179,7 @@ pub fn held_table(cx: &Cx<'_>, label: &str, held: &BTreeMap<Place, Held>) -> Mar
                     @for class in &classes { td.number { (l.number(of(row, class))) } }
                     td.number { (l.number(row.iter().map(|(_, held)| held.objects).sum::<i64>())) }
                     td.number { (l.number(row.iter().map(|(_, held)| held.parts).sum::<i64>())) }
+                    td.number { (l.number(row.iter().map(|(_, held)| held.instances).sum::<i64>())) }
                 } } }
             }))
         }
