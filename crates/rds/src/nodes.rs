@@ -167,6 +167,16 @@ impl Nodes {
         Ok(Self { places, connector, local })
     }
 
+    /// Where they are.
+    pub fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// Whether the node of that data centre runs on another machine.
+    pub fn is_remote(&self, site: &str) -> bool {
+        self.places.remote.contains_key(site)
+    }
+
     /// What all instances of a node are.
     ///
     /// # Errors

@@ -1,0 +1,158 @@
+//! What runs beside the actions wherever the program has the role `tasks`: the machines, the archive, the collector of
+//! figures, and the look at which engines there are.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::ApiError;
+use engine::Cloud;
+use engine::server::authority::Authority;
+use engine::task::Runner;
+use store::Tx;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::ha::Watch;
+use crate::machine::{self, Instances};
+use crate::model::{Status, Wanted};
+use crate::nodes::{Hosts, Nodes};
+use crate::tables::{engine as offers, figure, instance, member};
+use crate::{engines, monitor};
+
+/// How often engines are looked for: what was installed meanwhile can be had then.
+const LOOK: Duration = Duration::from_secs(30);
+/// How often figures and log lines are taken.
+const COLLECT: Duration = Duration::from_secs(60);
+/// Instances read at a time.
+const PAGE: usize = 200;
+
+/// What the machines and the loops need.
+#[derive(Clone)]
+pub struct Service {
+    /// What the whole program shares.
+    pub cloud: Arc<Cloud>,
+    /// The nodes.
+    pub nodes: Arc<Nodes>,
+    /// Signs what servers show.
+    pub authority: Arc<Authority>,
+    /// Where backups go; without one, there are none in this process.
+    pub vault: Option<Arc<dyn engine::ports::Vault>>,
+}
+
+impl Service {
+    /// Adds the machines to the runner. All instances are looked at once: a node of this machine may have died with it.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn machines(&self, runner: Runner) -> Result<Runner, ApiError> {
+        let hosts = Arc::clone(&self.nodes) as Arc<dyn Hosts>;
+        let instances = Instances::new(Arc::clone(&hosts), Arc::clone(&self.authority), self.restores());
+        let runner = runner.with(instances).with_one(Watch::new(hosts), &()).await?;
+        self.cloud.wakes.wake(machine::KIND);
+        Ok(runner)
+    }
+
+    /// Starts what runs until `stop` turns true.
+    pub fn start(&self, tasks: &mut JoinSet<()>, stop: &watch::Receiver<bool>) {
+        tasks.spawn(until(stop.clone(), self.clone().keep_engines_known()));
+        tasks.spawn(until(stop.clone(), self.clone().collect()));
+    }
+
+    async fn keep_engines_known(self) {
+        loop {
+            if let Err(error) = self.look_at_engines().await {
+                tracing::warn!(?error, "look for the engines of the nodes");
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Records which engines every data centre's node has. Those of this machine need not run for it.
+    ///
+    /// # Errors
+    /// Those of the database. A node that is away keeps what was known of it.
+    pub async fn look_at_engines(&self) -> Result<(), ApiError> {
+        let places = self.nodes.places().clone();
+        let here = tokio::task::spawn_blocking(move || engines::discover(&places.engines, &places.store));
+        let here = here.await.map_err(ApiError::internal)?;
+        let sites: Vec<String> =
+            self.cloud.region.data_centres.iter().map(|centre| centre.site.clone()).collect();
+        for site in sites {
+            let builds = if self.nodes.is_remote(&site) {
+                match self.nodes.engines(&site).await {
+                    Ok(builds) => builds,
+                    Err(error) => {
+                        tracing::warn!(site, %error, "ask a node for its engines");
+                        continue;
+                    }
+                }
+            } else {
+                here.clone()
+            };
+            let known = {
+                let site = site.clone();
+                self.cloud.db.read(move |tx| offers::at(tx, &site)).await?
+            };
+            if known != builds {
+                self.cloud.db.write(move |tx| offers::replace(tx, &site, &builds)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn collect(self) {
+        loop {
+            tokio::time::sleep(COLLECT).await;
+            if let Err(error) = self.collect_once().await {
+                tracing::warn!(?error, "collect figures of instances");
+            }
+        }
+    }
+
+    /// Takes the figures and new log lines of all that run.
+    ///
+    /// # Errors
+    /// Those of the database. A node that is away leaves a gap.
+    pub async fn collect_once(&self) -> Result<(), ApiError> {
+        for (id, site) in self.cloud.db.read(running).await? {
+            let last = {
+                let id = id.clone();
+                self.cloud.db.read(move |tx| figure::newest(tx, &id)).await?
+            };
+            let Ok(figures) = self.nodes.figures(&site, &id).await else { continue };
+            let since = last.map_or(0, |figures| figures.at);
+            let mut lines = Vec::new();
+            for kind in ["error", "slow"] {
+                lines.extend(self.nodes.logs(&site, &id, kind, since).await.unwrap_or_default());
+            }
+            monitor::record(&self.cloud, &id, figures, lines).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs until it ends or has to.
+async fn until(mut stop: watch::Receiver<bool>, work: impl Future<Output = ()> + Send) {
+    tokio::select! {
+        () = work => {}
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+}
+
+/// The instances that run, each with the data centre of its primary.
+fn running(tx: &mut Tx<'_>) -> Result<BTreeSet<(String, String)>, ApiError> {
+    let (mut found, mut after) = (BTreeSet::new(), String::new());
+    loop {
+        let page = instance::all(tx, &after, PAGE)?;
+        let Some(last) = page.last() else { return Ok(found) };
+        after.clone_from(&last.id);
+        for instance in &page {
+            if instance.status != Status::Running || instance.wanted != Wanted::Running {
+                continue;
+            }
+            let primary = member::of(tx, &instance.id)?.into_iter().find(|member| member.primary);
+            found.extend(primary.map(|member| (instance.id.clone(), member.site)));
+        }
+    }
+}
