@@ -1,31 +1,26 @@
 //! Relational databases: what the roles of the program need of them, joined.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use engine::Cloud;
+use engine::ports::Vault;
 use engine::server::authority::Authority;
 use engine::task::Runner;
+use rds::Service;
+use rds::gateway::{self, Book, Tally};
 use rds::nodes::{Nodes, Places};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::roles;
 
-/// How often the engines of the nodes are looked at: what was installed meanwhile can be had then.
-const LOOK: Duration = Duration::from_secs(30);
-
 /// The databases of this process.
-pub struct Databases {
-    cloud: Arc<Cloud>,
-    nodes: Arc<Nodes>,
-    places: Places,
-    authority: Arc<Authority>,
-    vault: Option<Arc<dyn engine::ports::Vault>>,
-}
+pub struct Databases(Service);
 
 impl Databases {
     /// Makes what talks to nodes. Starts none.
@@ -50,16 +45,14 @@ impl Databases {
             engines: config.rds.engines.clone(),
             store: config.rds.store.clone().unwrap_or_else(|| dir.join("engines")),
         };
-        let nodes = Nodes::new(places.clone(), Arc::clone(authority))
+        let nodes = Nodes::new(places, Arc::clone(authority))
             .map_err(|error| anyhow::anyhow!("prepare to talk to database nodes: {error}"))?;
-        let vault = storage.map(|storage| Arc::new(storage.clone()) as Arc<dyn engine::ports::Vault>);
-        Ok(Self {
+        Ok(Self(Service {
             cloud: Arc::clone(cloud),
             nodes: Arc::new(nodes),
-            places,
             authority: Arc::clone(authority),
-            vault,
-        })
+            vault: storage.map(|storage| Arc::new(storage.clone()) as Arc<dyn Vault>),
+        }))
     }
 
     /// Binds the gateway and serves it; answers where.
@@ -69,55 +62,44 @@ impl Databases {
         doors: &mut JoinSet<()>,
         stop: &watch::Receiver<bool>,
     ) -> anyhow::Result<String> {
-        let address = std::net::SocketAddr::new(config.listen, config.port_base + roles::POSTGRES);
-        let listener = tokio::net::TcpListener::bind(address).await.with_context(|| {
+        let address = SocketAddr::new(config.listen, config.port_base + roles::POSTGRES);
+        let listener = TcpListener::bind(address).await.with_context(|| {
             format!("listen on {address} (postgres); is another cloud running? --port-base chooses other ports")
         })?;
         let address = listener.local_addr()?.to_string();
-        let book = rds::gateway::Book::new(Arc::clone(&self.cloud));
-        doors.spawn(Arc::clone(&book).follow(stop.clone()));
-        doors.spawn(rds::gateway::serve(
-            listener,
-            book,
-            rds::gateway::Limits::default(),
-            Arc::clone(&self.cloud),
-            stop.clone(),
-        ));
+        let book = Book::new(self.0.cloud.db.clone());
+        let tally = Arc::new(Tally::default());
+        doors.spawn(Arc::clone(&book).run(stop.clone()));
+        doors.spawn(publish(Arc::clone(&tally), Arc::clone(&self.0.cloud), stop.clone()));
+        let limits = gateway::Limits::default();
+        doors.spawn(gateway::serve(listener, book, limits, tally, stop.clone()));
         Ok(address)
     }
 
-    /// Adds the machines of databases to the runner, and what runs beside it.
+    /// Adds the machines of databases to the runner, and starts what runs beside it.
     pub async fn start(
         &self,
         runner: Runner,
         tasks: &mut JoinSet<()>,
         stop: &watch::Receiver<bool>,
     ) -> anyhow::Result<Runner> {
-        let (cloud, nodes) = (Arc::clone(&self.cloud), Arc::clone(&self.nodes));
-        let runner = rds::machines(runner, cloud, nodes, Arc::clone(&self.authority), self.vault.clone()).await?;
-        let (cloud, nodes, places) = (Arc::clone(&self.cloud), Arc::clone(&self.nodes), self.places.clone());
-        tasks.spawn(keep_engines_known(cloud, nodes, places, stop.clone()));
+        let runner = self.0.machines(runner).await?;
+        self.0.start(tasks, stop);
         Ok(runner)
     }
 
-    /// Stops the nodes of this machine.
+    /// Stops the nodes of this machine, with their servers.
     pub async fn stop(&self) {
-        self.nodes.stop().await;
+        self.0.nodes.stop().await;
     }
 }
 
-async fn keep_engines_known(
-    cloud: Arc<Cloud>,
-    nodes: Arc<Nodes>,
-    places: Places,
-    mut stop: watch::Receiver<bool>,
-) {
+/// Shows every second what the gateway did.
+async fn publish(tally: Arc<Tally>, cloud: Arc<Cloud>, mut stop: watch::Receiver<bool>) {
     loop {
-        if let Err(error) = rds::look_at_engines(&cloud, &nodes, &places).await {
-            tracing::warn!(?error, "look at the engines of the nodes");
-        }
+        tally.publish(&cloud.metrics);
         tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {}
             _ = stop.changed() => return,
         }
     }
