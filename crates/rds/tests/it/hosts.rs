@@ -1,0 +1,211 @@
+//! Nodes that are a table in memory and fail on demand.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rds::node::api::{LeaseGrant, Observed, Phase, Promote, Role, Spec};
+use rds::nodes::{Error, Hosts};
+use tokio::time::Instant;
+
+/// What goes wrong with the call of that number (from 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Nothing.
+    None,
+    /// The node is not reached.
+    Before(usize),
+    /// The node does what it is asked, and nobody hears of it.
+    After(usize),
+    /// The node does what it is asked, and who asked dies before he can write it down.
+    Crash(usize),
+}
+
+/// An instance on a node.
+#[derive(Clone)]
+pub(crate) struct Held {
+    pub(crate) spec: Spec,
+    pub(crate) term: i64,
+    /// As a primary of a highly available instance: until when it may serve.
+    pub(crate) leased: Option<Instant>,
+    pub(crate) promoted: bool,
+}
+
+impl Held {
+    fn is_primary(&self) -> bool {
+        self.promoted || self.spec.role == Role::Primary
+    }
+
+    /// Whether it would accept a write now.
+    pub(crate) fn writable(&self) -> bool {
+        let leased = self.leased.is_some_and(|until| Instant::now() < until);
+        self.spec.running && self.is_primary() && (leased || !self.spec.leased)
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) held: BTreeMap<(String, String), Held>,
+    pub(crate) calls: usize,
+    /// Nodes that do not answer, though what runs on them goes on.
+    pub(crate) cut_off: Vec<String>,
+}
+
+/// The nodes.
+pub(crate) struct Fakes {
+    pub(crate) world: Mutex<World>,
+    fault: Mutex<Fault>,
+    pub(crate) crashed: AtomicBool,
+}
+
+impl Fakes {
+    pub(crate) fn new(fault: Fault) -> Arc<Self> {
+        Arc::new(Self {
+            world: Mutex::default(),
+            fault: Mutex::new(fault),
+            crashed: AtomicBool::new(false),
+        })
+    }
+
+    /// Does one call, with whatever goes wrong with it.
+    async fn call<T>(
+        &self,
+        site: &str,
+        effect: impl FnOnce(&mut World) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let (outcome, fault, number) = {
+            let mut world = self.world.lock().unwrap();
+            world.calls += 1;
+            let number = world.calls;
+            let fault = *self.fault.lock().unwrap();
+            if world.cut_off.iter().any(|cut| cut == site) {
+                return Err(Error::Silent(site.to_owned(), "it is cut off".to_owned()));
+            }
+            if fault == Fault::Before(number) {
+                return Err(Error::Away(site.to_owned(), "on demand".to_owned()));
+            }
+            (effect(&mut world), fault, number)
+        };
+        if fault == Fault::Crash(number) {
+            self.crashed.store(true, Ordering::SeqCst);
+            std::future::pending::<()>().await;
+        }
+        if fault == Fault::After(number) {
+            return Err(Error::Silent(site.to_owned(), "on demand".to_owned()));
+        }
+        outcome
+    }
+
+    pub(crate) fn calls(&self) -> usize {
+        self.world.lock().unwrap().calls
+    }
+
+    pub(crate) fn cut_off(&self, site: &str) {
+        self.world.lock().unwrap().cut_off.push(site.to_owned());
+    }
+
+    pub(crate) fn reach_all(&self) {
+        self.world.lock().unwrap().cut_off.clear();
+    }
+
+    /// The sites where that instance would accept a write now.
+    pub(crate) fn writable(&self, id: &str) -> Vec<String> {
+        let world = self.world.lock().unwrap();
+        let of = world.held.iter().filter(|((_, held), _)| held == id);
+        of.filter(|(_, held)| held.writable()).map(|((site, _), _)| site.clone()).collect()
+    }
+}
+
+fn observed(site: &str, held: &Held) -> Observed {
+    let serves = held.spec.running && (!held.is_primary() || held.writable());
+    Observed {
+        id: held.spec.id.clone(),
+        generation: held.spec.generation,
+        term: held.term,
+        phase: match (held.spec.running, serves) {
+            (false, _) => Phase::Stopped,
+            (true, true) => Phase::Serving,
+            (true, false) => Phase::Fenced,
+        },
+        host: "127.0.0.1".to_owned(),
+        port: 5000 + u16::from(site.as_bytes()[site.len() - 1]),
+        pid: u32::from(serves),
+        writable: held.writable(),
+        ..Observed::default()
+    }
+}
+
+#[async_trait]
+impl Hosts for Fakes {
+    async fn put(&self, site: &str, spec: &Spec, _: Duration) -> Result<Observed, Error> {
+        self.call(site, |world| {
+            let key = (site.to_owned(), spec.id.clone());
+            let before = world.held.get(&key).cloned();
+            if before.as_ref().is_some_and(|held| held.term > spec.term) {
+                let reason = "an older term".to_owned();
+                return Err(Error::Refused { site: site.to_owned(), status: 409, reason });
+            }
+            let same = before.filter(|held| held.term == spec.term);
+            let held = Held {
+                spec: spec.clone(),
+                term: spec.term,
+                leased: same.as_ref().and_then(|held| held.leased),
+                promoted: same.is_some_and(|held| held.promoted) && spec.role == Role::Primary,
+            };
+            let seen = observed(site, &held);
+            world.held.insert(key, held);
+            Ok(seen)
+        })
+        .await
+    }
+
+    async fn delete(&self, site: &str, id: &str, _: i64) -> Result<(), Error> {
+        self.call(site, |world| {
+            world.held.remove(&(site.to_owned(), id.to_owned()));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn observe(&self, site: &str, id: &str) -> Result<Observed, Error> {
+        self.call(site, |world| found(world, site, id).map(|held| observed(site, held))).await
+    }
+
+    async fn lease(&self, site: &str, grants: Vec<LeaseGrant>) -> Result<Vec<Observed>, Error> {
+        self.call(site, |world| {
+            let mut seen = Vec::new();
+            for grant in grants {
+                let Ok(held) = found(world, site, &grant.id) else { continue };
+                if held.term == grant.term {
+                    held.leased = Some(Instant::now() + Duration::from_millis(grant.ttl_ms));
+                }
+                seen.push(observed(site, held));
+            }
+            Ok(seen)
+        })
+        .await
+    }
+
+    async fn promote(&self, site: &str, id: &str, promote: &Promote) -> Result<Observed, Error> {
+        self.call(site, |world| {
+            let held = found(world, site, id)?;
+            held.term = promote.term;
+            held.promoted = true;
+            held.leased = Some(Instant::now() + Duration::from_millis(promote.ttl_ms));
+            Ok(observed(site, held))
+        })
+        .await
+    }
+
+    async fn kill_here(&self, _: &str, _: &str) -> bool {
+        false // as of another machine's
+    }
+}
+
+fn found<'w>(world: &'w mut World, site: &str, id: &str) -> Result<&'w mut Held, Error> {
+    let reason = "no such instance".to_owned();
+    let unknown = Error::Refused { site: site.to_owned(), status: 404, reason };
+    world.held.get_mut(&(site.to_owned(), id.to_owned())).ok_or(unknown)
+}

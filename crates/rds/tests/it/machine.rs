@@ -1,0 +1,272 @@
+//! The machine of instances over nodes that fail on demand: it comes to rest whatever goes wrong at whichever call, a
+//! deletion wins from anywhere, and in the end rows, nodes and the bill say the same.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use base::ApiError;
+use engine::task::Runner;
+use engine::{Caller, meter};
+use rds::ha::Watch;
+use rds::nodes::Hosts;
+use serde_json::Value;
+use testkit::TestCloud;
+use tokio::sync::watch;
+
+use crate::hosts::{Fakes, Fault};
+use crate::stage;
+
+/// How long of the cloud's own time passes between two looks.
+const TICK: Duration = Duration::from_secs(3);
+
+struct Play {
+    test: TestCloud,
+    tenant: Caller,
+    fakes: Arc<Fakes>,
+    runner: Option<(tokio::task::JoinHandle<()>, watch::Sender<bool>)>,
+    /// What was seen to be held, by meter: unit-seconds.
+    expected: BTreeMap<String, i64>,
+    watch: bool,
+}
+
+impl Play {
+    async fn new(fault: Fault, watch: bool) -> Self {
+        let (test, tenant) = stage::cloud();
+        stage::offer_engines(&test.cloud).await;
+        let mut play =
+            Self { test, tenant, fakes: Fakes::new(fault), runner: None, expected: BTreeMap::new(), watch };
+        play.start().await;
+        play
+    }
+
+    async fn start(&mut self) {
+        let cloud = Arc::clone(&self.test.cloud);
+        let hosts = Arc::clone(&self.fakes) as Arc<dyn Hosts>;
+        let mut runner = Runner::new(Arc::clone(&cloud)).with(stage::machine(&cloud, Arc::clone(&hosts)));
+        if self.watch {
+            runner = runner.with_one(Watch::new(hosts), &()).await.unwrap();
+        }
+        let (stop, stopped) = watch::channel(false);
+        self.runner = Some((tokio::spawn(runner.run(stopped)), stop));
+    }
+
+    async fn call(&self, action: &str, params: &[(&str, &str)]) -> Result<Value, ApiError> {
+        stage::call(&self.test.cloud, &self.tenant, action, params).await
+    }
+
+    async fn create(&self, class: &str) -> String {
+        let made = self.call("CreateDBInstance", &stage::wish(class)).await.unwrap();
+        made["DBInstanceId"].as_str().unwrap().to_owned()
+    }
+
+    async fn status(&self, id: &str) -> Option<String> {
+        let shown = self.call("DescribeDBInstanceAttribute", &[("DBInstanceId", id)]).await;
+        let shown = match shown {
+            Ok(shown) => shown,
+            Err(error) if error.code() == "InvalidDBInstanceId.NotFound" => return None,
+            Err(error) => panic!("{error:?}"),
+        };
+        let first = &shown["Items"]["DBInstanceAttribute"][0];
+        Some(first["DBInstanceStatus"].as_str().unwrap().to_owned())
+    }
+
+    /// Lets time pass, keeping count of what is held, and takes up the work of a runner that died.
+    async fn tick(&mut self) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        if self.fakes.crashed.swap(false, Ordering::SeqCst) {
+            let (running, _) = self.runner.take().unwrap();
+            running.abort();
+            let _ = running.await;
+            self.pass(Duration::from_secs(61)).await; // its lease ends
+            self.start().await;
+        }
+        self.pass(TICK).await;
+    }
+
+    async fn pass(&mut self, time: Duration) {
+        let account = self.tenant.account;
+        let held = self.test.cloud.db.read(move |tx| meter::levels(tx, account)).await.unwrap();
+        let seconds = i64::try_from(time.as_secs()).unwrap();
+        for level in held.into_iter().filter(|level| level.meter.starts_with("rds.")) {
+            *self.expected.entry(level.meter).or_default() += level.quantity * seconds;
+        }
+        self.test.clock.pass(time);
+        self.test.cloud.wakes.wake("rds.none");
+    }
+
+    async fn rest(&mut self, id: &str, wanted: Option<&str>) {
+        for _ in 0..400 {
+            if self.status(id).await.as_deref() == wanted {
+                return;
+            }
+            self.tick().await;
+        }
+        panic!("{id} is {:?}, not {wanted:?}", self.status(id).await);
+    }
+
+    /// Calls until it is not refused for the instance's present status.
+    async fn insist(&mut self, action: &str, params: &[(&str, &str)]) {
+        for _ in 0..400 {
+            match self.call(action, params).await {
+                Ok(_) => return,
+                Err(error) if error.code() == "OperationDenied.DBInstanceStatus" => self.tick().await,
+                Err(error) => panic!("{action}: {error:?}"),
+            }
+        }
+        panic!("{action} was refused for ever");
+    }
+
+    /// Nodes are as the rows are, and the levels as both.
+    async fn agrees(&self, id: &str, running: bool, members: usize) {
+        let world = self.fakes.world.lock().unwrap();
+        let held: Vec<_> = world.held.values().filter(|held| held.spec.id == id).collect();
+        assert_eq!(held.len(), members);
+        assert!(held.iter().all(|held| held.spec.running == running));
+        drop(world);
+        let account = self.tenant.account;
+        let levels = self.test.cloud.db.read(move |tx| meter::levels(tx, account)).await.unwrap();
+        for meter in ["rds.cpu", "rds.memory", "rds.storage"] {
+            let level = levels.iter().find(|level| level.meter == meter).map_or(0, |it| it.quantity);
+            assert_eq!(level > 0, running || meter == "rds.storage", "{meter} is {level}");
+        }
+    }
+
+    /// Nothing is left of it anywhere, and the bill is what was held and no more.
+    async fn is_gone(&self, id: &str) {
+        assert!(self.fakes.world.lock().unwrap().held.is_empty(), "something is left on a node");
+        let rows = stage::rows_of(&self.test.cloud, id).await;
+        assert_eq!(rows, Vec::<String>::new());
+        let (account, now) = (self.tenant.account, base::Clock::now(&*self.test.clock));
+        let used = move |tx: &mut store::Tx<'_>| meter::usage(tx, account, 0, i64::MAX, now);
+        let mut metered: BTreeMap<String, i64> = BTreeMap::new();
+        for line in self.test.cloud.db.read(used).await.unwrap() {
+            if line.meter.starts_with("rds.") {
+                *metered.entry(line.meter).or_default() += line.quantity;
+            }
+        }
+        metered.retain(|_, quantity| *quantity != 0);
+        let mut expected = self.expected.clone();
+        expected.retain(|_, quantity| *quantity != 0);
+        assert_eq!(metered, expected, "billed time is running time");
+    }
+}
+
+/// A life with everything in it.
+async fn live(fault: Fault) -> usize {
+    let mut play = Play::new(fault, false).await;
+    let id = play.create("pg.n2.2c.1m").await;
+    let named = [("DBInstanceId", id.as_str())];
+    play.rest(&id, Some("Running")).await;
+    play.agrees(&id, true, 1).await;
+    play.insist("RestartDBInstance", &named).await;
+    play.rest(&id, Some("Running")).await;
+    play.insist("StopDBInstance", &named).await;
+    play.rest(&id, Some("Stopped")).await;
+    play.agrees(&id, false, 1).await;
+    play.insist("StartDBInstance", &named).await;
+    play.rest(&id, Some("Running")).await;
+    let resize = [("DBInstanceId", id.as_str()), ("DBInstanceClass", "pg.n2.4c.1m"), ("PayType", "Postpaid")];
+    play.insist("ModifyDBInstanceSpec", &resize).await;
+    play.rest(&id, Some("Running")).await;
+    play.agrees(&id, true, 1).await;
+    play.insist("DeleteDBInstance", &named).await;
+    play.rest(&id, None).await;
+    play.is_gone(&id).await;
+    play.fakes.calls()
+}
+
+#[tokio::test]
+async fn an_instance_comes_to_rest_whatever_call_fails_is_unheard_or_is_its_callers_last() {
+    let calls = live(Fault::None).await;
+    assert!(calls >= 6, "{calls} calls");
+    for number in 1..=calls {
+        for fault in [Fault::Before(number), Fault::After(number), Fault::Crash(number)] {
+            live(fault).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_wins_from_any_state() {
+    for ticks in 0..8 {
+        for action in ["RestartDBInstance", "StopDBInstance", ""] {
+            let mut play = Play::new(Fault::None, false).await;
+            let id = play.create("pg.n2.2c.1m").await;
+            let named = [("DBInstanceId", id.as_str())];
+            for tick in 0..ticks {
+                if tick == 3 && !action.is_empty() {
+                    let _ = play.call(action, &named).await;
+                }
+                play.tick().await;
+            }
+            play.insist("DeleteDBInstance", &named).await;
+            play.rest(&id, None).await;
+            play.is_gone(&id).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_asked_while_a_node_is_away_is_done_when_it_is_back() {
+    let mut play = Play::new(Fault::None, false).await;
+    let id = play.create("pg.n2.2c.1m").await;
+    play.rest(&id, Some("Running")).await;
+    let site = play.fakes.world.lock().unwrap().held.keys().next().unwrap().0.clone();
+    play.fakes.cut_off(&site);
+    play.insist("StopDBInstance", &[("DBInstanceId", id.as_str())]).await;
+    for _ in 0..5 {
+        play.tick().await;
+    }
+    assert_eq!(play.status(&id).await.as_deref(), Some("Stopping"));
+    play.fakes.reach_all();
+    play.rest(&id, Some("Stopped")).await;
+    play.agrees(&id, false, 1).await;
+}
+
+/// The lease of a primary that nobody reaches ends before its standby is promoted, so that at no moment two accept
+/// writes; and when it is reached again it is told to follow.
+#[tokio::test]
+async fn a_primary_that_is_cut_off_is_succeeded_after_its_lease_and_never_before() {
+    let mut play = Play::new(Fault::None, true).await;
+    let id = play.create("pg.n2.2c.2m").await;
+    for _ in 0..200 {
+        if play.status(&id).await.as_deref() == Some("Running") && play.fakes.writable(&id).len() == 1 {
+            break;
+        }
+        play.tick().await;
+    }
+    let first = play.fakes.writable(&id);
+    assert_eq!(first.len(), 1);
+    // The watch has to have seen the standby well.
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    let began = tokio::time::Instant::now();
+    play.fakes.cut_off(&first[0]);
+    let second = loop {
+        let writable = play.fakes.writable(&id);
+        assert!(writable.len() < 2, "two accept writes: {writable:?}");
+        if let Some(site) = writable.first().filter(|site| **site != first[0]) {
+            break site.clone();
+        }
+        assert!(began.elapsed() < Duration::from_secs(15), "nobody takes over");
+        play.test.clock.pass(Duration::from_millis(20));
+        play.test.cloud.wakes.wake("rds.none");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    println!("taken over after {:.1} s", began.elapsed().as_secs_f64());
+    play.fakes.reach_all();
+    for _ in 0..200 {
+        let writable = play.fakes.writable(&id);
+        assert!(writable.len() < 2, "two accept writes: {writable:?}");
+        let world = play.fakes.world.lock().unwrap();
+        let former = &world.held[&(first[0].clone(), id.clone())];
+        if matches!(former.spec.role, rds::node::api::Role::Standby { .. }) {
+            break;
+        }
+        drop(world);
+        play.tick().await;
+    }
+    assert_eq!(play.fakes.writable(&id), [second]);
+    assert_eq!(play.status(&id).await.as_deref(), Some("Running"));
+}
