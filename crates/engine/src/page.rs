@@ -18,6 +18,12 @@ pub struct ByToken {
 }
 
 impl ByToken {
+    /// Whether a page is asked for in this way: for actions that have both.
+    pub fn is_asked(&self) -> bool {
+        let token = self.next_token.as_deref().is_some_and(|token| !token.is_empty());
+        token || self.max_results.is_some()
+    }
+
     /// How many rows a page holds: what was asked for, within `1..=max`, else `default`.
     pub fn limit(&self, default: u32, max: u32) -> Result<usize, ApiError> {
         limit(self.max_results, default, max, "MaxResults")

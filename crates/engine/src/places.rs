@@ -63,6 +63,13 @@ impl Placement {
     pub fn places(&self) -> &[Place] {
         &self.places
     }
+
+    /// What of this decision concerns one of its data centres; `None` where that is not one of them.
+    pub fn at(&self, site: &str) -> Option<Self> {
+        let places: Vec<_> =
+            self.places.iter().filter(|place| place.site == site).cloned().collect();
+        (!places.is_empty()).then(|| Self { places, ..*self })
+    }
 }
 
 /// What is to be placed.

@@ -37,6 +37,12 @@ CREATE UNIQUE INDEX rds_instance_name ON rds_instance (name);
 CREATE INDEX rds_instance_account ON rds_instance (account, id);
 CREATE INDEX rds_instance_parent ON rds_instance (parent);
 
+-- Second host names of instances, by their first label: unique in the cloud, as the names of instances are.
+CREATE TABLE rds_host (
+    name TEXT NOT NULL PRIMARY KEY,
+    instance TEXT NOT NULL
+) /*rowless*/;
+
 -- A data directory of an instance on a node: one, and one more where it is highly available.
 CREATE TABLE rds_member (
     instance TEXT NOT NULL,

@@ -215,12 +215,17 @@ pub struct Options {
     pub monitor_seconds: u32,
     /// What becomes of the backups when the instance goes: `None`, `Lastest` (so spelt by the API), `All`.
     pub released_keep_policy: String,
-    /// The data centre whose member a planned switch-over makes the primary; empty where none is asked for.
-    pub switch_to: String,
     /// Of a restored instance: everything was sent to its node.
     pub seeded: bool,
     /// What of it is in the usage now, by meter.
     pub metered: BTreeMap<String, i64>,
+    /// Which member is to become the primary, by its data centre; empty where none is asked to. Whoever promotes it
+    /// empties this.
+    pub switch_to: String,
+    /// The action that asked for something last, as [`crate::tables::instance::Instance::generation`] counts it.
+    pub asked: String,
+    /// When it did, microseconds since 1970; 0 where nothing was asked yet.
+    pub asked_at: i64,
     /// Settings that clients read back and nothing acts on, by action and name. Never silently accepted where
     /// something should act on them.
     pub told: BTreeMap<String, String>,
@@ -250,6 +255,8 @@ impl Default for Options {
             switch_to: String::new(),
             seeded: false,
             metered: BTreeMap::new(),
+            asked: String::new(),
+            asked_at: 0,
             told: BTreeMap::new(),
         }
     }

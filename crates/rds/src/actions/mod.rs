@@ -1,8 +1,27 @@
 //! The RDS API, 2014-08-15: validates, writes what is wanted, and wakes the task of the instance. What every action
 //! shares is here; each noun has a file.
 
+mod access;
+mod attributes;
+mod auditing;
+mod availability;
+mod catalogue;
+mod common;
+mod create;
+mod encryption;
+mod lifecycle;
+mod make;
+mod network;
+mod networks;
+mod paying;
+mod place;
+mod read_only;
+mod resize;
+mod show;
+mod tags;
+
 use base::{AccountId, ApiError, code};
-use engine::{Cx, Entry, Meta};
+use engine::{Cx, Entry, Meta, action};
 use serde::Serialize;
 
 use crate::errors::{INSTANCE_STATUS, NO_INSTANCE};
@@ -11,7 +30,72 @@ use crate::model::Status;
 use crate::tables::instance::{self, Instance};
 
 /// Every action of this service.
-pub const ACTIONS: &[Entry] = &[];
+pub const ACTIONS: &[Entry] = &[
+    action::<catalogue::DescribeRegions>(),
+    action::<catalogue::DescribeAvailableZones>(),
+    action::<catalogue::DescribeAvailableClasses>(),
+    action::<catalogue::ListClasses>(),
+    action::<catalogue::DescribePrice>(),
+    action::<create::CreateDBInstance>(),
+    action::<show::DescribeDBInstances>(),
+    action::<show::DescribeDBInstanceAttribute>(),
+    action::<lifecycle::RestartDBInstance>(),
+    action::<lifecycle::StartDBInstance>(),
+    action::<lifecycle::StopDBInstance>(),
+    action::<lifecycle::DeleteDBInstance>(),
+    action::<lifecycle::DescribeTasks>(),
+    action::<resize::ModifyDBInstanceSpec>(),
+    action::<resize::UpgradeDBInstanceKernelVersion>(),
+    action::<resize::UpgradeDBInstanceEngineVersion>(),
+    action::<attributes::ModifyDBInstanceDescription>(),
+    action::<attributes::ModifyDBInstanceMaintainTime>(),
+    action::<attributes::ModifyDBInstanceDeletionProtection>(),
+    action::<attributes::ModifyDBInstanceAutoUpgradeMinorVersion>(),
+    action::<attributes::ModifyDBInstanceConfig>(),
+    action::<attributes::ModifyResourceGroup>(),
+    action::<attributes::DescribeDBInstanceMonitor>(),
+    action::<attributes::ModifyDBInstanceMonitor>(),
+    action::<attributes::ModifyCollationTimeZone>(),
+    action::<paying::TransformDBInstancePayType>(),
+    action::<paying::RenewInstance>(),
+    action::<paying::DescribeInstanceAutoRenewalAttribute>(),
+    action::<paying::ModifyInstanceAutoRenewalAttribute>(),
+    action::<network::DescribeDBInstanceNetInfo>(),
+    action::<network::AllocateInstancePublicConnection>(),
+    action::<network::ModifyDBInstanceConnectionString>(),
+    action::<network::ReleaseInstancePublicConnection>(),
+    action::<access::DescribeDBInstanceIPArrayList>(),
+    action::<access::ModifySecurityIps>(),
+    action::<access::DescribeSecurityGroupConfiguration>(),
+    action::<access::ModifySecurityGroupConfiguration>(),
+    action::<access::DescribeInstanceLinkedWhitelistTemplate>(),
+    action::<access::MigrateSecurityIPMode>(),
+    action::<read_only::CreateReadOnlyDBInstance>(),
+    action::<read_only::DescribeReadDBInstanceDelay>(),
+    action::<availability::DescribeDBInstanceHAConfig>(),
+    action::<availability::ModifyDBInstanceHAConfig>(),
+    action::<availability::SwitchDBInstanceHA>(),
+    action::<availability::DescribeHASwitchConfig>(),
+    action::<availability::ModifyHASwitchConfig>(),
+    action::<availability::DescribeHADiagnoseConfig>(),
+    action::<availability::ModifyHADiagnoseConfig>(),
+    action::<encryption::DescribeDBInstanceSSL>(),
+    action::<encryption::ModifyDBInstanceSSL>(),
+    action::<encryption::DescribeDBInstanceTDE>(),
+    action::<encryption::ModifyDBInstanceTDE>(),
+    action::<encryption::DescribeDBInstanceEncryptionKey>(),
+    action::<auditing::DescribeSQLCollectorPolicy>(),
+    action::<auditing::ModifySQLCollectorPolicy>(),
+    action::<auditing::DescribeSQLCollectorRetention>(),
+    action::<auditing::ModifySQLCollectorRetention>(),
+    action::<auditing::ModifyDasInstanceConfig>(),
+    action::<tags::DescribeTags>(),
+    action::<tags::TagResources>(),
+    action::<tags::UntagResources>(),
+    action::<tags::ListTagResources>(),
+    action::<tags::AddTagsToResource>(),
+    action::<tags::RemoveTagsFromResource>(),
+];
 
 const fn read(name: &'static str) -> Meta {
     Meta::read("rds", "2014-08-15", name).denied_as(&code::FORBIDDEN_RAM)
@@ -63,6 +147,8 @@ fn expect(instance: &Instance, allowed: &[Status]) -> Result<(), ApiError> {
 fn ask(cx: &mut Cx<'_>, instance: &mut Instance, status: Status) -> Result<(), ApiError> {
     instance.status = status;
     instance.generation += 1;
+    instance.options.asked = cx.meta.name.to_owned();
+    instance.options.asked_at = cx.now.micros();
     instance::save(cx.tx(), instance)?;
     let now = cx.now;
     cx.spawn(machine::KIND, instance.id.clone(), machine::CONVERGE, now);

@@ -270,9 +270,12 @@ pub fn find(tx: &mut Tx<'_>, id: &str) -> Result<Option<Instance>, ApiError> {
     tx.query_opt(&sql, params![id], raw)?.map(understood).transpose()
 }
 
-/// The instance whose host name begins with that label.
+/// The instance of which a host name, the first or the second one, begins with that label.
 pub fn named(tx: &mut Tx<'_>, name: &str) -> Result<Option<Instance>, ApiError> {
-    let sql = format!("SELECT {COLUMNS} FROM rds_instance WHERE name = ?1");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM rds_instance
+         WHERE name = ?1 OR id = (SELECT instance FROM rds_host WHERE name = ?1)"
+    );
     tx.query_opt(&sql, params![name], raw)?.map(understood).transpose()
 }
 
@@ -288,6 +291,13 @@ pub fn of_account(
     );
     let rows = tx.query(&sql, params![account, after, limit], raw)?;
     rows.into_iter().map(understood).collect()
+}
+
+/// How many instances an account has.
+pub fn count(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, ApiError> {
+    let sql = "SELECT COUNT(*) FROM rds_instance WHERE account = ?1";
+    let count: Option<i64> = tx.query_opt(sql, params![account], |row| row.get(0))?;
+    Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default())
 }
 
 /// The read-only instances that follow that one.

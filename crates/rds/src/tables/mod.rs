@@ -1,7 +1,11 @@
 //! Rows: every statement of this crate, one function each, for SQLite and PostgreSQL alike. Decides nothing.
 
+pub mod engine;
+pub mod host;
 pub mod instance;
+pub mod ip_array;
 pub mod member;
+pub mod tag;
 
 use base::ApiError;
 

@@ -1,0 +1,57 @@
+//! What the program tells this crate once, at its start: the domain of host names, public ports, how many instances an
+//! account may have. Knows no configuration file, and nothing that differs between two instances.
+
+use std::sync::OnceLock;
+
+use crate::model::Engine;
+
+/// What is the same for every instance of this cloud.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// What host names end in, after `.rds.`: `cloud.example.id`.
+    pub domain: String,
+    /// The gateway's port, where tenants reach PostgreSQL by name.
+    pub postgres_port: u16,
+    /// The port that is told of a MariaDB instance until its server listens on one of its own.
+    pub mariadb_port: u16,
+    /// Instances of one account, at most.
+    pub instances_max: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            domain: "localhost".to_owned(),
+            postgres_port: 5432,
+            mariadb_port: 3306,
+            instances_max: 100,
+        }
+    }
+}
+
+static SETTINGS: OnceLock<Settings> = OnceLock::new();
+
+impl Settings {
+    /// Makes these the settings of this process; `false` where others were told or used before.
+    pub fn tell(self) -> bool {
+        SETTINGS.set(self).is_ok()
+    }
+
+    /// Those that were told; the default ones where none were.
+    pub fn told() -> &'static Self {
+        SETTINGS.get_or_init(Self::default)
+    }
+
+    /// The whole host name that begins with a label: `pgm-….pg.rds.cloud.example.id`.
+    pub fn host(&self, label: &str, engine: Engine) -> String {
+        format!("{label}.{}.rds.{}", engine.label(), self.domain)
+    }
+
+    /// The public port of an engine.
+    pub fn port(&self, engine: Engine) -> u16 {
+        match engine {
+            Engine::Postgres => self.postgres_port,
+            Engine::MariaDb => self.mariadb_port,
+        }
+    }
+}
