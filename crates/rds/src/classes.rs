@@ -18,6 +18,8 @@ pub const CPU_METER: &str = "rds.cpu";
 pub const MEMORY_METER: &str = "rds.memory";
 /// Usage of storage by instances, running or not: a GiB for a second.
 pub const STORAGE_METER: &str = "rds.storage";
+/// All meters of instances.
+pub const METERS: [&str; 3] = [CPU_METER, MEMORY_METER, STORAGE_METER];
 
 /// A class.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -291,7 +291,7 @@ impl Default for BackupPolicy {
 }
 
 /// What only the cloud and its nodes know of an instance. Stored sealed, under `rds.instance/<id>`.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Secrets {
     /// The password of the role that replicates and backs up.
     pub replicator: String,

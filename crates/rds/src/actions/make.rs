@@ -95,11 +95,7 @@ pub(super) fn make(cx: &mut Cx<'_>, mut plan: Plan) -> Result<Made, ApiError> {
         name: id.clone(),
         origin: plan.origin,
         options: plan.options,
-        secrets: Secrets {
-            replicator: cx.rng().alphanumeric(32),
-            certificate: String::new(),
-            key: String::new(),
-        },
+        secrets: Secrets { replicator: cx.rng().alphanumeric(32), ..Secrets::default() },
     };
     instance::insert(cx.tx(), &cloud.seal, &new, now)?;
     members(cx, &id, &plan.placement)?;

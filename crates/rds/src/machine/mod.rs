@@ -4,6 +4,7 @@
 //! told: rows are what is wanted, nodes are what is, and a step that is repeated repeats the same words. Who is the
 //! primary is decided elsewhere (`ha`), by rows too.
 
+pub mod parts;
 mod spec;
 mod usage;
 
@@ -226,7 +227,7 @@ fn settle(
         return Ok(());
     }
     if instance.settled != generation {
-        tables::settle_parts(cx.tx(), id)?;
+        parts::settle(cx.tx(), id)?;
         instance.settled = generation;
         instance.status = match instance.wanted {
             Wanted::Running => Status::Running,
@@ -247,7 +248,12 @@ fn forget(cx: &mut Cx<'_>, id: &str) -> Result<(), ApiError> {
     let sites: Vec<String> = member::of(cx.tx(), id)?.into_iter().map(|member| member.site).collect();
     places::state_removed(cx, instance.account, instance.data_class, &sites, "instances", -1);
     crate::backup::release(cx, &instance)?;
-    tables::remove_instance(cx.tx(), id)
+    parts::remove(cx.tx(), id)?;
+    tables::host::remove(cx.tx(), id)?;
+    tables::ip_array::remove_all(cx.tx(), id)?;
+    tables::tag::remove_all(cx.tx(), id)?;
+    member::remove(cx.tx(), id)?;
+    instance::remove(cx.tx(), id)
 }
 
 impl Spec {

@@ -9,10 +9,11 @@ use engine::Cloud;
 use engine::task::StepError;
 use store::Tx;
 
+use super::parts;
 use crate::classes;
 use crate::model::{Category, Origin, Secrets, Wanted};
 use crate::node::api::{Account, Database, Grant, Observed, Role, Seed, Spec, Upstream};
-use crate::tables;
+use crate::settings::Settings;
 use crate::tables::instance::{self, Instance};
 use crate::tables::member::{self, Member};
 
@@ -41,7 +42,7 @@ pub(super) fn load(tx: &mut Tx<'_>, cloud: &Cloud, id: &str) -> Result<Option<Lo
         Some(parent) => member::of(tx, parent)?.into_iter().find(|member| member.primary),
         None => None,
     };
-    let (accounts, databases, grants, parameters, hba) = tables::spec_parts(tx, cloud, &instance)?;
+    let (accounts, databases, grants, parameters, hba) = parts::spec_parts(tx, cloud, &instance)?;
     let mut secrets = instance.secrets(&cloud.seal)?;
     if let Some(parent) = &instance.parent
         && let Some(parent) = instance::find(tx, parent)?
@@ -64,10 +65,19 @@ pub(super) fn load(tx: &mut Tx<'_>, cloud: &Cloud, id: &str) -> Result<Option<Lo
 
 /// The names that the server's certificate has to have, where it has not.
 pub(super) fn names_to_certify(loaded: &Loaded, now: Time) -> Option<Vec<String>> {
-    let names = crate::host_names(&loaded.instance);
+    let names = host_names(&loaded.instance);
     let issued = Time::from_micros(loaded.secrets.issued);
     let good = loaded.secrets.names == names && now.since(issued) < FRESH;
     (!good).then_some(names)
+}
+
+/// The names by which clients reach it: through the gateway by those of its own, directly by the address.
+fn host_names(instance: &Instance) -> Vec<String> {
+    let settings = Settings::told();
+    let second = Some(&instance.options.public_name).filter(|name| !name.is_empty());
+    let own = std::iter::once(&instance.name).chain(second);
+    let own = own.map(|name| settings.host(name, instance.engine));
+    own.chain(["localhost".to_owned(), "127.0.0.1".to_owned()]).collect()
 }
 
 /// What the node of a member is told. `told` is what the members before it said.

@@ -63,3 +63,11 @@ pub fn find(
     let found = tx.query_opt(&sql, params![site, engine.as_str(), major], raw)?;
     Ok(found.map(understood).transpose()?.map(|offer| offer.build))
 }
+
+/// The builds of one data centre.
+pub fn at(tx: &mut Tx<'_>, site: &str) -> Result<Vec<Build>, ApiError> {
+    let sql = format!("SELECT {COLUMNS} FROM rds_engine WHERE site = ?1 ORDER BY engine, major");
+    let offers: Result<Vec<Offer>, _> =
+        tx.query(&sql, params![site], raw)?.into_iter().map(understood).collect();
+    Ok(offers?.into_iter().map(|offer| offer.build).collect())
+}
