@@ -32,6 +32,7 @@
 mod actions;
 pub mod engines;
 mod errors;
+pub mod gateway;
 pub(crate) mod machine;
 pub mod model;
 pub mod node;

@@ -2,6 +2,7 @@
 
 pub mod instance;
 pub mod member;
+pub mod route;
 
 use base::ApiError;
 
