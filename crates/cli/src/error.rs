@@ -115,6 +115,13 @@ fn hint_for(code: &str) -> Option<&'static str> {
             "`awan oss ls` lists the buckets that exist; `awan oss mb oss://NAME` makes one"
         }
         "NoSuchKey" => "`awan oss ls oss://BUCKET/` lists what is there",
+        "InvalidDBInstanceId.NotFound" => "`awan rds list` shows the instances that there are",
+        "OperationDenied.DBInstanceStatus" => {
+            "`awan rds show NAME` says what the instance is doing; try again when it is Running"
+        }
+        "OperationDenied.DeletionProtection" => {
+            "awan call rds ModifyDBInstanceDeletionProtection --DBInstanceId ID --DeletionProtection false"
+        }
         "BucketNotEmpty" => "`awan oss rm --recursive oss://BUCKET/` empties it",
         code if code.starts_with("InvalidSecurityToken") => "ask for a new token with AssumeRole",
         code if code.starts_with("InvalidAction") || code == "InvalidVersion" => {

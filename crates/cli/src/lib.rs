@@ -7,7 +7,7 @@
 //! | [`http`] | the one HTTP agent |
 //! | [`api`] | a signed control-API call |
 //! | [`object`] | object storage in both dialects, with checksums |
-//! | [`call`] [`oss`] [`status`] [`usage`] [`audit`] [`configure`] | a verb each |
+//! | [`call`] [`oss`] [`rds`] [`status`] [`usage`] [`audit`] [`configure`] | a verb each |
 //! | [`agreement`] [`access`] | the agreement, and leave to read a tenant's data |
 //! | [`bill`] | what things cost, and why |
 //! | [`receipt`] [`verify`] | proofs from the public log, and checking them without trust |
@@ -45,6 +45,7 @@ pub mod output;
 pub mod parallel;
 pub mod profile;
 pub mod progress;
+pub mod rds;
 pub mod receipt;
 pub mod status;
 pub mod usage;
@@ -60,6 +61,8 @@ pub enum Command {
     Call(call::CallArgs),
     /// Store, list and read objects
     Oss(oss::OssArgs),
+    /// Make, reach, back up and restore databases
+    Rds(rds::RdsArgs),
     /// Show what of a cloud on this machine runs
     Status(status::StatusArgs),
     /// Check the public transparency log without trusting its operator
@@ -97,6 +100,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
     let done = match command {
         Command::Call(args) => call::run(args).map(|()| ExitCode::SUCCESS),
         Command::Oss(args) => oss::run(&args),
+        Command::Rds(args) => rds::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Status(args) => status::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Witness(args) => witness::run(&args),
@@ -172,6 +176,7 @@ mod tests {
             "awan demo pemilu --data-dir d",
             "awan verify --trail --data-dir d",
             "awan load put --data-dir d",
+            "awan rds list --data-dir d",
         ] {
             Program::try_parse_from(line.split(' ')).unwrap();
         }

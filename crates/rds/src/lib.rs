@@ -37,6 +37,7 @@ pub mod engines;
 mod errors;
 pub mod ha;
 pub mod machine;
+pub mod gateway;
 pub mod model;
 pub mod node;
 pub mod nodes;

@@ -6,6 +6,7 @@ pub mod instance;
 pub mod ip_array;
 pub mod member;
 pub mod tag;
+pub mod route;
 
 use base::ApiError;
 

@@ -1,0 +1,221 @@
+//! One connection: who it is for, whether it may, the server that it gets, and its end.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rustix::net::sockopt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+
+use super::greeting::{Client, Ended, SSL_REQUEST_BYTES};
+use super::{Net, Refusal, Route, Shared, slots, splice};
+
+/// From where servers on this machine are dialled: their rules know the gateway by it, since clients of this
+/// machine come from other addresses.
+pub const SOURCE: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 1);
+
+/// How often a connection that waits looks whether its instance serves by now.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long a look at the database may take before what is known is used.
+const REFRESH_MAX: Duration = Duration::from_secs(2);
+
+/// A peer that is not there any more is noticed after [`IDLE`] and so many probes.
+const IDLE: Duration = Duration::from_secs(60);
+const PROBE_EVERY: Duration = Duration::from_secs(15);
+const PROBES: u32 = 4;
+const UNACKNOWLEDGED_MS: u32 = 120_000;
+
+/// Serves a connection to its end.
+pub(super) async fn run(shared: Arc<Shared>, stream: TcpStream, peer: IpAddr) {
+    if configure(&stream).is_err() {
+        return;
+    }
+    let mut client = Client::new(stream);
+    let mut visit = Visit { shared: &shared, peer, label: String::new(), slot: None };
+    match visit.admit(&mut client).await {
+        Ok((server, target)) => visit.serve(client, server, &target).await,
+        Err(Ended::Refused(why)) => {
+            shared.tally.refuse(why);
+            tracing::debug!(%peer, name = visit.label, ?why, "a connection to PostgreSQL was refused");
+            client.refuse(why).await;
+        }
+        Err(Ended::Gone) => {}
+    }
+}
+
+/// Bytes go out at once, and peers that vanish are noticed.
+fn configure(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, IDLE)?;
+    sockopt::set_tcp_keepintvl(stream, PROBE_EVERY)?;
+    sockopt::set_tcp_keepcnt(stream, PROBES)?;
+    sockopt::set_tcp_user_timeout(stream, UNACKNOWLEDGED_MS)?;
+    Ok(())
+}
+
+/// The server that a session is with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Target {
+    instance: String,
+    address: SocketAddr,
+    version: u64,
+}
+
+/// What a route comes to for this client.
+enum Verdict {
+    Wait(String),
+    Dial(Target),
+}
+
+struct Visit<'a> {
+    shared: &'a Shared,
+    peer: IpAddr,
+    /// The first label of the name that it asked for.
+    label: String,
+    /// Its place among the instance's connections.
+    slot: Option<(String, slots::Slot<String>)>,
+}
+
+impl Visit<'_> {
+    /// From the first byte to a server that took its hello.
+    async fn admit(&mut self, client: &mut Client) -> Result<(TcpStream, Target), Ended> {
+        let limits = self.shared.limits;
+        let waiting = self.shared.greeting.take(&self.peer).ok_or(Refusal::TooMany)?;
+        let greeted = timeout(limits.greeting, client.greet()).await;
+        let (hello, bytes) = greeted.map_err(|_| Refusal::Slow)??;
+        drop(waiting);
+        let name = hello.name.ok_or(Refusal::NoName)?;
+        self.label = name.split('.').next().unwrap_or_default().to_owned();
+        tokio::select! {
+            reached = self.reach(&bytes) => Ok(reached?),
+            () = client.gone() => Err(Ended::Gone),
+        }
+    }
+
+    /// Finds the server and gives it the hello, waiting for it as long as the limit says.
+    async fn reach(&mut self, hello: &[u8]) -> Result<(TcpStream, Target), Refusal> {
+        let limits = self.shared.limits;
+        let deadline = Instant::now() + limits.hold;
+        let mut changes = self.shared.routes.changes();
+        let (mut fresh, mut held) = (false, false);
+        loop {
+            changes.borrow_and_update();
+            match self.verdict() {
+                // What is known may be a moment old.
+                Err(_) if !fresh => {
+                    fresh = true;
+                    self.refresh().await;
+                    continue;
+                }
+                Err(why) => return Err(why),
+                Ok(Verdict::Wait(instance)) => self.take_slot(instance)?,
+                Ok(Verdict::Dial(target)) => {
+                    self.take_slot(target.instance.clone())?;
+                    tokio::select! {
+                        dialled = timeout(limits.dial, dial(target.address, hello)) => match dialled {
+                            Ok(Ok(server)) => return Ok((server, target)),
+                            Ok(Err(error)) => tracing::debug!(instance = target.instance, %error, "dial a server"),
+                            Err(_) => tracing::debug!(instance = target.instance, "a server does not answer"),
+                        },
+                        () = self.moved(&mut changes, &target) => continue,
+                    }
+                }
+            }
+            if !std::mem::replace(&mut held, true) {
+                self.shared.tally.held.fetch_add(1, Ordering::Relaxed);
+            }
+            if Instant::now() >= deadline {
+                return Err(Refusal::Unavailable);
+            }
+            if timeout(LOOK_EVERY, changes.changed()).await.is_err() {
+                self.refresh().await;
+            }
+        }
+    }
+
+    async fn refresh(&self) {
+        // A database that does not answer is no reason to refuse those whose instance is known.
+        let _ = timeout(REFRESH_MAX, self.shared.routes.refresh()).await;
+    }
+
+    fn verdict(&self) -> Result<Verdict, Refusal> {
+        match self.shared.routes.route(&self.label) {
+            Route::Unknown => Err(Refusal::Unknown),
+            Route::Stopped => Err(Refusal::Stopped),
+            Route::Hold { allow, .. } | Route::To { allow, .. } if !self.is_in(&allow) => {
+                Err(Refusal::NotAllowed)
+            }
+            Route::Hold { instance, .. } => Ok(Verdict::Wait(instance)),
+            Route::To { instance, address, version, .. } => {
+                Ok(Verdict::Dial(Target { instance, address, version }))
+            }
+        }
+    }
+
+    fn is_in(&self, allow: &[Net]) -> bool {
+        allow.iter().any(|net| net.contains(self.peer))
+    }
+
+    fn take_slot(&mut self, instance: String) -> Result<(), Refusal> {
+        if self.slot.as_ref().is_none_or(|(taken, _)| *taken != instance) {
+            let slot = self.shared.instances.take(&instance).ok_or(Refusal::TooMany)?;
+            self.slot = Some((instance, slot));
+        }
+        Ok(())
+    }
+
+    /// Returns once the session with that server may not go on. An instance that is about to restart keeps its
+    /// sessions until its server ends them.
+    async fn moved(&self, changes: &mut watch::Receiver<u64>, target: &Target) {
+        loop {
+            changes.borrow_and_update();
+            match self.verdict() {
+                Ok(Verdict::Dial(now)) if now == *target => {}
+                Ok(Verdict::Wait(instance)) if instance == target.instance => {}
+                _ => return,
+            }
+            if changes.changed().await.is_err() {
+                std::future::pending().await // nothing changes any more
+            }
+        }
+    }
+
+    async fn serve(&self, client: Client, mut server: TcpStream, target: &Target) {
+        self.shared.tally.total.fetch_add(1, Ordering::Relaxed);
+        let mut stream = client.stream;
+        let mut changes = self.shared.routes.changes();
+        tokio::select! {
+            () = splice::splice(&mut stream, &mut server, self.shared.limits.half_closed) => {}
+            () = self.moved(&mut changes, target) => {
+                self.shared.tally.cut.fetch_add(1, Ordering::Relaxed);
+                tracing::info!(peer = %self.peer, instance = target.instance, "ended a session of PostgreSQL");
+            }
+        }
+    }
+}
+
+/// Connects to a server, makes it expect TLS, and gives it the client's hello. Also where the client began with TLS
+/// at once: servers before 17 know no other way.
+async fn dial(address: SocketAddr, hello: &[u8]) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    if address.is_ipv4() && address.ip().is_loopback() {
+        socket.set_reuseaddr(true)?; // else ports of connections that ended could not be used for a minute
+        socket.bind((SOURCE, 0).into())?;
+    }
+    let mut server = socket.connect(address).await?;
+    configure(&server)?;
+    server.write_all(&SSL_REQUEST_BYTES).await?;
+    let mut answer = [0];
+    server.read_exact(&mut answer).await?;
+    if answer != *b"S" {
+        return Err(io::Error::other("the server speaks no TLS"));
+    }
+    server.write_all(hello).await?;
+    Ok(server)
+}

@@ -1,0 +1,102 @@
+//! What the gateway needs to know of every PostgreSQL instance: names, the server that serves, who may reach it.
+
+use base::ApiError;
+use serde::Deserialize;
+use store::{Row, Tx, params};
+
+use super::read;
+use crate::model::{Engine, Status, Wanted};
+use crate::node::api::Phase;
+
+/// An instance, as the gateway sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The instance.
+    pub instance: String,
+    /// The first labels of its host names.
+    pub names: Vec<String>,
+    /// Where it is in its life.
+    pub status: Status,
+    /// What it is to be.
+    pub wanted: Wanted,
+    /// Counts its primaries.
+    pub term: i64,
+    /// Where its server listens; empty until it does.
+    pub host: String,
+    /// The port; 0 until it listens.
+    pub port: u16,
+    /// What its server was doing when it was heard of last.
+    pub phase: Phase,
+    /// Its white lists, each with commas in it.
+    pub addresses: Vec<String>,
+}
+
+/// Of the options only this: the others are read by those who need them.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Options {
+    public_name: String,
+}
+
+/// Of what a node said only this.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Observed {
+    phase: Phase,
+}
+
+type Raw = ([String; 5], i64, (Option<String>, Option<i64>, Option<String>));
+
+fn raw(row: &Row<'_>) -> Result<Raw, store::Error> {
+    Ok((
+        [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?],
+        row.get(5)?,
+        (row.get(6)?, row.get(7)?, row.get(8)?),
+    ))
+}
+
+fn understood((texts, term, (host, port, observed)): Raw) -> Result<Place, ApiError> {
+    let [instance, name, status, wanted, options] = texts;
+    let strange =
+        |what: &str| ApiError::internal(format!("instance {instance} has no known {what}"));
+    let options: Options = read(&options)?;
+    let observed: Observed = observed.as_deref().map(read).transpose()?.unwrap_or_default();
+    Ok(Place {
+        names: [name, options.public_name].into_iter().filter(|name| !name.is_empty()).collect(),
+        status: Status::parse(&status).ok_or_else(|| strange("status"))?,
+        wanted: Wanted::parse(&wanted).ok_or_else(|| strange("wish"))?,
+        term,
+        host: host.unwrap_or_default(),
+        port: u16::try_from(port.unwrap_or_default()).unwrap_or_default(),
+        phase: observed.phase,
+        addresses: Vec::new(),
+        instance,
+    })
+}
+
+/// All PostgreSQL instances, in order of their ids.
+pub fn all(tx: &mut Tx<'_>) -> Result<Vec<Place>, ApiError> {
+    let sql =
+        "SELECT i.id, i.name, i.status, i.wanted, i.options, i.term, m.host, m.port, m.observed
+         FROM rds_instance i LEFT JOIN rds_member m ON m.instance = i.id AND m.role = 'primary'
+         WHERE i.engine = ?1 ORDER BY i.id, m.site";
+    let rows = tx.query(sql, params![Engine::Postgres.as_str()], raw)?;
+    let mut places: Vec<Place> = Vec::with_capacity(rows.len());
+    for row in rows {
+        let place = understood(row)?;
+        // Two primaries are on record for no moment that a commit leaves; the first would count.
+        if places.last().is_none_or(|last| last.instance != place.instance) {
+            places.push(place);
+        }
+    }
+    let sql = "SELECT instance, addresses FROM rds_ip_array ORDER BY instance, name";
+    let arrays: Vec<(String, String)> =
+        tx.query(sql, params![], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    for (instance, addresses) in arrays {
+        let found = places.binary_search_by(|place| place.instance.as_str().cmp(&instance));
+        if let Ok(at) = found {
+            places[at].addresses.push(addresses);
+        }
+    }
+    Ok(places)
+}
