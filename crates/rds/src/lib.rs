@@ -30,15 +30,23 @@
 //! - Usage is open exactly while the row says that it runs.
 
 mod actions;
+pub mod backup;
 pub mod engines;
 mod errors;
+pub(crate) mod hba;
 pub(crate) mod machine;
 pub mod model;
+pub mod monitor;
+pub(crate) mod names;
 pub mod node;
+pub mod password;
+pub(crate) mod settings;
 pub(crate) mod tables;
 
 pub use actions::ACTIONS;
 
 /// The tables of relational databases.
-pub const MIGRATIONS: store::MigrationSet =
-    store::MigrationSet { name: "rds", steps: &[include_str!("../schema/0001.sql")] };
+pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
+    name: "rds",
+    steps: &[include_str!("../schema/0001.sql"), include_str!("../schema/0002.sql")],
+};

@@ -1,8 +1,21 @@
 //! The RDS API, 2014-08-15: validates, writes what is wanted, and wakes the task of the instance. What every action
 //! shares is here; each noun has a file.
 
+mod accounts;
+mod backup_policy;
+mod backups;
+mod common;
+mod databases;
+mod logs;
+mod monitoring;
+mod parameter_groups;
+mod parameters;
+mod pg_hba;
+mod privileges;
+mod restores;
+
 use base::{AccountId, ApiError, code};
-use engine::{Cx, Entry, Meta};
+use engine::{Cx, Entry, Meta, action};
 use serde::Serialize;
 
 use crate::errors::{INSTANCE_STATUS, NO_INSTANCE};
@@ -11,7 +24,50 @@ use crate::model::Status;
 use crate::tables::instance::{self, Instance};
 
 /// Every action of this service.
-pub const ACTIONS: &[Entry] = &[];
+pub const ACTIONS: &[Entry] = &[
+    action::<accounts::CreateAccount>(),
+    action::<accounts::DescribeAccounts>(),
+    action::<accounts::ModifyAccountDescription>(),
+    action::<accounts::ResetAccountPassword>(),
+    action::<accounts::ResetAccount>(),
+    action::<accounts::LockAccount>(),
+    action::<accounts::UnlockAccount>(),
+    action::<accounts::DeleteAccount>(),
+    action::<accounts::CheckAccountNameAvailable>(),
+    action::<databases::CreateDatabase>(),
+    action::<databases::DescribeDatabases>(),
+    action::<databases::ModifyDBDescription>(),
+    action::<databases::DeleteDatabase>(),
+    action::<databases::CheckDBNameAvailable>(),
+    action::<privileges::GrantAccountPrivilege>(),
+    action::<privileges::RevokeAccountPrivilege>(),
+    action::<parameters::DescribeParameters>(),
+    action::<parameters::DescribeParameterTemplates>(),
+    action::<parameters::ModifyParameter>(),
+    action::<parameter_groups::CreateParameterGroup>(),
+    action::<parameter_groups::ModifyParameterGroup>(),
+    action::<parameter_groups::DeleteParameterGroup>(),
+    action::<parameter_groups::CloneParameterGroup>(),
+    action::<parameter_groups::DescribeParameterGroups>(),
+    action::<parameter_groups::DescribeParameterGroup>(),
+    action::<pg_hba::DescribePGHbaConfig>(),
+    action::<pg_hba::ModifyPGHbaConfig>(),
+    action::<backup_policy::DescribeBackupPolicy>(),
+    action::<backup_policy::ModifyBackupPolicy>(),
+    action::<backups::CreateBackup>(),
+    action::<backups::DescribeBackups>(),
+    action::<backups::DescribeBackupTasks>(),
+    action::<backups::DeleteBackup>(),
+    action::<restores::CloneDBInstance>(),
+    action::<restores::RestoreTable>(),
+    action::<restores::DescribeLocalAvailableRecoveryTime>(),
+    action::<restores::DescribeAvailableRecoveryTime>(),
+    action::<monitoring::DescribeDBInstancePerformance>(),
+    action::<monitoring::DescribeResourceUsage>(),
+    action::<logs::DescribeErrorLogs>(),
+    action::<logs::DescribeSlowLogs>(),
+    action::<logs::DescribeSlowLogRecords>(),
+];
 
 const fn read(name: &'static str) -> Meta {
     Meta::read("rds", "2014-08-15", name).denied_as(&code::FORBIDDEN_RAM)

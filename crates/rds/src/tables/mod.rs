@@ -1,7 +1,18 @@
 //! Rows: every statement of this crate, one function each, for SQLite and PostgreSQL alike. Decides nothing.
 
+pub mod account;
+pub mod backup;
+pub mod database;
+pub mod figure;
+pub mod grant;
+pub mod hba;
 pub mod instance;
+pub mod job;
+pub mod log;
 pub mod member;
+pub mod parameter;
+pub mod parameter_group;
+pub mod setting;
 
 use base::ApiError;
 
