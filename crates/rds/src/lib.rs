@@ -32,23 +32,31 @@
 //! - Usage is open exactly while the row says that it runs.
 
 mod actions;
+pub mod backup;
 pub mod classes;
 pub mod engines;
 mod errors;
-pub mod ha;
-pub mod machine;
 pub mod gateway;
+pub mod ha;
+pub(crate) mod hba;
+pub mod machine;
 pub mod model;
+pub mod monitor;
+pub(crate) mod names;
 pub mod node;
 pub mod nodes;
+pub mod password;
 mod service;
 mod settings;
 pub(crate) mod tables;
+pub(crate) mod values;
 
 pub use actions::ACTIONS;
 pub use service::Service;
 pub use settings::Settings;
 
 /// The tables of relational databases.
-pub const MIGRATIONS: store::MigrationSet =
-    store::MigrationSet { name: "rds", steps: &[include_str!("../schema/0001.sql")] };
+pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
+    name: "rds",
+    steps: &[include_str!("../schema/0001.sql"), include_str!("../schema/0002.sql")],
+};

@@ -2,23 +2,35 @@
 //! shares is here; each noun has a file.
 
 mod access;
+mod accounts;
 mod attributes;
 mod auditing;
 mod availability;
+mod backup_policy;
+mod backups;
 mod catalogue;
 mod common;
 mod create;
+mod databases;
 mod encryption;
 mod lifecycle;
+mod logs;
 mod make;
+mod monitoring;
 mod network;
 mod networks;
+mod parameter_groups;
+mod parameters;
 mod paying;
+mod pg_hba;
 mod place;
+mod privileges;
 mod read_only;
 mod resize;
+mod restores;
 mod show;
 mod tags;
+mod within;
 
 use base::{AccountId, ApiError, code};
 use engine::{Cx, Entry, Meta, action};
@@ -95,6 +107,48 @@ pub const ACTIONS: &[Entry] = &[
     action::<tags::ListTagResources>(),
     action::<tags::AddTagsToResource>(),
     action::<tags::RemoveTagsFromResource>(),
+    action::<accounts::CreateAccount>(),
+    action::<accounts::DescribeAccounts>(),
+    action::<accounts::ModifyAccountDescription>(),
+    action::<accounts::ResetAccountPassword>(),
+    action::<accounts::ResetAccount>(),
+    action::<accounts::LockAccount>(),
+    action::<accounts::UnlockAccount>(),
+    action::<accounts::DeleteAccount>(),
+    action::<accounts::CheckAccountNameAvailable>(),
+    action::<databases::CreateDatabase>(),
+    action::<databases::DescribeDatabases>(),
+    action::<databases::ModifyDBDescription>(),
+    action::<databases::DeleteDatabase>(),
+    action::<databases::CheckDBNameAvailable>(),
+    action::<privileges::GrantAccountPrivilege>(),
+    action::<privileges::RevokeAccountPrivilege>(),
+    action::<parameters::DescribeParameters>(),
+    action::<parameters::DescribeParameterTemplates>(),
+    action::<parameters::ModifyParameter>(),
+    action::<parameter_groups::CreateParameterGroup>(),
+    action::<parameter_groups::ModifyParameterGroup>(),
+    action::<parameter_groups::DeleteParameterGroup>(),
+    action::<parameter_groups::CloneParameterGroup>(),
+    action::<parameter_groups::DescribeParameterGroups>(),
+    action::<parameter_groups::DescribeParameterGroup>(),
+    action::<pg_hba::DescribePGHbaConfig>(),
+    action::<pg_hba::ModifyPGHbaConfig>(),
+    action::<backup_policy::DescribeBackupPolicy>(),
+    action::<backup_policy::ModifyBackupPolicy>(),
+    action::<backups::CreateBackup>(),
+    action::<backups::DescribeBackups>(),
+    action::<backups::DescribeBackupTasks>(),
+    action::<backups::DeleteBackup>(),
+    action::<restores::CloneDBInstance>(),
+    action::<restores::RestoreTable>(),
+    action::<restores::DescribeLocalAvailableRecoveryTime>(),
+    action::<restores::DescribeAvailableRecoveryTime>(),
+    action::<monitoring::DescribeDBInstancePerformance>(),
+    action::<monitoring::DescribeResourceUsage>(),
+    action::<logs::DescribeErrorLogs>(),
+    action::<logs::DescribeSlowLogs>(),
+    action::<logs::DescribeSlowLogRecords>(),
 ];
 
 const fn read(name: &'static str) -> Meta {

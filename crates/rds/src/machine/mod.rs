@@ -28,6 +28,8 @@ use crate::tables::instance::{self, Instance};
 use crate::tables::member::{self, Member};
 use spec::Loaded;
 
+pub(crate) mod parts;
+
 /// The kind of the task, as stored.
 pub const KIND: &str = "rds.instance";
 /// The state in which it looks at the rows anew, as stored.

@@ -1,12 +1,23 @@
 //! Rows: every statement of this crate, one function each, for SQLite and PostgreSQL alike. Decides nothing.
 
+pub mod account;
+pub mod backup;
+pub mod database;
 pub mod engine;
+pub mod figure;
+pub mod grant;
+pub mod hba;
 pub mod host;
 pub mod instance;
 pub mod ip_array;
+pub mod job;
+pub mod log;
 pub mod member;
-pub mod tag;
+pub mod parameter;
+pub mod parameter_group;
 pub mod route;
+pub mod setting;
+pub mod tag;
 
 use base::ApiError;
 
