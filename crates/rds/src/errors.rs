@@ -15,4 +15,5 @@ codes! {
     INSTANCE_STATUS "OperationDenied.DBInstanceStatus" 403 "The operation is not permitted while the instance is in its present status.";
     PROTECTED "OperationDenied.DeletionProtection" 403 "The instance is protected against deletion: switch the protection off first.";
     HAS_FOLLOWERS "OperationDenied.ReadDBInstance" 403 "The instance has read-only instances: delete them first.";
+    NO_BACKUP "InvalidBackup.NotFound" 404 "The specified backup does not exist.";
 }

@@ -30,6 +30,7 @@
 //! - Usage is open exactly while the row says that it runs.
 
 mod actions;
+pub mod backup;
 pub mod engines;
 mod errors;
 pub(crate) mod machine;

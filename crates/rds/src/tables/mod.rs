@@ -1,7 +1,9 @@
 //! Rows: every statement of this crate, one function each, for SQLite and PostgreSQL alike. Decides nothing.
 
+pub mod backup;
 pub mod instance;
 pub mod member;
+pub mod wal;
 
 use base::ApiError;
 
