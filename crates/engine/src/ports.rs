@@ -1,11 +1,14 @@
 //! What one service needs of another, as traits: implemented by services, joined in the program.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 pub use policy::Decision;
 
 use base::region::DataCentre;
 use base::{AccountId, ApiError, Secret, Time};
+use bytes::Bytes;
 use store::Tx;
 use terms::InForce;
 use terms::clauses::DataClass;
@@ -144,4 +147,95 @@ pub trait Covenant: Send + Sync {
         tenant: AccountId,
         now: Time,
     ) -> Result<Option<Privilege>, ApiError>;
+}
+
+/// A future that a trait object can give.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, ApiError>> + Send + 'a>>;
+
+/// Bytes on their way, a piece at a time.
+pub trait Pieces: Send {
+    /// The next bytes; `None` at the end. After an error nothing more comes, and nobody keeps what came.
+    fn next(&mut self) -> Pending<'_, Option<Bytes>>;
+}
+
+/// Bytes that are there already, as one piece.
+pub struct OnePiece(Option<Bytes>);
+
+impl OnePiece {
+    /// These bytes.
+    pub fn new(bytes: impl Into<Bytes>) -> Self {
+        Self(Some(bytes.into()))
+    }
+}
+
+impl Pieces for OnePiece {
+    fn next(&mut self) -> Pending<'_, Option<Bytes>> {
+        let piece = self.0.take();
+        Box::pin(std::future::ready(Ok(piece)))
+    }
+}
+
+/// A bucket that a service needs for what it keeps for a tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VaultBucket {
+    /// Whose it is, and who pays for what is in it.
+    pub account: AccountId,
+    /// The service: `rds`.
+    pub service: &'static str,
+    /// The class of the data.
+    pub class: DataClass,
+    /// In which region.
+    pub region: String,
+}
+
+/// A line of [`Vault::list`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The key.
+    pub key: String,
+    /// Bytes.
+    pub size: u64,
+    /// When it was stored.
+    pub modified: Time,
+}
+
+/// Bytes that a service keeps for a tenant, in a bucket of the tenant's own: its agreement decides where they
+/// lie, they are sealed, billed and audited as what it stores itself. Implemented by `oss`.
+pub trait Vault: Send + Sync {
+    /// Makes sure that the bucket is there; answers its name. The same need has the same bucket.
+    ///
+    /// # Errors
+    /// Those of making a bucket: what the agreement refuses among them.
+    fn ensure(&self, bucket: VaultBucket) -> Pending<'_, String>;
+
+    /// Stores an object, in place of one of that key; answers its size once it is durable. At most 5 GiB.
+    ///
+    /// # Errors
+    /// Those of storing an object, and that of the body. Nothing is stored then.
+    fn put<'a>(&'a self, bucket: &'a str, key: &'a str, body: Box<dyn Pieces>) -> Pending<'a, u64>;
+
+    /// Reads an object; `None` where there is none.
+    ///
+    /// # Errors
+    /// Those of reading an object.
+    fn get<'a>(&'a self, bucket: &'a str, key: &'a str) -> Pending<'a, Option<Box<dyn Pieces>>>;
+
+    /// The objects whose keys begin with `prefix` and come after `after`, by key; at most `limit`, which is at
+    /// most 1,000.
+    ///
+    /// # Errors
+    /// Those of listing.
+    fn list<'a>(
+        &'a self,
+        bucket: &'a str,
+        prefix: &'a str,
+        after: &'a str,
+        limit: usize,
+    ) -> Pending<'a, Vec<Kept>>;
+
+    /// Removes up to 1,000 objects. Those that are not there count as removed.
+    ///
+    /// # Errors
+    /// Those of removing objects, also where some were removed.
+    fn delete<'a>(&'a self, bucket: &'a str, keys: Vec<String>) -> Pending<'a, ()>;
 }

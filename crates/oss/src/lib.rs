@@ -62,6 +62,7 @@ mod model;
 mod ops;
 mod outbound;
 pub(crate) mod tables;
+mod vault;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;

@@ -146,12 +146,13 @@ CREATE INDEX rds_backup_instance ON rds_backup (instance, started);
 -- What the archive holds of the write-ahead log, gapless within a timeline from `start_lsn` to `end_lsn`.
 CREATE TABLE rds_wal (
     instance TEXT NOT NULL,
+    cluster_id INTEGER NOT NULL,     -- the server's system identifier: a major upgrade gives another one
     timeline INTEGER NOT NULL,
     start_lsn INTEGER NOT NULL,
     end_lsn INTEGER NOT NULL,
     bytes INTEGER NOT NULL,          -- as stored
     newest INTEGER NOT NULL,         -- when the newest of it was received
-    PRIMARY KEY (instance, timeline, start_lsn)
+    PRIMARY KEY (instance, cluster_id, timeline, start_lsn)
 ) /*rowless*/;
 
 -- What becomes of the backups of instances that are gone, and when that ends.

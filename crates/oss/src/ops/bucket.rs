@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base::{AccountId, ApiError};
 use engine::places;
 use engine::ports::Decision;
-use engine::{Cx, Meta};
+use engine::{CallerKind, Cx, Meta};
 use serde_json::json;
 use terms::clauses::DataClass;
 
@@ -19,6 +19,7 @@ use crate::meter::{GETS, LISTS, PUTS};
 use crate::model::{
     Acl, Bucket, BucketStat, ObjectLock, Redundancy, Settings, StorageClass, Versioning,
 };
+use crate::vault::RESERVED;
 use crate::{Oss, error, tables};
 
 /// Buckets of one account, at most.
@@ -143,8 +144,14 @@ impl Oss {
             return Err(ApiError::new(&error::INVALID_BUCKET_NAME).field("BucketName", name));
         }
         let name = name.to_owned();
+        let reserved = name.starts_with(RESERVED) && ctx.caller.kind != CallerKind::System;
         let create = move |cx: &mut Cx<'_>| {
             require_own(cx, &name)?;
+            if reserved {
+                return Err(
+                    ApiError::new(&error::BUCKET_ALREADY_EXISTS).field("BucketName", name.as_str())
+                );
+            }
             match tables::bucket::find(cx.tx(), &name)? {
                 None => insert(cx, &name, &options).map(Created::New),
                 Some(bucket) => existing(cx, bucket, &options).map(Created::Already),

@@ -228,7 +228,7 @@ impl Oss {
     }
 
     /// The cloud itself as the one who asks.
-    pub(super) fn as_system(&self) -> RequestCtx {
+    pub(crate) fn as_system(&self) -> RequestCtx {
         let id = RequestId::random(&*self.0.cloud.rng);
         let request = RequestInfo { id, ..RequestInfo::default() };
         RequestCtx { caller: Caller::system(), request }

@@ -45,4 +45,5 @@ mod sealed;
 mod space;
 mod symlinks;
 mod usage;
+mod vault;
 mod versions;

@@ -7,15 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::within::{Page, cut, invalid, moment, writable};
 use super::{Done, owned, read, write};
-use crate::backup;
+use crate::backup::{base, schedule};
 use crate::errors::{BACKUP_NEEDED, BACKUP_RUNNING, NO_BACKUP, NO_INSTANCE};
-use crate::tables::backup::{self as rows, Backup};
+use crate::tables::backup::{self as rows, Backup, State};
 use crate::tables::instance;
-
-/// What the task of a backup begins with, as stored.
-pub(super) const START: &str = "\"Start\"";
-/// What the task of a backup that is to go begins with, as stored.
-pub(super) const DELETE: &str = "\"Delete\"";
 
 /// Begins a backup of an instance.
 pub(super) struct CreateBackup;
@@ -58,43 +53,13 @@ impl Action for CreateBackup {
             return Err(invalid("BackupType", "BackupType is FullBackup or Auto."));
         }
         let instance = writable(cx, &request.instance)?;
-        let made = rows::all_of(cx.tx(), &instance.id)?;
-        if made.iter().any(|backup| backup.status == rows::RUNNING) {
+        let made = rows::of_instance(cx.tx(), &instance.id)?;
+        if made.iter().any(|backup| backup.status == State::Running) {
             return Err(ApiError::new(&BACKUP_RUNNING));
         }
-        let id = new_id(cx)?;
-        let now = cx.now;
-        let new = Backup {
-            id: id.clone(),
-            instance: instance.id,
-            account: instance.account,
-            status: rows::RUNNING.to_owned(),
-            mode: "Manual".to_owned(),
-            engine: instance.engine.as_str().to_owned(),
-            build: instance.major,
-            timeline: 0,
-            start_lsn: 0,
-            end_lsn: 0,
-            started: now,
-            ended: Time::from_micros(0),
-            bytes: 0,
-            facts: "{}".to_owned(),
-        };
-        rows::insert(cx.tx(), &new)?;
+        let id = base::begin(cx, &instance, "Manual")?;
         cx.audit_detail("BackupId", &id);
-        cx.spawn(backup::KIND, &id, START, now);
         Ok(CreateBackupResponse { backup_job_id: id })
-    }
-}
-
-/// Nine digits, since clients read them as a number of 32 bits.
-fn new_id(cx: &mut Cx<'_>) -> Result<String, ApiError> {
-    loop {
-        let digits = cx.rng().string(b"0123456789", 8);
-        let id = format!("{}{digits}", cx.rng().string(b"123456789", 1));
-        if rows::find(cx.tx(), &id)?.is_none() {
-            return Ok(id);
-        }
     }
 }
 
@@ -142,7 +107,7 @@ struct View {
     backup_id: String,
     #[serde(rename = "DBInstanceId")]
     instance: String,
-    backup_status: String,
+    backup_status: &'static str,
     backup_mode: String,
     backup_method: &'static str,
     backup_type: &'static str,
@@ -151,7 +116,7 @@ struct View {
     backup_end_time: String,
     backup_size: i64,
     consistent_time: i64,
-    engine: String,
+    engine: &'static str,
     engine_version: String,
     is_avail: i32,
     store_status: &'static str,
@@ -167,28 +132,29 @@ impl From<Backup> for View {
             backup_type: "FullBackup",
             backup_initiator: if manual { "User" } else { "System" },
             backup_start_time: row.started.iso(),
-            backup_end_time: row.ended.iso(),
+            backup_end_time: row.ended.map(Time::iso).unwrap_or_default(),
             backup_size: row.bytes,
-            consistent_time: row.ended.secs(),
-            is_avail: i32::from(row.status == rows::SUCCESS),
+            consistent_time: row.ended.map_or(0, Time::secs),
+            is_avail: i32::from(row.status == State::Success),
             store_status: "Disabled",
             host_instance: row.instance.clone(),
             backup_id: row.id,
             instance: row.instance,
-            backup_status: row.status,
+            backup_status: row.status.as_str(),
             backup_mode: row.mode,
-            engine: row.engine,
+            engine: row.engine.as_str(),
             engine_version: row.build,
         }
     }
 }
 
 /// The backups of an instance of the caller, whether it is still there or not.
-fn archive(cx: &mut Cx<'_>, id: &str, span: (Time, Time)) -> Result<Vec<Backup>, ApiError> {
+fn archive(cx: &mut Cx<'_>, id: &str) -> Result<Vec<Backup>, ApiError> {
     let account = cx.account();
     let arn = super::arn(cx, account, id);
     cx.authorize(&arn)?;
-    let mut all = rows::of_instance(cx.tx(), id, span)?;
+    let mut all = rows::of_instance(cx.tx(), id)?;
+    all.reverse();
     all.retain(|backup| backup.account == account);
     let there = instance::find(cx.tx(), id)?.is_some_and(|found| found.account == account);
     if there || !all.is_empty() { Ok(all) } else { Err(ApiError::new(&NO_INSTANCE)) }
@@ -209,13 +175,13 @@ impl Action for DescribeBackups {
         };
         let from = bound("StartTime", &request.start_time, 0)?;
         let until = bound("EndTime", &request.end_time, i64::MAX)?;
-        let mut found = archive(cx, &request.instance, (from, until))?;
+        let mut found = archive(cx, &request.instance)?;
         let asked = |asked: &str, is: &str| asked.is_empty() || asked == is;
         found.retain(|backup| {
-            backup.status != rows::RUNNING
-                && backup.status != rows::DELETING
+            !matches!(backup.status, State::Running | State::Deleting)
+                && (from..until).contains(&backup.started)
                 && asked(&request.backup_id, &backup.id)
-                && asked(&request.backup_status, &backup.status)
+                && asked(&request.backup_status, backup.status.as_str())
                 && asked(&request.backup_mode, &backup.mode)
         });
         let Page { rows, total, number } = cut(found, &request.page)?;
@@ -270,11 +236,11 @@ struct Job {
 
 impl Job {
     fn of(row: Backup) -> Option<Self> {
-        let status = match row.status.as_str() {
-            rows::RUNNING => "Uploading",
-            rows::SUCCESS => "Finished",
-            rows::FAILED => "Failed",
-            _ => return None,
+        let status = match row.status {
+            State::Running => "Uploading",
+            State::Success => "Finished",
+            State::Failed => "Failed",
+            State::Deleting => return None,
         };
         let manual = row.mode == "Manual";
         Some(Self {
@@ -299,7 +265,7 @@ impl Action for DescribeBackupTasks {
     ) -> Result<DescribeBackupTasksResponse, ApiError> {
         let instance = owned(cx, &request.instance)?;
         let mut jobs: Vec<Job> =
-            rows::all_of(cx.tx(), &instance.id)?.into_iter().filter_map(Job::of).collect();
+            rows::of_instance(cx.tx(), &instance.id)?.into_iter().rev().filter_map(Job::of).collect();
         let asked = |asked: &str, is: &str| asked.is_empty() || asked.eq_ignore_ascii_case(is);
         jobs.retain(|job| {
             request.backup_job_id.as_ref().is_none_or(|id| *id == job.backup_job_id)
@@ -330,9 +296,9 @@ impl Action for DeleteBackup {
         let instance = owned(cx, &request.instance)?;
         let found = rows::find(cx.tx(), &request.backup_id)?;
         let backup = found
-            .filter(|backup| backup.instance == instance.id && backup.status != rows::DELETING)
+            .filter(|backup| backup.instance == instance.id && backup.status != State::Deleting)
             .ok_or_else(|| ApiError::new(&NO_BACKUP))?;
-        if backup.status == rows::RUNNING {
+        if backup.status == State::Running {
             return Err(ApiError::new(&BACKUP_RUNNING));
         }
         let newest = rows::newest_before(cx.tx(), &instance.id, Time::from_micros(i64::MAX))?;
@@ -342,7 +308,7 @@ impl Action for DeleteBackup {
         rows::retire(cx.tx(), &backup.id)?;
         cx.audit_detail("BackupId", &backup.id);
         let now = cx.now;
-        cx.spawn(backup::KIND, backup.id, DELETE, now);
+        cx.spawn(schedule::REMOVAL, backup.id, "null", now);
         Ok(Done {})
     }
 }

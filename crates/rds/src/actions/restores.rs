@@ -2,65 +2,26 @@
 //! never takes the place of what is there.
 
 use base::{ApiError, Time};
-use engine::places::{self, Want};
+use engine::places::{self, Placement, Want};
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
-use super::backups::START;
+use super::make::{Made, Plan, make};
 use super::within::{invalid, writable};
 use super::{owned, read, write};
-use crate::errors::{ENGINE_UNSUPPORTED, IS_FOLLOWER, NO_BACKUP, NO_DATABASE, RESTORE_TIME};
-use crate::machine;
-use crate::model::{Category, Engine, Origin, Secrets, Status};
+use crate::backup::restore;
+use crate::classes::{self, STORAGE_GIB};
+use crate::errors::{ENGINE_UNSUPPORTED, IS_FOLLOWER, NO_BACKUP, NO_CLASS, NO_DATABASE, RESTORE_TIME};
+use crate::model::{Category, Engine, Origin, Status};
 use crate::names;
-use crate::node::api::Observed;
-use crate::tables::backup::{self, Backup, Piece};
-use crate::tables::instance::{self, Instance};
-use crate::tables::member::{self, Member};
+use crate::tables::backup::{self, State};
+use crate::tables::instance::Instance;
 use crate::tables::{account, database, grant, hba, job, parameter, text};
 
 /// The kind of the task that brings tables back, as stored. Its id is that of the row with the wish.
-pub(super) const RESTORE_TABLE: &str = "rds.restore_table";
-
-/// From when to when an instance can be restored without a gap, given its backups and the pieces of its log.
-///
-/// A backup reaches as far as the log goes on from its end without a gap, over timelines; the newest backup says up
-/// to when, and the oldest that reaches every later one from when.
-fn window(backups: &[Backup], log: &[Piece]) -> Option<(Time, Time)> {
-    let mut done: Vec<&Backup> =
-        backups.iter().filter(|backup| backup.status == backup::SUCCESS).collect();
-    done.sort_by_key(|backup| backup.ended);
-    let newest = done.pop()?;
-    let end = reach(newest, log);
-    let mut begin = newest.ended;
-    for backup in done.into_iter().rev() {
-        if reach(backup, log) < begin {
-            break;
-        }
-        begin = backup.ended;
-    }
-    Some((begin, end))
-}
-
-/// Up to when a backup can be rolled forward.
-fn reach(backup: &Backup, log: &[Piece]) -> Time {
-    let (mut timeline, mut lsn, mut until) = (backup.timeline, backup.end_lsn, backup.ended);
-    let mut left: Vec<&Piece> = log.iter().filter(|piece| piece.timeline >= timeline).collect();
-    left.sort_by_key(|piece| (piece.timeline, piece.start_lsn));
-    for piece in left {
-        let joins = piece.start_lsn <= lsn && piece.end_lsn >= lsn;
-        if joins && piece.timeline - timeline <= 1 {
-            (timeline, lsn, until) = (piece.timeline, piece.end_lsn, until.max(piece.newest));
-        }
-    }
-    until
-}
-
-fn window_of(cx: &mut Cx<'_>, instance: &str) -> Result<Option<(Time, Time)>, ApiError> {
-    let backups = backup::all_of(cx.tx(), instance)?;
-    let log = backup::log(cx.tx(), instance)?;
-    Ok(window(&backups, &log))
-}
+pub(crate) const RESTORE_TABLE: &str = "rds.restore_table";
+/// What it begins with, as stored.
+const BEGIN: &str = "\"Begin\"";
 
 #[derive(Deserialize)]
 pub(super) struct OneInstance {
@@ -82,7 +43,7 @@ pub(super) struct LocalRecoveryTime {
 
 fn recovery_time(cx: &mut Cx<'_>, id: &str) -> Result<LocalRecoveryTime, ApiError> {
     let instance = owned(cx, id)?;
-    let window = window_of(cx, &instance.id)?;
+    let window = restore::window(cx.tx(), &instance.id)?;
     let (begin, end) = window.map(|(begin, end)| (begin.iso(), end.iso())).unwrap_or_default();
     Ok(LocalRecoveryTime {
         instance: instance.id,
@@ -140,7 +101,7 @@ fn point(
         (id, "") => {
             let found = backup::find(cx.tx(), id)?;
             found
-                .filter(|it| it.instance == instance && it.status == backup::SUCCESS)
+                .filter(|it| it.instance == instance && it.status == State::Success)
                 .map(|it| archive(Some(it.id), None))
                 .ok_or_else(|| ApiError::new(&NO_BACKUP))
         }
@@ -148,7 +109,7 @@ fn point(
             let bad =
                 || invalid("RestoreTime", "RestoreTime is a time such as 2026-01-02T03:04:05Z.");
             let time = Time::parse_iso(time).ok_or_else(bad)?;
-            let window = window_of(cx, instance)?;
+            let window = restore::window(cx.tx(), instance)?;
             if window.is_some_and(|(begin, end)| begin <= time && time <= end) {
                 Ok(archive(None, Some(time.micros())))
             } else {
@@ -189,23 +150,12 @@ pub(super) struct CloneDBInstanceRequest {
     restore_table: String,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct CloneDBInstanceResponse {
-    #[serde(rename = "DBInstanceId")]
-    instance: String,
-    order_id: String,
-}
-
 impl Action for CloneDBInstance {
     const META: Meta = write("CloneDBInstance").replay_by("ClientToken");
     type Request = CloneDBInstanceRequest;
-    type Response = CloneDBInstanceResponse;
+    type Response = Made;
 
-    fn run(
-        cx: &mut Cx<'_>,
-        request: CloneDBInstanceRequest,
-    ) -> Result<CloneDBInstanceResponse, ApiError> {
+    fn run(cx: &mut Cx<'_>, request: CloneDBInstanceRequest) -> Result<Made, ApiError> {
         names::description("DBInstanceDescription", &request.description)?;
         if !request.databases.is_empty() || !matches!(request.restore_table.as_str(), "" | "0") {
             let message = "A clone has all databases: RestoreTable brings single tables back.";
@@ -218,98 +168,71 @@ impl Action for CloneDBInstance {
         if source.is_read_only() {
             return Err(ApiError::new(&IS_FOLLOWER));
         }
-        let new = planned(cx, &source, &request)?;
-        place(cx, &new)?;
-        copy_rows(cx, &source, &new.id)?;
+        let plan = planned(cx, &source, &request)?;
         cx.audit_detail("SourceDBInstanceId", &source.id);
-        let now = cx.now;
-        cx.spawn(machine::KIND, new.id.clone(), machine::CONVERGE, now);
-        Ok(CloneDBInstanceResponse { order_id: order(cx), instance: new.id })
+        let made = make(cx, plan)?;
+        copy_rows(cx, &source, &made.id)?;
+        Ok(made)
     }
-}
-
-/// There are no orders here; clients want a number.
-fn order(cx: &Cx<'_>) -> String {
-    cx.rng().string(b"123456789", 15)
 }
 
 fn planned(
     cx: &mut Cx<'_>,
     source: &Instance,
     request: &CloneDBInstanceRequest,
-) -> Result<instance::New, ApiError> {
-    if !request.class.is_empty() && request.class != source.class {
-        let message = "A clone begins with the class of its source: change it afterwards.";
-        return Err(invalid("DBInstanceClass", message));
+) -> Result<Plan, ApiError> {
+    let name = if request.class.is_empty() { &source.class } else { &request.class };
+    let class = classes::find(name).filter(|class| class.engine == source.engine);
+    let class = class.ok_or_else(|| ApiError::new(&NO_CLASS))?;
+    if !request.category.is_empty() && Category::parse(&request.category) != Some(class.category) {
+        let message = format!("Category is {}, as the class says.", class.category.as_str());
+        return Err(invalid("Category", message));
     }
     let storage_gib = request.storage.unwrap_or(source.storage_gib);
-    if storage_gib < source.storage_gib || storage_gib > 32_000 {
+    if storage_gib < source.storage_gib || storage_gib > STORAGE_GIB.1 {
         let message = format!("DBInstanceStorage is at least {} GiB.", source.storage_gib);
         return Err(invalid("DBInstanceStorage", message));
     }
-    let category = match request.category.as_str() {
-        "" => source.category,
-        word => Category::parse(word)
-            .ok_or_else(|| invalid("Category", "Category is Basic or HighAvailability."))?,
-    };
     let origin = point(cx, &source.id, (&request.backup_id, &request.restore_time))?;
-    let prefix = match source.engine {
-        Engine::Postgres => "pgm",
-        Engine::MariaDb => "rm",
-    };
-    let label = cx.rng().string(b"abcdefghijklmnopqrstuvwxyz0123456789", 16);
     let mut options = source.options.clone();
     options.description.clone_from(&request.description);
     options.deletion_protection = request.deletion_protection;
     options.public_name = String::new();
-    let replicator = cx.rng().alphanumeric(32);
-    Ok(instance::New {
-        id: format!("{prefix}-{label}"),
-        account: source.account,
+    options.switch_to = String::new();
+    options.seeded = false;
+    options.metered.clear();
+    Ok(Plan {
         region: source.region.clone(),
         engine: source.engine,
         major: source.major.clone(),
-        class: source.class.clone(),
+        class,
         storage_gib,
-        category,
         data_class: source.data_class,
+        placement: placement(cx, source, class.category)?,
         parent: None,
         status: Status::Restoring,
-        name: format!("{prefix}-{label}"),
         origin,
         options,
-        // The machine gives it a certificate once it has a host name.
-        secrets: Secrets { replicator, certificate: String::new(), key: String::new() },
+        tags: Vec::new(),
+        arrays: Vec::new(),
     })
 }
 
-/// Decides where the data may be, and writes the rows of the instance and its members there.
-fn place(cx: &mut Cx<'_>, new: &instance::New) -> Result<(), ApiError> {
+/// Decides where the data of a clone may be.
+fn placement(
+    cx: &mut Cx<'_>,
+    source: &Instance,
+    category: Category,
+) -> Result<Placement, ApiError> {
     let (cloud, now) = (cx.cloud, cx.now);
-    let zones = match new.category {
+    let zones = match category {
         Category::Basic => 1,
         Category::HighAvailability => 2,
     };
-    let within = (new.region.as_str(), zones);
-    let sites = places::choose(cx.tx(), cloud, new.account, new.data_class, within, now)?;
-    let want = Want { account: new.account, class: new.data_class, sites: &sites };
-    let placement = places::decide(cx.tx(), cloud, &want, now)?;
-    places::state(cx, &placement, "instances", 1);
-    instance::insert(cx.tx(), &cloud.seal, new, now)?;
-    for (count, place) in placement.places().iter().enumerate() {
-        let member = Member {
-            instance: new.id.clone(),
-            site: place.site().to_owned(),
-            zone: place.zone().to_owned(),
-            primary: count == 0,
-            host: String::new(),
-            port: 0,
-            observed: Observed::default(),
-            seen: Time::from_micros(0),
-        };
-        member::put(cx.tx(), &member)?;
-    }
-    Ok(())
+    let (account, class) = (source.account, source.data_class);
+    let within = (source.region.as_str(), zones);
+    let sites = places::choose(cx.tx(), cloud, account, class, within, now)?;
+    places::decide(cx.tx(), cloud, &Want { account, class, sites: &sites }, now)
 }
 
 /// Gives a clone what its source has now: the data may be older, and the nodes make the one like the other. White
@@ -427,7 +350,7 @@ impl Action for RestoreTable {
         job::insert(cx.tx(), &job)?;
         cx.audit_detail("Job", &job.id);
         let now = cx.now;
-        cx.spawn(RESTORE_TABLE, job.id, START, now);
+        cx.spawn(RESTORE_TABLE, job.id, BEGIN, now);
         Ok(RestoreTableResponse {})
     }
 }
@@ -472,45 +395,7 @@ fn wished(meta: &str) -> Result<Vec<WishedDatabase>, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use base::AccountId;
     use proptest::prelude::*;
-
-    fn made(ended: i64, end_lsn: i64, timeline: i64, status: &str) -> Backup {
-        Backup {
-            id: ended.to_string(),
-            instance: "pgm-1".to_owned(),
-            account: AccountId::new(1),
-            status: status.to_owned(),
-            mode: "Manual".to_owned(),
-            engine: "PostgreSQL".to_owned(),
-            build: "17.1".to_owned(),
-            timeline,
-            start_lsn: end_lsn - 1,
-            end_lsn,
-            started: Time::from_secs(ended - 1),
-            ended: Time::from_secs(ended),
-            bytes: 1,
-            facts: "{}".to_owned(),
-        }
-    }
-
-    fn piece(timeline: i64, start_lsn: i64, end_lsn: i64, newest: i64) -> Piece {
-        Piece { timeline, start_lsn, end_lsn, bytes: 1, newest: Time::from_secs(newest) }
-    }
-
-    #[test]
-    fn what_can_be_restored_has_no_gap_and_goes_over_timelines() {
-        let ok = backup::SUCCESS;
-        let backups =
-            [made(100, 10, 1, ok), made(200, 20, 1, ok), made(250, 25, 1, backup::FAILED)];
-        let span = |log: &[Piece]| window(&backups, log).map(|(b, e)| (b.secs(), e.secs()));
-        assert_eq!(window(&[], &[]), None);
-        assert_eq!(span(&[]), Some((200, 200)), "no log, only the newest backup itself");
-        assert_eq!(span(&[piece(1, 5, 40, 300)]), Some((100, 300)));
-        assert_eq!(span(&[piece(1, 5, 15, 150), piece(1, 18, 40, 300)]), Some((200, 300)));
-        assert_eq!(span(&[piece(1, 5, 30, 280), piece(2, 30, 50, 400)]), Some((100, 400)));
-        assert_eq!(span(&[piece(1, 5, 30, 280), piece(2, 31, 50, 400)]), Some((100, 280)));
-    }
 
     #[test]
     fn tables_come_back_under_other_names() {
@@ -540,20 +425,6 @@ mod tests {
         #[test]
         fn no_text_breaks_the_reader_of_wishes(text: String) {
             let _ = wished(&text);
-        }
-
-        #[test]
-        fn a_window_is_never_upside_down(
-            backups in prop::collection::vec((1i64..100, 1i64..100, 1i64..3), 0..6),
-            log in prop::collection::vec((1i64..3, 1i64..100, 0i64..50, 1i64..200), 0..6),
-        ) {
-            let backups: Vec<_> =
-                backups.into_iter().map(|(at, lsn, line)| made(at, lsn, line, backup::SUCCESS)).collect();
-            let log: Vec<_> =
-                log.into_iter().map(|(line, from, more, at)| piece(line, from, from + more, at)).collect();
-            if let Some((begin, end)) = window(&backups, &log) {
-                prop_assert!(begin <= end);
-            }
         }
     }
 }

@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use base::ApiError;
+use base::{ApiError, Time};
 use engine::server::authority::{Authority, Purpose};
 use engine::task::{Next, Step, StepCx, StepError};
 use engine::{Cx, places};
@@ -28,7 +28,6 @@ use crate::tables::instance::{self, Instance};
 use crate::tables::member::{self, Member};
 use spec::Loaded;
 
-pub(crate) mod parts;
 
 /// The kind of the task, as stored.
 pub const KIND: &str = "rds.instance";
@@ -149,14 +148,12 @@ impl Instances {
         let Origin::Archive { instance, backup, until } = &loaded.instance.origin else {
             return Err(StepError::broken("a node waits for data that nobody has to send"));
         };
-        let wish = restore::Wish {
-            source: instance.clone(),
+        let from = restore::From {
+            instance: instance.clone(),
             backup: backup.clone(),
-            until: *until,
-            site: member.site.clone(),
-            target: loaded.instance.id.clone(),
+            until: until.map(Time::from_micros),
         };
-        match self.seeds.poll(&cx.cloud, wish).await {
+        match self.seeds.poll(&from, &member.site, &loaded.instance.id).await {
             restore::Progress::Running => Ok(Next::Wait(SOON).into()),
             restore::Progress::Failed(reason) => Err(StepError::transient(reason)),
             restore::Progress::Sent => {

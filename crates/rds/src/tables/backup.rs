@@ -1,89 +1,111 @@
-//! Backups and the archive of the log. Backups outlive their instance.
+//! Base backups, and what is kept of instances that are gone.
 
 use base::{AccountId, ApiError, Time};
 use store::{Row, Tx, params};
 
-/// The status of one that is being made.
-pub const RUNNING: &str = "Running";
-/// The status of one that can be restored.
-pub const SUCCESS: &str = "Success";
-/// The status of one that came to nothing.
-pub const FAILED: &str = "Failed";
-/// The status of one whose bytes are to go: its task removes them, and then the row.
-pub const DELETING: &str = "Deleting";
+use super::{read, text};
+use crate::backup::Facts;
+use crate::model::Engine;
 
-/// A backup, as stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A base backup, as stored.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Backup {
     /// Digits.
     pub id: String,
-    /// Of which instance.
+    /// Of which instance, which may be gone.
     pub instance: String,
     /// Whose it is.
     pub account: AccountId,
-    /// [`RUNNING`], [`SUCCESS`], [`FAILED`], [`DELETING`].
-    pub status: String,
-    /// `Manual`, `Automated`.
+    /// Where it is.
+    pub status: State,
+    /// `Manual` or `Automated`.
     pub mode: String,
-    /// The engine, as the API spells it.
-    pub engine: String,
-    /// The engine's exact version; its major version until it has begun.
+    /// Of which engine.
+    pub engine: Engine,
+    /// The engine's exact version: `17.11`.
     pub build: String,
-    /// The timeline of the log that it is on.
-    pub timeline: i64,
-    /// Where in the log it begins.
-    pub start_lsn: i64,
-    /// From where in the log on it is consistent.
-    pub end_lsn: i64,
+    /// The timeline that it was made on.
+    pub timeline: u32,
+    /// From where the log is replayed.
+    pub start_lsn: u64,
+    /// Up to where it must be, before anything may read the data.
+    pub end_lsn: u64,
     /// When it began.
     pub started: Time,
-    /// When it ended; the epoch while it runs.
-    pub ended: Time,
-    /// Bytes, as stored.
+    /// When it ended; `None` while it runs.
+    pub ended: Option<Time>,
+    /// Its size as stored, bytes.
     pub bytes: i64,
-    /// JSON: what only `backup` understands.
-    pub facts: String,
+    /// Everything else.
+    pub facts: Facts,
 }
 
-/// What is known of a backup when it is done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finished {
-    /// As [`Backup::build`].
-    pub build: String,
-    /// As [`Backup::timeline`].
-    pub timeline: i64,
-    /// As [`Backup::start_lsn`].
-    pub start_lsn: i64,
-    /// As [`Backup::end_lsn`].
-    pub end_lsn: i64,
-    /// As [`Backup::ended`].
-    pub ended: Time,
-    /// As [`Backup::bytes`].
-    pub bytes: i64,
-    /// As [`Backup::facts`].
-    pub facts: String,
+/// Where a backup is in its life, in the words of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Being made.
+    Running,
+    /// Whole, and checked.
+    Success,
+    /// Not there.
+    Failed,
+    /// Its bytes are to go, and then its row.
+    Deleting,
 }
 
-const COLUMNS: &str =
-    "id, instance, account, status, mode, engine, build, timeline, start_lsn, end_lsn, started,
-    ended, bytes, facts";
+impl State {
+    /// As the API spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "Running",
+            Self::Success => "Success",
+            Self::Failed => "Failed",
+            Self::Deleting => "Deleting",
+        }
+    }
 
-fn understood(row: &Row<'_>) -> Result<Backup, store::Error> {
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Running, Self::Success, Self::Failed, Self::Deleting].into_iter().find(|it| it.as_str() == text)
+    }
+}
+
+const COLUMNS: &str = "id, instance, status, mode, engine, build, facts, account, timeline, start_lsn, end_lsn, \
+    started, ended, bytes";
+
+type Raw = ([String; 7], [i64; 7]);
+
+fn raw(row: &Row<'_>) -> Result<Raw, store::Error> {
+    let mut texts: [String; 7] = Default::default();
+    for (at, text) in texts.iter_mut().enumerate() {
+        *text = row.get(at)?;
+    }
+    let mut numbers = [0; 7];
+    for (at, number) in numbers.iter_mut().enumerate() {
+        *number = row.get(at + 7)?;
+    }
+    Ok((texts, numbers))
+}
+
+fn understood((texts, numbers): Raw) -> Result<Backup, ApiError> {
+    let [id, instance, status, mode, engine, build, facts] = texts;
+    let [account, timeline, start_lsn, end_lsn, started, ended, bytes] = numbers;
+    let unknown =
+        |what: &str, text: &str| ApiError::internal(format!("backup {id}: {what} {text:?}"));
     Ok(Backup {
-        id: row.get(0)?,
-        instance: row.get(1)?,
-        account: row.get(2)?,
-        status: row.get(3)?,
-        mode: row.get(4)?,
-        engine: row.get(5)?,
-        build: row.get(6)?,
-        timeline: row.get(7)?,
-        start_lsn: row.get(8)?,
-        end_lsn: row.get(9)?,
-        started: row.get(10)?,
-        ended: row.get(11)?,
-        bytes: row.get(12)?,
-        facts: row.get(13)?,
+        status: State::parse(&status).ok_or_else(|| unknown("status", &status))?,
+        engine: Engine::parse(&engine).ok_or_else(|| unknown("engine", &engine))?,
+        facts: read(&facts)?,
+        account: AccountId::from_i64(account),
+        timeline: u32::try_from(timeline).unwrap_or_default(),
+        start_lsn: start_lsn.cast_unsigned(),
+        end_lsn: end_lsn.cast_unsigned(),
+        started: Time::from_micros(started),
+        ended: (ended != 0).then(|| Time::from_micros(ended)),
+        id,
+        instance,
+        mode,
+        build,
+        bytes,
     })
 }
 
@@ -97,125 +119,146 @@ pub fn insert(tx: &mut Tx<'_>, backup: &Backup) -> Result<(), ApiError> {
             &backup.id,
             &backup.instance,
             backup.account,
-            &backup.status,
+            backup.status.as_str(),
             &backup.mode,
-            &backup.engine,
+            backup.engine.as_str(),
             &backup.build,
             backup.timeline,
-            backup.start_lsn,
-            backup.end_lsn,
+            backup.start_lsn.cast_signed(),
+            backup.end_lsn.cast_signed(),
             backup.started,
-            backup.ended,
+            backup.ended.unwrap_or(Time::from_micros(0)),
             backup.bytes,
-            &backup.facts
+            &text(&backup.facts)?
         ],
     )?;
     Ok(())
 }
 
-/// It is done, and can be restored.
-pub fn finish(tx: &mut Tx<'_>, id: &str, done: &Finished) -> Result<(), ApiError> {
-    tx.execute(
+/// Stores what came of one that ran: everything but whose and of what it is. Says whether it still ran.
+pub fn finish(tx: &mut Tx<'_>, backup: &Backup) -> Result<bool, ApiError> {
+    let changed = tx.execute(
         "UPDATE rds_backup SET status = ?2, build = ?3, timeline = ?4, start_lsn = ?5, end_lsn = ?6, ended = ?7,
              bytes = ?8, facts = ?9
-         WHERE id = ?1",
+         WHERE id = ?1 AND status = 'Running'",
         params![
-            id,
-            SUCCESS,
-            &done.build,
-            done.timeline,
-            done.start_lsn,
-            done.end_lsn,
-            done.ended,
-            done.bytes,
-            &done.facts
+            &backup.id,
+            backup.status.as_str(),
+            &backup.build,
+            backup.timeline,
+            backup.start_lsn.cast_signed(),
+            backup.end_lsn.cast_signed(),
+            backup.ended.unwrap_or(Time::from_micros(0)),
+            backup.bytes,
+            &text(&backup.facts)?
         ],
     )?;
-    Ok(())
+    Ok(changed == 1)
 }
 
-/// It came to nothing.
-pub fn fail(tx: &mut Tx<'_>, id: &str, ended: Time) -> Result<(), ApiError> {
-    let sql = "UPDATE rds_backup SET status = ?2, ended = ?3 WHERE id = ?1";
-    tx.execute(sql, params![id, FAILED, ended])?;
-    Ok(())
+/// Notes that one failed, and why. Says whether it still ran.
+pub fn fail(tx: &mut Tx<'_>, id: &str, reason: &str, now: Time) -> Result<bool, ApiError> {
+    let Some(mut backup) = find(tx, id)? else { return Ok(false) };
+    backup.status = State::Failed;
+    backup.ended = Some(now);
+    backup.facts.trouble = reason.to_owned();
+    finish(tx, &backup)
 }
 
 /// Its bytes are to go.
 pub fn retire(tx: &mut Tx<'_>, id: &str) -> Result<(), ApiError> {
-    tx.execute("UPDATE rds_backup SET status = ?2 WHERE id = ?1", params![id, DELETING])?;
+    let deleting = State::Deleting.as_str();
+    tx.execute("UPDATE rds_backup SET status = ?2 WHERE id = ?1", params![id, deleting])?;
     Ok(())
 }
 
 /// The backup of that id, whoever owns it.
 pub fn find(tx: &mut Tx<'_>, id: &str) -> Result<Option<Backup>, ApiError> {
     let sql = format!("SELECT {COLUMNS} FROM rds_backup WHERE id = ?1");
-    Ok(tx.query_opt(&sql, params![id], understood)?)
+    tx.query_opt(&sql, params![id], raw)?.map(understood).transpose()
 }
 
-/// The backups of an instance that began within `from..until`, newest first.
-pub fn of_instance(
-    tx: &mut Tx<'_>,
-    instance: &str,
-    (from, until): (Time, Time),
-) -> Result<Vec<Backup>, ApiError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM rds_backup WHERE instance = ?1 AND started >= ?2 AND started < ?3
-         ORDER BY started DESC, id DESC"
-    );
-    Ok(tx.query(&sql, params![instance, from, until], understood)?)
+/// The backups of an instance, oldest first.
+pub fn of_instance(tx: &mut Tx<'_>, instance: &str) -> Result<Vec<Backup>, ApiError> {
+    let sql = format!("SELECT {COLUMNS} FROM rds_backup WHERE instance = ?1 ORDER BY started, id");
+    let rows = tx.query(&sql, params![instance], raw)?;
+    rows.into_iter().map(understood).collect()
 }
 
-/// All of [`of_instance`], whenever they began.
-pub fn all_of(tx: &mut Tx<'_>, instance: &str) -> Result<Vec<Backup>, ApiError> {
-    of_instance(tx, instance, (Time::from_micros(0), Time::from_micros(i64::MAX)))
-}
-
-/// The newest backup of an instance that can be restored and ended no later than that.
+/// The newest successful backup of an instance that had ended by then.
 pub fn newest_before(
     tx: &mut Tx<'_>,
     instance: &str,
     until: Time,
 ) -> Result<Option<Backup>, ApiError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM rds_backup WHERE instance = ?1 AND status = ?2 AND ended <= ?3
+        "SELECT {COLUMNS} FROM rds_backup WHERE instance = ?1 AND status = 'Success' AND ended <= ?2
          ORDER BY ended DESC, id DESC LIMIT 1"
     );
-    Ok(tx.query_opt(&sql, params![instance, SUCCESS, until], understood)?)
+    tx.query_opt(&sql, params![instance, until], raw)?.map(understood).transpose()
 }
 
-/// Removes the row, once its bytes are gone.
+/// Removes the row of one.
 pub fn remove(tx: &mut Tx<'_>, id: &str) -> Result<(), ApiError> {
     tx.execute("DELETE FROM rds_backup WHERE id = ?1", params![id])?;
     Ok(())
 }
 
-/// A gapless piece of the archived log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece {
-    /// On which timeline.
-    pub timeline: i64,
-    /// From where.
-    pub start_lsn: i64,
-    /// Up to where.
-    pub end_lsn: i64,
-    /// Bytes, as stored.
-    pub bytes: i64,
-    /// When the newest of it was received.
-    pub newest: Time,
+/// An instance that is gone, and until when its backups stay.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Released {
+    /// Which it was.
+    pub instance: String,
+    /// Whose it was.
+    pub account: AccountId,
+    /// When everything of it goes.
+    pub until: Time,
+    /// What is still to be known of it.
+    pub facts: ReleasedFacts,
 }
 
-/// What the archive holds of an instance's log, in order.
-pub fn log(tx: &mut Tx<'_>, instance: &str) -> Result<Vec<Piece>, ApiError> {
-    let sql = "SELECT timeline, start_lsn, end_lsn, bytes, newest FROM rds_wal WHERE instance = ?1
-               ORDER BY timeline, start_lsn";
-    Ok(tx.query(sql, params![instance], |row| {
-        Ok(Piece {
-            timeline: row.get(0)?,
-            start_lsn: row.get(1)?,
-            end_lsn: row.get(2)?,
-            bytes: row.get(3)?,
-            newest: row.get(4)?,
+/// What is still to be known of an instance that is gone.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct ReleasedFacts {
+    /// `None`, `Lastest` (so spelt by the API), `All`: which of its backups stay until then.
+    pub policy: String,
+    /// In which region it was.
+    pub region: String,
+    /// The class of the data in it.
+    pub data_class: String,
+}
+
+/// Notes that an instance is gone.
+pub fn release(tx: &mut Tx<'_>, released: &Released) -> Result<(), ApiError> {
+    tx.execute(
+        "INSERT INTO rds_released (instance, account, until, facts) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (instance) DO UPDATE SET until = excluded.until, facts = excluded.facts",
+        params![&released.instance, released.account, released.until, &text(&released.facts)?],
+    )?;
+    Ok(())
+}
+
+/// Instances that are gone and have something left, after that id, at most so many.
+pub fn released(tx: &mut Tx<'_>, after: &str, limit: usize) -> Result<Vec<Released>, ApiError> {
+    let sql = "SELECT instance, account, until, facts FROM rds_released WHERE instance > ?1
+         ORDER BY instance LIMIT ?2";
+    let rows = tx.query(sql, params![after, limit], |row| {
+        Ok((row.get::<String>(0)?, row.get(1)?, row.get(2)?, row.get::<String>(3)?))
+    })?;
+    let understood = |(instance, account, until, facts): (String, i64, i64, String)| {
+        Ok(Released {
+            instance,
+            account: AccountId::from_i64(account),
+            until: Time::from_micros(until),
+            facts: read(&facts)?,
         })
-    })?)
+    };
+    rows.into_iter().map(understood).collect()
+}
+
+/// Forgets an instance that is gone.
+pub fn forget(tx: &mut Tx<'_>, instance: &str) -> Result<(), ApiError> {
+    tx.execute("DELETE FROM rds_released WHERE instance = ?1", params![instance])?;
+    Ok(())
 }

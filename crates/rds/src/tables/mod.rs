@@ -18,6 +18,7 @@ pub mod parameter_group;
 pub mod route;
 pub mod setting;
 pub mod tag;
+pub mod wal;
 
 use base::ApiError;
 

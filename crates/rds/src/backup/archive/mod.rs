@@ -1,0 +1,137 @@
+//! The archive of the log: one stream for each instance that writes, into its owner's bucket, as it is written.
+//!
+//! The server is told that something is safe only when it is durable in the bucket and the row says so; so a slot keeps
+//! on the server exactly what the archive has not, and a commit that waits for `awan_archive` waits for the bucket.
+//! Nothing here reads the log.
+
+mod compact;
+mod plan;
+mod stream;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::base::ApiError;
+use store::Tx;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use self::stream::Job;
+use super::{ARCHIVE_NAME, Desk, instances, is_archived, waits_for_archive};
+
+pub(super) use compact::assemble;
+
+/// The longest wait after failures.
+const BACKOFF_MAX: Duration = Duration::from_secs(10);
+/// The first wait after a failure.
+const BACKOFF: Duration = Duration::from_millis(100);
+
+/// Keeps one stream for each instance whose log is to be archived.
+pub struct Archiver {
+    desk: Arc<Desk>,
+}
+
+/// A stream that goes on until it is told.
+struct Running {
+    job: Job,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Archiver {
+    /// An archiver. One process of the cloud runs it; should two, the servers' slots let one of them in.
+    pub fn new(desk: Arc<Desk>) -> Self {
+        Self { desk }
+    }
+
+    /// Archives until `stop` turns true; then ends every stream with all that it received durable.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let mut streams: HashMap<String, Running> = HashMap::new();
+        while !*stop.borrow() {
+            match self.jobs().await {
+                Ok(jobs) => self.adjust(&mut streams, jobs),
+                Err(error) => tracing::error!(?error, "find out what is to be archived"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(self.desk.pace.look) => {}
+                _ = stop.changed() => {}
+            }
+        }
+        for running in streams.values() {
+            running.stop.send_replace(true);
+        }
+        for (instance, running) in streams {
+            if let Err(panic) = running.task.await {
+                tracing::error!(%panic, instance, "archive");
+            }
+        }
+    }
+
+    /// What is to be archived now.
+    async fn jobs(&self) -> Result<HashMap<String, Job>, ApiError> {
+        let desk = Arc::clone(&self.desk);
+        let find = move |tx: &mut Tx<'_>| {
+            let mut jobs = HashMap::new();
+            for instance in instances(tx)?.into_iter().filter(is_archived) {
+                let Some(target) = desk.target(tx, &instance, ARCHIVE_NAME)? else { continue };
+                let pace = &desk.pace;
+                let write = match waits_for_archive(&instance) {
+                    true => pace.write_synchronous,
+                    false => pace.write,
+                };
+                let job = Job {
+                    instance: instance.id.clone(),
+                    account: instance.account,
+                    region: instance.region,
+                    target,
+                    write,
+                };
+                jobs.insert(instance.id, job);
+            }
+            Ok::<_, ApiError>(jobs)
+        };
+        self.desk.cloud.db.read(find).await
+    }
+
+    /// Starts and ends streams so that they are those of the jobs.
+    fn adjust(&self, streams: &mut HashMap<String, Running>, jobs: HashMap<String, Job>) {
+        for (id, running) in &*streams {
+            if !jobs.get(id).is_some_and(|job| job.is(&running.job)) {
+                running.stop.send_replace(true);
+            }
+        }
+        // The next stream of an instance begins when the one before it wrote its last: two would write over
+        // each other's pieces.
+        streams.retain(|_, running| !running.task.is_finished());
+        for (id, job) in jobs {
+            if !streams.contains_key(&id) {
+                let (stop, stopped) = watch::channel(false);
+                let task = tokio::spawn(keep(Arc::clone(&self.desk), job.clone(), stopped));
+                streams.insert(id, Running { job, stop, task });
+            }
+        }
+    }
+}
+
+/// Streams until it is stopped, and again after every failure.
+async fn keep(desk: Arc<Desk>, job: Job, mut stop: watch::Receiver<bool>) {
+    let mut wait = BACKOFF;
+    while !*stop.borrow() {
+        let began = tokio::time::Instant::now();
+        match stream::run(&desk, &job, &mut stop).await {
+            Ok(()) => {}
+            Err(error) if *stop.borrow() => {
+                tracing::info!(%error, instance = job.instance, "an archive's stream ended");
+            }
+            Err(error) => {
+                tracing::warn!(%error, instance = job.instance, "an archive's stream broke");
+            }
+        }
+        wait = if began.elapsed() > BACKOFF_MAX { BACKOFF } else { (wait * 2).min(BACKOFF_MAX) };
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            _ = stop.changed() => {}
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! One stream of an instance's log: from the server into pieces, acknowledged when they are durable.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::base::{AccountId, ApiError};
+use bytes::{Bytes, BytesMut};
+use engine::meter::Meters;
+use engine::ports::OnePiece;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::super::base::after_gap;
+use super::super::replication::message::Streamed;
+use super::super::replication::{Connection, Error, Next, System, Target};
+use super::super::wal::{self, Lsn, Switch};
+use super::super::{ARCHIVE_NAME, BACKUP_BYTES, Desk, arn, key};
+use super::compact;
+use super::plan::{Plan, plan};
+use crate::tables::wal::{self as spans, Span};
+
+/// A piece is at most so long, bytes, unless more waits already.
+const PIECE: usize = 1 << 20;
+/// So much of the log is held in memory at most, bytes, and what one message brings.
+const HELD_MAX: usize = 4 << 20;
+/// The server is told at least this often how far everything is durable.
+const STATUS: Duration = Duration::from_secs(5);
+
+/// Whose log is archived, and how.
+#[derive(Clone)]
+pub(super) struct Job {
+    pub(super) instance: String,
+    pub(super) account: AccountId,
+    pub(super) region: String,
+    pub(super) target: Target,
+    /// What came within this is written together.
+    pub(super) write: Duration,
+}
+
+impl Job {
+    /// Whether it is the same stream.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        let place = |job: &Self| (job.target.host.clone(), job.target.port, job.write);
+        place(self) == place(other)
+            && self.target.server_name == other.target.server_name
+            && self.target.password.expose() == other.target.password.expose()
+    }
+}
+
+/// Why a stream ended that nobody stopped.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Broken {
+    #[error(transparent)]
+    Server(#[from] Error),
+    #[error("the cloud: {0:?}")]
+    Cloud(#[from] ApiError),
+    #[error("the server is not to be archived: {0}")]
+    Refused(String),
+}
+
+/// Archives from where the archive ends, until `stop` or the end of the timeline.
+pub(super) async fn run(
+    desk: &Arc<Desk>,
+    job: &Job,
+    stop: &mut watch::Receiver<bool>,
+) -> Result<(), Broken> {
+    let instance = find(desk, job).await?;
+    let bucket = desk.bucket(&instance).await?;
+    let mut connection = Connection::open(&job.target).await?;
+    let system = connection.identify().await?;
+    let history = keep_history(desk, job, &bucket, (&mut connection, &system)).await?;
+    let slot = connection.ensure_slot(ARCHIVE_NAME).await?;
+    let id = job.instance.clone();
+    let archived = desk.cloud.db.read(move |tx| spans::of_instance(tx, &id)).await?;
+    let planned = plan(&archived, &system, &history, slot.restart).map_err(Broken::Refused)?;
+    let mut begun = planned;
+    let streams = match connection.start(ARCHIVE_NAME, planned.from, planned.timeline).await {
+        Err(error) if error.is_log_gone() && !planned.gap => {
+            tracing::error!(
+                instance = job.instance,
+                from = %planned.from,
+                %error,
+                "the log that the archive needs next is gone: it goes on after a gap, from a new base backup"
+            );
+            connection = Connection::open(&job.target).await?;
+            begun = Plan::anew(&system, slot.restart, true);
+            connection.start(ARCHIVE_NAME, begun.from, begun.timeline).await?
+        }
+        started => started?,
+    };
+    if !streams {
+        return Ok(());
+    }
+    let span = begin_span(desk, job, (&system, &begun)).await?;
+    if begun.gap {
+        after_gap(desk, &instance).await?;
+    }
+    let (compact, compacting) = compact::start(desk, &bucket, &span);
+    let place =
+        Place { desk: Arc::clone(desk), bucket, account: job.account, region: job.region.clone() };
+    let mut stream = Stream::new(place, span, job.write, compact);
+    let ended = stream.run(&mut connection, stop).await;
+    drop(stream); // so that the compaction comes to its end
+    if ended.is_ok() {
+        connection.close().await;
+    }
+    if let Err(panic) = compacting.await {
+        tracing::error!(%panic, "compact the log");
+    }
+    ended
+}
+
+async fn find(desk: &Desk, job: &Job) -> Result<crate::tables::instance::Instance, ApiError> {
+    let id = job.instance.clone();
+    let found = desk.cloud.db.read(move |tx| crate::tables::instance::find(tx, &id)).await?;
+    found.ok_or_else(|| ApiError::new(&crate::errors::NO_INSTANCE))
+}
+
+/// Stores what the server's timeline came from, where it is not the first.
+async fn keep_history(
+    desk: &Desk,
+    job: &Job,
+    bucket: &str,
+    (connection, system): (&mut Connection, &System),
+) -> Result<Vec<Switch>, Broken> {
+    if system.timeline <= 1 {
+        return Ok(Vec::new());
+    }
+    let text = connection.history(system.timeline).await?;
+    let switches = wal::history(&text).ok_or(Error::Malformed("a history file"))?;
+    let name = wal::history_name(system.timeline);
+    let key = key::file(&job.instance, system.cluster, &name);
+    if desk.vault.get(bucket, &key).await?.is_none() {
+        desk.vault.put(bucket, &key, Box::new(OnePiece::new(text))).await?;
+    }
+    Ok(switches)
+}
+
+/// The span that the stream makes longer, in the database.
+async fn begin_span(
+    desk: &Desk,
+    job: &Job,
+    (system, plan): (&System, &Plan),
+) -> Result<Span, ApiError> {
+    let span = Span {
+        instance: job.instance.clone(),
+        cluster: system.cluster,
+        timeline: plan.timeline,
+        start: plan.span,
+        end: plan.from,
+        bytes: 0,
+        newest: desk.cloud.clock.now(),
+    };
+    let row = span.clone();
+    desk.cloud.db.write(move |tx| spans::extend(tx, &row, 0)).await?;
+    Ok(span)
+}
+
+/// Where pieces go.
+#[derive(Clone)]
+struct Place {
+    desk: Arc<Desk>,
+    bucket: String,
+    account: AccountId,
+    region: String,
+}
+
+type Writing = Pin<Box<dyn Future<Output = Result<Lsn, ApiError>> + Send>>;
+
+/// The log on its way.
+struct Stream {
+    place: Place,
+    span: Span,
+    write: Duration,
+    compact: mpsc::UnboundedSender<Lsn>,
+    /// What came and is not on its way yet, from `held_from` on.
+    held: BytesMut,
+    held_from: Lsn,
+    /// When what is held is to be written.
+    due: Instant,
+    /// Everything before it is durable.
+    durable: Lsn,
+    last_write: Instant,
+}
+
+impl Stream {
+    fn new(place: Place, span: Span, write: Duration, compact: mpsc::UnboundedSender<Lsn>) -> Self {
+        let now = Instant::now();
+        Self {
+            place,
+            write,
+            compact,
+            held: BytesMut::new(),
+            held_from: span.end,
+            durable: span.end,
+            due: now,
+            last_write: now,
+            span,
+        }
+    }
+
+    async fn run(
+        &mut self,
+        connection: &mut Connection,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<(), Broken> {
+        let mut writing: Option<Writing> = None;
+        let mut status = Instant::now();
+        // What came is stored also where the connection breaks: it may be all that is left of it.
+        let mut ended: Option<Result<(), Broken>> = None;
+        loop {
+            if *stop.borrow() && ended.is_none() {
+                ended = Some(Ok(()));
+            }
+            if writing.is_none() && self.is_due(ended.is_some()) {
+                writing = self.piece();
+            }
+            if writing.is_none()
+                && let Some(ended) = ended.take()
+            {
+                ended?;
+                return self.acknowledge(connection).await;
+            }
+            let hears = ended.is_none();
+            let step = tokio::select! {
+                durable = written(&mut writing), if writing.is_some() => {
+                    writing = None;
+                    self.written(durable?);
+                    if hears { self.acknowledge(connection).await } else { Ok(()) }
+                }
+                next = connection.next(), if hears && self.held.len() < HELD_MAX => {
+                    match next {
+                        Ok(Next::End) => { ended = Some(Ok(())); Ok(()) }
+                        Ok(Next::Said(said)) => self.heard(said, connection).await,
+                        Err(error) => Err(error.into()),
+                    }
+                },
+                () = sleep_until(self.due), if writing.is_none() && !self.held.is_empty() => Ok(()),
+                () = sleep_until(status), if hears => {
+                    status = Instant::now() + STATUS;
+                    self.acknowledge(connection).await
+                }
+                _ = stop.changed(), if hears => Ok(()),
+            };
+            if let Err(broken) = step {
+                ended = Some(Err(broken));
+            }
+        }
+    }
+
+    async fn heard(&mut self, said: Streamed, connection: &mut Connection) -> Result<(), Broken> {
+        match said {
+            Streamed::Log { start, bytes } => self.take(start, bytes),
+            Streamed::Alive { reply: true, .. } => self.acknowledge(connection).await,
+            Streamed::Alive { reply: false, .. } => Ok(()),
+        }
+    }
+
+    async fn acknowledge(&self, connection: &mut Connection) -> Result<(), Broken> {
+        let now = self.place.desk.cloud.clock.now();
+        Ok(connection.acknowledge(self.durable, now).await?)
+    }
+
+    fn take(&mut self, start: Lsn, bytes: Bytes) -> Result<(), Broken> {
+        if start != self.held_from.plus(self.held.len()) {
+            return Err(Error::Malformed("a log that leaves something out").into());
+        }
+        if self.held.is_empty() {
+            // The first after a pause goes at once, what follows it together.
+            self.due = (self.last_write + self.write).max(Instant::now());
+        }
+        self.held.extend_from_slice(&bytes);
+        Ok(())
+    }
+
+    fn is_due(&self, at_once: bool) -> bool {
+        !self.held.is_empty() && (at_once || self.held.len() >= PIECE || Instant::now() >= self.due)
+    }
+
+    /// Sends a piece on its way: of what is held, what is of one segment.
+    fn piece(&mut self) -> Option<Writing> {
+        let room = usize::try_from(self.held_from.next_segment().0 - self.held_from.0).ok()?;
+        let bytes = self.held.split_to(self.held.len().min(room)).freeze();
+        let start = self.held_from;
+        self.held_from = start.plus(bytes.len());
+        self.last_write = Instant::now();
+        self.due = self.last_write + self.write;
+        let span = Span { end: self.held_from, ..self.span.clone() };
+        Some(Box::pin(store(self.place.clone(), span, start, bytes)))
+    }
+
+    fn written(&mut self, durable: Lsn) {
+        self.durable = durable;
+        if durable.is_boundary() {
+            // Nobody listens where the compaction ended early; the next stream compacts what is left.
+            let _ = self.compact.send(Lsn(durable.0 - wal::SEGMENT));
+        }
+    }
+}
+
+async fn written(writing: &mut Option<Writing>) -> Result<Lsn, ApiError> {
+    match writing {
+        Some(writing) => writing.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Stores a piece, then the row that says that it is there.
+async fn store(place: Place, mut span: Span, start: Lsn, bytes: Bytes) -> Result<Lsn, ApiError> {
+    let desk = &place.desk;
+    let key = key::piece(&span.instance, span.cluster, span.timeline, start);
+    let body = OnePiece::new(wal::pack(&bytes));
+    let size = desk.vault.put(&place.bucket, &key, Box::new(body)).await?;
+    let added = i64::try_from(size).unwrap_or(i64::MAX);
+    let now = desk.cloud.clock.now();
+    span.newest = now;
+    let end = span.end;
+    let (account, arn) = (place.account, arn(&place.region, place.account, &span.instance));
+    let note = move |tx: &mut store::Tx<'_>| {
+        spans::extend(tx, &span, added)?;
+        let mut meters = Meters::default();
+        meters.level(account, &arn, BACKUP_BYTES, added);
+        meters.write(tx, now)
+    };
+    desk.cloud.db.write(note).await?;
+    Ok(end)
+}
