@@ -66,7 +66,14 @@ impl Known {
     /// Of an instance that nobody watched so far: somebody may have granted a lease just now.
     fn new(term: i64) -> Self {
         let now = Instant::now();
-        Self { term, leased_until: now + LEASE, serving: now, standby: None, lsn: 0, helpless: false }
+        Self {
+            term,
+            leased_until: now + LEASE,
+            serving: now,
+            standby: None,
+            lsn: 0,
+            helpless: false,
+        }
     }
 }
 
@@ -114,8 +121,10 @@ impl Watch {
 
     /// Renews the lease, and decides whether the primary is lost.
     async fn keep(&self, cx: &StepCx, pair: &Pair, known: &mut Known) -> Result<(), StepError> {
-        let (renewed, standby) =
-            tokio::join!(self.renew(pair, known), self.nodes.observe(&pair.standby.site, &pair.instance.id));
+        let (renewed, standby) = tokio::join!(
+            self.renew(pair, known),
+            self.nodes.observe(&pair.standby.site, &pair.instance.id)
+        );
         let now = Instant::now();
         if let Ok(standby) = standby
             && standby.phase == Phase::Serving
@@ -125,7 +134,9 @@ impl Watch {
         let settled = pair.instance.settled > 0 && pair.instance.wanted == Wanted::Running;
         let dead = match renewed {
             // Its node restarts a server that crashed; only if that does not come to anything is it lost.
-            true => pair.instance.status == Status::Running && now.duration_since(known.serving) > DOWN,
+            true => {
+                pair.instance.status == Status::Running && now.duration_since(known.serving) > DOWN
+            }
             false => now > known.leased_until + MARGIN,
         };
         if !dead || !settled {
@@ -140,7 +151,12 @@ impl Watch {
         let (id, site) = (&pair.instance.id, &pair.primary.site);
         if let Some(reason) = reason {
             if !std::mem::replace(&mut known.helpless, true) {
-                tracing::warn!(id, site, reason, "the primary is lost, and its standby does not take over");
+                tracing::warn!(
+                    id,
+                    site,
+                    reason,
+                    "the primary is lost, and its standby does not take over"
+                );
             }
             return Ok(());
         }
@@ -218,7 +234,12 @@ impl Watch {
     }
 
     /// A planned switch-over: the old primary ends in order, so its standby has all that it wrote.
-    async fn hand_over(&self, cx: &StepCx, pair: &Pair, known: &mut Known) -> Result<(), StepError> {
+    async fn hand_over(
+        &self,
+        cx: &StepCx,
+        pair: &Pair,
+        known: &mut Known,
+    ) -> Result<(), StepError> {
         let wanted = &pair.instance.options.switch_to;
         if *wanted != pair.standby.site {
             let id = pair.instance.id.clone();
@@ -299,8 +320,11 @@ fn pairs(tx: &mut Tx<'_>) -> Result<Vec<Pair>, ApiError> {
             continue;
         }
         let members = member::of(tx, &instance.id)?;
-        let (primaries, standbys): (Vec<_>, Vec<_>) = members.into_iter().partition(|it| it.primary);
-        if let (Some(primary), Some(standby)) = (primaries.into_iter().next(), standbys.into_iter().next()) {
+        let (primaries, standbys): (Vec<_>, Vec<_>) =
+            members.into_iter().partition(|it| it.primary);
+        if let (Some(primary), Some(standby)) =
+            (primaries.into_iter().next(), standbys.into_iter().next())
+        {
             pairs.push(Pair { instance, primary, standby });
         }
     }
@@ -310,7 +334,9 @@ fn pairs(tx: &mut Tx<'_>) -> Result<Vec<Pair>, ApiError> {
 /// The standby is the primary of the next term. Nothing happens where another term has begun already.
 fn take_over(cx: &mut Cx<'_>, id: &str, term: i64, site: &str) -> Result<(), ApiError> {
     cx.audit_resource(format!("acs:rds:*:*:dbinstance/{id}"));
-    let Some(mut instance) = instance::find(cx.tx(), id)?.filter(|it| it.term == term) else { return Ok(()) };
+    let Some(mut instance) = instance::find(cx.tx(), id)?.filter(|it| it.term == term) else {
+        return Ok(());
+    };
     cx.audit_account(instance.account);
     cx.audit_detail("Site", site);
     for mut member in member::of(cx.tx(), id)? {
@@ -326,7 +352,9 @@ fn take_over(cx: &mut Cx<'_>, id: &str, term: i64, site: &str) -> Result<(), Api
 
 /// The new primary serves: what is left is the machine's.
 fn served(tx: &mut Tx<'_>, id: &str, term: i64, seen: &Observed) -> Result<(), ApiError> {
-    let Some(mut instance) = instance::find(tx, id)?.filter(|it| it.term == term) else { return Ok(()) };
+    let Some(mut instance) = instance::find(tx, id)?.filter(|it| it.term == term) else {
+        return Ok(());
+    };
     for mut member in member::of(tx, id)? {
         if member.primary {
             (member.host, member.port) = (seen.host.clone(), seen.port);

@@ -401,12 +401,7 @@ impl Hosts for Nodes {
         self.of_running(site, Method::POST, "/leases", &Leases { grants }).await
     }
 
-    async fn promote(
-        &self,
-        site: &str,
-        id: &str,
-        promote: &Promote,
-    ) -> Result<Observed, Error> {
+    async fn promote(&self, site: &str, id: &str, promote: &Promote) -> Result<Observed, Error> {
         let path = format!("/instances/{id}/promote");
         self.json(site, Method::POST, &path, promote, Duration::from_secs(12)).await
     }

@@ -47,7 +47,8 @@ impl Service {
     /// Those of the database.
     pub async fn machines(&self, runner: Runner) -> Result<Runner, ApiError> {
         let hosts = Arc::clone(&self.nodes) as Arc<dyn Hosts>;
-        let instances = Instances::new(Arc::clone(&hosts), Arc::clone(&self.authority), self.restores());
+        let instances =
+            Instances::new(Arc::clone(&hosts), Arc::clone(&self.authority), self.restores());
         let runner = runner.with(instances).with_one(Watch::new(hosts), &()).await?;
         self.cloud.wakes.wake(machine::KIND);
         Ok(runner)
@@ -74,7 +75,8 @@ impl Service {
     /// Those of the database. A node that is away keeps what was known of it.
     pub async fn look_at_engines(&self) -> Result<(), ApiError> {
         let places = self.nodes.places().clone();
-        let here = tokio::task::spawn_blocking(move || engines::discover(&places.engines, &places.store));
+        let here =
+            tokio::task::spawn_blocking(move || engines::discover(&places.engines, &places.store));
         let here = here.await.map_err(ApiError::internal)?;
         let sites: Vec<String> =
             self.cloud.region.data_centres.iter().map(|centre| centre.site.clone()).collect();

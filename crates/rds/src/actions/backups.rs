@@ -264,8 +264,11 @@ impl Action for DescribeBackupTasks {
         request: DescribeBackupTasksRequest,
     ) -> Result<DescribeBackupTasksResponse, ApiError> {
         let instance = owned(cx, &request.instance)?;
-        let mut jobs: Vec<Job> =
-            rows::of_instance(cx.tx(), &instance.id)?.into_iter().rev().filter_map(Job::of).collect();
+        let mut jobs: Vec<Job> = rows::of_instance(cx.tx(), &instance.id)?
+            .into_iter()
+            .rev()
+            .filter_map(Job::of)
+            .collect();
         let asked = |asked: &str, is: &str| asked.is_empty() || asked.eq_ignore_ascii_case(is);
         jobs.retain(|job| {
             request.backup_job_id.as_ref().is_none_or(|id| *id == job.backup_job_id)

@@ -5,8 +5,8 @@ use engine::page::ByNumber;
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
-use super::within::{Page, cut, invalid, writable};
 use super::privileges::privilege;
+use super::within::{Page, cut, invalid, writable};
 use super::{Done, accounts, ask, owned, read, write};
 use crate::errors::{DATABASE_EXISTS, DATABASE_STATUS, NO_DATABASE};
 use crate::machine::parts;

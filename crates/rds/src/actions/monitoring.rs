@@ -4,8 +4,8 @@ use base::ApiError;
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
-use super::within::{invalid, minute, moment, span};
 use super::parameters::OneInstance;
+use super::within::{invalid, minute, moment, span};
 use super::{owned, read};
 use crate::monitor::{KEYS, Key, Size, Span};
 use crate::node::api::Figures;

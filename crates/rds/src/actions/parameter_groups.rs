@@ -6,8 +6,8 @@ use base::{ApiError, code};
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
-use super::within::invalid;
 use super::parameters::{GROUP, GROUP_APPLIED, build, checked, engine, version};
+use super::within::invalid;
 use super::{Done, read, write};
 use crate::engines::Build;
 use crate::errors::{GROUP_EXISTS, NO_GROUP};

@@ -11,11 +11,11 @@ use super::{Done, ask, owned, parameter_groups, read, running, write};
 use crate::engines::{Build, Setting};
 use crate::errors::PARAMETERS;
 use crate::model::{Engine, Status};
-use crate::values;
 use crate::tables::instance::{self, Instance};
 use crate::tables::parameter::{self, Parameter};
 use crate::tables::parameter_group::Group;
 use crate::tables::{member, setting};
+use crate::values;
 
 /// Under which names an instance keeps which group was applied to it, and when.
 pub(super) const GROUP: &str = "ModifyParameter.ParameterGroupId";

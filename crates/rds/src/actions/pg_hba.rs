@@ -5,8 +5,8 @@ use base::ApiError;
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
-use super::within::{invalid, postgres};
 use super::parameters::OneInstance;
+use super::within::{invalid, postgres};
 use super::{Done, ask, expect, read, write};
 use crate::hba::{DEFAULT, Item, RULES_MAX, Rule};
 use crate::model::Status;

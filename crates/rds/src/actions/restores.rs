@@ -11,7 +11,9 @@ use super::within::{invalid, writable};
 use super::{owned, read, write};
 use crate::backup::restore;
 use crate::classes::{self, STORAGE_GIB};
-use crate::errors::{ENGINE_UNSUPPORTED, IS_FOLLOWER, NO_BACKUP, NO_CLASS, NO_DATABASE, RESTORE_TIME};
+use crate::errors::{
+    ENGINE_UNSUPPORTED, IS_FOLLOWER, NO_BACKUP, NO_CLASS, NO_DATABASE, RESTORE_TIME,
+};
 use crate::model::{Category, Engine, Origin, Status};
 use crate::names;
 use crate::tables::backup::{self, State};

@@ -273,7 +273,9 @@ impl Restores {
     /// forgets it: then it begins anew, and what arrives twice is the same.
     pub async fn poll(&self, from: &From, site: &str, id: &str) -> Progress {
         let Some(sending) = &self.0 else {
-            return Progress::Failed("this process has no object storage to restore from".to_owned());
+            return Progress::Failed(
+                "this process has no object storage to restore from".to_owned(),
+            );
         };
         let done = {
             let mut jobs = sending.jobs.lock().unwrap_or_else(PoisonError::into_inner);
@@ -294,7 +296,12 @@ impl Restores {
         };
         match done.await {
             Ok(Ok(sent)) => {
-                tracing::info!(id, backup = sent.backup, files = sent.files, "sent what a restore needs");
+                tracing::info!(
+                    id,
+                    backup = sent.backup,
+                    files = sent.files,
+                    "sent what a restore needs"
+                );
                 Progress::Sent
             }
             Ok(Err(error)) => Progress::Failed(format!("{error:?}")),

@@ -21,13 +21,12 @@ use store::Tx;
 
 use crate::backup::restore;
 use crate::model::{Origin, Status, Wanted};
-use crate::nodes::{self, Hosts};
 use crate::node::api::{Observed, Phase, Spec};
+use crate::nodes::{self, Hosts};
 use crate::tables;
 use crate::tables::instance::{self, Instance};
 use crate::tables::member::{self, Member};
 use spec::Loaded;
-
 
 /// The kind of the task, as stored.
 pub const KIND: &str = "rds.instance";
@@ -104,7 +103,12 @@ impl Instances {
     }
 
     /// A node that is away or silent is not a broken task: it is tried for as long as it takes.
-    fn unheard(&self, cx: &StepCx, id: &str, error: nodes::Error) -> Result<Step<State>, StepError> {
+    fn unheard(
+        &self,
+        cx: &StepCx,
+        id: &str,
+        error: nodes::Error,
+    ) -> Result<Step<State>, StepError> {
         if let nodes::Error::Refused { status: 400..=499, .. } = error {
             return Err(StepError::broken(error));
         }
@@ -144,7 +148,12 @@ impl Instances {
     }
 
     /// Sends the node what a restored instance begins with: a job of its own, which this polls.
-    async fn seed(&self, cx: &StepCx, loaded: &Loaded, member: &Member) -> Result<Step<State>, StepError> {
+    async fn seed(
+        &self,
+        cx: &StepCx,
+        loaded: &Loaded,
+        member: &Member,
+    ) -> Result<Step<State>, StepError> {
         let Origin::Archive { instance, backup, until } = &loaded.instance.origin else {
             return Err(StepError::broken("a node waits for data that nobody has to send"));
         };
@@ -199,7 +208,9 @@ pub(crate) fn stopped_primary(
     id: &str,
 ) -> Result<Option<Spec>, ApiError> {
     let Some(loaded) = spec::load(tx, cloud, id)? else { return Ok(None) };
-    let Some(primary) = loaded.members.iter().find(|member| member.primary) else { return Ok(None) };
+    let Some(primary) = loaded.members.iter().find(|member| member.primary) else {
+        return Ok(None);
+    };
     let spec = spec::of(&loaded, primary, &[]).map_err(|error| ApiError::internal(error.reason))?;
     Ok(Some(Spec { running: false, ..spec }))
 }
@@ -244,7 +255,8 @@ fn settle(
 fn forget(cx: &mut Cx<'_>, id: &str) -> Result<(), ApiError> {
     let Some(mut instance) = instance::find(cx.tx(), id)? else { return Ok(()) };
     usage::close(cx, &mut instance);
-    let sites: Vec<String> = member::of(cx.tx(), id)?.into_iter().map(|member| member.site).collect();
+    let sites: Vec<String> =
+        member::of(cx.tx(), id)?.into_iter().map(|member| member.site).collect();
     places::state_removed(cx, instance.account, instance.data_class, &sites, "instances", -1);
     crate::backup::release(cx, &instance)?;
     parts::remove(cx.tx(), id)?;

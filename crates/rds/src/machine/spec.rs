@@ -125,7 +125,8 @@ fn role(loaded: &Loaded, member: &Member, told: &[Observed]) -> Result<Role, Ste
     if member.primary {
         return Ok(Role::Primary);
     }
-    let first = told.first().ok_or_else(|| StepError::transient("there is no primary to follow"))?;
+    let first =
+        told.first().ok_or_else(|| StepError::transient("there is no primary to follow"))?;
     let upstream = Upstream { host: first.host.clone(), port: first.port, slot };
     Ok(Role::Standby { upstream, readable: false })
 }

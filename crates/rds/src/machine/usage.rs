@@ -31,5 +31,6 @@ fn level(cx: &mut Cx<'_>, instance: &mut Instance, due: BTreeMap<&'static str, i
             cx.level(instance.account, &instance.id, meter, change);
         }
     }
-    instance.options.metered = due.into_iter().map(|(meter, amount)| (meter.to_owned(), amount)).collect();
+    instance.options.metered =
+        due.into_iter().map(|(meter, amount)| (meter.to_owned(), amount)).collect();
 }

@@ -65,7 +65,9 @@ impl State {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::Running, Self::Success, Self::Failed, Self::Deleting].into_iter().find(|it| it.as_str() == text)
+        [Self::Running, Self::Success, Self::Failed, Self::Deleting]
+            .into_iter()
+            .find(|it| it.as_str() == text)
     }
 }
 
