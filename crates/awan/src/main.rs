@@ -3,6 +3,7 @@
 mod config;
 mod databases;
 mod doors;
+mod engines;
 mod lock;
 mod ready;
 mod roles;
@@ -37,6 +38,9 @@ enum Verb {
     /// Read the configuration and print what is in effect
     #[command(after_help = "Example:\n  awan check-config --config /etc/awan.toml")]
     CheckConfig(config::ConfigArgs),
+    /// Install, list and remove the programs of database engines
+    #[command(subcommand, after_help = engines::EXAMPLES)]
+    Engine(engines::EngineCommand),
     #[command(flatten)]
     Client(cli::Command),
 }
@@ -45,6 +49,7 @@ fn main() -> ExitCode {
     let result = match Awan::parse().verb {
         Verb::Serve(args) => serve::run(&args).map(|()| ExitCode::SUCCESS),
         Verb::CheckConfig(args) => check_config(&args),
+        Verb::Engine(command) => engines::run(&command).map(|()| ExitCode::SUCCESS),
         Verb::Client(command) => cli::run(command),
     };
     result.unwrap_or_else(|error| {
