@@ -74,16 +74,15 @@ impl Home {
             return Err(Error::Unknown(format!("{id:?} is no id")));
         }
         let path = self.root.join("instances").join(id);
-        let run = path.join("run");
-        let run = if run.as_os_str().len() <= SOCKET_DIR_MAX {
-            run
-        } else {
-            let digest =
-                ring::digest::digest(&ring::digest::SHA256, path.as_os_str().as_encoded_bytes());
-            let name = digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}"));
-            PathBuf::from(format!("/tmp/awan-db-{}", name.collect::<String>()))
-        };
-        Ok(InstanceDir { path, run })
+        let digest =
+            ring::digest::digest(&ring::digest::SHA256, path.as_os_str().as_encoded_bytes());
+        let key: String =
+            digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let mut run = path.join("run");
+        if run.as_os_str().len() > SOCKET_DIR_MAX {
+            run = PathBuf::from(format!("/tmp/awan-db-{key}"));
+        }
+        Ok(InstanceDir { path, run, key })
     }
 
     /// The ids of all instances that have a directory.
@@ -115,12 +114,18 @@ fn valid_id(id: &str) -> bool {
 pub struct InstanceDir {
     path: PathBuf,
     run: PathBuf,
+    key: String,
 }
 
 impl InstanceDir {
     /// The directory itself.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// A name that no other directory of this machine has.
+    pub fn key(&self) -> &str {
+        &self.key
     }
 
     /// Where the engine's data is.
@@ -251,6 +256,17 @@ pub fn remove_dir(path: &Path) -> Result<()> {
     }
 }
 
+/// Removes a file; it need not be there.
+///
+/// # Errors
+/// Where it stays.
+pub fn remove_file(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.doing(path.display()),
+    }
+}
+
 /// Writes a whole file durably, or leaves the old one: for readers there is never half of it.
 ///
 /// # Errors
@@ -258,12 +274,7 @@ pub fn remove_dir(path: &Path) -> Result<()> {
 pub fn replace(path: &Path, bytes: &[u8], mode: u32, user: Option<User>) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let new = path.with_file_name(format!(".{name}.new"));
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(error).doing(new.display());
-        }
-        _ => {}
-    }
+    remove_file(&new)?;
     let mut file =
         File::options().create_new(true).write(true).mode(mode).open(&new).doing(new.display())?;
     file.write_all(bytes)?;

@@ -1,2 +1,9 @@
 //! Tests of relational databases over an in-process cloud and real servers.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod node_door;
+mod node_lab;
+mod node_life;
+mod node_roles;
+mod node_seed;
+mod node_standby;
