@@ -1,0 +1,1 @@
+//! The node as its control plane meets it: over mutual TLS.

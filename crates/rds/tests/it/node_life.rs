@@ -1,0 +1,185 @@
+//! An instance on a node, from nothing to nothing.
+#![allow(clippy::disallowed_methods, reason = "tests run psql and kill")]
+
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use rds::node::api::Phase;
+use rds::node::error::Error;
+
+use crate::node_lab::{Lab, WAIT, ask, directory, psql, serving, spec, sql, uid_of, until};
+
+fn kill(signal: &str, pid: u32) {
+    assert!(Command::new("kill").args([signal, &pid.to_string()]).status().unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_is_made_in_a_moment_and_nothing_of_it_stays() {
+    let lab = Lab::new();
+    // The first one makes the template.
+    let first = lab.serve(&spec("pgm-first")).await;
+    let begin = Instant::now();
+    let second = lab.serve(&spec("pgm-second")).await;
+    assert_eq!(ask(&second, "SELECT 6 * 7"), "42");
+    println!(
+        "made and asked in {:?}: {:?} (first: {:?})",
+        begin.elapsed(),
+        second.made,
+        first.made
+    );
+    assert_eq!(second.phase, Phase::Serving);
+    assert!(second.writable && second.port != first.port);
+    assert_ne!(second.system_identifier, first.system_identifier, "each has its own identity");
+    assert!(second.storage_bytes > 16 << 20 && second.lsn > 0);
+    let parts: Vec<&str> = second.made.iter().map(|(part, _)| part.as_str()).collect();
+    assert_eq!(parts, ["template", "data", "start", "roles"]);
+    let (uid, other) = (uid_of(second.pid).unwrap(), uid_of(first.pid).unwrap());
+    assert!(uid != 0 && uid != other, "each has a user of its own");
+    let groups = std::fs::read_to_string(format!("/proc/{}/cgroup", second.pid)).unwrap();
+    assert_eq!(groups.contains("awan-db-"), second.confinement != "advisory", "{groups}");
+
+    lab.node.delete("pgm-second", 1, WAIT).await.unwrap();
+    assert_eq!(uid_of(second.pid), None);
+    assert!(!lab.dir.path().join("instances/pgm-second").exists());
+    assert!(lab.node.keeper("pgm-second").is_err());
+    let left = std::fs::read_dir("/sys/fs/cgroup/memory").into_iter().flatten().flatten();
+    let groups: Vec<String> = left
+        .map(|it| it.file_name().into_string().unwrap())
+        .filter(|it| groups.contains(it))
+        .collect();
+    assert!(groups.iter().all(|name| !name.starts_with("awan-db")), "{groups:?}");
+    lab.node.delete("pgm-second", 1, WAIT).await.unwrap();
+    lab.node.delete("pgm-never", 1, WAIT).await.unwrap();
+    lab.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_killed_comes_back_with_everything_committed() {
+    let lab = Lab::new();
+    let before = lab.serve(&spec("pgm-crash")).await;
+    ask(&before, "CREATE TABLE kept AS SELECT 1 AS one");
+    kill("-9", before.pid);
+    let begin = Instant::now();
+    let after = serving(&lab, "pgm-crash", before.pid).await;
+    println!("back after {:?}", begin.elapsed());
+    assert_eq!(after.port, before.port);
+    assert_eq!(ask(&after, "SELECT one FROM kept"), "1");
+    lab.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_restarts_once_for_each_count_and_stops_and_starts() {
+    let lab = Lab::new();
+    let mut spec = spec("pgm-restart");
+    let first = lab.serve(&spec).await;
+    spec.generation = 2;
+    spec.parameters.insert("work_mem".to_owned(), "7MB".to_owned());
+    spec.parameters.insert("max_prepared_transactions".to_owned(), "5".to_owned());
+    spec.parameters.insert("port".to_owned(), "1".to_owned());
+    let second = lab.serve(&spec).await;
+    assert_eq!(second.pid, first.pid, "nothing restarts unasked");
+    assert_eq!(ask(&second, "SHOW work_mem"), "7MB");
+    assert_eq!(second.pending_restart, ["max_prepared_transactions"]);
+    (spec.generation, spec.restarts) = (3, 1);
+    let third = lab.serve(&spec).await;
+    assert_ne!(third.pid, first.pid);
+    assert!(third.pending_restart.is_empty() && third.port == first.port);
+    assert_eq!(lab.serve(&spec).await.pid, third.pid, "once");
+    (spec.generation, spec.running) = (4, false);
+    let stopped = lab.put(&spec).await;
+    assert_eq!((stopped.phase, stopped.pid, stopped.generation), (Phase::Stopped, 0, 4));
+    (spec.generation, spec.running) = (5, true);
+    assert_eq!(ask(&lab.serve(&spec).await, "SHOW max_prepared_transactions"), "5");
+    lab.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn older_words_are_refused() {
+    let lab = Lab::new();
+    let mut new = spec("pgm-older");
+    (new.term, new.generation) = (3, 7);
+    lab.serve(&new).await;
+    let mut older = new.clone();
+    older.generation = 6;
+    let put = lab.node.put("pgm-older", older.clone(), WAIT).await;
+    assert!(matches!(put, Err(Error::Conflict(_))), "{put:?}");
+    (older.term, older.generation) = (2, 9);
+    assert!(matches!(lab.node.put("pgm-older", older, WAIT).await, Err(Error::Conflict(_))));
+    assert!(matches!(lab.node.delete("pgm-older", 2, WAIT).await, Err(Error::Conflict(_))));
+    lab.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_begins_again_takes_up_what_it_had() {
+    let lab = Lab::new();
+    let before = lab.serve(&spec("pgm-again")).await;
+    ask(&before, "CREATE TABLE kept AS SELECT 1 AS one");
+    lab.node.close().await;
+    assert_eq!(uid_of(before.pid), None, "a node leaves no server behind");
+    let Lab { dir, node } = lab;
+    drop(node);
+    let lab = until("the lock", async || {
+        let free = rds::node::home::Home::open(dir.path()).unwrap().lock().is_ok();
+        free.then_some(())
+    });
+    lab.await;
+    let lab = Lab::at(dir);
+    let after = serving(&lab, "pgm-again", 0).await;
+    assert_eq!(after.port, before.port);
+    assert_eq!(ask(&after, "SELECT one FROM kept"), "1");
+    lab.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_half_made_instance_is_deleted_too() {
+    let lab = Lab::new();
+    let id = "pgm-half";
+    let put = lab.node.put(id, spec(id), std::time::Duration::ZERO).await.unwrap();
+    assert_eq!(put.generation, 0, "not made yet");
+    lab.node.delete(id, 1, WAIT).await.unwrap();
+    assert!(!lab.dir.path().join("instances").join(id).exists());
+    // Something that no spec belongs to.
+    std::fs::create_dir_all(lab.dir.path().join("instances/pgm-stray/data/base")).unwrap();
+    lab.node.delete("pgm-stray", 1, WAIT).await.unwrap();
+    assert!(!lab.dir.path().join("instances/pgm-stray").exists());
+    // One that cannot be made at all.
+    let mut broken = spec("pgm-broken");
+    broken.parameters.insert("shared_buffers".to_owned(), "none".to_owned());
+    let observed = lab.put(&broken).await;
+    assert!(observed.trouble.contains("shared_buffers"), "{:?}", observed.trouble);
+    lab.node.delete("pgm-broken", 1, WAIT).await.unwrap();
+    lab.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_that_no_rule_lets_in_any_more_are_ended() {
+    let lab = Lab::new();
+    let mut spec = spec("pgm-rules");
+    let observed = lab.serve(&spec).await;
+    let mut session = psql(&observed, "chief", "postgres")
+        .args(["--command", "SELECT pg_sleep(600)"])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND state = 'active' \
+                    AND pid <> pg_backend_pid()";
+    until("the session", async || (ask(&observed, sessions) == "1").then_some(())).await;
+    spec.generation = 2;
+    spec.hba = vec!["hostssl all all 10.0.0.0/8 scram-sha-256".to_owned()];
+    lab.serve(&spec).await;
+    let ended = until("its end", async || session.try_wait().unwrap()).await;
+    assert!(!ended.success());
+    let refused = sql(&observed, "chief", "postgres", "SELECT 1").unwrap_err();
+    assert!(refused.contains("pg_hba.conf"), "{refused}");
+    lab.end().await;
+}
+
+#[test]
+fn a_directory_has_one_node() {
+    let dir = directory();
+    let home = rds::node::home::Home::open(dir.path()).unwrap();
+    let lock = home.lock().unwrap();
+    assert!(home.lock().is_err());
+    drop(lock);
+    assert!(home.lock().is_ok());
+}

@@ -1,0 +1,131 @@
+//! Two servers: following, taking over, coming back; and leases.
+
+use std::time::{Duration, Instant};
+
+use rds::node::api::{LeaseGrant, Phase, Promote, Role, Upstream};
+
+use crate::node_lab::{Lab, WAIT, ask, serving, spec, sql, standby_of, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_follows_takes_over_and_the_old_primary_comes_back_behind_it() {
+    let lab = Lab::new();
+    let first = spec("pgm-a");
+    let a = lab.serve(&first).await;
+    ask(&a, "CREATE TABLE t (x int); INSERT INTO t VALUES (1)");
+    let second = standby_of(&first, "pgm-b", &a);
+    let b = lab.serve(&second).await;
+    assert!(!b.writable && b.system_identifier == a.system_identifier);
+    ask(&a, "INSERT INTO t VALUES (2)");
+    until("following", async || (ask(&b, "SELECT max(x) FROM t") == "2").then_some(())).await;
+    until("the same end of the log", async || {
+        let (a, b) = (lab.observed("pgm-a").await, lab.observed("pgm-b").await);
+        (b.lsn >= a.lsn && b.replayed == b.lsn && b.lag_seconds < 1.0).then_some(())
+    })
+    .await;
+
+    // The old one goes on for a while, alone: that has to be undone when it comes back.
+    let begin = Instant::now();
+    let keeper = lab.node.keeper("pgm-b").unwrap();
+    keeper.promote(&Promote { term: 2, ttl_ms: 60_000 }, Instant::now()).unwrap();
+    keeper.settled(WAIT).await;
+    println!("promoted in {:?}", begin.elapsed());
+    let b = lab.observed("pgm-b").await;
+    assert!(b.writable && b.timeline == 2 && b.term == 2, "{b:?}");
+    ask(&a, "INSERT INTO t VALUES (99)");
+    ask(&b, "INSERT INTO t VALUES (3)");
+    let back =
+        rds::node::api::Spec { term: 2, id: "pgm-a".to_owned(), ..standby_of(&first, "pgm-a", &b) };
+    let begin = Instant::now();
+    let a = lab.serve(&back).await;
+    println!("rewound and following in {:?}", begin.elapsed());
+    assert!(!a.writable);
+    until("following again", async || {
+        (ask(&a, "SELECT string_agg(x::text, ',' ORDER BY x) FROM t") == "1,2,3").then_some(())
+    })
+    .await;
+    assert!(lab.node.put("pgm-a", first, WAIT).await.is_err(), "the old term is over");
+    lab.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_cannot_be_rewound_is_copied_anew() {
+    let lab = Lab::new();
+    let a = lab.serve(&spec("pgm-c")).await;
+    ask(&a, "CREATE TABLE t AS SELECT 7 AS x");
+    // Another cluster altogether.
+    let other = spec("pgm-d");
+    lab.serve(&other).await;
+    let mut standby = standby_of(&spec("pgm-c"), "pgm-d", &a);
+    (standby.generation, standby.term) = (2, 2);
+    let d = lab.serve(&standby).await;
+    assert_eq!(d.system_identifier, a.system_identifier);
+    assert_eq!(ask(&d, "SELECT x FROM t"), "7");
+    lab.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_whose_lease_ends_takes_no_writes_any_more() {
+    let lab = Lab::new();
+    let mut spec = spec("pgm-leased");
+    spec.leased = true;
+    let fenced = lab.put(&spec).await;
+    assert_eq!((fenced.phase, fenced.pid), (Phase::Fenced, 0), "it never served without a lease");
+    let grant = |term, ttl_ms| vec![LeaseGrant { id: "pgm-leased".to_owned(), term, ttl_ms }];
+    lab.node.grant(&grant(1, 60_000), Instant::now()).await;
+    let it = serving(&lab, "pgm-leased", 0).await;
+    ask(&it, "CREATE TABLE t (at timestamptz)");
+
+    lab.node.leases().supersede("pgm-leased", 0);
+    let begin = Instant::now();
+    // A shorter lease of a newer term takes the place of the long one.
+    spec.term = 2;
+    lab.node.grant(&grant(2, 3_000), begin).await;
+    lab.serve(&spec).await;
+    let mut last = None;
+    while sql(&it, "chief", "postgres", "INSERT INTO t VALUES (clock_timestamp())").is_ok() {
+        last = Some(Instant::now());
+        assert!(begin.elapsed() < WAIT);
+    }
+    let last = last.expect("it served under its lease");
+    assert!(
+        last - begin < Duration::from_millis(3_300),
+        "wrote {:?} after the grant",
+        last - begin
+    );
+    until("fenced", async || {
+        let observed = lab.observed("pgm-leased").await;
+        (observed.phase == Phase::Fenced && observed.pid == 0).then_some(())
+    })
+    .await;
+    lab.node.grant(&grant(1, 60_000), Instant::now()).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(
+        lab.observed("pgm-leased").await.phase,
+        Phase::Fenced,
+        "an older term's lease is none"
+    );
+    lab.node.grant(&grant(2, 60_000), Instant::now()).await;
+    let it = serving(&lab, "pgm-leased", 0).await;
+    assert_ne!(ask(&it, "SELECT count(*) FROM t"), "0");
+    lab.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commits_wait_for_a_synchronous_standby() {
+    let lab = Lab::new();
+    let mut first = spec("pgm-e");
+    let a = lab.serve(&first).await;
+    let b = standby_of(&first, "pgm-f", &a);
+    lab.serve(&b).await;
+    first.generation = 2;
+    first.synchronous = "FIRST 1 (pgm_f)".to_owned();
+    lab.serve(&first).await;
+    until("synchronous", async || {
+        (ask(&a, "SELECT sync_state FROM pg_stat_replication") == "sync").then_some(())
+    })
+    .await;
+    ask(&a, "CREATE TABLE t (x int)");
+    let Role::Standby { upstream: Upstream { slot, .. }, .. } = &b.role else { unreachable!() };
+    assert_eq!(ask(&a, "SELECT slot_name FROM pg_replication_slots WHERE active"), *slot);
+    lab.end().await;
+}
