@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use engine::Cloud;
@@ -10,6 +11,7 @@ use engine::ports::Vault;
 use engine::server::authority::Authority;
 use engine::task::Runner;
 use rds::Service;
+use rds::backup::{Desk, Pace};
 use rds::gateway::{self, Book, Tally};
 use rds::nodes::{Nodes, Places};
 use tokio::net::TcpListener;
@@ -47,11 +49,19 @@ impl Databases {
         };
         let nodes = Nodes::new(places, Arc::clone(authority))
             .map_err(|error| anyhow::anyhow!("prepare to talk to database nodes: {error}"))?;
+        let desk = storage.map(|storage| {
+            let vault = Arc::new(storage.clone()) as Arc<dyn Vault>;
+            let pace = Pace {
+                restore_test: Duration::from_secs(config.rds.restore_test_hours.saturating_mul(3600)),
+                ..Pace::default()
+            };
+            Arc::new(Desk { cloud: Arc::clone(cloud), vault, tls: nodes.trust(), pace })
+        });
         Ok(Self(Service {
             cloud: Arc::clone(cloud),
             nodes: Arc::new(nodes),
             authority: Arc::clone(authority),
-            vault: storage.map(|storage| Arc::new(storage.clone()) as Arc<dyn Vault>),
+            desk,
         }))
     }
 
@@ -99,7 +109,7 @@ async fn publish(tally: Arc<Tally>, cloud: Arc<Cloud>, mut stop: watch::Receiver
     loop {
         tally.publish(&cloud.metrics);
         tokio::select! {
-            () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {}
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
             _ = stop.changed() => return,
         }
     }

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use base::ApiError;
 use bytes::Bytes;
+use engine::ports::Pieces;
 use engine::server::authority::{Authority, Purpose};
-use futures_util::Stream;
 use http::{Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -26,6 +27,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use crate::backup::restore::Seeds;
 use crate::engines::Build;
 use crate::node::api::{Dump, Figures, LeaseGrant, Leases, LogLine, Observed, Promote, Spec};
 use local::Local;
@@ -139,7 +141,7 @@ pub trait Hosts: Send + Sync + 'static {
 /// All nodes.
 pub struct Nodes {
     places: Places,
-    connector: TlsConnector,
+    trust: Arc<ClientConfig>,
     local: Arc<Local>,
 }
 
@@ -162,9 +164,13 @@ impl Nodes {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_client_auth_cert(chain, key)?;
-        let connector = TlsConnector::from(Arc::new(config));
         let local = Arc::new(Local::new(places.clone(), authority));
-        Ok(Self { places, connector, local })
+        Ok(Self { places, trust: Arc::new(config), local })
+    }
+
+    /// How this process is known, and whom it trusts: what the cloud's authority signed.
+    pub fn trust(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.trust)
     }
 
     /// Where they are.
@@ -191,27 +197,6 @@ impl Nodes {
     /// See [`Error`].
     pub async fn engines(&self, site: &str) -> Result<Vec<Build>, Error> {
         self.get(site, "/engines").await
-    }
-
-    /// Sends the content of a data directory: a tar in LZ4 frames.
-    ///
-    /// # Errors
-    /// See [`Error`]; also where the stream breaks.
-    pub async fn seed<S>(&self, site: &str, id: &str, content: S) -> Result<(), Error>
-    where
-        S: Stream<Item = std::io::Result<Bytes>> + Send + 'static,
-    {
-        let path = format!("/instances/{id}/seed");
-        self.call(site, Method::PUT, &path, stream(content), TRANSFER).await.map(drop)
-    }
-
-    /// Sends a file of the log, in LZ4 frames.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn wal(&self, site: &str, id: &str, file: &str, bytes: Bytes) -> Result<(), Error> {
-        let path = format!("/instances/{id}/wal/{file}");
-        self.call(site, Method::PUT, &path, whole(bytes), TRANSFER).await.map(drop)
     }
 
     /// Lines of a server's log: `kind` is `error` or `slow`, times are microseconds since 1970.
@@ -362,8 +347,9 @@ impl Nodes {
         tcp.set_nodelay(true).map_err(|error| error.to_string())?;
         let name =
             ServerName::try_from(format!("{site}.node.awan")).map_err(|error| error.to_string())?;
+        let connector = TlsConnector::from(self.trust());
         let tls =
-            self.connector.connect(name, tcp).await.map_err(|error| format!("TLS: {error}"))?;
+            connector.connect(name, tcp).await.map_err(|error| format!("TLS: {error}"))?;
         let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(tls))
             .await
             .map_err(|error| error.to_string())?;
@@ -374,6 +360,21 @@ impl Nodes {
             }
         });
         Ok(sender)
+    }
+}
+
+#[async_trait]
+impl Seeds for Nodes {
+    async fn seed(&self, site: &str, id: &str, tar: Box<dyn Pieces>) -> Result<(), ApiError> {
+        let path = format!("/instances/{id}/seed");
+        let sent = self.call(site, Method::PUT, &path, streamed(tar), TRANSFER).await;
+        sent.map(drop).map_err(ApiError::internal)
+    }
+
+    async fn wal(&self, site: &str, id: &str, file: &str, frame: Vec<u8>) -> Result<(), ApiError> {
+        let path = format!("/instances/{id}/wal/{file}");
+        let sent = self.call(site, Method::PUT, &path, whole(frame.into()), TRANSFER).await;
+        sent.map(drop).map_err(ApiError::internal)
     }
 }
 
@@ -445,7 +446,13 @@ fn empty() -> Body {
     whole(Bytes::new())
 }
 
-fn stream(content: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static) -> Body {
-    use futures_util::StreamExt;
-    StreamBody::new(content.map(|piece| piece.map(Frame::data))).boxed_unsync()
+/// A body of pieces as they come.
+fn streamed(pieces: Box<dyn Pieces>) -> Body {
+    let next = |mut pieces: Box<dyn Pieces>| async move {
+        let piece = pieces.next().await.transpose()?;
+        let frame =
+            piece.map(Frame::data).map_err(|error| std::io::Error::other(error.to_string()));
+        Some((frame, pieces))
+    };
+    BodyExt::boxed_unsync(StreamBody::new(futures_util::stream::unfold(pieces, next)))
 }

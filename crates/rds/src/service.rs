@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::ApiError;
+use base::{ApiError, Time};
 use engine::Cloud;
 use engine::server::authority::Authority;
 use engine::task::Runner;
@@ -13,6 +13,11 @@ use store::Tx;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::backup::Desk;
+use crate::backup::archive::Archiver;
+use crate::backup::base::Backups;
+use crate::backup::restore::{Restores, Seeds};
+use crate::backup::schedule::{Removal, Schedule};
 use crate::ha::Watch;
 use crate::machine::{self, Instances};
 use crate::model::{Status, Wanted};
@@ -36,8 +41,8 @@ pub struct Service {
     pub nodes: Arc<Nodes>,
     /// Signs what servers show.
     pub authority: Arc<Authority>,
-    /// Where backups go; without one, there are none in this process.
-    pub vault: Option<Arc<dyn engine::ports::Vault>>,
+    /// What backups are made with; without one, there are none in this process.
+    pub desk: Option<Arc<Desk>>,
 }
 
 impl Service {
@@ -47,9 +52,21 @@ impl Service {
     /// Those of the database.
     pub async fn machines(&self, runner: Runner) -> Result<Runner, ApiError> {
         let hosts = Arc::clone(&self.nodes) as Arc<dyn Hosts>;
-        let instances =
-            Instances::new(Arc::clone(&hosts), Arc::clone(&self.authority), self.restores());
-        let runner = runner.with(instances).with_one(Watch::new(hosts), &()).await?;
+        let restores = match &self.desk {
+            Some(desk) => {
+                Restores::new(Arc::clone(desk), Arc::clone(&self.nodes) as Arc<dyn Seeds>)
+            }
+            None => Restores::none(),
+        };
+        let instances = Instances::new(Arc::clone(&hosts), Arc::clone(&self.authority), restores);
+        let mut runner = runner.with(instances).with_one(Watch::new(hosts), &()).await?;
+        if let Some(desk) = &self.desk {
+            runner = runner
+                .with(Backups::new(Arc::clone(desk)))
+                .with(Removal::new(Arc::clone(desk)))
+                .with_one(Schedule::new(Arc::clone(desk)), &())
+                .await?;
+        }
         self.cloud.wakes.wake(machine::KIND);
         Ok(runner)
     }
@@ -58,6 +75,9 @@ impl Service {
     pub fn start(&self, tasks: &mut JoinSet<()>, stop: &watch::Receiver<bool>) {
         tasks.spawn(until(stop.clone(), self.clone().keep_engines_known()));
         tasks.spawn(until(stop.clone(), self.clone().collect()));
+        if let Some(desk) = &self.desk {
+            tasks.spawn(Archiver::new(Arc::clone(desk)).run(stop.clone()));
+        }
     }
 
     async fn keep_engines_known(self) {
@@ -120,7 +140,8 @@ impl Service {
         for (id, site) in self.cloud.db.read(running).await? {
             let last = {
                 let id = id.clone();
-                self.cloud.db.read(move |tx| figure::newest(tx, &id)).await?
+                let ever = Time::from_micros(i64::MAX);
+                self.cloud.db.read(move |tx| figure::before(tx, &id, ever)).await?
             };
             let Ok(figures) = self.nodes.figures(&site, &id).await else { continue };
             let since = last.map_or(0, |figures| figures.at);

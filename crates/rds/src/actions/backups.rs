@@ -1,6 +1,6 @@
 //! Backups: the policy, making one, the list, removing one. The bytes are the business of [`crate::backup`].
 
-use base::{ApiError, Time};
+use ::base::{ApiError, Time};
 use engine::page::ByNumber;
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};

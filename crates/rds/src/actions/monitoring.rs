@@ -9,7 +9,7 @@ use super::within::{invalid, minute, moment, span};
 use super::{owned, read};
 use crate::monitor::{KEYS, Key, Size, Span};
 use crate::node::api::Figures;
-use crate::tables::{backup, figure};
+use crate::tables::{backup, figure, wal};
 
 /// The points that one answer has at most, before they are thinned to [`POINTS_SHOWN`].
 const POINTS_MAX: usize = 50_000;
@@ -168,9 +168,10 @@ impl Action for DescribeResourceUsage {
         let end = moment("EndTime", "9999-12-31Z")?;
         let last = figure::before(cx.tx(), &instance.id, end)?.unwrap_or_default();
         let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
-        let backups = backup::all_of(cx.tx(), &instance.id)?;
+        let backups = backup::of_instance(cx.tx(), &instance.id)?;
         let backup_data_size = backups.iter().map(|backup| backup.bytes).sum();
-        let backup_log_size = backup::log(cx.tx(), &instance.id)?.iter().map(|it| it.bytes).sum();
+        let backup_log_size =
+            wal::of_instance(cx.tx(), &instance.id)?.iter().map(|it| it.bytes).sum();
         Ok(DescribeResourceUsageResponse {
             instance: instance.id,
             engine: instance.engine.as_str(),

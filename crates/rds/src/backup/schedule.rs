@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::wal::{self, Lsn};
 use super::{BACKUP_BYTES, Desk, PAGE, arn, base, instances, key};
 use crate::model::{BackupPolicy, Engine, Status, Wanted};
-use crate::tables::backup::{self, Backup, Released, State};
+use crate::tables::backup::{self, Backup, Released, ReleasedFacts, State};
 use crate::tables::instance::Instance;
 use crate::tables::wal::{self as spans, Span};
 
@@ -27,7 +27,7 @@ const AGAIN: Duration = Duration::from_secs(300);
 /// How often is looked whether a backup is due.
 const LOOK: Duration = Duration::from_secs(2);
 /// How often is looked what goes.
-const TIDY: Duration = Duration::from_secs(600);
+const TIDY: Duration = Duration::from_secs(60);
 
 /// The cloud itself, doing something to a tenant's backups.
 pub(super) fn session(desk: &Desk, action: &'static str) -> Arc<Session> {
@@ -302,6 +302,27 @@ async fn let_go(desk: &Desk, owner: &Owner, expired: Expired) -> Result<(), ApiE
         Some(floor) => let_log_go(desk, owner, floor).await,
         None => Ok(()),
     }
+}
+
+/// Notes what is to stay of the backups of an instance that goes with this commit, and until when.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) fn release(cx: &mut Cx<'_>, instance: &Instance) -> Result<(), ApiError> {
+    let days = instance.options.backup.retention_days;
+    let keeps = instance.options.released_keep_policy != "None";
+    let kept = if keeps { Duration::from_secs(u64::from(days) * 86_400) } else { Duration::ZERO };
+    let released = Released {
+        instance: instance.id.clone(),
+        account: instance.account,
+        until: cx.now.plus(kept),
+        facts: ReleasedFacts {
+            policy: instance.options.released_keep_policy.clone(),
+            region: instance.region.clone(),
+            data_class: instance.data_class.as_str().to_owned(),
+        },
+    };
+    backup::release(cx.tx(), &released)
 }
 
 /// Removes a backup for good: its bytes, then its row. One that still runs is left alone, and its absence is a

@@ -19,7 +19,7 @@ use engine::{Cx, places};
 use serde::{Deserialize, Serialize};
 use store::Tx;
 
-use crate::backup::restore;
+use crate::backup::{restore, schedule};
 use crate::model::{Origin, Status, Wanted};
 use crate::node::api::{Observed, Phase, Spec};
 use crate::nodes::{self, Hosts};
@@ -87,7 +87,7 @@ impl Instances {
             let spec = spec::of(&loaded, member, &observed)?;
             match self.nodes.put(&member.site, &spec, WAIT).await {
                 Ok(seen) => observed.push(seen),
-                Err(error) => return self.unheard(cx, &loaded.instance.id, error),
+                Err(error) => return self.unheard(&loaded.instance.id, error),
             }
             self.heard(&loaded.instance.id);
             if observed.last().is_some_and(|seen| seen.phase == Phase::Seeding) {
@@ -103,19 +103,13 @@ impl Instances {
     }
 
     /// A node that is away or silent is not a broken task: it is tried for as long as it takes.
-    fn unheard(
-        &self,
-        cx: &StepCx,
-        id: &str,
-        error: nodes::Error,
-    ) -> Result<Step<State>, StepError> {
+    fn unheard(&self, id: &str, error: nodes::Error) -> Result<Step<State>, StepError> {
         if let nodes::Error::Refused { status: 400..=499, .. } = error {
             return Err(StepError::broken(error));
         }
         if self.away.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned()) {
             tracing::warn!(id, %error, "an instance waits for its node");
         }
-        let _ = cx;
         Ok(Next::Wait(AWAY).into())
     }
 
@@ -182,7 +176,7 @@ impl Instances {
         for member in &loaded.members {
             let gone = self.nodes.delete(&member.site, &cx.id, loaded.instance.term).await;
             if let Err(error) = gone {
-                return self.unheard(cx, &cx.id, error);
+                return self.unheard(&cx.id, error);
             }
         }
         self.heard(&cx.id);
@@ -258,7 +252,7 @@ fn forget(cx: &mut Cx<'_>, id: &str) -> Result<(), ApiError> {
     let sites: Vec<String> =
         member::of(cx.tx(), id)?.into_iter().map(|member| member.site).collect();
     places::state_removed(cx, instance.account, instance.data_class, &sites, "instances", -1);
-    crate::backup::release(cx, &instance)?;
+    schedule::release(cx, &instance)?;
     parts::remove(cx.tx(), id)?;
     tables::host::remove(cx.tx(), id)?;
     tables::ip_array::remove_all(cx.tx(), id)?;

@@ -35,8 +35,14 @@ impl Play {
     async fn new(fault: Fault, watch: bool) -> Self {
         let (test, tenant) = stage::cloud();
         stage::offer_engines(&test.cloud).await;
-        let mut play =
-            Self { test, tenant, fakes: Fakes::new(fault), runner: None, expected: BTreeMap::new(), watch };
+        let mut play = Self {
+            test,
+            tenant,
+            fakes: Fakes::new(fault),
+            runner: None,
+            expected: BTreeMap::new(),
+            watch,
+        };
         play.start().await;
         play
     }
@@ -44,7 +50,8 @@ impl Play {
     async fn start(&mut self) {
         let cloud = Arc::clone(&self.test.cloud);
         let hosts = Arc::clone(&self.fakes) as Arc<dyn Hosts>;
-        let mut runner = Runner::new(Arc::clone(&cloud)).with(stage::machine(&cloud, Arc::clone(&hosts)));
+        let mut runner =
+            Runner::new(Arc::clone(&cloud)).with(stage::machine(&cloud, Arc::clone(&hosts)));
         if self.watch {
             runner = runner.with_one(Watch::new(hosts), &()).await.unwrap();
         }
@@ -111,7 +118,9 @@ impl Play {
         for _ in 0..400 {
             match self.call(action, params).await {
                 Ok(_) => return,
-                Err(error) if error.code() == "OperationDenied.DBInstanceStatus" => self.tick().await,
+                Err(error) if error.code() == "OperationDenied.DBInstanceStatus" => {
+                    self.tick().await
+                }
                 Err(error) => panic!("{action}: {error:?}"),
             }
         }
@@ -128,7 +137,8 @@ impl Play {
         let account = self.tenant.account;
         let levels = self.test.cloud.db.read(move |tx| meter::levels(tx, account)).await.unwrap();
         for meter in ["rds.cpu", "rds.memory", "rds.storage"] {
-            let level = levels.iter().find(|level| level.meter == meter).map_or(0, |it| it.quantity);
+            let level =
+                levels.iter().find(|level| level.meter == meter).map_or(0, |it| it.quantity);
             assert_eq!(level > 0, running || meter == "rds.storage", "{meter} is {level}");
         }
     }
@@ -167,7 +177,11 @@ async fn live(fault: Fault) -> usize {
     play.agrees(&id, false, 1).await;
     play.insist("StartDBInstance", &named).await;
     play.rest(&id, Some("Running")).await;
-    let resize = [("DBInstanceId", id.as_str()), ("DBInstanceClass", "pg.n2.4c.1m"), ("PayType", "Postpaid")];
+    let resize = [
+        ("DBInstanceId", id.as_str()),
+        ("DBInstanceClass", "pg.n2.4c.1m"),
+        ("PayType", "Postpaid"),
+    ];
     play.insist("ModifyDBInstanceSpec", &resize).await;
     play.rest(&id, Some("Running")).await;
     play.agrees(&id, true, 1).await;
@@ -232,7 +246,9 @@ async fn a_primary_that_is_cut_off_is_succeeded_after_its_lease_and_never_before
     let mut play = Play::new(Fault::None, true).await;
     let id = play.create("pg.n2.2c.2m").await;
     for _ in 0..200 {
-        if play.status(&id).await.as_deref() == Some("Running") && play.fakes.writable(&id).len() == 1 {
+        if play.status(&id).await.as_deref() == Some("Running")
+            && play.fakes.writable(&id).len() == 1
+        {
             break;
         }
         play.tick().await;

@@ -38,7 +38,8 @@ pub(crate) async fn offer_engines(cloud: &Arc<Cloud>) {
         ..stage_build()
     };
     let facts = serde_json::to_string(&build).unwrap();
-    let sites: Vec<String> = cloud.region.data_centres.iter().map(|centre| centre.site.clone()).collect();
+    let sites: Vec<String> =
+        cloud.region.data_centres.iter().map(|centre| centre.site.clone()).collect();
     let insert = move |tx: &mut store::Tx<'_>| {
         for site in &sites {
             let sql = "INSERT INTO rds_engine (site, engine, major, build, facts) VALUES (?1, ?2, ?3, ?4, ?5)";
