@@ -26,6 +26,7 @@ from alibabacloud_oss_v2 import config as oss_v2_config
 from alibabacloud_oss_v2 import credentials as oss_v2_credentials
 from alibabacloud_oss_v2.transport import RequestsHttpClient
 from alibabacloud_ram20150501.client import Client as RamClient
+from alibabacloud_rds20140815.client import Client as RdsClient
 from alibabacloud_sts20150401.client import Client as StsClient
 from alibabacloud_tea_openapi.utils_models import Config as TeaConfig
 from aliyunsdkcore.auth.credentials import StsTokenCredential
@@ -96,6 +97,9 @@ class Clients:
 
     def ram(self, key=None):
         return RamClient(self._tea(key))
+
+    def rds(self, key=None):
+        return RdsClient(self._tea(key))
 
     def sts(self, key=None):
         return StsClient(self._tea(key))

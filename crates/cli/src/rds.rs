@@ -233,8 +233,10 @@ fn wait(what: &str, minutes: u64, mut ask: impl FnMut() -> Result<Step, Error>) 
 
 /// The id of the instance of that id or, if it is the only one, of that name.
 fn pick(instances: &[Value], name: &str) -> Result<String> {
-    let is = |field: &str| instances.iter().filter(move |it| text(it, field) == name);
-    let found: Vec<&Value> = is("DBInstanceId").chain(is("DBInstanceDescription")).collect();
+    let is = |it: &&Value| {
+        ["DBInstanceId", "DBInstanceDescription"].iter().any(|of| text(it, of) == name)
+    };
+    let found: Vec<&Value> = instances.iter().filter(is).collect();
     match found[..] {
         [one] => Ok(text(one, "DBInstanceId").to_owned()),
         [] => Err(advise(

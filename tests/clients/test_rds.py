@@ -1,0 +1,410 @@
+"""Relational databases through the current Python SDK, psycopg and psql: from creation to deletion."""
+
+import datetime
+import json
+import threading
+import time
+
+import psycopg
+import pytest
+from alibabacloud_rds20140815 import models
+from alibabacloud_tea_openapi.exceptions import AlibabaCloudException
+
+from databases import CLASS, LARGER, NOT_FOUND, PASSWORD, Databases, until
+from support import Clients, unique
+
+# What the Terraform provider asks each time it reads an `alicloud_db_instance`, in its order.
+TERRAFORM_READ = [
+    "DescribeInstanceAutoRenewalAttribute",
+    "DescribeDBInstanceAttribute",
+    "DescribeDBInstanceIPArrayList",
+    "DescribeTags",
+    "DescribeDBInstanceMonitor",
+    "DescribeSQLCollectorPolicy",
+    "DescribeSQLCollectorRetention",
+    "DescribeDBInstanceNetInfo",
+    "DescribeDBInstanceEncryptionKey",
+    "DescribeDBInstanceHAConfig",
+    "DescribeParameters",
+    "DescribePGHbaConfig",
+    "DescribeSecurityGroupConfiguration",
+    "DescribeDBInstanceSSL",
+    "DescribeDBInstanceTDE",
+    "DescribeHASwitchConfig",
+    "DescribeHADiagnoseConfig",
+    "DescribeInstanceLinkedWhitelistTemplate",
+]
+
+
+def refused(code, call):
+    with pytest.raises(AlibabaCloudException) as error:
+        call()
+    assert error.value.code == code, error.value
+    return error.value
+
+
+@pytest.fixture(scope="module")
+def databases(cloud):
+    all = Databases(cloud, Clients(cloud, "http").rds())
+    yield all
+    all.remove_all()
+    assert all.ids().isdisjoint(instance.id for instance in all.made)
+
+
+@pytest.fixture(scope="module")
+def instance(databases):
+    """An instance with an account and a database, for tests that change nothing about it for long."""
+    made = databases.create()
+    made.make_account()
+    made.make_database("app")
+    return made
+
+
+def test_a_new_instance_is_told_as_it_was_asked_for_and_reached_at_once(databases):
+    name = unique("db")
+    start = time.monotonic()
+    made = databases.create(name, tag=[models.CreateDBInstanceRequestTag(key="unit", value="arsip")])
+    served = time.monotonic() - start
+    made.make_account()
+    version, writable = made.ask(
+        "select current_setting('server_version_num')::int / 10000, not pg_is_in_recovery()",
+        database="postgres",
+    )
+    print(f"created in {served:.2f} s, first SQL after {time.monotonic() - start:.2f} s")
+    told = made.attribute()
+    assert (told.engine, told.dbinstance_class, told.dbinstance_storage) == ("PostgreSQL", CLASS, 20)
+    assert told.engine_version.split(".")[0] == str(version) and writable
+    assert (told.dbinstance_description, told.pay_type, told.category) == (name, "Postpaid", "Basic")
+    net = databases.client.describe_dbinstance_net_info(
+        models.DescribeDBInstanceNetInfoRequest(dbinstance_id=made.id)
+    ).body.dbinstance_net_infos.dbinstance_net_info
+    assert told.connection_string in {door.connection_string for door in net}
+
+
+def test_the_same_token_makes_no_second_instance(databases):
+    token = unique("token")
+    first = databases.create("sama", client_token=token)
+    again = databases.create("sama", client_token=token)
+    assert first.id == again.id
+    databases.made.pop()
+
+
+def test_an_instance_that_is_not_there_is_told_as_the_provider_expects(databases):
+    def ask():
+        databases.client.describe_dbinstance_attribute(
+            models.DescribeDBInstanceAttributeRequest(dbinstance_id="pgm-tidakada")
+        )
+
+    assert refused(NOT_FOUND, ask).status_code == 404
+
+
+def test_psql_and_psycopg_write_through_the_gateway_and_tls_ends_in_the_server(instance):
+    code, text = instance.psql("select ssl, version from pg_stat_ssl where pid = pg_backend_pid()")
+    assert (code, text) == (0, "t|TLSv1.3")
+    with instance.connect(channel_binding="require") as session:
+        session.execute("create table suara (tps int primary key, sah int not null)")
+        with session.cursor().copy("copy suara from stdin") as copy:
+            for tps in range(10_000):
+                copy.write_row((tps, tps % 300))
+    assert instance.ask("select count(*), sum(sah) from suara") == (10_000, 1_485_000)
+
+
+def test_what_does_not_verify_does_not_connect(instance):
+    code, text = instance.psql("select 1", sslmode="disable")
+    assert code and "sslmode=require" in text, text
+    code, text = instance.psql("select 1", host="tidak-ada.pg.rds.localhost")
+    assert code and "unrecognized name" in text, text
+    label = instance.attribute().connection_string.split(".")[0]
+    code, text = instance.psql("select 1", host=f"{label}.pg.rds.elsewhere.test")
+    assert code and "does not match host name" in text, text
+    code, text = instance.psql("select 1", password="salah")
+    assert code and "password authentication failed" in text, text
+
+
+def test_the_privileged_account_is_no_superuser_and_makes_roles(instance):
+    assert instance.ask("select rolsuper, rolcreaterole from pg_roles where rolname = current_user") == (
+        False,
+        True,
+    )
+    with instance.connect() as session:
+        session.execute("create role pembaca")
+        session.execute("drop role pembaca")
+        for forbidden in (
+            "alter system set fsync = off",
+            "copy (select 1) to program 'id'",
+            "select pg_read_file('/etc/passwd')",
+            "create role penguasa superuser",
+        ):
+            with pytest.raises(psycopg.Error):
+                session.execute(forbidden)
+
+
+def test_who_leaves_the_white_list_loses_its_session_and_comes_in_no_more(instance):
+    with instance.connect() as session:
+        instance.allow("10.0.0.0/8")
+        try:
+
+            def ended():
+                try:
+                    session.execute("select 1")
+                except psycopg.OperationalError:
+                    return True
+
+            until("the end of the session", ended, 10)
+            code, text = instance.psql("select 1")
+            assert code and "access denied" in text, text
+        finally:
+            instance.allow("127.0.0.1")
+    until("the way in", lambda: instance.psql("select 1")[0] == 0, 10)
+
+
+def test_a_new_password_counts_and_the_old_one_does_not(instance):
+    instance.make_account("petugas", "Normal")
+    try:
+        assert instance.psql("select 1", user="petugas")[0] == 0
+        instance.client.reset_account_password(
+            models.ResetAccountPasswordRequest(
+                dbinstance_id=instance.id, account_name="petugas", account_password="Rahasia-baru-9"
+            )
+        )
+        until("the new password", lambda: instance.psql("select 1", user="petugas", password="Rahasia-baru-9")[0] == 0)
+        assert instance.psql("select 1", user="petugas")[0]
+    finally:
+        instance.client.delete_account(
+            models.DeleteAccountRequest(dbinstance_id=instance.id, account_name="petugas")
+        )
+
+
+@pytest.mark.parametrize("action", TERRAFORM_READ)
+def test_each_read_of_the_terraform_provider_is_answered(cloud, instance, action):
+    client = Clients(cloud, "http").rds()
+    snake = {name.replace("_", "").lower(): name for name in dir(client)}
+    call = getattr(client, snake[action.lower()])
+    request = getattr(models, f"{action}Request")(dbinstance_id=instance.id)
+    if hasattr(request, "region_id"):
+        request.region_id = cloud.region
+    body = call(request).body
+    assert body.request_id
+    json.dumps(body.to_map())
+
+
+def test_tags_are_listed_as_they_were_put(instance):
+    instance.client.tag_resources(
+        models.TagResourcesRequest(
+            region_id=instance.cloud.region,
+            resource_type="INSTANCE",
+            resource_id=[instance.id],
+            tag=[models.TagResourcesRequestTag(key="unit", value="pemilu")],
+        )
+    )
+    listed = instance.client.list_tag_resources(
+        models.ListTagResourcesRequest(
+            region_id=instance.cloud.region, resource_type="INSTANCE", resource_id=[instance.id]
+        )
+    ).body.tag_resources.tag_resource
+    assert {(tag.tag_key, tag.tag_value) for tag in listed} == {("unit", "pemilu")}
+
+
+def test_parameters_are_checked_take_effect_and_survive_a_restart(databases, instance):
+    def modify(restart=False, **values):
+        instance.client.modify_parameter(
+            models.ModifyParameterRequest(
+                dbinstance_id=instance.id, parameters=json.dumps(values), forcerestart=restart
+            )
+        )
+
+    modify(statement_timeout="54321")
+    until("the setting", lambda: instance.ask("select setting from pg_settings where name = 'statement_timeout'") == ("54321",))
+    assert instance.setting("statement_timeout") in ("54321", "54321ms")
+    for name, value in (("statement_timeout", "banana"), ("archive_command", "true"), ("no_such", "1")):
+        with pytest.raises(AlibabaCloudException) as error:
+            modify(**{name: value})
+        assert 400 <= error.value.status_code < 500
+    with instance.connect() as session:
+        instance.client.restart_dbinstance(models.RestartDBInstanceRequest(dbinstance_id=instance.id))
+        # The gateway holds a new connection until the server is back.
+        until("the restart", lambda: session.closed or gone(session))
+    assert instance.ask("select setting from pg_settings where name = 'statement_timeout'") == ("54321",)
+    instance.running()
+
+
+def gone(session):
+    try:
+        session.execute("select 1")
+    except psycopg.OperationalError:
+        return True
+    return False
+
+
+def test_a_larger_class_takes_effect_and_data_stays(instance):
+    with instance.connect() as session:
+        session.execute("create table if not exists tetap (n int)")
+        session.execute("insert into tetap values (1)")
+    before = instance.ask("show max_connections")
+    instance.client.modify_dbinstance_spec(
+        models.ModifyDBInstanceSpecRequest(
+            dbinstance_id=instance.id, dbinstance_class=LARGER, dbinstance_storage=30, pay_type="Postpaid"
+        )
+    )
+    until("the class", lambda: instance.attribute().dbinstance_class == LARGER)
+    instance.running()
+    assert instance.attribute().dbinstance_storage == 30
+    assert int(instance.ask("show max_connections")[0]) > int(before[0])
+    assert instance.ask("select count(*) from tetap") >= (1,)
+
+
+def test_a_stopped_instance_serves_nobody_keeps_its_data_and_starts_again(instance):
+    with instance.connect() as session:
+        session.execute("create table if not exists tidur (n int)")
+        session.execute("insert into tidur values (7)")
+    instance.client.stop_dbinstance(
+        models.StopDBInstanceRequest(dbinstance_id=instance.id, region_id=instance.cloud.region)
+    )
+    instance.becomes("Stopped")
+    code, text = instance.psql("select 1")
+    assert code, text
+    refused(
+        "OperationDenied.DBInstanceStatus",
+        lambda: instance.client.restart_dbinstance(
+            models.RestartDBInstanceRequest(dbinstance_id=instance.id)
+        ),
+    )
+    instance.client.start_dbinstance(
+        models.StartDBInstanceRequest(dbinstance_id=instance.id, region_id=instance.cloud.region)
+    )
+    instance.running()
+    assert instance.ask("select n from tidur") == (7,)
+
+
+@pytest.mark.slow
+def test_a_restore_to_a_second_has_what_was_committed_before_it_and_nothing_after(databases):
+    source = databases.create()
+    source.make_account()
+    source.make_database("app")
+    with source.connect() as session:
+        session.execute("create table catatan (n serial primary key, at timestamptz default clock_timestamp())")
+        session.execute("insert into catatan default values")
+        backup = source.back_up()
+        assert backup.backup_status == "Success" and backup.backup_size > 0
+        for _ in range(50):
+            session.execute("insert into catatan default values")
+        # A whole second without a commit, so that what is before and after is not a matter of microseconds.
+        time.sleep(1.1)
+        target = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+        time.sleep(1.1)
+        for _ in range(50):
+            session.execute("insert into catatan default values")
+        before, after = session.execute(
+            "select count(*) filter (where at < %(at)s), count(*) filter (where at >= %(at)s) from catatan",
+            {"at": target},
+        ).fetchone()
+        assert (before, after) == (51, 50)
+
+    def recoverable():
+        span = source.client.describe_local_available_recovery_time(
+            models.DescribeLocalAvailableRecoveryTimeRequest(dbinstance_id=source.id, region=source.cloud.region)
+        ).body
+        return span.recovery_end_time and span.recovery_end_time >= target.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    until("the log in the archive", recoverable, 120)
+    clone = source.clone(restore_time=target.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    clone.allow("127.0.0.1")
+    count, last = clone.ask("select count(*), max(at) from catatan")
+    print(f"{before} rows before the moment, {after} after it; the restored instance has {count}")
+    assert count == before and last < target
+    with clone.connect() as session:
+        session.execute("insert into catatan default values")
+    assert source.ask("select count(*) from catatan") == (101,), "the source is as it was"
+    whole = source.clone(backup_id=backup.backup_id)
+    whole.allow("127.0.0.1")
+    assert whole.ask("select count(*) from catatan")[0] >= 1
+
+
+@pytest.mark.slow
+def test_a_read_only_instance_follows_says_how_far_and_takes_no_writes(databases, instance):
+    made = instance.client.create_read_only_dbinstance(
+        models.CreateReadOnlyDBInstanceRequest(
+            region_id=instance.cloud.region,
+            dbinstance_id=instance.id,
+            dbinstance_class=instance.attribute().dbinstance_class,
+            dbinstance_storage=instance.attribute().dbinstance_storage,
+            engine_version=instance.attribute().engine_version,
+            zone_id=instance.attribute().zone_id,
+            pay_type="Postpaid",
+        )
+    ).body
+    assert made.dbinstance_id.startswith("pgr-")
+    reader = databases.adopt(made.dbinstance_id)
+    reader.allow("127.0.0.1")
+    with instance.connect() as session:
+        session.execute("create table if not exists salinan (n int)")
+        session.execute("insert into salinan values (42)")
+    until("the row", lambda: table_of(reader), 60)
+    with reader.connect() as session, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        session.execute("insert into salinan values (1)")
+    delay = instance.client.describe_read_dbinstance_delay(
+        models.DescribeReadDBInstanceDelayRequest(dbinstance_id=instance.id, read_instance_id=reader.id)
+    ).body
+    assert delay.delay_time is not None and 0 <= delay.delay_time < 60
+    ids = instance.attribute().read_only_dbinstance_ids.read_only_dbinstance_id
+    assert reader.id in {it.dbinstance_id for it in ids}
+    refused(
+        "OperationDenied.ReadDBInstance",
+        lambda: instance.client.delete_dbinstance(
+            models.DeleteDBInstanceRequest(dbinstance_id=instance.id)
+        ),
+    )
+    reader.remove()
+
+
+def table_of(reader):
+    try:
+        return reader.ask("select n from salinan") == (42,)
+    except psycopg.errors.UndefinedTable:
+        return False
+
+
+def test_protection_holds_until_it_is_taken_off(databases):
+    made = databases.create(deletion_protection=True)
+    delete = models.DeleteDBInstanceRequest(dbinstance_id=made.id)
+    refused("OperationDenied.DeletionProtection", lambda: made.client.delete_dbinstance(delete))
+    made.client.modify_dbinstance_deletion_protection(
+        models.ModifyDBInstanceDeletionProtectionRequest(
+            dbinstance_id=made.id, deletion_protection=False
+        )
+    )
+    made.remove()
+
+
+def test_a_deleted_instance_ends_its_sessions_and_is_known_no_more(databases):
+    made = databases.create()
+    made.make_account()
+    place = made.place("postgres")
+    with made.connect("postgres") as session:
+        made.remove()
+        until("the end of the session", lambda: gone(session), 10)
+    with pytest.raises(psycopg.OperationalError, match="unrecognized name"):
+        psycopg.connect(**place, password=PASSWORD)
+    assert made.id not in databases.ids()
+    refused(NOT_FOUND, lambda: made.client.delete_dbinstance(models.DeleteDBInstanceRequest(dbinstance_id=made.id)))
+
+
+@pytest.mark.slow
+def test_many_instances_are_made_at_once_and_each_is_its_own(databases):
+    made, failed = [], []
+
+    def make():
+        try:
+            one = databases.create()
+            one.make_account()
+            made.append((one, one.ask("select system_identifier::text from pg_control_system()", database="postgres")))
+        except Exception as error:  # noqa: BLE001 (told below)
+            failed.append(error)
+
+    threads = [threading.Thread(target=make) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed, failed
+    assert len({identifier for _, identifier in made}) == len(threads)
