@@ -17,7 +17,7 @@ codes! {
     HAS_FOLLOWERS "OperationDenied.ReadDBInstance" 403 "The instance has read-only instances: delete them first.";
     NO_REGION "InvalidRegionId.NotFound" 404 "The specified region does not exist.";
     NO_ZONE "InvalidZoneId.NotFound" 404 "The specified zone does not exist in this region.";
-    NO_ENGINE "InvalidEngine.NotSupported" 400 "The specified engine is not offered here.";
+    NO_ENGINE "InvalidEngine.NotFound" 404 "The specified engine is not offered here.";
     NO_VERSION "InvalidEngineVersion.NotSupported" 400 "The specified version of the engine is not offered there.";
     NO_CLASS "InvalidDBInstanceClass.NotFound" 404 "There is no such class for this engine.";
     NO_HOST "InvalidCurrentConnectionString.NotFound" 404 "The instance has no such host name.";

@@ -7,7 +7,7 @@
 //! | `actions` | the RDS API: validates, writes what is wanted, wakes the task | wait, or touch a server |
 //! | `model` | the words | know SQL |
 //! | `classes` | which classes there are and what each may use | enforce it |
-//! | `settings` | what the program is told of host names and ports | read configuration |
+//! | `deployment` | what the program is told of host names and ports | read configuration |
 //! | `tables` | rows: every statement of this crate | decide |
 //! | `machine` | takes an instance from what it is to what it is to be; opens and closes usage | know an engine |
 //! | `nodes` | the control plane's side of the talk with nodes; starts those of this machine | decide |
@@ -34,6 +34,7 @@
 mod actions;
 pub mod backup;
 pub mod classes;
+mod deployment;
 pub mod engines;
 mod errors;
 pub mod gateway;
@@ -47,13 +48,12 @@ pub mod node;
 pub mod nodes;
 pub mod password;
 mod service;
-mod settings;
 pub(crate) mod tables;
 pub(crate) mod values;
 
 pub use actions::ACTIONS;
 pub use service::Service;
-pub use settings::Settings;
+pub use deployment::Settings;
 
 /// The tables of relational databases.
 pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {

@@ -4,7 +4,7 @@ use base::ApiError;
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
-use super::common::{List, Named, OneId, invalid, list, not_supported, one_of};
+use super::forms::{List, Named, OneId, invalid, list, not_supported, one_of};
 use super::make::DEFAULT_ARRAY;
 use super::networks::{ENTRIES_MAX, NOBODY, entries, is_v6};
 use super::{Done, ask, expect, owned, read, write};

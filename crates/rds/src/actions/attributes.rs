@@ -4,7 +4,7 @@ use base::ApiError;
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
-use super::common::{Named, description, immediately, invalid, not_supported, one_of, word};
+use super::forms::{Named, description, immediately, invalid, not_supported, one_of, word};
 use super::{Done, ask, owned, read, running, write};
 use crate::errors::INSTANCE_STATUS;
 use crate::model::{Engine, Options, Status};

@@ -4,7 +4,7 @@ use base::ApiError;
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
-use super::common::{Named, not_supported};
+use super::forms::{Named, not_supported};
 use super::{Done, owned, read, write};
 
 /// Shows that statements are not recorded.

@@ -4,7 +4,7 @@ use base::{ApiError, Time};
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
-use super::common::{List, Named, immediately, invalid, list, not_supported, one_of};
+use super::forms::{List, Named, immediately, invalid, list, not_supported, one_of};
 use super::{Done, ask, owned, read, running, write};
 use crate::errors::{INSTANCE_STATUS, NO_STANDBY};
 use crate::model::{Category, Status};

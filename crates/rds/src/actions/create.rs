@@ -6,7 +6,7 @@ use serde::Deserialize;
 use terms::clauses::DataClass;
 
 use super::catalogue::{STORAGE_TYPES, no_engine, port, storage};
-use super::common::{
+use super::forms::{
     Rest, description, invalid, major, not_supported, one_of, refuse_unprovided, word,
 };
 use super::make::{DEFAULT_ARRAY, Made, Plan, default_class, make};

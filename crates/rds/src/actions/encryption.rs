@@ -4,7 +4,7 @@ use base::ApiError;
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
-use super::common::{List, Named, Rest, list, not_supported, refuse_unprovided};
+use super::forms::{List, Named, Rest, list, not_supported, refuse_unprovided};
 use super::network::{forget_certificate, hosts};
 use super::{Done, ask, owned, read, running, write};
 use crate::errors::NO_HOST;

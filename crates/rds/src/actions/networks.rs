@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use base::ApiError;
 
-use super::common::invalid;
+use super::forms::invalid;
 
 /// Nobody: what a list without an entry is.
 pub(super) const NOBODY: &str = "127.0.0.1";

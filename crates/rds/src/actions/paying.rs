@@ -5,7 +5,7 @@ use base::ApiError;
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
-use super::common::{List, Named, invalid, list, not_supported};
+use super::forms::{List, Named, invalid, list, not_supported};
 use super::{Done, owned, read, write};
 
 /// Refuses every way to pay but the one there is.

@@ -2,12 +2,12 @@
 //! agreement allows. The last word is [`engine::places::decide`]'s.
 
 use base::region::DataCentre;
-use base::{ApiError, Time};
+use base::{ApiError, Time, code};
 use engine::Cx;
 use engine::places::{self, Placement, Want};
 use terms::clauses::DataClass;
 
-use super::common::version;
+use super::forms::version;
 use crate::errors::{NO_REGION, NO_VERSION, NO_ZONE, OUT_OF_ZONES};
 use crate::model::{Category, Engine};
 use crate::tables;
@@ -62,6 +62,8 @@ pub(super) fn place(
     for sites in candidates(&having, spot) {
         match decide(cx, class, &sites, spot.beside, now) {
             Ok(placement) => return Ok(placement),
+            // Where a place would do and only its number does not, that is what helps the tenant.
+            Err(error) if error.is(&code::ZONES_REQUIRED) => refusal = Some(error),
             Err(error) => refusal = refusal.or(Some(error)),
         }
     }

@@ -5,10 +5,10 @@ use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
 use super::catalogue::{STORAGE_TYPES, port, storage};
-use super::common::{
+use super::create::class;
+use super::forms::{
     List, Rest, description, invalid, list, major, not_supported, one_of, refuse_unprovided, word,
 };
-use super::create::class;
 use super::make::{Made, Plan, make};
 use super::paying::postpaid;
 use super::place::{Spot, place};

@@ -5,10 +5,10 @@ use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
 use super::catalogue::{STORAGE_TYPES, storage};
-use super::common::{
+use super::create::class;
+use super::forms::{
     Rest, immediately, major, not_supported, one_of, ordered, refuse_unprovided, version,
 };
-use super::create::class;
 use super::lifecycle::refuse_followed;
 use super::make::order;
 use super::paying::postpaid;

@@ -6,11 +6,11 @@ use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::common::{List, Named, invalid, list, major, version};
+use super::forms::{List, Named, invalid, list, major, version};
 use super::network::port;
 use super::{arn, owned, read};
 use crate::classes::{self, Class};
-use crate::settings::Settings;
+use crate::deployment::Settings;
 use crate::tables::instance::{self, Instance};
 use crate::tables::member::{self, Member};
 use crate::tables::{self, ip_array, tag};

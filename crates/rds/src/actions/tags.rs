@@ -9,8 +9,8 @@ use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::common::{List, invalid, list, one_of};
 use super::create::CLASS_TAG;
+use super::forms::{List, invalid, list, one_of};
 use super::{Done, arn, owned, read, write};
 use crate::errors::INSTANCE_STATUS;
 use crate::model::Status;
@@ -125,9 +125,8 @@ fn add(cx: &mut Cx<'_>, ids: &[String], tags: &[(String, String)]) -> Result<(),
             tag::put(cx.tx(), &new)?;
         }
     }
-    for (key, value) in tags {
-        cx.audit_detail("Tag", format!("{key}={value}"));
-    }
+    let given: Vec<_> = tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    cx.audit_detail("Tag", given.join(" "));
     Ok(())
 }
 

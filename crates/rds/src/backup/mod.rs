@@ -43,7 +43,7 @@ use tokio_rustls::rustls::ClientConfig;
 use self::replication::Target;
 use self::wal::Lsn;
 use crate::model::Wanted;
-use crate::settings::Settings;
+use crate::deployment::Settings;
 use crate::tables::instance::{self, Instance};
 use crate::tables::member;
 

@@ -13,7 +13,7 @@ use super::parts;
 use crate::classes;
 use crate::model::{Category, Origin, Secrets, Wanted};
 use crate::node::api::{Account, Database, Grant, Observed, Role, Seed, Spec, Upstream};
-use crate::settings::Settings;
+use crate::deployment::Settings;
 use crate::tables::instance::{self, Instance};
 use crate::tables::member::{self, Member};
 

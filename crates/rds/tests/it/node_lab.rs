@@ -35,6 +35,7 @@ pub fn build() -> Build {
         programs: PathBuf::from(PROGRAMS),
         sha256,
         extensions: vec!["pg_stat_statements".to_owned()],
+        libraries: None,
         settings: Vec::new(),
     }
 }
