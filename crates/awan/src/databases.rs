@@ -52,7 +52,9 @@ impl Databases {
         let desk = storage.map(|storage| {
             let vault = Arc::new(storage.clone()) as Arc<dyn Vault>;
             let pace = Pace {
-                restore_test: Duration::from_secs(config.rds.restore_test_hours.saturating_mul(3600)),
+                restore_test: Duration::from_secs(
+                    config.rds.restore_test_hours.saturating_mul(3600),
+                ),
                 ..Pace::default()
             };
             Arc::new(Desk { cloud: Arc::clone(cloud), vault, tls: nodes.trust(), pace })

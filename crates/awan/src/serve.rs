@@ -57,11 +57,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let dir = open_directory(&args.config.data_dir)?;
     let _lock = lock::take(&dir)?;
     ready::withdraw(&dir);
-    let roles = if args.role.is_empty() {
-        Role::ALL_OF_ONE.to_vec()
-    } else {
-        args.role.clone()
-    };
+    let roles = if args.role.is_empty() { Role::ALL_OF_ONE.to_vec() } else { args.role.clone() };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -151,8 +147,7 @@ async fn serve(config: &Config, dir: &Path, roles: &[Role]) -> anyhow::Result<()
     let tls = Tls::open(Arc::clone(&authority), &names, &hosts, Arc::clone(clock))?;
     let storage =
         if roles.contains(&Role::Oss) { Some(open_storage(config, &joined).await?) } else { None };
-    let databases =
-        Databases::open(config, dir, &joined.cloud, &authority, storage.as_ref())?;
+    let databases = Databases::open(config, dir, &joined.cloud, &authority, storage.as_ref())?;
     let mut running =
         Running { doors: JoinSet::new(), tasks: JoinSet::new(), endpoints: BTreeMap::new() };
     running.bind(config, roles, &joined, storage.as_ref(), &tls, dir, &doors_stop).await?;

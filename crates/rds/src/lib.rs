@@ -52,8 +52,8 @@ pub(crate) mod tables;
 pub(crate) mod values;
 
 pub use actions::ACTIONS;
-pub use service::Service;
 pub use deployment::Settings;
+pub use service::Service;
 
 /// The tables of relational databases.
 pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {

@@ -348,8 +348,7 @@ impl Nodes {
         let name =
             ServerName::try_from(format!("{site}.node.awan")).map_err(|error| error.to_string())?;
         let connector = TlsConnector::from(self.trust());
-        let tls =
-            connector.connect(name, tcp).await.map_err(|error| format!("TLS: {error}"))?;
+        let tls = connector.connect(name, tcp).await.map_err(|error| format!("TLS: {error}"))?;
         let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(tls))
             .await
             .map_err(|error| error.to_string())?;

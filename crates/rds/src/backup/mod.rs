@@ -42,8 +42,8 @@ use tokio_rustls::rustls::ClientConfig;
 
 use self::replication::Target;
 use self::wal::Lsn;
-use crate::model::Wanted;
 use crate::deployment::Settings;
+use crate::model::Wanted;
 use crate::tables::instance::{self, Instance};
 use crate::tables::member;
 

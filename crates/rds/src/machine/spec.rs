@@ -11,9 +11,9 @@ use store::Tx;
 
 use super::parts;
 use crate::classes;
+use crate::deployment::Settings;
 use crate::model::{Category, Origin, Secrets, Wanted};
 use crate::node::api::{Account, Database, Grant, Observed, Role, Seed, Spec, Upstream};
-use crate::deployment::Settings;
 use crate::tables::instance::{self, Instance};
 use crate::tables::member::{self, Member};
 

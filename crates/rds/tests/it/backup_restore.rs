@@ -1,0 +1,167 @@
+//! Going back: exactly to a moment, and after the loss of a server with all that it had.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use base::Time;
+use tokio_postgres::Client;
+
+use crate::backup_world::{Server, World};
+
+async fn insert(client: &Client, ids: std::ops::Range<i64>) {
+    for id in ids {
+        client.execute("INSERT INTO line (id) VALUES ($1)", &[&id]).await.unwrap();
+    }
+}
+
+/// The server's time.
+async fn moment(client: &Client) -> Time {
+    let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+    Time::from_micros(client.query_one(sql, &[]).await.unwrap().get(0))
+}
+
+async fn lines(server: &Server) -> Vec<i64> {
+    let client = server.writable().await;
+    let rows = client.query("SELECT id FROM line ORDER BY id", &[]).await.unwrap();
+    rows.into_iter().map(|row| row.get(0)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_committed_before_the_moment_are_there_and_rows_after_are_not() {
+    let world = World::new("").await;
+    let client = world.server.client().await;
+    let archiving = world.archive();
+    insert(&client, 0..10).await;
+    world.back_up(1).await;
+    insert(&client, 10..200).await;
+    let until = moment(&client).await;
+    insert(&client, 200..400).await;
+    world.caught_up(&client).await;
+
+    let (restored, sent) = world.restore(until, true).await;
+    assert!(sent.files > 0);
+    let found = lines(&restored).await;
+    assert_eq!(found, (0..200).collect::<Vec<_>>(), "exactly what was committed before");
+    println!("rows before the moment: {}, after: 200, restored: {}", 200, found.len());
+
+    // To the end of the archive, too.
+    let (restored, _) = world.restore(moment(&client).await, false).await;
+    assert_eq!(lines(&restored).await, (0..400).collect::<Vec<_>>());
+    archiving.stop().await;
+}
+
+/// Inserts rows one by one until the server is gone; answers how many were acknowledged, and the time of each.
+async fn load(client: Client, acknowledged: Arc<AtomicI64>) -> Vec<Instant> {
+    let mut times = Vec::new();
+    while client
+        .execute("INSERT INTO line (id) VALUES ($1)", &[&(times.len() as i64)])
+        .await
+        .is_ok()
+    {
+        times.push(Instant::now());
+        acknowledged.store(times.len() as i64, Ordering::SeqCst);
+    }
+    times
+}
+
+/// Destroys a server under load and restores it from the archive: rows acknowledged, rows restored, and how long
+/// before the end the last one was acknowledged that is there.
+async fn destroyed(world: &mut World) -> (i64, i64, Duration) {
+    let archiving = world.archive();
+    world.back_up(1).await;
+    let acknowledged = Arc::new(AtomicI64::new(0));
+    let client = world.server.writable().await;
+    let writer = tokio::spawn(load(client, Arc::clone(&acknowledged)));
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    world.server.destroy();
+    let times = writer.await.unwrap();
+    archiving.stop().await;
+    let (restored, _) = world.restore(base::Clock::now(&base::SystemClock), false).await;
+    let found = lines(&restored).await;
+    assert_eq!(found, (0..found.len() as i64).collect::<Vec<_>>(), "nothing in between is lost");
+    let window = match found.len() < times.len() {
+        true => *times.last().unwrap() - times[found.len().saturating_sub(1)],
+        false => Duration::ZERO,
+    };
+    (times.len() as i64, found.len() as i64, window)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_most_a_second_of_commits_is_lost_with_the_server_and_all_its_files() {
+    let mut world = World::new("").await;
+    let (acknowledged, restored, window) = destroyed(&mut world).await;
+    println!("asynchronous: {acknowledged} acknowledged, {restored} restored, {window:?} lost");
+    assert!(acknowledged > 100, "there was load");
+    assert!(window <= Duration::from_secs(1), "{window:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_acknowledged_is_lost_where_commits_wait_for_the_archive() {
+    let mut world = World::new("").await;
+    let options = "UPDATE rds_instance SET options = '{\"sync_mode\":\"Sync\"}'";
+    world.execute(options).await;
+    let archiving = world.archive();
+    world.back_up(1).await;
+    let client = world.server.client().await;
+    client
+        .batch_execute("ALTER SYSTEM SET synchronous_standby_names = 'awan_archive'")
+        .await
+        .unwrap();
+    client.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+    archiving.stop().await;
+    let (acknowledged, restored, _) = destroyed(&mut world).await;
+    println!("synchronous: {acknowledged} acknowledged, {restored} restored");
+    assert!(acknowledged > 20, "there was load: {acknowledged}");
+    assert!(restored >= acknowledged, "{restored} of {acknowledged}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archiver_that_is_killed_goes_on_without_a_gap() {
+    let world = World::new("").await;
+    let client = world.server.client().await;
+    let mut archiving = world.archive();
+    world.back_up(1).await;
+    for round in 0..5_i64 {
+        // In the middle of whatever it does.
+        let middle = Duration::from_millis(u64::try_from(round).unwrap() * 37);
+        let killed = async {
+            tokio::time::sleep(middle).await;
+            archiving.kill();
+        };
+        tokio::join!(insert(&client, round * 100..round * 100 + 100), killed);
+        archiving = world.archive();
+    }
+    world.caught_up(&client).await;
+    assert_eq!(world.number("SELECT COUNT(*) FROM rds_wal").await, 1, "one span, without a gap");
+    let (restored, _) = world.restore(moment(&client).await, false).await;
+    assert_eq!(lines(&restored).await, (0..500).collect::<Vec<_>>());
+    archiving.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_archive_follows_a_failover_and_goes_back_across_it() {
+    let mut world = World::new("").await;
+    let client = world.server.client().await;
+    let archiving = world.archive();
+    world.back_up(1).await;
+    insert(&client, 0..50).await;
+    world.caught_up(&client).await;
+    let before = moment(&client).await;
+    insert(&client, 50..100).await;
+    drop(client);
+    world.server.fail_over().await;
+    let client = world.server.writable().await;
+    insert(&client, 100..150).await;
+    let between = moment(&client).await;
+    insert(&client, 150..200).await;
+    world.caught_up(&client).await;
+    assert_eq!(world.number("SELECT MAX(timeline) FROM rds_wal").await, 2);
+    for (until, rows) in [(before, 50), (between, 150)] {
+        let (restored, _) = world.restore(until, true).await;
+        assert_eq!(lines(&restored).await, (0..rows).collect::<Vec<_>>());
+    }
+    let (restored, _) = world.restore(moment(&client).await, false).await;
+    assert_eq!(lines(&restored).await, (0..200).collect::<Vec<_>>());
+    archiving.stop().await;
+}
