@@ -4,7 +4,7 @@ use base::{ApiError, Time};
 use engine::Cx;
 use engine::page::ByNumber;
 
-pub(super) use super::common::invalid;
+pub(super) use super::forms::invalid;
 use super::{owned, running};
 use crate::errors::{ENGINE_UNSUPPORTED, IS_FOLLOWER};
 use crate::model::Engine;

@@ -91,7 +91,7 @@ impl Instances {
             }
             self.heard(&loaded.instance.id);
             if observed.last().is_some_and(|seen| seen.phase == Phase::Seeding) {
-                return self.seed(cx, &loaded, member).await;
+                return self.seed(&loaded, member).await;
             }
         }
         let reached = observed.len() == loaded.members.len()
@@ -142,12 +142,7 @@ impl Instances {
     }
 
     /// Sends the node what a restored instance begins with: a job of its own, which this polls.
-    async fn seed(
-        &self,
-        cx: &StepCx,
-        loaded: &Loaded,
-        member: &Member,
-    ) -> Result<Step<State>, StepError> {
+    async fn seed(&self, loaded: &Loaded, member: &Member) -> Result<Step<State>, StepError> {
         let Origin::Archive { instance, backup, until } = &loaded.instance.origin else {
             return Err(StepError::broken("a node waits for data that nobody has to send"));
         };

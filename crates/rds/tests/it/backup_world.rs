@@ -371,7 +371,6 @@ impl World {
             cloud: Arc::clone(&cloud),
             vault: Arc::clone(&vault) as Arc<dyn Vault>,
             tls: Arc::new(tls),
-            domain: "rds.test".to_owned(),
             pace: Pace { look: Duration::from_millis(50), ..Pace::default() },
         });
         let world = Self { server, desk, vault, _dir: dir };
@@ -384,6 +383,7 @@ impl World {
             replicator: PASSWORD.to_owned(),
             certificate: certificate.to_owned(),
             key: key.to_owned(),
+            ..rds::model::Secrets::default()
         };
         let plain = serde_json::to_vec(&secrets).unwrap();
         let sealed = self.desk.cloud.seal.seal(&format!("rds.instance/{INSTANCE}"), &plain);
@@ -536,7 +536,7 @@ fn cloud(dir: &Path) -> Arc<Cloud> {
 /// A certificate for the instance's host name, and its key.
 fn certificate() -> (String, String) {
     let key = rcgen::KeyPair::generate().unwrap();
-    let names = vec!["backuptest.pg.rds.test".to_owned()];
+    let names = vec!["backuptest.pg.rds.localhost".to_owned()];
     let certificate = rcgen::CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
     (certificate.pem(), key.serialize_pem())
 }

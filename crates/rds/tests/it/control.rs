@@ -64,6 +64,7 @@ impl World {
             programs: "/nowhere".into(),
             sha256: String::new(),
             extensions: Vec::new(),
+            libraries: None,
             settings: Vec::new(),
         };
         let facts = serde_json::to_string(&build).unwrap();
