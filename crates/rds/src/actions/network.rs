@@ -270,7 +270,8 @@ fn prefix(name: &str, label: &str) -> Result<(), ApiError> {
         return Ok(());
     }
     let message = format!(
-        "The specified {name} must have 5 to 40 lower-case letters, digits and hyphens, begin with a letter and not end with a hyphen."
+        "The specified {name} must have 5 to 40 lower-case letters, digits and hyphens, begin with a letter and not end \
+         with a hyphen."
     );
     Err(invalid(name, message))
 }
