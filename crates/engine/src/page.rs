@@ -137,6 +137,9 @@ mod tests {
         let token = page.next.expect("there is a third");
         let again = ByToken { max_results: None, next_token: Some(token) };
         assert_eq!(again.after().ok(), Some(Some("b".to_owned())));
+        assert!(again.is_asked());
+        assert!(!ByToken { max_results: None, next_token: Some(String::new()) }.is_asked());
+        assert!(ByToken { max_results: Some(1), next_token: None }.is_asked());
         assert_eq!(Page::cut(vec!["a"], 2, |row| (*row).to_owned()).next, None);
         for made_up in ["zz", "6", "00", "ff"] {
             let page = ByToken { max_results: None, next_token: Some(made_up.to_owned()) };

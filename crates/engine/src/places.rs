@@ -68,7 +68,7 @@ impl Placement {
     pub fn at(&self, site: &str) -> Option<Self> {
         let places: Vec<_> =
             self.places.iter().filter(|place| place.site == site).cloned().collect();
-        (!places.is_empty()).then(|| Self { places, ..*self })
+        (!places.is_empty()).then_some(Self { places, ..*self })
     }
 }
 

@@ -192,7 +192,8 @@ fn array_name(name: &str, value: &str) -> Result<(), ApiError> {
         return Ok(());
     }
     let message = format!(
-        "The specified {name} must have 2 to 32 lower-case letters, digits and underscores, begin with a letter and not end with an underscore."
+        "The specified {name} must have 2 to 32 lower-case letters, digits and underscores, begin with a letter and not \
+         end with an underscore."
     );
     Err(invalid(name, message))
 }

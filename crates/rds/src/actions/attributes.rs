@@ -351,6 +351,8 @@ impl Action for ModifyCollationTimeZone {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -375,6 +377,22 @@ mod tests {
         }
         for zone in ["Asia/Jakarta", "+13:01", "-13:00", "+7:00", "+", "", "é07:00"] {
             assert_eq!(read(Engine::MariaDb, zone), None, "{zone}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_a_distance_is_one(text in "[+-]?[0-9é]{0,3}:?[0-9Z-]{0,12}") {
+            let _ = is_window(&text);
+            if is_distance(&text) {
+                prop_assert_eq!(text.len(), "+07:00".len());
+            }
+        }
+
+        #[test]
+        fn a_window_has_two_times(from in 0u32..1440, until in 0u32..1440) {
+            let text = format!("{:02}:{:02}Z-{:02}:{:02}Z", from / 60, from % 60, until / 60, until % 60);
+            prop_assert_eq!(is_window(&text), from != until);
         }
     }
 }

@@ -429,7 +429,6 @@ impl Action for DescribePrice {
                 price.cost(first, first + used)
             })
         });
-        #[allow(clippy::cast_precision_loss, reason = "the API's prices are doubles")]
         let price = hour.sum::<i128>() as f64 / 1e6;
         let none = || list("Rule", []);
         Ok(PriceResponse {

@@ -270,6 +270,8 @@ pub(super) fn moment(name: &str, text: &str) -> Result<Option<Time>, ApiError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -279,5 +281,19 @@ mod tests {
             assert_eq!(read(text).as_deref(), Some("2026-11-23T18:00:00Z"));
         }
         assert!(moment("StartTime", "today").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn every_minute_is_read_back(minute in 0i64..4_000_000_000 / 60) {
+            let time = Time::from_secs(minute * 60);
+            let short = time.iso().replace(":00Z", "Z");
+            prop_assert_eq!(moment("StartTime", &short).ok().flatten(), Some(time));
+        }
+
+        #[test]
+        fn no_text_panics(text in "\\PC{0,30}") {
+            drop(moment("StartTime", &text));
+        }
     }
 }

@@ -203,6 +203,7 @@ fn ask(cx: &mut Cx<'_>, instance: &mut Instance, status: Status) -> Result<(), A
     instance.generation += 1;
     instance.options.asked = cx.meta.name.to_owned();
     instance.options.asked_at = cx.now.micros();
+    cx.audit_detail("DBInstanceStatus", status.as_str());
     instance::save(cx.tx(), instance)?;
     let now = cx.now;
     cx.spawn(machine::KIND, instance.id.clone(), machine::CONVERGE, now);

@@ -161,7 +161,7 @@ impl Action for AllocateInstancePublicConnection {
             return Err(HAS_PUBLIC_HOST.into());
         }
         let name = request.connection_string_prefix;
-        refuse_taken(cx, &name)?;
+        refuse_taken(cx, &instance.id, &name)?;
         tables::host::insert(cx.tx(), &name, &instance.id)?;
         instance.options.public_name.clone_from(&name);
         rename(cx, &mut instance)?;
@@ -213,7 +213,7 @@ impl Action for ModifyDBInstanceConnectionString {
         if *current == name {
             return Ok(Done {});
         }
-        refuse_taken(cx, &name)?;
+        refuse_taken(cx, &instance.id, &name)?;
         if public {
             tables::host::remove(cx.tx(), &instance.id)?;
             tables::host::insert(cx.tx(), &name, &instance.id)?;
@@ -270,13 +270,17 @@ fn prefix(name: &str, label: &str) -> Result<(), ApiError> {
         return Ok(());
     }
     let message = format!(
-        "The specified {name} must have 5 to 40 lower-case letters, digits and hyphens, begin with a letter and not end with a hyphen."
+        "The specified {name} must have 5 to 40 lower-case letters, digits and hyphens, begin with a letter and not end \
+         with a hyphen."
     );
     Err(invalid(name, message))
 }
 
-fn refuse_taken(cx: &mut Cx<'_>, label: &str) -> Result<(), ApiError> {
-    if instance::named(cx.tx(), label)?.is_some() {
+/// Refuses a name that another name is, and one that was made for another instance: whoever still asks for an instance
+/// that is gone must not reach somebody else's.
+fn refuse_taken(cx: &mut Cx<'_>, id: &str, label: &str) -> Result<(), ApiError> {
+    let made = ["pgm-", "pgr-", "rm-", "rr-"].iter().any(|start| label.starts_with(start));
+    if made && label != id || instance::named(cx.tx(), label)?.is_some() {
         return Err(HOST_TAKEN.into());
     }
     Ok(())

@@ -251,10 +251,6 @@ impl Action for DescribeReadDBInstanceDelay {
             let Some(member) = member.filter(|it| it.observed.phase == Phase::Serving) else {
                 continue;
             };
-            #[allow(
-                clippy::cast_possible_truncation,
-                reason = "seconds fit; more than that saturate"
-            )]
             let seconds = member.observed.lag_seconds.ceil() as i64;
             worst = worst.max(Some(seconds));
             delays.push((seconds, delay(follower.id, &member, written)));
@@ -279,7 +275,6 @@ impl Action for DescribeReadDBInstanceDelay {
 }
 
 fn delay(name: String, member: &Member, written: u64) -> Delay {
-    #[allow(clippy::cast_precision_loss, reason = "what is told is a decimal with two places")]
     let mb = |reached: u64| format!("{:.2}", written.saturating_sub(reached) as f64 / 1_048_576.0);
     Delay {
         name,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::catalogue::{STORAGE_TYPES, storage};
 use super::create::class;
 use super::forms::{
-    Rest, immediately, major, not_supported, one_of, ordered, refuse_unprovided, version,
+    Rest, immediately, invalid, major, not_supported, one_of, ordered, refuse_unprovided, version,
 };
 use super::lifecycle::refuse_followed;
 use super::make::order;
@@ -16,7 +16,7 @@ use super::{ask, running, write};
 use crate::errors::{NO_VERSION, STORAGE_IN_USE, UP_TO_DATE};
 use crate::model::{Engine, Status};
 use crate::tables;
-use crate::tables::instance::Instance;
+use crate::tables::instance::{self, Instance};
 use crate::tables::member::{self, Member};
 
 /// What may be asked for at the real service and is not there here, with the values that ask for nothing.
@@ -58,6 +58,8 @@ pub(super) struct SpecRequest {
     pay_type: String,
     #[serde(default)]
     zone_id: String,
+    #[serde(default)]
+    zone_id_slave1: String,
     #[serde(rename = "VSwitchId", default)]
     vswitch: String,
     effective_time: Option<String>,
@@ -98,6 +100,7 @@ impl Action for ModifyDBInstanceSpec {
         if let Some(gib) = request.storage.filter(|gib| *gib != instance.storage_gib) {
             storage("DBInstanceStorage", gib)?;
             refuse_too_small(gib, &members)?;
+            refuse_less_than_followed(cx, &instance, gib)?;
             instance.storage_gib = gib;
         }
         if !request.storage_type.is_empty() {
@@ -120,13 +123,38 @@ fn refuse_moved(
     request: &SpecRequest,
 ) -> Result<(), ApiError> {
     let stays = |asked: &str, is: &str| asked.is_empty() || asked == is;
-    let zone = members.first().map_or("", |member| member.zone.as_str());
-    if !stays(&request.zone_id, zone) || !stays(&request.vswitch, &instance.options.vswitch) {
+    let zone = |at: usize| members.get(at).map_or("", |member| member.zone.as_str());
+    if !stays(&request.zone_id, zone(0))
+        || !stays(&request.zone_id_slave1, zone(1))
+        || !stays(&request.vswitch, &instance.options.vswitch)
+    {
         return Err(not_supported("A move to another zone or network is"));
     }
     let asked = major(instance.engine, &request.engine_version);
     if !stays(asked, &instance.major) {
         return Err(not_supported("Another version along with another class is"));
+    }
+    Ok(())
+}
+
+/// Who follows an instance needs as much storage as it has.
+fn refuse_less_than_followed(
+    cx: &mut Cx<'_>,
+    instance: &Instance,
+    gib: i64,
+) -> Result<(), ApiError> {
+    let parent = match &instance.parent {
+        Some(parent) => instance::find(cx.tx(), parent)?,
+        None => None,
+    };
+    if parent.is_some_and(|parent| gib < parent.storage_gib) {
+        let message = "A read-only instance needs as much storage as the instance that it follows.";
+        return Err(invalid("DBInstanceStorage", message));
+    }
+    let followers = instance::followers(cx.tx(), &instance.id)?;
+    if followers.iter().any(|follower| follower.storage_gib < gib) {
+        let message = "Give the read-only instances that follow this one as much storage first.";
+        return Err(invalid("DBInstanceStorage", message));
     }
     Ok(())
 }

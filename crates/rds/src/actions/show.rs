@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::forms::{List, Named, invalid, list, major, version};
-use super::network::port;
+use super::network::{hosts, port};
 use super::{arn, owned, read};
 use crate::classes::{self, Class};
 use crate::deployment::Settings;
@@ -181,7 +181,6 @@ impl Filter {
         let same = |asked: &str, is: &str| asked.is_empty() || asked.eq_ignore_ascii_case(is);
         let options = &instance.options;
         let kind = if instance.is_read_only() { "Readonly" } else { "Primary" };
-        let host = || Settings::told().host(&instance.name, instance.engine);
         let network = if options.vpc.is_empty() { "Classic" } else { "VPC" };
         let found = |key: &str| instance.id.contains(key) || options.description.contains(key);
         same(&self.region_id, &instance.region)
@@ -195,7 +194,8 @@ impl Filter {
             && same(&self.category, instance.category.as_str())
             && same(&self.pay_type, &options.pay_type)
             && same(&self.connection_mode, "Standard")
-            && (self.connection_string.is_empty() || self.connection_string == host())
+            && (self.connection_string.is_empty()
+                || hosts(instance).contains(&self.connection_string))
             && (self.search_key.is_empty() || found(&self.search_key))
             && same(&self.expired, "False")
             && same(&self.vpc_id, &options.vpc)
@@ -348,6 +348,9 @@ pub(super) struct Attribute {
     super_permission_mode: &'static str,
     #[serde(rename = "PGBouncerEnabled")]
     pgbouncer_enabled: &'static str,
+    bursting_enabled: bool,
+    cold_data_enabled: bool,
+    io_acceleration_enabled: &'static str,
     extra: Value,
     #[serde(rename = "DBClusterNodes")]
     nodes: List<()>,
@@ -414,6 +417,9 @@ fn attribute(cx: &mut Cx<'_>, instance: &Instance) -> Result<Attribute, ApiError
         ip_type: "IPv4",
         super_permission_mode: "disabled",
         pgbouncer_enabled: "false",
+        bursting_enabled: false,
+        cold_data_enabled: false,
+        io_acceleration_enabled: "0",
         nodes: list("DBClusterNode", []),
         common,
     })

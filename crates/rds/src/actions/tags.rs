@@ -405,3 +405,29 @@ impl Action for RemoveTagsFromResource {
         Ok(Done {})
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn tags_of_a_json_text_are_what_was_put_in(sent: BTreeMap<String, String>) {
+            let text = serde_json::to_string(&sent).unwrap();
+            let read = sent_as_json("Tags", &text).unwrap();
+            let values = |value: &String| Some(value.clone()).filter(|value| !value.is_empty());
+            let expected: Vec<_> =
+                sent.iter().map(|(key, value)| (key.clone(), values(value))).collect();
+            prop_assert_eq!(read, expected);
+        }
+
+        #[test]
+        fn no_text_panics(text in "\\PC{0,40}") {
+            drop(sent_as_json("Tags", &text));
+        }
+    }
+}

@@ -118,17 +118,7 @@ impl World {
         action: &str,
         params: &[(&str, &str)],
     ) -> Result<Value, ApiError> {
-        let r = self.runtime.block_on(pipeline::call(
-            &self.cloud,
-            caller,
-            "2014-08-15",
-            action,
-            params,
-        ));
-        if let Ok(v) = &r {
-            eprintln!("RESP {action} {v}");
-        }
-        r
+        self.runtime.block_on(pipeline::call(&self.cloud, caller, "2014-08-15", action, params))
     }
 
     /// Calls an action as the tenant; it must succeed.

@@ -66,6 +66,10 @@ fn a_public_name_is_given_changed_and_taken() {
     let hosts = ["utama.pg.rds.localhost", "hasil.pg.rds.localhost"];
     assert_eq!(field(&infos(&world, &id), "ConnectionString"), hosts);
     assert_eq!(world.attribute(&id)["ConnectionString"], hosts[0]);
+    world.ok(change, &to(hosts[0], &id));
+    world.settle(&id);
+    world.ok(change, &to(&own, "utama"));
+    world.settle(&id);
 
     let release = "ReleaseInstancePublicConnection";
     let first = [this, ("CurrentConnectionString", hosts[0])];
@@ -88,7 +92,8 @@ fn a_name_is_one_instances_in_the_whole_cloud() {
     let made = world.call(&world.stranger, "CreateDBInstance", &spec(&[])).unwrap();
     let theirs = text(&made["DBInstanceId"]);
     world.settle(&theirs);
-    for taken in ["pemilu", id.as_str()] {
+    // Neither a name that is there nor one that an instance was made with, and be it gone.
+    for taken in ["pemilu", id.as_str(), "pgm-0123456789abcdefg"] {
         let params = [("DBInstanceId", theirs.as_str()), ("ConnectionStringPrefix", taken)];
         let refused = world.call(&world.stranger, "AllocateInstancePublicConnection", &params);
         assert_eq!(refused.unwrap_err().code(), "InvalidConnectionString.Duplicate");

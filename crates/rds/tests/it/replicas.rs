@@ -96,6 +96,26 @@ fn what_cannot_follow_is_refused() {
 }
 
 #[test]
+fn a_read_only_instance_has_room_for_all_that_it_follows() {
+    let world = World::new();
+    let parent = world.instance(&[]);
+    let made = world.ok("CreateReadOnlyDBInstance", &follower(&parent, &[]));
+    let id = text(&made["DBInstanceId"]);
+    world.settle(&id);
+    let resize = |id: &str, gib: &str| {
+        let params = [("DBInstanceId", id), ("DBInstanceStorage", gib)];
+        let done = world.call(&world.tenant, "ModifyDBInstanceSpec", &params);
+        world.settle(id);
+        done.map(drop).map_err(|error| error.code().to_owned())
+    };
+    let refused = Err("InvalidParameter.DBInstanceStorage".to_owned());
+    assert_eq!(resize(&parent, "30"), refused);
+    assert_eq!(resize(&id, "30"), Ok(()));
+    assert_eq!(resize(&parent, "30"), Ok(()));
+    assert_eq!(resize(&id, "25"), refused);
+}
+
+#[test]
 fn the_zones_of_its_primary_count_for_a_read_only_instance_but_its_own_place_is_decided() {
     let world = World::new();
     world.bind(DataClass::Internal, &["jkt-a", "jkt-b"], 2);
