@@ -42,6 +42,8 @@ pub mod node;
 pub mod password;
 pub(crate) mod settings;
 pub(crate) mod tables;
+#[doc(hidden)]
+pub mod testing;
 
 pub use actions::ACTIONS;
 

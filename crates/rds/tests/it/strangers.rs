@@ -1,0 +1,112 @@
+//! Nobody sees or changes what is another account's, or what no policy allows; and every action of this half is
+//! tried.
+
+use crate::world::{PG, World};
+
+/// What every action takes at most, so that it gets as far as looking for the instance.
+const PARAMS: &[(&str, &str)] = &[
+    ("DBInstanceId", PG),
+    ("AccountName", "app"),
+    ("AccountPassword", "Rahasia-Negara-7"),
+    ("AccountDescription", "x"),
+    ("AccountPrivilege", "ReadOnly"),
+    ("DBName", "toko"),
+    ("DBDescription", "x"),
+    ("Engine", "PostgreSQL"),
+    ("EngineVersion", "17.0"),
+    ("Parameters", r#"{"jit": "off"}"#),
+    ("OpsType", "update"),
+    ("HbaItem", "[]"),
+    ("BackupId", "123456789"),
+    (
+        "TableMeta",
+        r#"[{"name": "toko", "newname": "toko", "tables": [{"name": "a", "newname": "b"}]}]"#,
+    ),
+    ("Key", "CpuUsage"),
+    ("StartTime", "2026-01-02T00:00Z"),
+    ("EndTime", "2026-01-03T00:00Z"),
+];
+
+const ACTIONS: &[&str] = &[
+    "CheckAccountNameAvailable",
+    "CheckDBNameAvailable",
+    "CloneDBInstance",
+    "CreateAccount",
+    "CreateBackup",
+    "CreateDatabase",
+    "DeleteAccount",
+    "DeleteBackup",
+    "DeleteDatabase",
+    "DescribeAccounts",
+    "DescribeAvailableRecoveryTime",
+    "DescribeBackupPolicy",
+    "DescribeBackupTasks",
+    "DescribeBackups",
+    "DescribeDBInstancePerformance",
+    "DescribeDatabases",
+    "DescribeErrorLogs",
+    "DescribeLocalAvailableRecoveryTime",
+    "DescribePGHbaConfig",
+    "DescribeParameterTemplates",
+    "DescribeParameters",
+    "DescribeResourceUsage",
+    "DescribeSlowLogRecords",
+    "DescribeSlowLogs",
+    "GrantAccountPrivilege",
+    "LockAccount",
+    "ModifyAccountDescription",
+    "ModifyBackupPolicy",
+    "ModifyDBDescription",
+    "ModifyPGHbaConfig",
+    "ModifyParameter",
+    "ResetAccount",
+    "ResetAccountPassword",
+    "RestoreTable",
+    "RevokeAccountPrivilege",
+    "UnlockAccount",
+];
+
+/// Actions on parameter groups, which are of no instance.
+const OF_GROUPS: &[&str] = &[
+    "CloneParameterGroup",
+    "CreateParameterGroup",
+    "DeleteParameterGroup",
+    "DescribeParameterGroup",
+    "DescribeParameterGroups",
+    "ModifyParameterGroup",
+];
+
+#[test]
+fn another_accounts_instance_is_not_found() {
+    let world = World::new();
+    let before = world.state(PG);
+    for action in ACTIONS {
+        let error = world.call(&world.stranger, action, PARAMS);
+        let error = error.err().unwrap_or_else(|| panic!("{action} was answered"));
+        assert_eq!(error.code(), "InvalidDBInstanceId.NotFound", "{action}: {error:?}");
+    }
+    assert_eq!(world.state(PG), before);
+}
+
+#[test]
+fn a_user_without_a_policy_may_do_nothing() {
+    let world = World::new();
+    let nobody = testkit::user(1, "tamu");
+    let mut params = PARAMS.to_vec();
+    params.extend([
+        ("RegionId", "ap-southeast-5"),
+        ("TargetRegionId", "ap-southeast-5"),
+        ("ParameterGroupId", "rpg-tiada"),
+        ("ParameterGroupName", "grup-coba"),
+    ]);
+    for action in ACTIONS.iter().chain(OF_GROUPS) {
+        // One of the two that `ModifyParameter` takes.
+        let both = |name: &str| *action == "ModifyParameter" && name == "ParameterGroupId";
+        let params: Vec<_> = params.iter().filter(|(name, _)| !both(name)).copied().collect();
+        let error = world.call(&nobody, action, &params);
+        let error = error.err().unwrap_or_else(|| panic!("{action} was answered"));
+        assert_eq!(error.code(), "Forbidden.RAM", "{action}: {error:?}");
+        let denied = error.access_denied().unwrap();
+        assert_eq!(denied.action, format!("rds:{action}"));
+    }
+}
