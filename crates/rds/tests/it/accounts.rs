@@ -123,6 +123,14 @@ fn an_owner_stays_as_long_as_its_database() {
     world.settle(PG);
     let of = [("DBInstanceId", PG), ("AccountName", "app")];
     assert_eq!(world.refused("DeleteAccount", &of), "OperationDenied.AccountOwnsDatabase");
+    let right = [of[0], of[1], ("DBName", "toko"), ("AccountPrivilege", "ReadOnly")];
+    let owned = "OperationDenied.AccountOwnsDatabase";
+    assert_eq!(world.refused("GrantAccountPrivilege", &right), owned);
+    assert_eq!(world.refused("RevokeAccountPrivilege", &right[..3]), owned);
+    world.ok(
+        "GrantAccountPrivilege",
+        &[right[0], right[1], right[2], ("AccountPrivilege", "DBOwner")],
+    );
     world.ok("DeleteDatabase", &[of[0], nobody[1]]);
     world.settle(PG);
     world.ok("DeleteAccount", &of);
