@@ -30,6 +30,9 @@ pub(super) struct OneDatabase {
 
 /// The database of a name that is not going.
 pub(super) fn find(cx: &mut Cx<'_>, instance: &str, name: &str) -> Result<Database, ApiError> {
+    if !names::is_database(name) {
+        return Err(ApiError::new(&NO_DATABASE));
+    }
     let found = database::find(cx.tx(), instance, name)?.filter(|database| database.wanted);
     found.ok_or_else(|| ApiError::new(&NO_DATABASE))
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::backups::START;
 use super::common::{invalid, writable};
-use super::{owned, read, write};
+use super::{is_plain, owned, read, write};
 use crate::errors::{ENGINE_UNSUPPORTED, IS_FOLLOWER, NO_BACKUP, NO_DATABASE, RESTORE_TIME};
 use crate::machine;
 use crate::model::{Category, Engine, Origin, Secrets, Status};
@@ -137,6 +137,7 @@ fn point(
     let archive = |backup, until| Origin::Archive { instance: instance.to_owned(), backup, until };
     match (backup_id, time) {
         ("", "") => Err(invalid("RestoreTime", "Give either BackupId or RestoreTime.")),
+        (id, "") if !is_plain(id) => Err(ApiError::new(&NO_BACKUP)),
         (id, "") => {
             let found = backup::find(cx.tx(), id)?;
             found

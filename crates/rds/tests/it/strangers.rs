@@ -117,3 +117,22 @@ fn a_user_without_a_policy_may_do_nothing() {
         assert_eq!(denied.action, format!("rds:{action}"));
     }
 }
+
+/// The store of a cloud on PostgreSQL takes no zero byte: what nobody can be called is not there, on any engine.
+#[test]
+fn a_zero_byte_in_a_name_is_not_found_and_breaks_nothing() {
+    let world = World::new();
+    let of = ("DBInstanceId", PG);
+    for (action, params, code) in [
+        ("DescribeAccounts", vec![("DBInstanceId", "a\0b")], "InvalidDBInstanceId.NotFound"),
+        ("DescribeBackups", vec![("DBInstanceId", "a\0b")], "InvalidDBInstanceId.NotFound"),
+        ("DeleteAccount", vec![of, ("AccountName", "a\0b")], "InvalidAccountName.NotFound"),
+        ("DeleteDatabase", vec![of, ("DBName", "a\0b")], "InvalidDBName.NotFound"),
+        ("DeleteBackup", vec![of, ("BackupId", "1\0")], "InvalidBackup.NotFound"),
+        ("CloneDBInstance", vec![of, ("BackupId", "1\0")], "InvalidBackup.NotFound"),
+        ("DescribeParameterGroup", vec![("ParameterGroupId", "\0")], "ParamGroupsNotExistError"),
+        ("DescribeParameterGroups", vec![("RegionId", "\0")], "InvalidParameter.RegionId"),
+    ] {
+        assert_eq!(world.refused(action, &params), code, "{action}");
+    }
+}
