@@ -72,6 +72,8 @@ fn what_takes_a_restart_waits_for_one_unless_it_is_forced() {
     let name = "max_prepared_transactions";
     assert_eq!(value(&shown, "ConfigParameters", name).as_deref(), Some("10"));
     assert_eq!(value(&shown, "RunningParameters", name), None);
+    let waiting = &rows(&shown, "ConfigParameters", "DBInstanceParameter")[0];
+    assert_eq!(waiting.get("ParameterValueRange"), None, "clients know no such name there");
     world.ok("ModifyParameter", &[of, ("Parameters", &set("20")), ("Forcerestart", "true")]);
     assert_eq!((world.state(PG).0, world.state(PG).1), (Status::Rebooting, 1));
 }
