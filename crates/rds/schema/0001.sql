@@ -73,7 +73,7 @@ CREATE TABLE rds_database (
     name TEXT NOT NULL,
     owner TEXT NOT NULL,
     charset TEXT NOT NULL,
-    collation TEXT NOT NULL,
+    collation_name TEXT NOT NULL,   -- `collation` is a word of SQL
     ctype TEXT NOT NULL,
     status TEXT NOT NULL,            -- Creating, Running, Deleting
     description TEXT NOT NULL,

@@ -50,6 +50,8 @@ pub mod password;
 mod service;
 pub(crate) mod tables;
 pub(crate) mod values;
+#[doc(hidden)]
+pub mod testing;
 
 pub use actions::ACTIONS;
 pub use deployment::Settings;

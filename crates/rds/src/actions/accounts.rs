@@ -29,6 +29,9 @@ pub(super) struct OneAccount {
 
 /// The account of a name that is not going.
 pub(super) fn find(cx: &mut Cx<'_>, instance: &str, name: &str) -> Result<Account, ApiError> {
+    if !names::is_account(name) {
+        return Err(ApiError::new(&NO_ACCOUNT));
+    }
     let found = account::find(cx.tx(), instance, name)?.filter(|account| account.wanted);
     found.ok_or_else(|| ApiError::new(&NO_ACCOUNT))
 }

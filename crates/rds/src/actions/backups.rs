@@ -6,7 +6,7 @@ use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
 use super::within::{Page, cut, invalid, moment, writable};
-use super::{Done, owned, read, write};
+use super::{Done, is_plain, owned, read, write};
 use crate::backup::{base, schedule};
 use crate::errors::{BACKUP_NEEDED, BACKUP_RUNNING, NO_BACKUP, NO_INSTANCE};
 use crate::tables::backup::{self as rows, Backup, State};
@@ -153,6 +153,9 @@ fn archive(cx: &mut Cx<'_>, id: &str) -> Result<Vec<Backup>, ApiError> {
     let account = cx.account();
     let arn = super::arn(cx, account, id);
     cx.authorize(&arn)?;
+    if !is_plain(id) {
+        return Err(ApiError::new(&NO_INSTANCE));
+    }
     let mut all = rows::of_instance(cx.tx(), id)?;
     all.reverse();
     all.retain(|backup| backup.account == account);
@@ -297,6 +300,9 @@ impl Action for DeleteBackup {
 
     fn run(cx: &mut Cx<'_>, request: DeleteBackupRequest) -> Result<Done, ApiError> {
         let instance = owned(cx, &request.instance)?;
+        if !is_plain(&request.backup_id) {
+            return Err(ApiError::new(&NO_BACKUP));
+        }
         let found = rows::find(cx.tx(), &request.backup_id)?;
         let backup = found
             .filter(|backup| backup.instance == instance.id && backup.status != State::Deleting)

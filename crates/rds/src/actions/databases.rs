@@ -30,6 +30,9 @@ pub(super) struct OneDatabase {
 
 /// The database of a name that is not going.
 pub(super) fn find(cx: &mut Cx<'_>, instance: &str, name: &str) -> Result<Database, ApiError> {
+    if !names::is_database(name) {
+        return Err(ApiError::new(&NO_DATABASE));
+    }
     let found = database::find(cx.tx(), instance, name)?.filter(|database| database.wanted);
     found.ok_or_else(|| ApiError::new(&NO_DATABASE))
 }
@@ -64,6 +67,7 @@ impl Action for CreateDatabase {
         names::database(&request.name)?;
         names::description("DBDescription", &request.description)?;
         let mut instance = writable(cx, &request.instance)?;
+        let given = first_right(instance.engine, &request.privilege)?;
         let locale = names::locale(instance.engine, &request.charset, &request.collation)?;
         if !request.account.is_empty() {
             accounts::find(cx, &instance.id, &request.account)?;
@@ -85,17 +89,25 @@ impl Action for CreateDatabase {
         };
         let now = cx.now;
         database::insert(cx.tx(), &instance.id, &new, now)?;
-        let given = match (instance.engine, request.privilege.as_str()) {
-            (_, "") if instance.engine == Engine::Postgres => Privilege::Owner,
-            (_, "") => Privilege::ReadWrite,
-            (engine, word) => privilege(engine, word)?,
-        };
         if !request.account.is_empty() {
             grant::put(cx.tx(), &instance.id, (&request.account, &new.name), given)?;
         }
         cx.audit_detail("DBName", &new.name);
         ask(cx, &mut instance, Status::Running)?;
         Ok(Done {})
+    }
+}
+
+/// What the account that a database is made for may do in it: of PostgreSQL it owns it.
+fn first_right(engine: Engine, word: &str) -> Result<Privilege, ApiError> {
+    match (engine, word) {
+        (Engine::Postgres, "" | "DBOwner") => Ok(Privilege::Owner),
+        (Engine::Postgres, _) => {
+            let message = "The account that a database of PostgreSQL is made for owns it: AccountPrivilege is DBOwner.";
+            Err(invalid("AccountPrivilege", message))
+        }
+        (Engine::MariaDb, "") => Ok(Privilege::ReadWrite),
+        (Engine::MariaDb, word) => privilege(engine, word),
     }
 }
 

@@ -173,8 +173,17 @@ fn owned(cx: &mut Cx<'_>, id: &str) -> Result<Instance, ApiError> {
     let account = cx.account();
     let arn = arn(cx, account, id);
     cx.authorize(&arn)?;
+    if !is_plain(id) {
+        return Err(ApiError::new(&NO_INSTANCE));
+    }
     let found = instance::find(cx.tx(), id)?.filter(|instance| instance.account == account);
     found.ok_or_else(|| ApiError::new(&NO_INSTANCE))
+}
+
+/// Whether an id may be one that this service gave out. The store takes no zero byte in text, so that what clients
+/// send as an id is looked at before it is looked for.
+fn is_plain(id: &str) -> bool {
+    id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// As [`owned`], and running: anything else is refused so that clients try again later.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::parameters::{GROUP, GROUP_APPLIED, build, checked, engine, version};
 use super::within::invalid;
-use super::{Done, read, write};
+use super::{Done, is_plain, read, write};
 use crate::engines::Build;
 use crate::errors::{GROUP_EXISTS, NO_GROUP};
 use crate::names;
@@ -23,6 +23,9 @@ const CHUNK: usize = 100;
 /// The group of that id, if it is the caller's.
 pub(super) fn lookup(cx: &mut Cx<'_>, id: &str) -> Result<Option<Group>, ApiError> {
     let account = cx.account();
+    if !is_plain(id) {
+        return Ok(None);
+    }
     Ok(parameter_group::find(cx.tx(), id)?.filter(|group| group.account == account))
 }
 
@@ -334,10 +337,11 @@ impl Action for DescribeParameterGroups {
         cx: &mut Cx<'_>,
         request: DescribeParameterGroupsRequest,
     ) -> Result<DescribeParameterGroupsResponse, ApiError> {
+        let region = region(cx, &request.region_id)?;
         authorize(cx, "*")?;
         let account = cx.account();
         let mut views = Vec::new();
-        for group in parameter_group::of(cx.tx(), account, &request.region_id)? {
+        for group in parameter_group::of(cx.tx(), account, &region)? {
             let build = crate::tables::setting::build(cx.tx(), group.engine, &group.major, "")?;
             views.push(View::of(group, build.as_ref(), false));
         }

@@ -128,8 +128,10 @@ struct View {
     parameter_name: String,
     parameter_value: String,
     parameter_description: String,
-    parameter_default_value: String,
-    parameter_value_range: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter_default_value: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter_value_range: Option<String>,
 }
 
 #[derive(Default, Serialize)]
@@ -147,9 +149,15 @@ impl View {
             parameter_name: setting.name.clone(),
             parameter_value: value.to_owned(),
             parameter_description: setting.description.clone(),
-            parameter_default_value: setting.default.clone(),
-            parameter_value_range: values::range(setting),
+            parameter_default_value: Some(setting.default.clone()),
+            parameter_value_range: Some(values::range(setting)),
         }
+    }
+
+    /// Of one that waits: clients have fewer names for it.
+    fn waiting(setting: &Setting, value: &str) -> Self {
+        let (parameter_default_value, parameter_value_range) = (None, None);
+        Self { parameter_default_value, parameter_value_range, ..Self::of(setting, value) }
     }
 }
 
@@ -173,7 +181,7 @@ impl Action for DescribeParameters {
         for setting in settings.iter().filter(|setting| setting.tenant) {
             match value(setting) {
                 // What it was before is not known: of what waits only that is told.
-                Some(row) if waits(row) => config.push(View::of(setting, &row.value)),
+                Some(row) if waits(row) => config.push(View::waiting(setting, &row.value)),
                 Some(row) => running.push(View::of(setting, &row.value)),
                 None => running.push(View::of(setting, &setting.default)),
             }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::within::{invalid, writable};
 use super::{Done, accounts, ask, databases, write};
-use crate::errors::ACCOUNT_STATUS;
+use crate::errors::{ACCOUNT_OWNS, ACCOUNT_STATUS};
 use crate::model::{Engine, Status};
 use crate::node::api::Privilege;
 use crate::tables::{account, grant, read as from_json};
@@ -23,6 +23,11 @@ pub(super) fn privilege(engine: Engine, word: &str) -> Result<Privilege, ApiErro
                 format!("AccountPrivilege is one of ReadWrite, ReadOnly, DDLOnly, DMLOnly{owner}.");
             invalid("AccountPrivilege", message)
         })
+}
+
+/// Owners have every right in what they own: none is given or taken beside that.
+fn owner() -> ApiError {
+    ACCOUNT_OWNS.error("The account owns the database, and has every right in it.")
 }
 
 /// Gives an account a right in a database, in place of the one that it had there.
@@ -52,7 +57,10 @@ impl Action for GrantAccountPrivilege {
         if account.status == account::Status::Unavailable {
             return Err(ACCOUNT_STATUS.error("The account is not there yet."));
         }
-        databases::find(cx, &instance.id, &request.database)?;
+        let database = databases::find(cx, &instance.id, &request.database)?;
+        if database.owner == request.account {
+            return if wanted == Privilege::Owner { Ok(Done {}) } else { Err(owner()) };
+        }
         grant::put(cx.tx(), &instance.id, (&request.account, &request.database), wanted)?;
         cx.audit_detail("AccountName", &request.account);
         cx.audit_detail("DBName", &request.database);
@@ -83,7 +91,9 @@ impl Action for RevokeAccountPrivilege {
     fn run(cx: &mut Cx<'_>, request: RevokeAccountPrivilegeRequest) -> Result<Done, ApiError> {
         let mut instance = writable(cx, &request.instance)?;
         accounts::find(cx, &instance.id, &request.account)?;
-        databases::find(cx, &instance.id, &request.database)?;
+        if databases::find(cx, &instance.id, &request.database)?.owner == request.account {
+            return Err(owner());
+        }
         if grant::retire(cx.tx(), &instance.id, &request.account, &request.database)? {
             cx.audit_detail("AccountName", &request.account);
             cx.audit_detail("DBName", &request.database);

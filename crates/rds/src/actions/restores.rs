@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::make::{Made, Plan, make};
 use super::within::{invalid, writable};
-use super::{owned, read, write};
+use super::{is_plain, owned, read, write};
 use crate::backup::restore;
 use crate::classes::{self, STORAGE_GIB};
 use crate::errors::{
@@ -100,6 +100,7 @@ fn point(
     let archive = |backup, until| Origin::Archive { instance: instance.to_owned(), backup, until };
     match (backup_id, time) {
         ("", "") => Err(invalid("RestoreTime", "Give either BackupId or RestoreTime.")),
+        (id, "") if !is_plain(id) => Err(ApiError::new(&NO_BACKUP)),
         (id, "") => {
             let found = backup::find(cx.tx(), id)?;
             found

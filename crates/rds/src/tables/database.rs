@@ -29,7 +29,7 @@ pub const RUNNING: &str = "Running";
 const CREATING: &str = "Creating";
 const DELETING: &str = "Deleting";
 
-const COLUMNS: &str = "name, owner, charset, collation, ctype, status, description, wanted";
+const COLUMNS: &str = "name, owner, charset, collation_name, ctype, status, description, wanted";
 
 fn understood(row: &Row<'_>) -> Result<Database, store::Error> {
     Ok(Database {
@@ -47,7 +47,7 @@ fn understood(row: &Row<'_>) -> Result<Database, store::Error> {
 /// Adds one, which is not there yet: its `status` and `wanted` are not looked at.
 pub fn insert(tx: &mut Tx<'_>, instance: &str, new: &Database, now: Time) -> Result<(), ApiError> {
     tx.execute(
-        "INSERT INTO rds_database (instance, name, owner, charset, collation, ctype, status, description, wanted,
+        "INSERT INTO rds_database (instance, name, owner, charset, collation_name, ctype, status, description, wanted,
              created)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1, ?9)",
         params![

@@ -1,16 +1,20 @@
 //! Tests of relational databases over an in-process cloud and real servers.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod accounts;
 mod backup_archive;
 mod backup_restore;
 mod backup_world;
+mod backups;
 mod catalogue;
 mod control;
+mod databases;
 mod foreign;
 mod gateway;
 mod hosts;
 mod instances;
 mod machine;
+mod monitoring;
 mod network;
 mod node_door;
 mod node_lab;
@@ -18,7 +22,11 @@ mod node_life;
 mod node_roles;
 mod node_seed;
 mod node_standby;
+mod parameters;
 mod replicas;
+mod restores;
 mod settings;
 mod stage;
+mod strangers;
 mod tags;
+mod world;
