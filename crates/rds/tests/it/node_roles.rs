@@ -35,13 +35,17 @@ async fn accounts_can_what_they_were_granted_and_nothing_more() {
     assert!(shop("builder", "SELECT * FROM items").is_err());
 
     assert_eq!(
-        ask(&it, "SELECT string_agg(rolname, ',') FROM pg_roles WHERE rolsuper"),
+        ask(&it, "SELECT string_agg(rolname, ',') FROM pg_roles WHERE rolsuper AND rolcanlogin"),
         "awan_admin"
     );
     for text in [
         "ALTER ROLE chief SUPERUSER",
         "COPY (SELECT 1) TO PROGRAM 'id'",
         "SELECT rolpassword FROM pg_authid",
+        "GRANT pg_execute_server_program TO chief",
+        "GRANT pg_read_server_files TO chief",
+        "GRANT pg_read_all_data TO chief",
+        "GRANT awan_admin TO chief",
         "ALTER ROLE awan_replicator PASSWORD 'x'",
         "ALTER ROLE awan_admin PASSWORD 'x'",
         "SET ROLE awan_admin",
