@@ -180,7 +180,9 @@ impl Programs {
         let output = output.map_err(|_| {
             Error::Failed(format!("{} took longer than {} s", program.name(), limit.as_secs()))
         })??;
-        ended(&program.name(), output.status, &output.stderr)?;
+        // Some complain on their standard output.
+        let complaint = if output.stderr.is_empty() { &output.stdout } else { &output.stderr };
+        ended(&program.name(), output.status, complaint)?;
         Ok(output.stdout)
     }
 

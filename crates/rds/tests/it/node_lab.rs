@@ -12,7 +12,7 @@ use postgres_protocol::password::scram_sha_256;
 use rds::engines::Build;
 use rds::model::Engine;
 use rds::node::Node;
-use rds::node::api::{Account, Limits, Observed, Role, Seed, Spec, Upstream};
+use rds::node::api::{Account, Database, Limits, Observed, Role, Seed, Spec, Upstream};
 use rds::node::driver::Driver;
 use rds::node::postgres::Postgres;
 use tempfile::TempDir;
@@ -116,7 +116,7 @@ pub fn spec(id: &str) -> Spec {
         parameters: BTreeMap::new(),
         hba: vec!["hostssl all all 127.0.0.1/32 scram-sha-256".to_owned()],
         accounts: vec![account("chief", true)],
-        databases: Vec::new(),
+        databases: vec![database("shop", "chief")],
         grants: Vec::new(),
         replicator: "replicator-password".to_owned(),
         certificate,
@@ -148,6 +148,17 @@ pub fn account(name: &str, privileged: bool) -> Account {
     }
 }
 
+pub fn database(name: &str, owner: &str) -> Database {
+    Database {
+        name: name.to_owned(),
+        owner: owner.to_owned(),
+        charset: "UTF8".to_owned(),
+        collation: String::new(),
+        ctype: String::new(),
+        wanted: true,
+    }
+}
+
 /// `psql`, as that account, over TLS.
 pub fn psql(observed: &Observed, account: &str, database: &str) -> Command {
     let mut command = Command::new(format!("{PROGRAMS}/psql"));
@@ -173,9 +184,9 @@ pub fn sql(
     if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
 }
 
-/// The same as the chief in `postgres`, who may.
+/// The same as the chief in the shop, who may.
 pub fn ask(observed: &Observed, text: &str) -> String {
-    sql(observed, "chief", "postgres", text).unwrap()
+    sql(observed, "chief", "shop", text).unwrap()
 }
 
 /// Waits until that is so.

@@ -49,6 +49,9 @@ pub async fn warm(build: &Build, templates: &Path, programs: &Programs) -> Resul
     home::remove_dir(&new)?;
     home::make_dir(&new, 0o700, user)?;
     initdb(build, &new, programs, user).await?;
+    // Without a postmaster, new objects get numbers of the system's own, which pg_dump then takes for built in.
+    let numbers = Program::new(build.programs.join("pg_resetwal")).user(user);
+    programs.run(&numbers.args(["-o", "16384", "-D"]).arg(&new), TOOL).await?;
     for (database, sql) in [("template1", template_sql(build)), ("postgres", postgres_sql(build))] {
         let single = Program::new(build.programs.join("postgres"))
             .user(user)
@@ -79,8 +82,14 @@ async fn initdb(build: &Build, at: &Path, programs: &Programs, user: Option<User
 /// What every cluster has and every later database, one statement a line.
 fn template_sql(build: &Build) -> String {
     let roles = format!("CREATE ROLE {OWNER} LOGIN\nCREATE ROLE {REPLICATOR} LOGIN REPLICATION\n");
-    roles + extension_sql(build)
+    let guard = if number(&build.major) < 16 { GUARD } else { "" };
+    roles + guard + extension_sql(build)
 }
+
+/// Before 16, whoever may make roles may also give away, and take, every role that is no superuser's: among them those
+/// that run programs, reach files and read verifiers. So these count as such; nobody is ever given them.
+const GUARD: &str = "UPDATE pg_authid SET rolsuper = true WHERE rolname IN ('pg_execute_server_program', \
+                     'pg_read_server_files', 'pg_write_server_files', 'pg_read_all_data')\n";
 
 fn extension_sql(build: &Build) -> &'static str {
     let known = build.extensions.iter().any(|name| name == "pg_stat_statements");
@@ -283,7 +292,7 @@ pub async fn upgrade(seat: &Seat, from: &Build) -> Result<()> {
         if moved.exists() {
             fs::rename(&moved, old.join("global/pg_control"))?;
         }
-        return Err(error);
+        return Err(Error::Failed(format!("{}: {}", first_and_last(&error), consulted(&error))));
     }
     home::own_tree(&new, seat.user)?;
     home::remove_dir(&work)?;
@@ -292,6 +301,23 @@ pub async fn upgrade(seat: &Seat, from: &Build) -> Result<()> {
     fs::rename(&old, &before)?;
     publish(seat, new).await?;
     home::remove_dir(&before)
+}
+
+/// An error's text without its long middle.
+fn first_and_last(error: &Error) -> String {
+    let text = error.to_string();
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or_default().get(..60).unwrap_or_default().to_owned();
+    format!("{first} … {}", lines.next_back().unwrap_or_default())
+}
+
+/// The end of the log that pg_upgrade says to consult: the path is in quotes.
+fn consulted(error: &Error) -> String {
+    let text = error.to_string();
+    let path = text.split('"').nth(1).unwrap_or_default();
+    let log = fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<&str> = log.lines().rev().take(6).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join("; ")
 }
 
 fn ourselves() -> Option<User> {

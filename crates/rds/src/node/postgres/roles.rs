@@ -117,15 +117,9 @@ async fn account(client: &Client, account: &Account, major: u32) -> Result<()> {
 }
 
 /// What a privileged account may do beyond its own things. From 16 on it may give only what it was given to give.
+/// `pg_read_all_data` is not among it: it reads the verifiers in `pg_authid` too.
 async fn powers(client: &Client, account: &Account, major: u32) -> Result<()> {
-    let roles = [
-        "pg_monitor",
-        "pg_signal_backend",
-        "pg_read_all_data",
-        "pg_write_all_data",
-        "pg_checkpoint",
-        "pg_maintain",
-    ];
+    let roles = ["pg_monitor", "pg_signal_backend", "pg_checkpoint", "pg_maintain"];
     let sql = "SELECT r.rolname::text, EXISTS (
                    SELECT 1 FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.member
                    WHERE m.roleid = r.oid AND g.rolname = $1::text)
