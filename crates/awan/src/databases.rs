@@ -42,6 +42,7 @@ impl Databases {
         .tell();
         let places = Places {
             remote: config.rds.nodes.clone(),
+            sites: config.data_centre.iter().map(|centre| centre.site.clone()).collect(),
             home: dir.join("rds"),
             program: std::env::current_exe().context("find this program")?,
             engines: config.rds.engines.clone(),

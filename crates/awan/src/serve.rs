@@ -76,8 +76,13 @@ fn run_node(dir: &Path) -> anyhow::Result<()> {
         .context("start the runtime")?;
     runtime.block_on(async {
         let stop = Stop::listen()?;
-        let config = rds::node::Config::read(&dir)?;
-        rds::node::run(config, stop.asked()).await.context("run a node of databases")
+        let config = rds::node::Config::read(&dir).context("read what this node is")?;
+        let (asked, stopped) = watch::channel(false);
+        tokio::spawn(async move {
+            stop.asked().await;
+            asked.send_replace(true);
+        });
+        rds::node::run(&dir, config, stopped).await.context("run a node of databases")
     })
 }
 

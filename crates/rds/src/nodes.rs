@@ -89,6 +89,8 @@ impl From<Error> for engine::task::StepError {
 pub struct Places {
     /// `host:port` of the nodes that run elsewhere, by data centre.
     pub remote: BTreeMap<String, String>,
+    /// All data centres, in an order that does not change: users of servers of this machine are numbered by it.
+    pub sites: Vec<String>,
     /// Below which those of this machine have a directory each.
     pub home: PathBuf,
     /// The program that they run.

@@ -21,6 +21,10 @@ use super::Places;
 const START: Duration = Duration::from_secs(15);
 /// How long the nodes may take to stop all their servers.
 const STOP: Duration = Duration::from_secs(60);
+/// The first user of servers, beyond those that systems give out.
+const FIRST_USER: u32 = 800_000;
+/// Users of one node.
+const USERS: u32 = 10_000;
 /// How often is looked.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -120,6 +124,13 @@ impl Local {
         }
     }
 
+    /// The numbers of the users that servers of a data centre run as here: no two nodes share one.
+    fn users(&self, site: &str) -> (u32, u32) {
+        let place = self.places.sites.iter().position(|known| known == site).unwrap_or_default();
+        let first = FIRST_USER + u32::try_from(place).unwrap_or_default() * USERS;
+        (first, first + USERS)
+    }
+
     /// Writes what the node reads at its start.
     fn prepare(
         &self,
@@ -139,6 +150,7 @@ impl Local {
             "cert": dir.join("node-cert.pem"),
             "key": dir.join("node-key.pem"),
             "engines": self.places.engines,
+            "uid_range": self.users(site),
             "store": self.places.store,
         });
         write_whole(&dir.join("node-config.json"), config.to_string().as_bytes(), 0o600)?;
