@@ -365,5 +365,4 @@ fn gather_libraries(tree: &Path, libraries: &Path) -> std::io::Result<()> {
 }
 
 #[cfg(test)]
-#[path = "install_tests.rs"]
 mod tests;

@@ -6,14 +6,15 @@ use std::path::PathBuf;
 use rds::engines;
 use rds::model::Engine;
 
-/// Fills the store that `AWAN_TEST_ENGINES` names, where it is set: `cargo xtask test` does that first, and other
+/// Fills the store that `AWAN_TEST_DB_ENGINES` names, where it is set: `cargo xtask test` does that first, and other
 /// tests find their engines there. What is there already is not downloaded again.
 #[test]
-#[ignore = "downloads 50 MB; AWAN_TEST_ENGINES=DIR cargo test -p rds --test it -- --ignored engines_are_installed"]
+#[ignore = "downloads 50 MB; AWAN_TEST_DB_ENGINES=DIR cargo test -p rds --test it -- --ignored engines_are_installed"]
+#[allow(clippy::disallowed_methods, reason = "the set-up of tests says where engines are")]
 fn engines_are_installed_once_found_and_removed() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let given = std::env::var("AWAN_TEST_ENGINES").ok().map(PathBuf::from);
+    let given = std::env::var("AWAN_TEST_DB_ENGINES").ok().map(PathBuf::from);
     let store = given.clone().unwrap_or_else(|| dir.path().to_owned());
     let wishes = [
         (Engine::Postgres, Some("14")),

@@ -16,13 +16,14 @@ use rds::node::mariadb::MariaDb;
 use rds::node::process::{Programs, Server, User};
 use tokio::io::AsyncReadExt;
 
-/// The MariaDB of this machine: of its packages, or of the store that `AWAN_TEST_ENGINES` names.
+/// The MariaDB of this machine: of its packages, or of the store that `AWAN_TEST_DB_ENGINES` names.
+#[allow(clippy::disallowed_methods, reason = "the set-up of tests says where engines are")]
 fn build() -> Build {
-    let store = std::env::var("AWAN_TEST_ENGINES").unwrap_or_else(|_| "/nonexistent".to_owned());
+    let store = std::env::var("AWAN_TEST_DB_ENGINES").unwrap_or_else(|_| "/nonexistent".to_owned());
     let builds = rds::engines::discover(&[], Path::new(&store));
     builds.into_iter().find(|build| build.engine == Engine::MariaDb).expect(
         "there is no MariaDB: `cargo xtask test` installs it; by hand, `awan engine install mariadb --store DIR` and \
-         AWAN_TEST_ENGINES=DIR",
+         AWAN_TEST_DB_ENGINES=DIR",
     )
 }
 
@@ -272,6 +273,20 @@ async fn settings_take_effect_or_wait_for_a_restart() {
         assert!(MariaDb.configure(&running.seat, &bad).await.is_err(), "{name}");
     }
     running.stop(Stop::Immediate).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_effect_at_once_is_what_the_server_lets_set() {
+    let world = World::new().await;
+    let running = made(&world, "rm-var", &spec("rm-var")).await;
+    let question = "SELECT LOWER(VARIABLE_NAME) FROM information_schema.SYSTEM_VARIABLES WHERE READ_ONLY = 'NO'";
+    let settable = running.app(question).await.unwrap();
+    let settable: std::collections::BTreeSet<&str> = settable.lines().collect();
+    let at_once = world.build.settings.iter().filter(|it| it.tenant && !it.restart);
+    let not: Vec<&str> =
+        at_once.map(|it| it.name.as_str()).filter(|it| !settable.contains(it)).collect();
+    assert_eq!(not, Vec::<&str>::new());
+    running.stop(Stop::Fast).await;
 }
 
 /// Copies a running primary's backup and binary logs to a directory to be recovered.

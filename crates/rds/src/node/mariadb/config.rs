@@ -275,7 +275,6 @@ fn parsed(file: &str) -> BTreeMap<String, String> {
 /// Whether a setting takes effect without a restart.
 fn dynamic(build: &Build, name: &str) -> bool {
     const OWN: &[&str] = &[
-        "aria_pagecache_buffer_size",
         "init_connect",
         "innodb_buffer_pool_size",
         "key_buffer_size",

@@ -226,6 +226,8 @@ pub async fn dump(seat: &Seat, dump: &Dump) -> Result<Stream> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
     use proptest::prelude::*;
 
     use super::*;

@@ -77,6 +77,8 @@ impl AsyncRead for Chunks {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
     use std::io::{Cursor, Read};
 
     use super::*;
