@@ -188,9 +188,11 @@ async fn pull(seat: &Seat, spec: &Spec, upstream: &Upstream) -> Result<()> {
             "--ignore-table=mysql.innodb_table_stats",
             "--ignore-table=mysql.transaction_registry",
         ]);
-    let rows = seat.programs.stream(&dump).await?;
     let client = sql::admin(seat, "mariadb").arg("--binary-mode");
-    let fed = seat.programs.feed(&client, rows).await;
+    let fed = match seat.programs.stream(&dump).await {
+        Ok(rows) => seat.programs.feed(&client, rows).await,
+        Err(error) => Err(error),
+    };
     fs::remove_file(&login)?;
     fed
 }

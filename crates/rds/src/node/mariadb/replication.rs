@@ -25,6 +25,13 @@ pub async fn observe(seat: &Seat, observed: &mut Observed) -> Result<()> {
         observed.lsn = sequence(received, domain).max(observed.replayed);
         let behind = status.get("Seconds_Behind_Master").and_then(|text| text.parse().ok());
         observed.lag_seconds = behind.unwrap_or_default();
+        // Without a connection it does not know how far it is behind.
+        let error = ["Last_IO_Error", "Last_SQL_Error"]
+            .iter()
+            .find_map(|name| status.get(*name).filter(|it| !it.is_empty()));
+        if let Some(error) = error.filter(|_| observed.trouble.is_empty()) {
+            observed.trouble.clone_from(error);
+        }
     }
     observed.pending_restart = config::pending(seat).await?;
     Ok(())
