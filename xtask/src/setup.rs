@@ -46,6 +46,24 @@ pub(crate) const POSTGRES: Need = Need {
     present: || postgres::bin_dir().is_some(),
 };
 
+/// A MariaDB with its clients and its backup program, as packages that start no server.
+pub(crate) const MARIADB: Need = Need {
+    name: "MariaDB",
+    packages: &["mariadb-server-core", "mariadb-client", "mariadb-backup"],
+    present: || {
+        let there = |name: &&str| process::which(name).is_some();
+        Path::new("/usr/sbin/mariadbd").is_file()
+            && ["mariadb-dump", "mariadb-binlog", "mariadb-backup"].iter().all(|name| there(name))
+    },
+};
+
+/// What `awan engine install` downloads other versions of PostgreSQL with.
+pub(crate) const PIP: Need = Need {
+    name: "pip",
+    packages: &["python3-pip"],
+    present: || process::succeeds(Command::new("python3").args(["-m", "pip", "--version"])),
+};
+
 /// The Go compiler with the checksum-database packages, whose log verifier is the reference.
 pub(crate) const GO: Need = Need {
     name: "Go with golang.org/x/mod",
@@ -125,6 +143,23 @@ fn apt(words: &[&str]) -> Result<()> {
         return Err("installing packages needs root or sudo without a password".to_owned());
     };
     process::run(command.args(words).env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+/// A store of database engines with the versions of PostgreSQL that tests upgrade to, filled by `awan` itself. Gives
+/// its folder; what is there already is kept.
+pub(crate) fn engines(workspace: &Workspace, awan: &Path) -> Result<PathBuf> {
+    // Servers of root's run under other users, who could not pass through root's home.
+    let store = if is_root() {
+        PathBuf::from("/var/cache/awan/engines")
+    } else {
+        workspace.cache.join("engines")
+    };
+    for version in ["17", "18"] {
+        let mut install = Command::new(awan);
+        install.args(["engine", "install", "postgresql", version, "--store"]).arg(&store);
+        process::output(&mut install)?;
+    }
+    Ok(store)
 }
 
 /// Whether this process may do everything.

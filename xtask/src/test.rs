@@ -40,6 +40,10 @@ const POSTGRES_VARIABLE: &str = "AWAN_TEST_POSTGRES";
 
 /// Where the in-process cloud of the tests is told which database to use.
 const ENGINE_VARIABLE: &str = "AWAN_TEST_ENGINE";
+
+/// Where tests of database servers are told of a store of engines.
+const STORE_VARIABLE: &str = "AWAN_TEST_DB_ENGINES";
+
 /// The crates whose integration tests run on an in-process cloud.
 const SERVICES: [&str; 5] = ["engine", "agreement", "billing", "ram", "oss"];
 
@@ -70,6 +74,9 @@ fn needs(wanted: &dyn Fn(&str) -> bool) -> Vec<&'static setup::Need> {
     let mut needs = Vec::new();
     if wanted("rust") || wanted("postgres") || wanted("backends") {
         needs.push(&setup::POSTGRES);
+    }
+    if wanted("rust") {
+        needs.extend([&setup::MARIADB, &setup::PIP]);
     }
     if wanted("clients") || wanted("postgres") {
         needs.extend([&setup::PYTHON, &setup::NODE, &setup::GO, &setup::CHROMIUM]);
@@ -114,6 +121,14 @@ fn rust(workspace: &Workspace, lanes: &mut Lanes, postgres: Option<&Postgres>, f
         Runner::Cargo
     };
     cargo.args(["--workspace", "--locked", "--no-fail-fast"]).args(filter);
+    let awan = workspace.build_awan(false);
+    match awan.and_then(|awan| setup::engines(workspace, &awan)) {
+        Ok(store) => {
+            cargo.env(STORE_VARIABLE, store);
+        }
+        // The tests that need one say so by failing.
+        Err(why) => eprintln!("no store of database engines: {why}"),
+    }
     match postgres {
         Some(server) => {
             cargo.env(POSTGRES_VARIABLE, server.conninfo("postgres"));

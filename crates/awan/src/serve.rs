@@ -82,7 +82,11 @@ fn run_node(dir: &Path) -> anyhow::Result<()> {
             stop.asked().await;
             asked.send_replace(true);
         });
-        rds::node::run(&dir, config, stopped).await.context("run a node of databases")
+        let (engines, store) = (config.engines.clone(), config.store.clone());
+        let find = Arc::new(move || rds::engines::discover(&engines, &store));
+        rds::node::run(&dir, config, find, rds::node::drivers(), stopped)
+            .await
+            .context("run a node of databases")
     })
 }
 

@@ -49,9 +49,9 @@ pub mod nodes;
 pub mod password;
 mod service;
 pub(crate) mod tables;
-pub(crate) mod values;
 #[doc(hidden)]
 pub mod testing;
+pub(crate) mod values;
 
 pub use actions::ACTIONS;
 pub use deployment::Settings;

@@ -69,6 +69,7 @@ fn every_verb_has_help_with_an_example() {
     for verb in [
         "serve",
         "check-config",
+        "engine",
         "call",
         "oss",
         "status",

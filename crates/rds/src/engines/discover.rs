@@ -206,5 +206,4 @@ impl Known {
 }
 
 #[cfg(test)]
-#[path = "discover_tests.rs"]
 mod tests;

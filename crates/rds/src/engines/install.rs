@@ -178,6 +178,7 @@ impl Work {
     fn new(home: &Path) -> std::io::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        remove_abandoned(home);
         let dir = home.join(format!(".work-{}-{count}", std::process::id()));
         fs::create_dir(&dir)?;
         let work = Self { engine: dir.join("engine"), archives: dir.join("archives"), dir };
@@ -193,6 +194,18 @@ impl Drop for Work {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.dir) {
             tracing::warn!(path = %self.dir.display(), %error, "an installation's work stays behind");
+        }
+    }
+}
+
+/// Removes what installations left behind whose process was killed.
+fn remove_abandoned(home: &Path) {
+    for entry in fs::read_dir(home).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let process = name.strip_prefix(".work-").and_then(|rest| rest.split('-').next());
+        if process.is_some_and(|id| !Path::new("/proc").join(id).exists()) {
+            // Another that begins now may be doing the same.
+            let _ = fs::remove_dir_all(entry.path());
         }
     }
 }
@@ -365,5 +378,4 @@ fn gather_libraries(tree: &Path, libraries: &Path) -> std::io::Result<()> {
 }
 
 #[cfg(test)]
-#[path = "install_tests.rs"]
 mod tests;

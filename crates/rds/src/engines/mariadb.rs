@@ -181,7 +181,6 @@ const TENANTS: &[(Takes, &[&str])] = &[
             "net_retry_count",
             "net_write_timeout",
             "sql_safe_updates",
-            "transaction_isolation",
             "wait_timeout",
         ],
     ),
@@ -291,6 +290,8 @@ const TENANTS: &[(Takes, &[&str])] = &[
     (
         Takes::Restart,
         &[
+            // Its variable has another name in 10.11 (`tx_isolation`), so that only the option sets it.
+            "transaction_isolation",
             "innodb_autoinc_lock_mode",
             "innodb_ft_cache_size",
             "innodb_ft_max_token_size",

@@ -248,5 +248,4 @@ fn is_tenants(name: &str, category: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "postgres_tests.rs"]
 mod tests;

@@ -137,6 +137,8 @@ fn missing_libraries(said: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
     use super::*;
 
     fn sh(script: &str) -> Command {

@@ -267,7 +267,7 @@ impl Worker {
         self.shared.dir.make(user)?;
         let seat = Seat {
             dir: self.shared.dir.clone(),
-            build: pool.build(spec.engine, &spec.major)?.clone(),
+            build: pool.build(spec.engine, &spec.major)?,
             templates: pool.home.templates(),
             programs: pool.programs.clone(),
             user,
@@ -296,7 +296,7 @@ impl Worker {
             Some(major) if major == spec.major => return Ok(true),
             Some(major) => {
                 self.stop(Stop::Fast).await?;
-                let from = self.shared.pool.build(spec.engine, &major)?.clone();
+                let from = self.shared.pool.build(spec.engine, &major)?;
                 driver.upgrade(seat, &from, spec).await?;
                 return Ok(true);
             }

@@ -19,6 +19,7 @@ pub mod error;
 pub mod home;
 pub mod keeper;
 pub mod lease;
+pub mod mariadb;
 pub mod pool;
 pub mod postgres;
 pub mod process;
@@ -42,9 +43,8 @@ use self::error::{Doing, Error, Result};
 use self::home::Home;
 use self::keeper::Keeper;
 use self::lease::Leases;
-use self::pool::Pool;
+use self::pool::{Find, Pool};
 use self::process::Programs;
-use crate::engines::Build;
 
 /// What a node reads from `node-config.json` in its directory.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -65,6 +65,9 @@ pub struct Config {
     /// Where programs of engines are, besides the usual places.
     #[serde(default)]
     pub engines: Vec<PathBuf>,
+    /// The engine store.
+    #[serde(default)]
+    pub store: PathBuf,
     /// Numbers of users for servers where it runs as root, first and one past the last. Nodes that share a machine
     /// take different ones.
     #[serde(default = "uid_range")]
@@ -112,7 +115,7 @@ impl Node {
     pub fn open(
         root: &Path,
         uids: Range<u32>,
-        builds: Vec<Build>,
+        builds: Find,
         drivers: Vec<Arc<dyn Driver>>,
     ) -> Result<Self> {
         let home = Home::open(root)?;
@@ -221,6 +224,11 @@ impl Node {
     }
 }
 
+/// All engines that a node knows.
+pub fn drivers() -> Vec<Arc<dyn Driver>> {
+    vec![Arc::new(postgres::Postgres), Arc::new(mariadb::MariaDb)]
+}
+
 /// Runs the node of that directory until `stop` turns true; then stops its servers.
 ///
 /// # Errors
@@ -228,7 +236,7 @@ impl Node {
 pub async fn run(
     root: &Path,
     config: Config,
-    builds: Vec<Build>,
+    builds: Find,
     drivers: Vec<Arc<dyn Driver>>,
     stop: watch::Receiver<bool>,
 ) -> Result<()> {

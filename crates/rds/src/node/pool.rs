@@ -16,12 +16,25 @@ use super::process::{Programs, User, tree};
 use crate::engines::Build;
 use crate::model::Engine;
 
+/// Finds the builds of a machine.
+pub type Find = Arc<dyn Fn() -> Vec<Build> + Send + Sync>;
+
+fn newest(builds: &[Build], engine: Engine, major: &str) -> Option<Build> {
+    let fits = |build: &&Build| build.engine == engine && build.major == major;
+    let parts = |build: &&Build| -> Vec<u32> {
+        build.version.split('.').map(|part| part.parse().unwrap_or_default()).collect()
+    };
+    builds.iter().filter(fits).max_by_key(parts).cloned()
+}
+
 /// See the module.
 pub struct Pool {
     /// The node's directory.
     pub home: Home,
-    /// What runs here.
-    pub builds: Vec<Build>,
+    /// Finds what runs here. Asked again for what was not found: it may have been installed since.
+    find: Find,
+    /// What was found last.
+    builds: Mutex<Vec<Build>>,
     /// Who knows how.
     pub drivers: Vec<Arc<dyn Driver>>,
     /// Starts programs.
@@ -38,7 +51,7 @@ impl Pool {
     /// A pool of these.
     pub fn new(
         home: Home,
-        builds: Vec<Build>,
+        find: Find,
         drivers: Vec<Arc<dyn Driver>>,
         programs: Programs,
         uids: Range<u32>,
@@ -46,7 +59,8 @@ impl Pool {
         let uids = if rustix::process::geteuid().is_root() { uids } else { 0..0 };
         Self {
             home,
-            builds,
+            builds: Mutex::new(find()),
+            find,
             drivers,
             programs,
             uids,
@@ -55,20 +69,23 @@ impl Pool {
         }
     }
 
+    /// What runs here, as found last.
+    pub fn builds(&self) -> Vec<Build> {
+        self.builds.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The newest build of that engine and major version.
     ///
     /// # Errors
     /// [`Error::Unknown`] where there is none.
-    pub fn build(&self, engine: Engine, major: &str) -> Result<&Build> {
-        let fits = |build: &&Build| build.engine == engine && build.major == major;
-        let newest = |build: &&Build| -> Vec<u32> {
-            build.version.split('.').map(|part| part.parse().unwrap_or_default()).collect()
-        };
-        self.builds
-            .iter()
-            .filter(fits)
-            .max_by_key(newest)
-            .ok_or_else(|| Error::Unknown(format!("there is no {} {major} here", engine.as_str())))
+    pub fn build(&self, engine: Engine, major: &str) -> Result<Build> {
+        if let Some(known) = newest(&self.builds(), engine, major) {
+            return Ok(known);
+        }
+        let found = (self.find)();
+        let build = newest(&found, engine, major);
+        *self.builds.lock().unwrap_or_else(PoisonError::into_inner) = found;
+        build.ok_or_else(|| Error::Unknown(format!("there is no {} {major} here", engine.as_str())))
     }
 
     /// The driver of that engine.

@@ -130,7 +130,7 @@ impl Node {
         let path: Vec<&str> = head.uri.path().trim_start_matches('/').split('/').collect();
         let query = head.uri.query().unwrap_or_default();
         match (&head.method, &path[..]) {
-            (&Method::GET, ["engines"]) => json(&self.pool().builds),
+            (&Method::GET, ["engines"]) => json(&self.pool().builds()),
             (&Method::GET, ["instances"]) => json(&self.all_observed().await),
             (&Method::POST, ["leases"]) => {
                 let leases: Leases = read(body).await?;

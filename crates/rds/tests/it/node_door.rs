@@ -106,7 +106,7 @@ async fn the_routes_do_what_they_say_and_only_for_whom_they_are() {
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let root = dir.path().to_owned();
     let node = tokio::spawn(async move {
-        rds::node::run(&root, config, vec![build()], drivers(), stopped).await
+        rds::node::run(&root, config, Arc::new(|| vec![build()]), drivers(), stopped).await
     });
     let running: Running = until("node.json", async || {
         serde_json::from_slice(&std::fs::read(dir.path().join("node.json")).ok()?).ok()

@@ -67,7 +67,8 @@ impl Lab {
         use std::sync::atomic::{AtomicU32, Ordering};
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let from = 700_000 + NEXT.fetch_add(20, Ordering::Relaxed);
-        let node = Node::open(dir.path(), from..from + 20, vec![build()], drivers()).unwrap();
+        let node =
+            Node::open(dir.path(), from..from + 20, Arc::new(|| vec![build()]), drivers()).unwrap();
         Self { dir, node }
     }
 

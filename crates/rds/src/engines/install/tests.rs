@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use proptest::prelude::*;
 
 use super::*;
@@ -17,6 +19,19 @@ fn a_wish_that_is_no_version_is_refused_before_anything_is_asked() {
         assert!(remove(Engine::Postgres, wish, dir.path()).is_err(), "{wish}");
     }
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn work_of_a_killed_installation_is_removed_and_that_of_a_living_one_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    // No process has an id of that size.
+    let dead = dir.path().join(".work-4999999999-0/engine");
+    let living = dir.path().join(format!(".work-{}-77", std::process::id()));
+    fs::create_dir_all(&dead).unwrap();
+    fs::create_dir_all(&living).unwrap();
+    drop(Work::new(dir.path()).unwrap());
+    assert!(!dead.exists() && living.exists());
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "its own is gone as well");
 }
 
 #[test]
