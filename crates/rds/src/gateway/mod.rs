@@ -10,6 +10,7 @@
 //! | `greeting` | what is said before TLS begins, and how a client is refused |
 //! | `session` | one connection, from its hello to its end |
 //! | `splice` | bytes both ways |
+//! | `workers` | the threads that connections run on |
 //!
 //! # What a client may begin with
 //! - `SSLRequest`: answered `S`, then its hello is read. `GSSENCRequest`: answered `N`, and it may go on.
@@ -31,14 +32,16 @@
 //!
 //! Deliberately absent: pooling, reading SQL, splitting reads from writes, MariaDB (its server speaks first: no name).
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::sync::{Semaphore, watch};
+
+use workers::Visitor;
 
 pub mod book;
 mod greeting;
@@ -47,6 +50,7 @@ pub mod net;
 mod session;
 mod slots;
 mod splice;
+mod workers;
 
 pub use book::Book;
 pub use net::Net;
@@ -94,6 +98,8 @@ pub trait Routes: Send + Sync + 'static {
 /// What bounds clients.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
+    /// Threads that connections run on.
+    pub threads: usize,
     /// Connections at once; more wait in the kernel's queue.
     pub connections_max: usize,
     /// Connections to one instance, those that are held among them.
@@ -112,7 +118,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
+        // The servers behind it need the processors more.
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
+            threads: processors.div_ceil(2).min(8),
             connections_max: 8192,
             instance_max: 4096,
             greeting_max: 128,
@@ -264,13 +273,16 @@ struct Shared {
 
 /// Serves until `stop` turns true; then ends all sessions, because those of PostgreSQL last as long as their clients
 /// like. What it does is counted in `tally`.
+///
+/// # Errors
+/// Where the system has no threads for it.
 pub async fn serve(
     listener: TcpListener,
     routes: Arc<dyn Routes>,
     limits: Limits,
     tally: Arc<Tally>,
     mut stop: watch::Receiver<bool>,
-) {
+) -> io::Result<()> {
     let shared = Arc::new(Shared {
         routes,
         limits,
@@ -278,46 +290,27 @@ pub async fn serve(
         greeting: slots::Slots::new(limits.greeting_max),
         instances: slots::Slots::new(limits.instance_max),
     });
-    let slots = Arc::new(tokio::sync::Semaphore::new(limits.connections_max));
-    let mut connections = JoinSet::new();
+    let workers = workers::Workers::start(limits.threads, &shared)?;
+    let slots = Arc::new(Semaphore::new(limits.connections_max));
     let stopped = stop.wait_for(|stop| *stop);
     tokio::pin!(stopped);
     loop {
         let accept = async {
-            let slot = Arc::clone(&slots).acquire_owned().await;
-            (slot, listener.accept().await)
+            let slot = Arc::clone(&slots).acquire_owned().await.map_err(io::Error::other)?;
+            let (stream, peer) = listener.accept().await?;
+            workers.take(Visitor { stream, peer: peer.ip().to_canonical(), slot })
         };
-        let (slot, accepted) = tokio::select! {
+        let accepted = tokio::select! {
             accepted = accept => accepted,
             _ = &mut stopped => break,
         };
-        match accepted {
-            Ok((stream, peer)) => {
-                let shared = Arc::clone(&shared);
-                connections.spawn(async move {
-                    let _slot = slot;
-                    shared.tally.now.fetch_add(1, Ordering::Relaxed);
-                    let _leaves = Leaves(Arc::clone(&shared.tally));
-                    session::run(shared, stream, peer.ip().to_canonical()).await;
-                });
-            }
-            Err(error) => {
-                // Out of file descriptors, most likely: wait for some to come back.
-                tracing::warn!(%error, "accept a connection to PostgreSQL");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+        if let Err(error) = accepted {
+            // Out of file descriptors, most likely: wait for some to come back.
+            tracing::warn!(%error, "accept a connection to PostgreSQL");
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        while connections.try_join_next().is_some() {}
     }
     drop(listener);
-    connections.shutdown().await;
-}
-
-/// Counts a connection's end, whichever way it ends.
-struct Leaves(Arc<Tally>);
-
-impl Drop for Leaves {
-    fn drop(&mut self) {
-        self.0.now.fetch_sub(1, Ordering::Relaxed);
-    }
+    workers.end().await;
+    Ok(())
 }

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -31,12 +30,12 @@ const PROBES: u32 = 4;
 const UNACKNOWLEDGED_MS: u32 = 120_000;
 
 /// Serves a connection to its end.
-pub(super) async fn run(shared: Arc<Shared>, stream: TcpStream, peer: IpAddr) {
+pub(super) async fn run(shared: &Shared, stream: TcpStream, peer: IpAddr) {
     if configure(&stream).is_err() {
         return;
     }
     let mut client = Client::new(stream);
-    let mut visit = Visit { shared: &shared, peer, label: String::new(), slot: None };
+    let mut visit = Visit { shared, peer, label: String::new(), slot: None };
     match visit.admit(&mut client).await {
         Ok((server, target)) => visit.serve(client, server, &target).await,
         Err(Ended::Refused(why)) => {
