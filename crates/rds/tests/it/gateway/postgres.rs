@@ -1,4 +1,5 @@
 //! Real clients to real servers.
+#![allow(clippy::print_stderr, reason = "some of these measure, and say what came out")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
