@@ -9,6 +9,8 @@
 //! | [`book`] | where the instances are, from the cloud's database |
 //! | `greeting` | what is said before TLS begins, and how a client is refused |
 //! | `session` | one connection, from its hello to its end |
+//! | `sessions` | which addresses have sessions with which servers |
+//! | `slots` | how many there are at once |
 //! | `splice` | bytes both ways |
 //! | `workers` | the threads that connections run on |
 //!
@@ -16,9 +18,9 @@
 //! - `SSLRequest`: answered `S`, then its hello is read. `GSSENCRequest`: answered `N`, and it may go on.
 //! - A hello at once (`sslnegotiation=direct`), which must offer `postgresql` by ALPN.
 //! - Anything without TLS names no instance: a start-up is told so by an `ErrorResponse`.
-//! - A `CancelRequest` without TLS (libpq before 17) names no instance either; what it holds was told to its client
-//!   inside TLS. Sent to all instances it would let anybody try keys on all of them at once, so the connection is closed.
-//!   libpq 17 and later cancel over TLS and are routed as any connection; others cancel on the instance's own port.
+//! - A `CancelRequest` without TLS (what psql sends at Ctrl-C) names no instance either. It is passed to the servers that
+//!   the client's address has sessions with through this gateway, which are few: the one that it is for knows its key,
+//!   and nobody can try keys where it could not also connect. Libraries that cancel over TLS are routed as always.
 //!
 //! A refusal after `S` is a TLS alert, because that is what the client reads then: `unrecognized_name` where no
 //! instance has the name, `missing_extension` where none was given, `access_denied` where the white list has not the
@@ -48,6 +50,7 @@ mod greeting;
 pub mod hello;
 pub mod net;
 mod session;
+mod sessions;
 mod slots;
 mod splice;
 mod workers;
@@ -138,7 +141,7 @@ impl Default for Limits {
 pub enum Refusal {
     /// It spoke without TLS.
     Plain,
-    /// It asked to cancel, without TLS.
+    /// It asked to cancel, without TLS, and has no session.
     Cancel,
     /// What it said is no beginning of a connection.
     Malformed,
@@ -188,7 +191,9 @@ impl Refusal {
         }
         match self {
             Self::Plain => refused!("plain", "without TLS"),
-            Self::Cancel => refused!("cancel", "a request to cancel without TLS"),
+            Self::Cancel => {
+                refused!("cancel", "a request to cancel from where there is no session")
+            }
             Self::Malformed => refused!("malformed", "not the beginning of a connection"),
             Self::Slow => refused!("slow", "no name in time"),
             Self::NoName => refused!("no_name", "no host name"),
@@ -269,6 +274,8 @@ struct Shared {
     greeting: slots::Slots<std::net::IpAddr>,
     /// Connections by instance.
     instances: slots::Slots<String>,
+    /// Sessions by the client's address.
+    sessions: sessions::Sessions,
 }
 
 /// Serves until `stop` turns true; then ends all sessions, because those of PostgreSQL last as long as their clients
@@ -289,6 +296,7 @@ pub async fn serve(
         tally,
         greeting: slots::Slots::new(limits.greeting_max),
         instances: slots::Slots::new(limits.instance_max),
+        sessions: sessions::Sessions::default(),
     });
     let workers = workers::Workers::start(limits.threads, &shared)?;
     let slots = Arc::new(Semaphore::new(limits.connections_max));
