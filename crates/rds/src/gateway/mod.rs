@@ -107,7 +107,7 @@ pub struct Limits {
     pub connections_max: usize,
     /// Connections to one instance, those that are held among them.
     pub instance_max: usize,
-    /// Connections that have not said yet where they go, from one address.
+    /// Connections that have not said yet where they go, from one address; of IPv6 from one network of 64 bits.
     pub greeting_max: usize,
     /// Time to say it.
     pub greeting: Duration,

@@ -1,7 +1,7 @@
 //! One connection: who it is for, whether it may, the server that it gets, and its end.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -62,6 +62,14 @@ fn configure(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
+/// What counts as one address: of IPv6 the network of a host, which has more addresses than there are slots.
+fn household(peer: IpAddr) -> IpAddr {
+    match peer {
+        IpAddr::V4(_) => peer,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+    }
+}
+
 /// The server that a session is with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Target {
@@ -91,7 +99,7 @@ impl Visit<'_> {
     /// From the first byte to a server that took its hello.
     async fn admit(&mut self, client: &mut Client) -> Result<(TcpStream, Target), Ended> {
         let limits = self.shared.limits;
-        let waiting = self.shared.greeting.take(&self.peer).ok_or(Refusal::TooMany)?;
+        let waiting = self.shared.greeting.take(&household(self.peer)).ok_or(Refusal::TooMany)?;
         self.waiting = Some(waiting);
         let greeted = timeout(limits.greeting, client.greet()).await;
         let (hello, bytes) = greeted.map_err(|_| Refusal::Slow)??;
@@ -253,4 +261,17 @@ async fn dial(address: SocketAddr, hello: &[u8]) -> io::Result<TcpStream> {
     }
     server.write_all(hello).await?;
     Ok(server)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_addresses_of_an_ipv6_network_count_as_one() {
+        let of = |text: &str| text.parse().map(household);
+        assert_eq!(of("2001:db8:1:2:3::4"), of("2001:db8:1:2::"));
+        assert_ne!(of("2001:db8:1:2:3::4"), of("2001:db8:1:3::"));
+        assert_ne!(of("10.0.0.1"), of("10.0.0.2"));
+    }
 }
