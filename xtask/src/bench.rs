@@ -18,18 +18,20 @@ use crate::{Result, Verdict, process as program};
 mod keys;
 mod log;
 mod oss;
+mod rds;
 mod watch;
 
 pub(crate) const HELP: &str = "\
 Measure a release build, and peers with the same load in the same run on the same disk.
 
-Usage: cargo xtask bench [control|oss|log|keys] [OPTIONS]
+Usage: cargo xtask bench [control|oss|log|keys|rds] [OPTIONS]
 
 Targets:
   control   the control API: a read and a write action
   oss       object storage, beside SeaweedFS, s3s-fs (with and without syncs) and nginx: prints a table in Markdown
   log       the public log: entries per second, and from commit to published checkpoint
   keys      a bucket with very many keys: start, listings, memory
+  rds       a managed PostgreSQL beside a bare one, direct and through the gateway; creation; idle memory
 
 Options:
   --seconds N        how long each row lasts; the ingest ends by itself [default: 5]
@@ -44,6 +46,14 @@ Options of oss (each takes a list, with commas, of what is to be measured):
 
 Options of keys:
   --keys N           how many keys there are [default: 10000000]
+
+Options of rds:
+  --rounds N         of each load and way [default: 5]
+  --seconds N        of a round [default: 10]
+  --scale N          of pgbench's tables [default: 10]
+  --clients N        at once [default: 8]
+  --creates N        instances that are made and removed [default: 11]
+  --quick            2 rounds of 2 seconds, scale 2, 2 creations: to see whether it works
 ";
 
 /// The scenarios of the control API.
@@ -62,6 +72,7 @@ pub(crate) fn run(workspace: &Workspace, mut args: Args) -> Verdict {
         }
         Some("log") => args.finish().and_then(|()| log::run(workspace)),
         Some("oss") => oss::run(workspace, args),
+        Some("rds") => rds::run(workspace, args),
         Some("control") => {
             let seconds = args.value("--seconds")?.unwrap_or_else(|| "5".to_owned());
             args.finish()?;

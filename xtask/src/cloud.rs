@@ -18,7 +18,7 @@ use crate::workspace::{make_dir, read};
 const START_WAIT: Duration = Duration::from_secs(60);
 
 /// Offsets from the port base that a cloud listens on.
-const PORT_OFFSETS: [u16; 4] = [0, 1, 4, 6];
+const PORT_OFFSETS: [u16; 5] = [0, 1, 4, 5, 6];
 
 /// Test clouds take their port bases from here, below the ports that systems hand out themselves.
 const PORT_BASES: std::ops::Range<u16> = 20_000..30_000;

@@ -89,13 +89,13 @@ pub(crate) fn bin_dir() -> Option<PathBuf> {
 }
 
 /// Who runs the server. PostgreSQL refuses to run as root.
-enum Owner {
+pub(crate) enum Owner {
     Myself,
     Other { uid: u32, gid: u32 },
 }
 
 impl Owner {
-    fn choose() -> Result<Self> {
+    pub(crate) fn choose() -> Result<Self> {
         if !setup::is_root() {
             return Ok(Self::Myself);
         }
@@ -109,14 +109,14 @@ impl Owner {
     }
 
     /// Makes the folder the owner's; sockets in it stay reachable for the tests.
-    fn give(&self, dir: &Path) -> Result<()> {
+    pub(crate) fn give(&self, dir: &Path) -> Result<()> {
         let Self::Other { uid, gid } = *self else { return Ok(()) };
         chown(dir, Some(uid), Some(gid))
             .and_then(|()| fs::set_permissions(dir, fs::Permissions::from_mode(0o755)))
             .map_err(|e| format!("give {} to the database's user: {e}", dir.display()))
     }
 
-    fn command(&self, program: PathBuf) -> Command {
+    pub(crate) fn command(&self, program: PathBuf) -> Command {
         let mut command = Command::new(program);
         if let Self::Other { uid, gid } = *self {
             command.uid(uid).gid(gid);

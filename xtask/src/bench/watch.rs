@@ -43,7 +43,7 @@ pub(super) fn forget_peak(root: u32) -> Result<()> {
 }
 
 /// A process and its descendants.
-fn tree(root: u32) -> Result<Vec<u32>> {
+pub(super) fn tree(root: u32) -> Result<Vec<u32>> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
     let processes = fs::read_dir("/proc").map_err(|e| format!("read /proc: {e}"))?;
     let pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());

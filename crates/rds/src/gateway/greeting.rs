@@ -19,6 +19,8 @@ pub(super) const SSL_REQUEST_BYTES: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2
 const TLS: u8 = 0x16;
 /// Longer start-ups are refused by servers, too.
 const STARTUP_MAX: u32 = 10_000;
+/// A request to cancel has a process id and a key of at most 256 bytes (protocol 3.2).
+const CANCEL_MAX: u32 = 12 + 256;
 /// Requests before the hello: for GSS, which is declined, and for TLS.
 const REQUESTS_MAX: usize = 2;
 
@@ -28,12 +30,14 @@ const LINGER_BYTES_MAX: usize = 64 << 10;
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Why a connection does not go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
     /// The client went away.
     Gone,
     /// It is to be told.
     Refused(Refusal),
+    /// It wants a statement cancelled: its whole request, to be passed on.
+    Cancel(Vec<u8>),
 }
 
 impl From<std::io::Error> for Ended {
@@ -82,9 +86,12 @@ impl Client {
                     return self.hello(&[]).await;
                 }
                 (8, GSSENC_REQUEST) => self.stream.write_all(b"N").await?,
-                (8..=STARTUP_MAX, CANCEL_REQUEST) => return Err(Refusal::Cancel.into()),
+                (len @ 12..=CANCEL_MAX, CANCEL_REQUEST) => {
+                    let rest = self.take(len as usize - head.len()).await?;
+                    return Err(Ended::Cancel([&head[..], &rest].concat()));
+                }
                 (len @ 9..=STARTUP_MAX, version) if version >> 16 <= 3 => {
-                    self.skip(len as usize - head.len()).await?;
+                    self.take(len as usize - head.len()).await?;
                     return Err(Refusal::Plain.into());
                 }
                 _ => return Err(Refusal::Malformed.into()),
@@ -109,10 +116,10 @@ impl Client {
         }
     }
 
-    async fn skip(&mut self, len: usize) -> Result<(), Ended> {
+    async fn take(&mut self, len: usize) -> Result<Vec<u8>, Ended> {
         let mut rest = vec![0; len];
         self.stream.read_exact(&mut rest).await?;
-        Ok(())
+        Ok(rest)
     }
 
     /// Returns once the client is gone. What it sent stays where it is.

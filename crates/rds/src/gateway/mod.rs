@@ -9,15 +9,18 @@
 //! | [`book`] | where the instances are, from the cloud's database |
 //! | `greeting` | what is said before TLS begins, and how a client is refused |
 //! | `session` | one connection, from its hello to its end |
+//! | `sessions` | which addresses have sessions with which servers |
+//! | `slots` | how many there are at once |
 //! | `splice` | bytes both ways |
+//! | `workers` | the threads that connections run on |
 //!
 //! # What a client may begin with
 //! - `SSLRequest`: answered `S`, then its hello is read. `GSSENCRequest`: answered `N`, and it may go on.
 //! - A hello at once (`sslnegotiation=direct`), which must offer `postgresql` by ALPN.
 //! - Anything without TLS names no instance: a start-up is told so by an `ErrorResponse`.
-//! - A `CancelRequest` without TLS (libpq before 17) names no instance either; what it holds was told to its client
-//!   inside TLS. Sent to all instances it would let anybody try keys on all of them at once, so the connection is closed.
-//!   libpq 17 and later cancel over TLS and are routed as any connection; others cancel on the instance's own port.
+//! - A `CancelRequest` without TLS (what psql sends at Ctrl-C) names no instance either. It is passed to the servers that
+//!   the client's address has sessions with through this gateway, which are few: the one that it is for knows its key,
+//!   and nobody can try keys where it could not also connect. Libraries that cancel over TLS are routed as always.
 //!
 //! A refusal after `S` is a TLS alert, because that is what the client reads then: `unrecognized_name` where no
 //! instance has the name, `missing_extension` where none was given, `access_denied` where the white list has not the
@@ -31,22 +34,26 @@
 //!
 //! Deliberately absent: pooling, reading SQL, splitting reads from writes, MariaDB (its server speaks first: no name).
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::sync::{Semaphore, watch};
+
+use workers::Visitor;
 
 pub mod book;
 mod greeting;
 pub mod hello;
 pub mod net;
 mod session;
+mod sessions;
 mod slots;
 mod splice;
+mod workers;
 
 pub use book::Book;
 pub use net::Net;
@@ -94,11 +101,13 @@ pub trait Routes: Send + Sync + 'static {
 /// What bounds clients.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
+    /// Threads that connections run on.
+    pub threads: usize,
     /// Connections at once; more wait in the kernel's queue.
     pub connections_max: usize,
     /// Connections to one instance, those that are held among them.
     pub instance_max: usize,
-    /// Connections that have not said yet where they go, from one address.
+    /// Connections that have not said yet where they go, from one address; of IPv6 from one network of 64 bits.
     pub greeting_max: usize,
     /// Time to say it.
     pub greeting: Duration,
@@ -112,7 +121,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
+        // The servers behind it need the processors more.
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
+            threads: processors.div_ceil(2).min(8),
             connections_max: 8192,
             instance_max: 4096,
             greeting_max: 128,
@@ -129,7 +141,7 @@ impl Default for Limits {
 pub enum Refusal {
     /// It spoke without TLS.
     Plain,
-    /// It asked to cancel, without TLS.
+    /// It asked to cancel, without TLS, and has no session.
     Cancel,
     /// What it said is no beginning of a connection.
     Malformed,
@@ -179,7 +191,9 @@ impl Refusal {
         }
         match self {
             Self::Plain => refused!("plain", "without TLS"),
-            Self::Cancel => refused!("cancel", "a request to cancel without TLS"),
+            Self::Cancel => {
+                refused!("cancel", "a request to cancel from where there is no session")
+            }
             Self::Malformed => refused!("malformed", "not the beginning of a connection"),
             Self::Slow => refused!("slow", "no name in time"),
             Self::NoName => refused!("no_name", "no host name"),
@@ -260,64 +274,51 @@ struct Shared {
     greeting: slots::Slots<std::net::IpAddr>,
     /// Connections by instance.
     instances: slots::Slots<String>,
+    /// Sessions by the client's address.
+    sessions: sessions::Sessions,
 }
 
 /// Serves until `stop` turns true; then ends all sessions, because those of PostgreSQL last as long as their clients
 /// like. What it does is counted in `tally`.
+///
+/// # Errors
+/// Where the system has no threads for it.
 pub async fn serve(
     listener: TcpListener,
     routes: Arc<dyn Routes>,
     limits: Limits,
     tally: Arc<Tally>,
     mut stop: watch::Receiver<bool>,
-) {
+) -> io::Result<()> {
     let shared = Arc::new(Shared {
         routes,
         limits,
         tally,
         greeting: slots::Slots::new(limits.greeting_max),
         instances: slots::Slots::new(limits.instance_max),
+        sessions: sessions::Sessions::default(),
     });
-    let slots = Arc::new(tokio::sync::Semaphore::new(limits.connections_max));
-    let mut connections = JoinSet::new();
+    let workers = workers::Workers::start(limits.threads, &shared)?;
+    let slots = Arc::new(Semaphore::new(limits.connections_max));
     let stopped = stop.wait_for(|stop| *stop);
     tokio::pin!(stopped);
     loop {
         let accept = async {
-            let slot = Arc::clone(&slots).acquire_owned().await;
-            (slot, listener.accept().await)
+            let slot = Arc::clone(&slots).acquire_owned().await.map_err(io::Error::other)?;
+            let (stream, peer) = listener.accept().await?;
+            workers.take(Visitor { stream, peer: peer.ip().to_canonical(), slot })
         };
-        let (slot, accepted) = tokio::select! {
+        let accepted = tokio::select! {
             accepted = accept => accepted,
             _ = &mut stopped => break,
         };
-        match accepted {
-            Ok((stream, peer)) => {
-                let shared = Arc::clone(&shared);
-                connections.spawn(async move {
-                    let _slot = slot;
-                    shared.tally.now.fetch_add(1, Ordering::Relaxed);
-                    let _leaves = Leaves(Arc::clone(&shared.tally));
-                    session::run(shared, stream, peer.ip().to_canonical()).await;
-                });
-            }
-            Err(error) => {
-                // Out of file descriptors, most likely: wait for some to come back.
-                tracing::warn!(%error, "accept a connection to PostgreSQL");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+        if let Err(error) = accepted {
+            // Out of file descriptors, most likely: wait for some to come back.
+            tracing::warn!(%error, "accept a connection to PostgreSQL");
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        while connections.try_join_next().is_some() {}
     }
     drop(listener);
-    connections.shutdown().await;
-}
-
-/// Counts a connection's end, whichever way it ends.
-struct Leaves(Arc<Tally>);
-
-impl Drop for Leaves {
-    fn drop(&mut self) {
-        self.0.now.fetch_sub(1, Ordering::Relaxed);
-    }
+    workers.end().await;
+    Ok(())
 }

@@ -1,8 +1,7 @@
 //! One connection: who it is for, whether it may, the server that it gets, and its end.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -24,6 +23,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long a look at the database may take before what is known is used.
 const REFRESH_MAX: Duration = Duration::from_secs(2);
 
+/// The most servers that a request to cancel is passed to.
+const CANCELLED_MAX: usize = 16;
+
 /// A peer that is not there any more is noticed after [`IDLE`] and so many probes.
 const IDLE: Duration = Duration::from_secs(60);
 const PROBE_EVERY: Duration = Duration::from_secs(15);
@@ -31,12 +33,12 @@ const PROBES: u32 = 4;
 const UNACKNOWLEDGED_MS: u32 = 120_000;
 
 /// Serves a connection to its end.
-pub(super) async fn run(shared: Arc<Shared>, stream: TcpStream, peer: IpAddr) {
+pub(super) async fn run(shared: &Shared, stream: TcpStream, peer: IpAddr) {
     if configure(&stream).is_err() {
         return;
     }
     let mut client = Client::new(stream);
-    let mut visit = Visit { shared: &shared, peer, label: String::new(), slot: None };
+    let mut visit = Visit { shared, peer, label: String::new(), waiting: None, slot: None };
     match visit.admit(&mut client).await {
         Ok((server, target)) => visit.serve(client, server, &target).await,
         Err(Ended::Refused(why)) => {
@@ -44,6 +46,7 @@ pub(super) async fn run(shared: Arc<Shared>, stream: TcpStream, peer: IpAddr) {
             tracing::debug!(%peer, name = visit.label, ?why, "a connection to PostgreSQL was refused");
             client.refuse(why).await;
         }
+        Err(Ended::Cancel(request)) => visit.cancel(&request).await,
         Err(Ended::Gone) => {}
     }
 }
@@ -57,6 +60,14 @@ fn configure(stream: &TcpStream) -> io::Result<()> {
     sockopt::set_tcp_keepcnt(stream, PROBES)?;
     sockopt::set_tcp_user_timeout(stream, UNACKNOWLEDGED_MS)?;
     Ok(())
+}
+
+/// What counts as one address: of IPv6 the network of a host, which has more addresses than there are slots.
+fn household(peer: IpAddr) -> IpAddr {
+    match peer {
+        IpAddr::V4(_) => peer,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+    }
 }
 
 /// The server that a session is with.
@@ -78,6 +89,8 @@ struct Visit<'a> {
     peer: IpAddr,
     /// The first label of the name that it asked for.
     label: String,
+    /// Its place among those that have not said where they go.
+    waiting: Option<slots::Slot<IpAddr>>,
     /// Its place among the instance's connections.
     slot: Option<(String, slots::Slot<String>)>,
 }
@@ -86,10 +99,11 @@ impl Visit<'_> {
     /// From the first byte to a server that took its hello.
     async fn admit(&mut self, client: &mut Client) -> Result<(TcpStream, Target), Ended> {
         let limits = self.shared.limits;
-        let waiting = self.shared.greeting.take(&self.peer).ok_or(Refusal::TooMany)?;
+        let waiting = self.shared.greeting.take(&household(self.peer)).ok_or(Refusal::TooMany)?;
+        self.waiting = Some(waiting);
         let greeted = timeout(limits.greeting, client.greet()).await;
         let (hello, bytes) = greeted.map_err(|_| Refusal::Slow)??;
-        drop(waiting);
+        self.waiting = None;
         let name = hello.name.ok_or(Refusal::NoName)?;
         self.label = name.split('.').next().unwrap_or_default().to_owned();
         tokio::select! {
@@ -186,8 +200,24 @@ impl Visit<'_> {
         }
     }
 
+    /// Passes on a request to cancel. The client sees that it was done when its connection ends.
+    async fn cancel(&self, request: &[u8]) {
+        let servers = self.shared.sessions.servers(self.peer, CANCELLED_MAX);
+        if servers.is_empty() {
+            self.shared.tally.refuse(Refusal::Cancel);
+        }
+        for address in servers {
+            match timeout(self.shared.limits.dial, pass_on(address, request)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%address, %error, "pass on a request to cancel"),
+                Err(_) => tracing::debug!(%address, "a server takes no request to cancel"),
+            }
+        }
+    }
+
     async fn serve(&self, client: Client, mut server: TcpStream, target: &Target) {
         self.shared.tally.total.fetch_add(1, Ordering::Relaxed);
+        let _session = self.shared.sessions.enter(self.peer, target.address);
         let mut stream = client.stream;
         let mut changes = self.shared.routes.changes();
         tokio::select! {
@@ -200,16 +230,29 @@ impl Visit<'_> {
     }
 }
 
-/// Connects to a server, makes it expect TLS, and gives it the client's hello. Also where the client began with TLS
-/// at once: servers before 17 know no other way.
-async fn dial(address: SocketAddr, hello: &[u8]) -> io::Result<TcpStream> {
+/// Connects to a server. One on this machine sees the gateway's own address.
+async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     if address.is_ipv4() && address.ip().is_loopback() {
         socket.set_reuseaddr(true)?; // else ports of connections that ended could not be used for a minute
         socket.bind((SOURCE, 0).into())?;
     }
-    let mut server = socket.connect(address).await?;
+    let server = socket.connect(address).await?;
     configure(&server)?;
+    Ok(server)
+}
+
+/// Gives a server a request to cancel. It answers nothing; that it has read it is seen when it closes.
+async fn pass_on(address: SocketAddr, request: &[u8]) -> io::Result<()> {
+    let mut server = connect(address).await?;
+    server.write_all(request).await?;
+    server.read(&mut [0]).await.map(drop)
+}
+
+/// Connects to a server, makes it expect TLS, and gives it the client's hello. Also where the client began with TLS
+/// at once: servers before 17 know no other way.
+async fn dial(address: SocketAddr, hello: &[u8]) -> io::Result<TcpStream> {
+    let mut server = connect(address).await?;
     server.write_all(&SSL_REQUEST_BYTES).await?;
     let mut answer = [0];
     server.read_exact(&mut answer).await?;
@@ -218,4 +261,17 @@ async fn dial(address: SocketAddr, hello: &[u8]) -> io::Result<TcpStream> {
     }
     server.write_all(hello).await?;
     Ok(server)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_addresses_of_an_ipv6_network_count_as_one() {
+        let of = |text: &str| text.parse().map(household);
+        assert_eq!(of("2001:db8:1:2:3::4"), of("2001:db8:1:2::"));
+        assert_ne!(of("2001:db8:1:2:3::4"), of("2001:db8:1:3::"));
+        assert_ne!(of("10.0.0.1"), of("10.0.0.2"));
+    }
 }

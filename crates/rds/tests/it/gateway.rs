@@ -61,7 +61,7 @@ pub struct Running {
     pub table: Arc<Table>,
     pub tally: Arc<Tally>,
     pub stop: watch::Sender<bool>,
-    pub task: JoinHandle<()>,
+    pub task: JoinHandle<std::io::Result<()>>,
 }
 
 impl Running {

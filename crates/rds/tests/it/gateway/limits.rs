@@ -203,7 +203,7 @@ async fn sessions_end_when_they_may_not_be_any_more() {
     assert_eq!(read(&mut other, 11).await, b"still there");
     gateway.stop.send_replace(true);
     assert_eq!(rest(&mut other).await, b"");
-    gateway.task.await.unwrap();
+    gateway.task.await.unwrap().unwrap();
     assert_eq!(gateway.tally.now(), 0);
 }
 

@@ -1,4 +1,5 @@
 //! Real clients to real servers.
+#![allow(clippy::print_stderr, reason = "some of these measure, and say what came out")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -200,6 +201,36 @@ async fn sessions_of_an_address_that_left_the_white_list_end_and_others_go_on() 
     gateway.table.set("pgm-a", Route::Unknown);
     until(|| stays.is_closed()).await;
     assert_eq!(gateway.tally.cut(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_in_psql_cancels_its_statement_and_no_one_elses() {
+    let server = server().await;
+    let gateway = gateway(&server).await;
+    let (other, connection) =
+        login(&server, &gateway, "127.0.0.1", SslNegotiation::Postgres).await.unwrap();
+    tokio::spawn(connection);
+    let mut psql = server.client("psql", gateway.address.port(), HOST, "");
+    psql.args(["-X", "-Atc", "select pg_sleep(60)"]).stderr(std::process::Stdio::piped());
+    let child = psql.spawn().unwrap();
+    let asleep = "select count(*) from pg_stat_activity where query = 'select pg_sleep(60)'";
+    for _ in 0..500 {
+        if other.query_one(asleep, &[]).await.unwrap().get::<_, i64>(0) == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let start = Instant::now();
+    let sleeps = other.query_one("select pg_sleep(1)", &[]);
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let ended = tokio::task::spawn_blocking(move || child.wait_with_output());
+    let (output, slept) = tokio::join!(ended, sleeps);
+    let text = String::from_utf8_lossy(&output.unwrap().unwrap().stderr).into_owned();
+    assert!(text.contains("canceling statement due to user request"), "{text}");
+    assert!(start.elapsed() < Duration::from_secs(20));
+    slept.unwrap();
+    assert_eq!(gateway.tally.refused(Refusal::Cancel), 0);
 }
 
 /// The rate that `pgbench -S` reached.
