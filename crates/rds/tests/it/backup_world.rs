@@ -32,7 +32,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 pub const INSTANCE: &str = "pgm-backuptest";
 pub const ACCOUNT: AccountId = AccountId::new(1_000_000_000_000_001);
-const PASSWORD: &str = "a password of the replicator";
+pub const PASSWORD: &str = "a password of the replicator";
 
 /// Where the programs are.
 fn programs() -> PathBuf {
