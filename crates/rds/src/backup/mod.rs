@@ -213,6 +213,16 @@ impl Desk {
     }
 }
 
+/// Removes everything under a prefix.
+pub(crate) async fn remove_all(desk: &Desk, bucket: &str, prefix: &str) -> Result<(), ApiError> {
+    let kept = desk.keys(bucket, prefix).await?;
+    for some in kept.chunks(PAGE) {
+        let keys = some.iter().map(|it| it.key.clone()).collect();
+        desk.vault.delete(bucket, keys).await?;
+    }
+    Ok(())
+}
+
 /// Lines of a listing at a time.
 const PAGE: usize = 1000;
 

@@ -19,6 +19,7 @@ use engine::task::Runner;
 use rds::backup::archive::Archiver;
 use rds::backup::base::Backups;
 use rds::backup::restore::{self, Seeds, Sent};
+use rds::backup::restore_test::{Prover, RestoreTests};
 use rds::backup::schedule::Schedule;
 use rds::backup::wal::Lsn;
 use rds::backup::{Desk, Pace};
@@ -449,6 +450,34 @@ impl World {
         running.await.unwrap();
     }
 
+    /// Tests restores until the newest entry about one has that outcome.
+    pub async fn test_restores(&self, prover: Arc<dyn Prover>, outcome: &'static str) {
+        self.execute("UPDATE rds_backup SET facts = REPLACE(facts, '\"tested\":', '\"then\":')")
+            .await;
+        let (stop, stopped) = watch::channel(false);
+        let tests = RestoreTests::new(Arc::clone(&self.desk), prover);
+        let runner = Runner::new(Arc::clone(&self.desk.cloud)).with_one(tests, &()).await.unwrap();
+        let running = tokio::spawn(runner.run(stopped));
+        let until = Instant::now() + Duration::from_secs(60);
+        let find = |tx: &mut store::Tx<'_>| {
+            let sql = "SELECT outcome FROM audit WHERE action = 'RestoreTest' AND account = ?1
+                 ORDER BY id DESC LIMIT 1";
+            tx.query_opt(sql, params![ACCOUNT], |row| row.get::<String>(0))
+        };
+        loop {
+            let found: Result<_, store::Error> = self.desk.cloud.db.read(find).await;
+            if found.unwrap().as_deref() == Some(outcome) {
+                break;
+            }
+            assert!(Instant::now() < until, "no entry says {outcome}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        stop.send_replace(true);
+        running.await.unwrap();
+        let tested = "SELECT COUNT(*) FROM rds_backup WHERE facts LIKE '%\"tested\":1%'";
+        assert_eq!(self.number(tested).await, 1);
+    }
+
     /// Waits until the archive has everything that the server has now.
     pub async fn caught_up(&self, client: &Client) {
         let row = client.query_one("SELECT pg_current_wal_flush_lsn()::text", &[]).await.unwrap();
@@ -494,7 +523,7 @@ fn micros(at: Time) -> String {
 }
 
 /// Takes what a restore needs into a directory.
-struct Directory(PathBuf);
+pub struct Directory(pub PathBuf);
 
 #[async_trait::async_trait]
 impl Seeds for Directory {

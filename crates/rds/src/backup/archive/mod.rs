@@ -134,11 +134,11 @@ impl Archiver {
         // each other's pieces.
         streams.retain(|_, running| !running.task.is_finished());
         for (id, job) in jobs {
-            if !streams.contains_key(&id) {
+            streams.entry(id).or_insert_with(|| {
                 let (stop, stopped) = watch::channel(false);
                 let task = tokio::spawn(keep(Arc::clone(&self.desk), job.clone(), stopped));
-                streams.insert(id, Running { job, stop, task });
-            }
+                Running { job, stop, task }
+            });
         }
     }
 }

@@ -333,7 +333,7 @@ async fn written(writing: &mut Option<Writing>) -> Result<Lsn, ApiError> {
 }
 
 /// Stores a piece, then the row that says that it is there.
-async fn store(place: Place, mut span: Span, start: Lsn, bytes: Bytes) -> Result<Lsn, ApiError> {
+async fn store(place: Place, span: Span, start: Lsn, bytes: Bytes) -> Result<Lsn, ApiError> {
     let desk = &place.desk;
     let key = key::piece(&span.instance, span.cluster, span.timeline, start);
     let body = OnePiece::new(wal::pack(&bytes));
