@@ -1,4 +1,5 @@
 //! What the archive holds, byte for byte, and what goes of it.
+#![allow(clippy::print_stdout, reason = "the figures are part of what a test shows")]
 
 use std::time::{Duration, Instant};
 

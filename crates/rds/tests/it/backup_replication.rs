@@ -36,12 +36,14 @@ async fn only_the_servers_own_name_and_the_right_password_will_do() {
 async fn a_slot_is_made_once_and_the_log_comes_from_where_it_is_asked_for() {
     let world = World::new("").await;
     let mut connection = Connection::open(&target(&world)).await.unwrap();
-    assert!(connection.version().starts_with("15."), "{}", connection.version());
+    let version = connection.version().split('.').next().unwrap();
+    assert!(version.parse::<u32>().unwrap() >= 14, "{version}");
     let system = connection.identify().await.unwrap();
     assert_eq!(system.timeline, 1);
     let slot = connection.ensure_slot("one").await.unwrap();
     assert_eq!(connection.ensure_slot("one").await.unwrap(), slot);
-    let from = slot.restart.unwrap().segment();
+    // 14 does not say from where it keeps its log.
+    let from = slot.restart.unwrap_or(system.end).segment();
     assert!(connection.start("one", from, 1).await.unwrap());
     let mut next = from;
     while next < system.end {

@@ -1,4 +1,5 @@
 //! Going back: exactly to a moment, and after the loss of a server with all that it had.
+#![allow(clippy::print_stdout, reason = "the figures are part of what a test shows")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -35,11 +35,22 @@ pub const INSTANCE: &str = "pgm-backuptest";
 pub const ACCOUNT: AccountId = AccountId::new(1_000_000_000_000_001);
 pub const PASSWORD: &str = "a password of the replicator";
 
-/// Where the programs are.
+/// Where the programs are: of the version that the environment says, or of the system's.
+#[allow(clippy::disallowed_methods, reason = "tests read their own environment")]
 fn programs() -> PathBuf {
-    let known = PathBuf::from("/usr/lib/postgresql/15/bin");
-    assert!(known.join("postgres").is_file(), "PostgreSQL 15 is not installed: run the set-up");
+    let told = std::env::var("AWAN_TEST_PROGRAMS").map(PathBuf::from);
+    let known = told.unwrap_or_else(|_| PathBuf::from("/usr/lib/postgresql/15/bin"));
+    let is_there = known.join("postgres").is_file();
+    assert!(is_there, "{} has no PostgreSQL: run the set-up", known.display());
     known
+}
+
+/// The major version of the programs.
+fn major() -> String {
+    let said = command("postgres").arg("--version").stdout(Stdio::piped()).output().unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    let version = said.split(' ').find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+    version.unwrap().split('.').next().unwrap().trim().to_owned()
 }
 
 /// The user that servers run as where the tests run as root, which servers refuse.
@@ -388,15 +399,15 @@ impl World {
         };
         let plain = serde_json::to_vec(&secrets).unwrap();
         let sealed = self.desk.cloud.seal.seal(&format!("rds.instance/{INSTANCE}"), &plain);
-        let (port, now) = (i64::from(self.server.port), now());
+        let (port, now, major) = (i64::from(self.server.port), now(), major());
         let insert = move |tx: &mut store::Tx<'_>| {
             tx.execute(
                 "INSERT INTO rds_instance (id, account, region, engine, major, class, storage_gib, category,
                      data_class, parent, status, wanted, generation, settled, restarts, term, name, origin, options,
                      secrets, created)
-                 VALUES (?1, ?2, 'ap-southeast-5', 'PostgreSQL', '15', 'pg.n2.1c.1m', 20, 'Basic', 'internal',
+                 VALUES (?1, ?2, 'ap-southeast-5', 'PostgreSQL', ?5, 'pg.n2.1c.1m', 20, 'Basic', 'internal',
                      NULL, 'Running', 'running', 1, 1, 0, 1, 'backuptest', '\"Template\"', '{}', ?3, ?4)",
-                params![INSTANCE, ACCOUNT, &sealed, now],
+                params![INSTANCE, ACCOUNT, &sealed, now, &major],
             )?;
             tx.execute(
                 "INSERT INTO rds_member (instance, site, zone, role, host, port, observed, seen)
