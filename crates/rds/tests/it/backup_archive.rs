@@ -106,7 +106,8 @@ async fn what_is_released_goes_with_everything_and_its_bill() {
     world
         .execute(
             "INSERT INTO rds_released (instance, account, until, facts)
-             VALUES ('pgm-backuptest', 1000000000000001, 1, '{\"policy\":\"All\",\"region\":\"ap-southeast-5\",\"data_class\":\"internal\"}')",
+             VALUES ('pgm-backuptest', 1000000000000001, 1,
+                 '{\"policy\":\"All\",\"region\":\"ap-southeast-5\",\"data_class\":\"internal\"}')",
         )
         .await;
     schedule::tidy(&world.desk).await.unwrap();
