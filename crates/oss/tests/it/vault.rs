@@ -62,9 +62,11 @@ fn what_is_kept_is_billed_to_the_tenant_and_on_record() {
         let vault: &dyn Vault = &world.oss;
         let bucket = vault.ensure(wanted(DataClass::Internal)).await.unwrap();
         vault.put(&bucket, "k", Box::new(OnePiece::new(noise(5000, 1)))).await.unwrap();
-        let level = "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM usage_level WHERE account = 1000000000000001 AND quantity = 5000";
+        let level = "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM usage_level
+            WHERE account = 1000000000000001 AND quantity = 5000";
         assert_eq!(world.number(level).await, 5000);
-        let puts = "SELECT COUNT(*) FROM audit WHERE account = 1000000000000001 AND action LIKE '%PutObject' AND outcome = 'OK'";
+        let puts = "SELECT COUNT(*) FROM audit
+            WHERE account = 1000000000000001 AND action LIKE '%PutObject' AND outcome = 'OK'";
         assert_eq!(world.number(puts).await, 1);
     });
 }

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::manifest::{self, Checked};
 use super::replication::{BaseBackup, BaseEnd, Connection, Error, Part};
-use super::{BACKUP_BYTES, BEGIN, Desk, Facts, KIND, arn, key};
+use super::{BACKUP_BYTES, BEGIN, Desk, Facts, KIND, arn, key, remove_all};
 use crate::model::Engine;
 use crate::tables::backup::{self, Backup, State};
 use crate::tables::instance::{self, Instance};
@@ -122,16 +122,38 @@ struct Made {
     checked: Checked,
 }
 
-/// Makes a backup and checks what was stored.
+/// Makes a backup and checks what was stored. Where that fails, nothing of it stays.
 async fn make(desk: Arc<Desk>, backup: Backup, instance: Instance) -> Result<Made, ApiError> {
     let bucket = desk.bucket(&instance).await?;
-    let (mut source, cluster) = open(&desk, &instance).await?;
-    let place = Place { desk: &desk, bucket: &bucket, instance: &instance.id, backup: &backup.id };
-    let stored = store(&place, &mut *source).await?;
+    // Before the first byte, so that whoever removes it knows from where.
+    let (id, facts) = (backup.id.clone(), Facts { bucket: bucket.clone(), ..backup.facts.clone() });
+    desk.cloud.db.write(move |tx| backup::set_facts(tx, &id, &facts)).await?;
+    let all = key::base(&instance.id, &backup.id);
+    // What an attempt left that a crash ended.
+    remove_all(&desk, &bucket, &all).await?;
+    let made = stored(&desk, &backup, &instance, &bucket).await;
+    if made.is_err()
+        && let Err(error) = remove_all(&desk, &bucket, &all).await
+    {
+        // It goes with the row, when that is old.
+        tracing::warn!(?error, backup = backup.id, "remove what there is of a failed backup");
+    }
+    made
+}
+
+async fn stored(
+    desk: &Arc<Desk>,
+    backup: &Backup,
+    instance: &Instance,
+    bucket: &str,
+) -> Result<Made, ApiError> {
+    let (mut source, cluster) = open(desk, instance).await?;
+    let place = Place { desk, bucket, instance: &instance.id, backup: &backup.id };
+    let Stored { bytes, parts } = store(&place, &mut *source).await?;
     let version = source.version();
     let end = source.finish().await?;
-    let checked = check(&desk, &bucket, &backup, stored.parts).await?;
-    let Stored { bytes, parts } = stored;
+    let checked = check(desk, bucket, backup, parts).await?;
+    let bucket = bucket.to_owned();
     Ok(Made { end, version, cluster, bytes, parts, bucket, checked })
 }
 
@@ -359,6 +381,16 @@ impl Backups {
     }
 }
 
+impl Backups {
+    /// Ends one that is under way.
+    fn end(&self, id: &str) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(job) = running.remove(id) {
+            job.abort();
+        }
+    }
+}
+
 /// How often a backup under way is looked at.
 const POLL: Duration = Duration::from_millis(200);
 
@@ -386,6 +418,7 @@ impl Machine for Backups {
         }
         let now = cx.cloud.clock.now();
         let Some(instance) = instance else {
+            self.end(&backup.id);
             return Ok(failed(backup.id, "its instance is gone".to_owned(), now));
         };
         let region = instance.region.clone();

@@ -101,6 +101,7 @@ fn digest(bytes: &mut impl Read) -> io::Result<(String, u64)> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use proptest::prelude::*;
 

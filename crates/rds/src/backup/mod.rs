@@ -10,6 +10,7 @@
 //! | [`manifest`] | whether what was stored is what the server sent |
 //! | [`schedule`] | when backups are made, and when they go |
 //! | [`restore`] | what a restore needs, in order |
+//! | [`restore_test`] | that restores work, every day |
 //!
 //! It does not know where bytes lie: that is [`engine::ports::Vault`]'s business, and the agreement's.
 //!
@@ -27,6 +28,7 @@ pub mod base;
 pub mod manifest;
 pub mod replication;
 pub mod restore;
+pub mod restore_test;
 pub mod schedule;
 pub mod wal;
 
@@ -75,6 +77,10 @@ pub struct Facts {
     pub name: String,
     /// Why it failed.
     pub trouble: String,
+    /// When a restore of it was tested last, microseconds since 1970; 0 where none was.
+    pub tested: i64,
+    /// What came of that.
+    pub proof: String,
 }
 
 /// How fast things go.
@@ -205,11 +211,21 @@ impl Desk {
     }
 }
 
+/// Removes everything under a prefix.
+pub(crate) async fn remove_all(desk: &Desk, bucket: &str, prefix: &str) -> Result<(), ApiError> {
+    let kept = desk.keys(bucket, prefix).await?;
+    for some in kept.chunks(PAGE) {
+        let keys = some.iter().map(|it| it.key.clone()).collect();
+        desk.vault.delete(bucket, keys).await?;
+    }
+    Ok(())
+}
+
 /// Lines of a listing at a time.
 const PAGE: usize = 1000;
 
-/// Whether the log of an instance is to be archived now: everything that writes, unless its owner said otherwise.
-pub(crate) fn is_archived(instance: &Instance) -> bool {
+/// Whether an instance has a log of its own, and writes it now.
+pub(crate) fn writes_log(instance: &Instance) -> bool {
     use crate::model::{Engine, Status};
     let serves = !matches!(
         instance.status,
@@ -221,9 +237,13 @@ pub(crate) fn is_archived(instance: &Instance) -> bool {
     );
     instance.engine == Engine::Postgres
         && !instance.is_read_only()
-        && instance.options.backup.log
         && instance.wanted == Wanted::Running
         && serves
+}
+
+/// Whether the log of an instance is to be archived now: it is, unless its owner said otherwise.
+pub(crate) fn is_archived(instance: &Instance) -> bool {
+    writes_log(instance) && instance.options.backup.log
 }
 
 /// Whether commits of an instance wait for the archive: asked to be synchronous, and without a standby.

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::wal::{self, Lsn};
-use super::{BACKUP_BYTES, Desk, PAGE, arn, base, instances, key};
+use super::{BACKUP_BYTES, Desk, PAGE, arn, base, instances, key, remove_all};
 use crate::model::{BackupPolicy, Engine, Status, Wanted};
 use crate::tables::backup::{self, Backup, Released, ReleasedFacts, State};
 use crate::tables::instance::Instance;
@@ -139,6 +139,26 @@ pub(crate) fn expired_of_released(released: &Released, backups: &[Backup], now: 
     let keeps_log = !ended && released.facts.policy == "All";
     // The newest backup holds what log it needs itself.
     Expired { backups: gone, log: (!keeps_log).then_some(None) }
+}
+
+/// Notes that an instance goes, and what stays of it as its owner said: for as long as its policy kept backups. For
+/// the commit that removes its row.
+///
+/// # Errors
+/// Those of the database.
+#[expect(dead_code, reason = "the machine that removes instances calls it")]
+pub(crate) fn release(cx: &mut Cx<'_>, instance: &Instance) -> Result<(), ApiError> {
+    let keep = Duration::from_secs(u64::from(instance.options.backup.retention_days) * 86_400);
+    let policy = instance.options.released_keep_policy.clone();
+    let until = if policy == "None" { cx.now } else { cx.now.plus(keep) };
+    let facts = ReleasedFacts {
+        policy,
+        region: instance.region.clone(),
+        data_class: instance.data_class.as_str().to_owned(),
+    };
+    let released =
+        Released { instance: instance.id.clone(), account: instance.account, until, facts };
+    backup::release(cx.tx(), &released)
 }
 
 /// Whose things go.
@@ -355,15 +375,6 @@ pub async fn remove(desk: &Desk, region: &str, id: &str) -> Result<(), ApiError>
     desk.cloud.write(session(desk, "DeleteBackup"), forget).await
 }
 
-async fn remove_all(desk: &Desk, bucket: &str, prefix: &str) -> Result<u64, ApiError> {
-    let kept = desk.keys(bucket, prefix).await?;
-    let bytes = kept.iter().map(|it| it.size).sum();
-    for some in kept.chunks(PAGE) {
-        desk.vault.delete(bucket, some.iter().map(|it| it.key.clone()).collect()).await?;
-    }
-    Ok(bytes)
-}
-
 async fn let_log_go(desk: &Desk, owner: &Owner, floor: Option<Floor>) -> Result<(), ApiError> {
     let id = owner.instance.clone();
     let spans = desk.cloud.db.read(move |tx| spans::of_instance(tx, &id)).await?;
@@ -446,12 +457,12 @@ async fn shorten(
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use proptest::prelude::*;
 
     use super::super::Facts;
     use super::*;
-    use crate::tables::backup::ReleasedFacts;
 
     fn at(day: i64, hour: i64) -> Time {
         Time::from_secs(day * DAY + hour * 3600)

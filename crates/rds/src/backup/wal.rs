@@ -115,6 +115,7 @@ pub fn unpack(frame: &[u8], limit: u64) -> io::Result<Vec<u8>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use proptest::prelude::*;
 

@@ -158,6 +158,12 @@ pub fn finish(tx: &mut Tx<'_>, backup: &Backup) -> Result<bool, ApiError> {
     Ok(changed == 1)
 }
 
+/// Stores other facts about one.
+pub fn set_facts(tx: &mut Tx<'_>, id: &str, facts: &Facts) -> Result<(), ApiError> {
+    tx.execute("UPDATE rds_backup SET facts = ?2 WHERE id = ?1", params![id, &text(facts)?])?;
+    Ok(())
+}
+
 /// Notes that one failed, and why. Says whether it still ran.
 pub fn fail(tx: &mut Tx<'_>, id: &str, reason: &str, now: Time) -> Result<bool, ApiError> {
     let Some(mut backup) = find(tx, id)? else { return Ok(false) };

@@ -1,4 +1,5 @@
 //! What the archive holds, byte for byte, and what goes of it.
+#![allow(clippy::print_stdout, reason = "the figures are part of what a test shows")]
 
 use std::time::{Duration, Instant};
 
@@ -9,9 +10,10 @@ use crate::backup_world::World;
 
 async fn fill(client: &Client, segments: u32) {
     for _ in 0..segments {
-        let sql = "INSERT INTO line (id) SELECT coalesce(max(id), 0) + g FROM line, generate_series(1, 5000) g GROUP BY g;
-             SELECT pg_switch_wal()";
+        let sql = "INSERT INTO line (id)
+            SELECT (SELECT coalesce(max(id), 0) FROM line) + g FROM generate_series(1, 5000) g";
         client.batch_execute(sql).await.unwrap();
+        client.batch_execute("SELECT pg_switch_wal()").await.unwrap();
     }
 }
 
@@ -104,7 +106,8 @@ async fn what_is_released_goes_with_everything_and_its_bill() {
     world
         .execute(
             "INSERT INTO rds_released (instance, account, until, facts)
-             VALUES ('pgm-backuptest', 1000000000000001, 1, '{\"policy\":\"All\",\"region\":\"ap-southeast-5\",\"data_class\":\"internal\"}')",
+             VALUES ('pgm-backuptest', 1000000000000001, 1,
+                 '{\"policy\":\"All\",\"region\":\"ap-southeast-5\",\"data_class\":\"internal\"}')",
         )
         .await;
     schedule::tidy(&world.desk).await.unwrap();
@@ -119,4 +122,26 @@ async fn what_is_released_goes_with_everything_and_its_bill() {
     ] {
         assert_eq!(world.number(table).await, 0, "{table}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_archive_is_switched_off_the_server_keeps_its_log_for_nobody() {
+    let world = World::new("").await;
+    let client = world.server.client().await;
+    let archiving = world.archive();
+    let slots = async || {
+        let sql = "SELECT count(*) FROM pg_replication_slots";
+        client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0)
+    };
+    let until = Instant::now() + Duration::from_secs(30);
+    while slots().await == 0 {
+        assert!(Instant::now() < until, "no slot");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    world.execute("UPDATE rds_instance SET options = '{\"backup\":{\"log\":false}}'").await;
+    while slots().await > 0 {
+        assert!(Instant::now() < until, "the slot stays");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    archiving.stop().await;
 }

@@ -1,13 +1,17 @@
 //! Going back: exactly to a moment, and after the loss of a server with all that it had.
+#![allow(clippy::print_stdout, reason = "the figures are part of what a test shows")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use base::Time;
+use base::{ApiError, Time};
+use rds::backup::Desk;
+use rds::backup::restore::{self, From};
+use rds::backup::restore_test::{Proof, Prover};
 use tokio_postgres::Client;
 
-use crate::backup_world::{Server, World};
+use crate::backup_world::{Directory, INSTANCE, Server, World};
 
 async fn insert(client: &Client, ids: std::ops::Range<i64>) {
     for id in ids {
@@ -38,6 +42,10 @@ async fn rows_committed_before_the_moment_are_there_and_rows_after_are_not() {
     let until = moment(&client).await;
     insert(&client, 200..400).await;
     world.caught_up(&client).await;
+
+    let instance = |tx: &mut store::Tx<'_>| rds::backup::restore::window(tx, INSTANCE);
+    let (first, last) = world.desk.cloud.db.read(instance).await.unwrap().unwrap();
+    assert!(first < until && until < last, "{first:?} {until:?} {last:?}");
 
     let (restored, sent) = world.restore(until, true).await;
     assert!(sent.files > 0);
@@ -163,5 +171,37 @@ async fn the_archive_follows_a_failover_and_goes_back_across_it() {
     }
     let (restored, _) = world.restore(moment(&client).await, false).await;
     assert_eq!(lines(&restored).await, (0..200).collect::<Vec<_>>());
+    archiving.stop().await;
+}
+
+/// Says that a restore went well where everything that it takes was sent; and asks no server.
+struct Takes(Arc<Desk>, bool);
+
+#[async_trait::async_trait]
+impl Prover for Takes {
+    async fn prove(&self, from: &From) -> Result<Proof, ApiError> {
+        let dir = tempfile::TempDir::new().unwrap();
+        for name in ["data", "wal"] {
+            std::fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        let seeds = Directory(dir.path().to_owned());
+        let sent = restore::send(&self.0, from, (&seeds, "jkt-a", "scratch")).await?;
+        assert!(from.backup.as_deref() == Some(sent.backup.as_str()));
+        match self.1 {
+            true => Ok(Proof { tables: u64::from(sent.files), ..Proof::default() }),
+            false => Err(ApiError::internal("the server does not start")),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_of_a_restore_test_is_on_record_whether_it_went_well_or_not() {
+    let world = World::new("").await;
+    let archiving = world.archive();
+    world.back_up(1).await;
+    insert(&world.server.client().await, 0..10).await;
+    for (works, outcome) in [(true, "OK"), (false, "InternalError")] {
+        world.test_restores(Arc::new(Takes(Arc::clone(&world.desk), works)), outcome).await;
+    }
     archiving.stop().await;
 }

@@ -19,6 +19,7 @@ use engine::task::Runner;
 use rds::backup::archive::Archiver;
 use rds::backup::base::Backups;
 use rds::backup::restore::{self, Seeds, Sent};
+use rds::backup::restore_test::{Prover, RestoreTests};
 use rds::backup::schedule::Schedule;
 use rds::backup::wal::Lsn;
 use rds::backup::{Desk, Pace};
@@ -32,13 +33,24 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 pub const INSTANCE: &str = "pgm-backuptest";
 pub const ACCOUNT: AccountId = AccountId::new(1_000_000_000_000_001);
-const PASSWORD: &str = "a password of the replicator";
+pub const PASSWORD: &str = "a password of the replicator";
 
-/// Where the programs are.
+/// Where the programs are: of the version that the environment says, or of the system's.
+#[allow(clippy::disallowed_methods, reason = "tests read their own environment")]
 fn programs() -> PathBuf {
-    let known = PathBuf::from("/usr/lib/postgresql/15/bin");
-    assert!(known.join("postgres").is_file(), "PostgreSQL 15 is not installed: run the set-up");
+    let told = std::env::var("AWAN_TEST_PROGRAMS").map(PathBuf::from);
+    let known = told.unwrap_or_else(|_| PathBuf::from("/usr/lib/postgresql/15/bin"));
+    let is_there = known.join("postgres").is_file();
+    assert!(is_there, "{} has no PostgreSQL: run the set-up", known.display());
     known
+}
+
+/// The major version of the programs.
+fn major() -> String {
+    let said = command("postgres").arg("--version").stdout(Stdio::piped()).output().unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    let version = said.split(' ').find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+    version.unwrap().split('.').next().unwrap().trim().to_owned()
 }
 
 /// The user that servers run as where the tests run as root, which servers refuse.
@@ -387,15 +399,15 @@ impl World {
         };
         let plain = serde_json::to_vec(&secrets).unwrap();
         let sealed = self.desk.cloud.seal.seal(&format!("rds.instance/{INSTANCE}"), &plain);
-        let (port, now) = (i64::from(self.server.port), now());
+        let (port, now, major) = (i64::from(self.server.port), now(), major());
         let insert = move |tx: &mut store::Tx<'_>| {
             tx.execute(
                 "INSERT INTO rds_instance (id, account, region, engine, major, class, storage_gib, category,
                      data_class, parent, status, wanted, generation, settled, restarts, term, name, origin, options,
                      secrets, created)
-                 VALUES (?1, ?2, 'ap-southeast-5', 'PostgreSQL', '15', 'pg.n2.1c.1m', 20, 'Basic', 'internal',
+                 VALUES (?1, ?2, 'ap-southeast-5', 'PostgreSQL', ?5, 'pg.n2.1c.1m', 20, 'Basic', 'internal',
                      NULL, 'Running', 'running', 1, 1, 0, 1, 'backuptest', '\"Template\"', '{}', ?3, ?4)",
-                params![INSTANCE, ACCOUNT, &sealed, now],
+                params![INSTANCE, ACCOUNT, &sealed, now, &major],
             )?;
             tx.execute(
                 "INSERT INTO rds_member (instance, site, zone, role, host, port, observed, seen)
@@ -449,6 +461,34 @@ impl World {
         running.await.unwrap();
     }
 
+    /// Tests restores until the newest entry about one has that outcome.
+    pub async fn test_restores(&self, prover: Arc<dyn Prover>, outcome: &'static str) {
+        self.execute("UPDATE rds_backup SET facts = REPLACE(facts, '\"tested\":', '\"then\":')")
+            .await;
+        let (stop, stopped) = watch::channel(false);
+        let tests = RestoreTests::new(Arc::clone(&self.desk), prover);
+        let runner = Runner::new(Arc::clone(&self.desk.cloud)).with_one(tests, &()).await.unwrap();
+        let running = tokio::spawn(runner.run(stopped));
+        let until = Instant::now() + Duration::from_secs(60);
+        let find = |tx: &mut store::Tx<'_>| {
+            let sql = "SELECT outcome FROM audit WHERE action = 'RestoreTest' AND account = ?1
+                 ORDER BY id DESC LIMIT 1";
+            tx.query_opt(sql, params![ACCOUNT], |row| row.get::<String>(0))
+        };
+        loop {
+            let found: Result<_, store::Error> = self.desk.cloud.db.read(find).await;
+            if found.unwrap().as_deref() == Some(outcome) {
+                break;
+            }
+            assert!(Instant::now() < until, "no entry says {outcome}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        stop.send_replace(true);
+        running.await.unwrap();
+        let tested = "SELECT COUNT(*) FROM rds_backup WHERE facts LIKE '%\"tested\":1%'";
+        assert_eq!(self.number(tested).await, 1);
+    }
+
     /// Waits until the archive has everything that the server has now.
     pub async fn caught_up(&self, client: &Client) {
         let row = client.query_one("SELECT pg_current_wal_flush_lsn()::text", &[]).await.unwrap();
@@ -494,7 +534,7 @@ fn micros(at: Time) -> String {
 }
 
 /// Takes what a restore needs into a directory.
-struct Directory(PathBuf);
+pub struct Directory(pub PathBuf);
 
 #[async_trait::async_trait]
 impl Seeds for Directory {

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod backup_archive;
+mod backup_replication;
 mod backup_restore;
 mod backup_world;
 mod backups;

@@ -8,7 +8,7 @@ mod compact;
 mod plan;
 mod stream;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use self::stream::Job;
-use super::{ARCHIVE_NAME, Desk, instances, is_archived, waits_for_archive};
+use super::replication::{self, Connection, Target};
+use super::{ARCHIVE_NAME, Desk, instances, is_archived, waits_for_archive, writes_log};
 
 pub(super) use compact::assemble;
 
@@ -30,6 +31,16 @@ const BACKOFF: Duration = Duration::from_millis(100);
 /// Keeps one stream for each instance whose log is to be archived.
 pub struct Archiver {
     desk: Arc<Desk>,
+    /// Instances whose log nobody archives, and whose servers know it.
+    freed: HashSet<String>,
+}
+
+/// What is to be done now.
+#[derive(Default)]
+struct Jobs {
+    streams: HashMap<String, Job>,
+    /// Servers that are to keep their log for nobody: their owners switched the archive off.
+    free: HashMap<String, Target>,
 }
 
 /// A stream that goes on until it is told.
@@ -42,15 +53,18 @@ struct Running {
 impl Archiver {
     /// An archiver. One process of the cloud runs it; should two, the servers' slots let one of them in.
     pub fn new(desk: Arc<Desk>) -> Self {
-        Self { desk }
+        Self { desk, freed: HashSet::new() }
     }
 
     /// Archives until `stop` turns true; then ends every stream with all that it received durable.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut streams: HashMap<String, Running> = HashMap::new();
         while !*stop.borrow() {
             match self.jobs().await {
-                Ok(jobs) => self.adjust(&mut streams, jobs),
+                Ok(jobs) => {
+                    self.adjust(&mut streams, jobs.streams);
+                    self.free(&streams, jobs.free).await;
+                }
                 Err(error) => tracing::error!(?error, "find out what is to be archived"),
             }
             tokio::select! {
@@ -68,30 +82,45 @@ impl Archiver {
         }
     }
 
-    /// What is to be archived now.
-    async fn jobs(&self) -> Result<HashMap<String, Job>, ApiError> {
+    /// What is to be archived now, and what no longer.
+    async fn jobs(&self) -> Result<Jobs, ApiError> {
         let desk = Arc::clone(&self.desk);
         let find = move |tx: &mut Tx<'_>| {
-            let mut jobs = HashMap::new();
-            for instance in instances(tx)?.into_iter().filter(is_archived) {
+            let mut jobs = Jobs::default();
+            for instance in instances(tx)?.into_iter().filter(writes_log) {
                 let Some(target) = desk.target(tx, &instance, ARCHIVE_NAME)? else { continue };
-                let pace = &desk.pace;
                 let write = match waits_for_archive(&instance) {
-                    true => pace.write_synchronous,
-                    false => pace.write,
+                    true => desk.pace.write_synchronous,
+                    false => desk.pace.write,
                 };
-                let job = Job {
-                    instance: instance.id.clone(),
-                    account: instance.account,
-                    region: instance.region,
-                    target,
-                    write,
-                };
-                jobs.insert(instance.id, job);
+                let id = instance.id.clone();
+                if !is_archived(&instance) {
+                    jobs.free.insert(id, target);
+                    continue;
+                }
+                let (account, region) = (instance.account, instance.region);
+                let job = Job { instance: instance.id, account, region, target, write };
+                jobs.streams.insert(id, job);
             }
             Ok::<_, ApiError>(jobs)
         };
         self.desk.cloud.db.read(find).await
+    }
+
+    /// Removes the slots of servers whose log is not archived any more: their disks would fill.
+    async fn free(&mut self, streams: &HashMap<String, Running>, targets: HashMap<String, Target>) {
+        self.freed.retain(|id| targets.contains_key(id));
+        for (id, target) in targets {
+            if streams.contains_key(&id) || self.freed.contains(&id) {
+                continue;
+            }
+            match drop_slot(&target).await {
+                Ok(()) => drop(self.freed.insert(id)),
+                Err(error) => {
+                    tracing::warn!(%error, instance = id, "free a server of its slot later")
+                }
+            }
+        }
     }
 
     /// Starts and ends streams so that they are those of the jobs.
@@ -105,11 +134,11 @@ impl Archiver {
         // each other's pieces.
         streams.retain(|_, running| !running.task.is_finished());
         for (id, job) in jobs {
-            if !streams.contains_key(&id) {
+            streams.entry(id).or_insert_with(|| {
                 let (stop, stopped) = watch::channel(false);
                 let task = tokio::spawn(keep(Arc::clone(&self.desk), job.clone(), stopped));
-                streams.insert(id, Running { job, stop, task });
-            }
+                Running { job, stop, task }
+            });
         }
     }
 }
@@ -117,9 +146,12 @@ impl Archiver {
 /// Streams until it is stopped, and again after every failure.
 async fn keep(desk: Arc<Desk>, job: Job, mut stop: watch::Receiver<bool>) {
     let mut wait = BACKOFF;
+    let mut lost = false;
     while !*stop.borrow() {
         let began = tokio::time::Instant::now();
-        match stream::run(&desk, &job, &mut stop).await {
+        let ended = stream::run(&desk, &job, lost, &mut stop).await;
+        lost = ended.as_ref().is_err_and(stream::Broken::is_log_gone);
+        match ended {
             Ok(()) => {}
             Err(error) if *stop.borrow() => {
                 tracing::info!(%error, instance = job.instance, "an archive's stream ended");
@@ -134,4 +166,11 @@ async fn keep(desk: Arc<Desk>, job: Job, mut stop: watch::Receiver<bool>) {
             _ = stop.changed() => {}
         }
     }
+}
+
+async fn drop_slot(target: &Target) -> Result<(), replication::Error> {
+    let mut connection = Connection::open(target).await?;
+    connection.drop_slot(ARCHIVE_NAME).await?;
+    connection.close().await;
+    Ok(())
 }

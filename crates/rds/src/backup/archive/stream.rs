@@ -24,8 +24,10 @@ use crate::tables::wal::{self as spans, Span};
 const PIECE: usize = 1 << 20;
 /// So much of the log is held in memory at most, bytes, and what one message brings.
 const HELD_MAX: usize = 4 << 20;
-/// The server is told at least this often how far everything is durable.
+/// The server is told at least this often how far everything is durable, and asked whether it is there.
 const STATUS: Duration = Duration::from_secs(5);
+/// Where nothing is written, that the archive is up to date is noted this often.
+const IDLE: Duration = Duration::from_secs(15);
 
 /// Whose log is archived, and how.
 #[derive(Clone)]
@@ -59,10 +61,19 @@ pub(super) enum Broken {
     Refused(String),
 }
 
-/// Archives from where the archive ends, until `stop` or the end of the timeline.
+impl Broken {
+    /// True where the server no longer has the log that the archive needs next.
+    pub(super) fn is_log_gone(&self) -> bool {
+        matches!(self, Self::Server(error) if error.is_log_gone())
+    }
+}
+
+/// Archives from where the archive ends, until `stop` or the end of the timeline. `lost`: what comes next is gone, and
+/// the archive goes on after a gap.
 pub(super) async fn run(
     desk: &Arc<Desk>,
     job: &Job,
+    lost: bool,
     stop: &mut watch::Receiver<bool>,
 ) -> Result<(), Broken> {
     let instance = find(desk, job).await?;
@@ -70,30 +81,23 @@ pub(super) async fn run(
     let mut connection = Connection::open(&job.target).await?;
     let system = connection.identify().await?;
     let history = keep_history(desk, job, &bucket, (&mut connection, &system)).await?;
+    if lost {
+        connection.drop_slot(ARCHIVE_NAME).await?;
+    }
     let slot = connection.ensure_slot(ARCHIVE_NAME).await?;
     let id = job.instance.clone();
     let archived = desk.cloud.db.read(move |tx| spans::of_instance(tx, &id)).await?;
-    let planned = plan(&archived, &system, &history, slot.restart).map_err(Broken::Refused)?;
-    let mut begun = planned;
-    let streams = match connection.start(ARCHIVE_NAME, planned.from, planned.timeline).await {
-        Err(error) if error.is_log_gone() && !planned.gap => {
-            tracing::error!(
-                instance = job.instance,
-                from = %planned.from,
-                %error,
-                "the log that the archive needs next is gone: it goes on after a gap, from a new base backup"
-            );
-            connection = Connection::open(&job.target).await?;
-            begun = Plan::anew(&system, slot.restart, true);
-            connection.start(ARCHIVE_NAME, begun.from, begun.timeline).await?
-        }
-        started => started?,
+    let plan = match lost {
+        true => Plan::anew(&system, slot.restart, true),
+        false => plan(&archived, &system, &history, slot.restart).map_err(Broken::Refused)?,
     };
-    if !streams {
+    if !connection.start(ARCHIVE_NAME, plan.from, plan.timeline).await? {
         return Ok(());
     }
-    let span = begin_span(desk, job, (&system, &begun)).await?;
-    if begun.gap {
+    let span = begin_span(desk, job, (&system, &plan)).await?;
+    if plan.gap {
+        let from = plan.from;
+        tracing::error!(instance = job.instance, %from, "the archive goes on after a gap, from a new base backup");
         after_gap(desk, &instance).await?;
     }
     let (compact, compacting) = compact::start(desk, &bucket, &span);
@@ -182,6 +186,8 @@ struct Stream {
     /// Everything before it is durable.
     durable: Lsn,
     last_write: Instant,
+    /// When a row said last up to which moment the archive is.
+    noted: Instant,
 }
 
 impl Stream {
@@ -196,6 +202,7 @@ impl Stream {
             durable: span.end,
             due: now,
             last_write: now,
+            noted: now,
             span,
         }
     }
@@ -220,14 +227,14 @@ impl Stream {
                 && let Some(ended) = ended.take()
             {
                 ended?;
-                return self.acknowledge(connection).await;
+                return self.acknowledge(connection, false).await;
             }
             let hears = ended.is_none();
             let step = tokio::select! {
                 durable = written(&mut writing), if writing.is_some() => {
                     writing = None;
                     self.written(durable?);
-                    if hears { self.acknowledge(connection).await } else { Ok(()) }
+                    if hears { self.acknowledge(connection, false).await } else { Ok(()) }
                 }
                 next = connection.next(), if hears && self.held.len() < HELD_MAX => {
                     match next {
@@ -239,7 +246,7 @@ impl Stream {
                 () = sleep_until(self.due), if writing.is_none() && !self.held.is_empty() => Ok(()),
                 () = sleep_until(status), if hears => {
                     status = Instant::now() + STATUS;
-                    self.acknowledge(connection).await
+                    self.acknowledge(connection, true).await
                 }
                 _ = stop.changed(), if hears => Ok(()),
             };
@@ -252,14 +259,30 @@ impl Stream {
     async fn heard(&mut self, said: Streamed, connection: &mut Connection) -> Result<(), Broken> {
         match said {
             Streamed::Log { start, bytes } => self.take(start, bytes),
-            Streamed::Alive { reply: true, .. } => self.acknowledge(connection).await,
-            Streamed::Alive { reply: false, .. } => Ok(()),
+            Streamed::Alive { end, reply } => {
+                if reply {
+                    self.acknowledge(connection, false).await?;
+                }
+                self.is_alive(end).await
+            }
         }
     }
 
-    async fn acknowledge(&self, connection: &mut Connection) -> Result<(), Broken> {
+    /// Notes that the archive has all that there is, though nothing is written: the moment to which one can go back
+    /// moves on.
+    async fn is_alive(&mut self, end: Lsn) -> Result<(), Broken> {
+        if end > self.durable || !self.held.is_empty() || self.noted.elapsed() < IDLE {
+            return Ok(());
+        }
+        self.noted = Instant::now();
+        let cloud = &self.place.desk.cloud;
+        let span = Span { end: self.durable, newest: cloud.clock.now(), ..self.span.clone() };
+        Ok(cloud.db.write(move |tx| spans::extend(tx, &span, 0)).await?)
+    }
+
+    async fn acknowledge(&self, connection: &mut Connection, ask: bool) -> Result<(), Broken> {
         let now = self.place.desk.cloud.clock.now();
-        Ok(connection.acknowledge(self.durable, now).await?)
+        Ok(connection.acknowledge(self.durable, now, ask).await?)
     }
 
     fn take(&mut self, start: Lsn, bytes: Bytes) -> Result<(), Broken> {
@@ -286,7 +309,10 @@ impl Stream {
         self.held_from = start.plus(bytes.len());
         self.last_write = Instant::now();
         self.due = self.last_write + self.write;
-        let span = Span { end: self.held_from, ..self.span.clone() };
+        self.noted = self.last_write;
+        // Before it is stored: what is committed from here on is not in it.
+        let newest = self.place.desk.cloud.clock.now();
+        let span = Span { end: self.held_from, newest, ..self.span.clone() };
         Some(Box::pin(store(self.place.clone(), span, start, bytes)))
     }
 
@@ -307,14 +333,13 @@ async fn written(writing: &mut Option<Writing>) -> Result<Lsn, ApiError> {
 }
 
 /// Stores a piece, then the row that says that it is there.
-async fn store(place: Place, mut span: Span, start: Lsn, bytes: Bytes) -> Result<Lsn, ApiError> {
+async fn store(place: Place, span: Span, start: Lsn, bytes: Bytes) -> Result<Lsn, ApiError> {
     let desk = &place.desk;
     let key = key::piece(&span.instance, span.cluster, span.timeline, start);
     let body = OnePiece::new(wal::pack(&bytes));
     let size = desk.vault.put(&place.bucket, &key, Box::new(body)).await?;
     let added = i64::try_from(size).unwrap_or(i64::MAX);
     let now = desk.cloud.clock.now();
-    span.newest = now;
     let end = span.end;
     let (account, arn) = (place.account, arn(&place.region, place.account, &span.instance));
     let note = move |tx: &mut store::Tx<'_>| {

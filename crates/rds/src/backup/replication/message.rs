@@ -64,8 +64,8 @@ pub fn streamed(mut body: Bytes) -> Result<Streamed, Error> {
     }
 }
 
-/// The answer that everything before `durable` is safe. `now`: microseconds since 1970.
-pub fn status(durable: Lsn, now: i64) -> [u8; 34] {
+/// The word that everything before `durable` is safe. `now`: microseconds since 1970; `ask`: for an answer.
+pub fn status(durable: Lsn, now: i64, ask: bool) -> [u8; 34] {
     let mut body = [0; 34];
     body[0] = b'r';
     // Written, flushed and applied: nothing counts before it is durable.
@@ -74,6 +74,7 @@ pub fn status(durable: Lsn, now: i64) -> [u8; 34] {
     }
     let clock = now.saturating_sub(EPOCH_SECS * 1_000_000);
     body[25..33].copy_from_slice(&clock.to_be_bytes());
+    body[33] = u8::from(ask);
     body
 }
 
@@ -107,6 +108,7 @@ fn text(body: &mut Bytes) -> Option<String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use proptest::prelude::*;
 
@@ -152,11 +154,12 @@ mod tests {
 
     #[test]
     fn an_answer_states_what_is_durable_three_times_and_the_time_since_2000() {
-        let body = status(Lsn(0x0102), 946_684_801_000_000);
+        let body = status(Lsn(0x0102), 946_684_801_000_000, true);
         assert_eq!(body[0], b'r');
         for field in [1, 9, 17] {
             assert_eq!(body[field..field + 8], [0, 0, 0, 0, 0, 0, 1, 2]);
         }
         assert_eq!(body[25..33], 1_000_000_i64.to_be_bytes());
+        assert_eq!(body[33], 1);
     }
 }

@@ -68,10 +68,9 @@ pub enum Error {
 }
 
 impl Error {
-    /// True where the server no longer has the log that was asked for.
+    /// True where the server no longer has the log that was asked for, or gave up keeping it.
     pub fn is_log_gone(&self) -> bool {
-        // undefined_file, and object_not_in_prerequisite_state with a slot that was invalidated.
-        matches!(self, Self::Server { code, .. } if code == "58P01" || code == "55000")
+        self.has_code("58P01") || self.has_code("55000")
     }
 
     fn has_code(&self, wanted: &str) -> bool {
@@ -410,13 +409,13 @@ impl Connection {
         }
     }
 
-    /// Tells the server that everything before `durable` is safe.
+    /// Tells the server that everything before `durable` is safe; where it is asked, it says at once that it is there.
     ///
     /// # Errors
     /// Those of the connection.
-    pub async fn acknowledge(&mut self, durable: Lsn, now: Time) -> Result<(), Error> {
+    pub async fn acknowledge(&mut self, durable: Lsn, now: Time, ask: bool) -> Result<(), Error> {
         let mut out = BytesMut::new();
-        let body = message::status(durable, now.micros());
+        let body = message::status(durable, now.micros(), ask);
         frontend::CopyData::new(&body[..])?.write(&mut out);
         self.send(&out).await
     }
