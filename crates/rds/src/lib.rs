@@ -47,6 +47,7 @@ pub(crate) mod names;
 pub mod node;
 pub mod nodes;
 pub mod password;
+mod prove;
 mod service;
 pub(crate) mod tables;
 #[doc(hidden)]

@@ -17,11 +17,13 @@ use crate::backup::Desk;
 use crate::backup::archive::Archiver;
 use crate::backup::base::Backups;
 use crate::backup::restore::{Restores, Seeds};
+use crate::backup::restore_test::RestoreTests;
 use crate::backup::schedule::{Removal, Schedule};
 use crate::ha::Watch;
 use crate::machine::{self, Instances};
 use crate::model::{Status, Wanted};
 use crate::nodes::{Hosts, Nodes};
+use crate::prove::Scratch;
 use crate::tables::{engine as offers, figure, instance, member};
 use crate::{engines, monitor};
 
@@ -66,6 +68,11 @@ impl Service {
                 .with(Removal::new(Arc::clone(desk)))
                 .with_one(Schedule::new(Arc::clone(desk)), &())
                 .await?;
+            let prover = Scratch { desk: Arc::clone(desk), nodes: Arc::clone(&self.nodes) };
+            if !desk.pace.restore_test.is_zero() {
+                let tests = RestoreTests::new(Arc::clone(desk), Arc::new(prover));
+                runner = runner.with_one(tests, &()).await?;
+            }
         }
         self.cloud.wakes.wake(machine::KIND);
         Ok(runner)

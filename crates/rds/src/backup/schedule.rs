@@ -146,7 +146,6 @@ pub(crate) fn expired_of_released(released: &Released, backups: &[Backup], now: 
 ///
 /// # Errors
 /// Those of the database.
-#[expect(dead_code, reason = "the machine that removes instances calls it")]
 pub(crate) fn release(cx: &mut Cx<'_>, instance: &Instance) -> Result<(), ApiError> {
     let keep = Duration::from_secs(u64::from(instance.options.backup.retention_days) * 86_400);
     let policy = instance.options.released_keep_policy.clone();
@@ -322,27 +321,6 @@ async fn let_go(desk: &Desk, owner: &Owner, expired: Expired) -> Result<(), ApiE
         Some(floor) => let_log_go(desk, owner, floor).await,
         None => Ok(()),
     }
-}
-
-/// Notes what is to stay of the backups of an instance that goes with this commit, and until when.
-///
-/// # Errors
-/// Those of the database.
-pub(crate) fn release(cx: &mut Cx<'_>, instance: &Instance) -> Result<(), ApiError> {
-    let days = instance.options.backup.retention_days;
-    let keeps = instance.options.released_keep_policy != "None";
-    let kept = if keeps { Duration::from_secs(u64::from(days) * 86_400) } else { Duration::ZERO };
-    let released = Released {
-        instance: instance.id.clone(),
-        account: instance.account,
-        until: cx.now.plus(kept),
-        facts: ReleasedFacts {
-            policy: instance.options.released_keep_policy.clone(),
-            region: instance.region.clone(),
-            data_class: instance.data_class.as_str().to_owned(),
-        },
-    };
-    backup::release(cx.tx(), &released)
 }
 
 /// Removes a backup for good: its bytes, then its row. One that still runs is left alone, and its absence is a

@@ -10,6 +10,7 @@ use engine::task::StepError;
 use store::Tx;
 
 use super::parts;
+use crate::backup::{self, ARCHIVE_NAME};
 use crate::classes;
 use crate::deployment::Settings;
 use crate::model::{Category, Origin, Secrets, Wanted};
@@ -86,8 +87,12 @@ pub(super) fn of(loaded: &Loaded, member: &Member, told: &[Observed]) -> Result<
     let role = role(loaded, member, told)?;
     let class = classes::find(&instance.class)
         .ok_or_else(|| StepError::broken(format!("class {} is not known", instance.class)))?;
-    let synchronous = loaded.members.iter().find(|other| !other.primary && member.primary);
-    let synchronous = synchronous.filter(|_| instance.options.sync_mode == "Sync");
+    let standby = loaded.members.iter().find(|other| !other.primary && member.primary);
+    let synchronous = match standby.filter(|_| instance.options.sync_mode == "Sync") {
+        Some(standby) => slot(instance, &standby.site),
+        None if member.primary && backup::waits_for_archive(instance) => ARCHIVE_NAME.to_owned(),
+        None => String::new(),
+    };
     Ok(Spec {
         id: instance.id.clone(),
         generation: instance.generation,
@@ -109,7 +114,7 @@ pub(super) fn of(loaded: &Loaded, member: &Member, told: &[Observed]) -> Result<
         certificate: loaded.secrets.certificate.clone(),
         key: loaded.secrets.key.clone(),
         leased: instance.category == Category::HighAvailability,
-        synchronous: synchronous.map_or_else(String::new, |standby| slot(instance, &standby.site)),
+        synchronous,
     })
 }
 
