@@ -85,7 +85,12 @@ impl Databases {
         doors.spawn(Arc::clone(&book).run(stop.clone()));
         doors.spawn(publish(Arc::clone(&tally), Arc::clone(&self.0.cloud), stop.clone()));
         let limits = gateway::Limits::default();
-        doors.spawn(gateway::serve(listener, book, limits, tally, stop.clone()));
+        let serve = gateway::serve(listener, book, limits, tally, stop.clone());
+        doors.spawn(async move {
+            if let Err(error) = serve.await {
+                tracing::error!(%error, "the gateway to PostgreSQL ended");
+            }
+        });
         Ok(address)
     }
 

@@ -55,7 +55,12 @@ impl Prover for Scratch {
 }
 
 impl Scratch {
-    async fn restored(&self, from: &From, place: &Place, name: &str) -> Result<(u64, u64), ApiError> {
+    async fn restored(
+        &self,
+        from: &From,
+        place: &Place,
+        name: &str,
+    ) -> Result<(u64, u64), ApiError> {
         let until = from.until.map(base::Time::micros);
         let wait = |complete| spec(place, name, until, complete);
         self.reach(place, &wait(false), Phase::Seeding).await?;
