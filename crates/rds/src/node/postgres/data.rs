@@ -79,11 +79,12 @@ async fn initdb(build: &Build, at: &Path, programs: &Programs, user: Option<User
     programs.run(&program, TOOL).await.map(|_| ())
 }
 
-/// What every cluster has and every later database, one statement a line.
+/// What every cluster has, one statement a line. No extension: in a tenant's database a superuser's would be in the
+/// way of loading a dump of it.
 fn template_sql(build: &Build) -> String {
     let roles = format!("CREATE ROLE {OWNER} LOGIN\nCREATE ROLE {REPLICATOR} LOGIN REPLICATION\n");
     let guard = if number(&build.major) < 16 { GUARD } else { "" };
-    roles + guard + extension_sql(build)
+    roles + guard
 }
 
 /// Before 16, whoever may make roles may also give away, and take, every role that is no superuser's: among them those
