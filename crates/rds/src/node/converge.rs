@@ -294,6 +294,10 @@ impl Worker {
     async fn ensure_data(&mut self, driver: &dyn Driver, seat: &Seat, spec: &Spec) -> Result<bool> {
         match driver.major(seat)? {
             Some(major) if major == spec.major => return Ok(true),
+            Some(_) if spec.role != Role::Primary => {
+                // A copy of the upgraded primary is an upgrade too, and the only one that follows it.
+                self.stop(Stop::Fast).await?;
+            }
             Some(major) => {
                 self.stop(Stop::Fast).await?;
                 let from = self.shared.pool.build(spec.engine, &major)?;
@@ -309,6 +313,9 @@ impl Worker {
             (Role::Standby { upstream, .. }, _) => {
                 driver.copy(seat, spec, upstream).await?;
                 self.state.following = Some(upstream.clone());
+            }
+            (Role::Primary, _) if self.state.seeded => {
+                return Err(Error::Failed("the instance's data is gone".to_owned()));
             }
             (Role::Primary, Seed::Copy) => {
                 return Err(Error::Failed("a primary is not copied from anybody".to_owned()));
@@ -326,6 +333,7 @@ impl Worker {
             (Role::Primary, Seed::Sent { until, .. }) => driver.recover(seat, spec, *until).await?,
         }
         self.mark("data");
+        self.state.seeded = true;
         self.save()?;
         Ok(true)
     }

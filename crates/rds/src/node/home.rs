@@ -40,6 +40,22 @@ impl Home {
         Ok(Self { root })
     }
 
+    /// Makes sure that users of servers get to their files.
+    ///
+    /// # Errors
+    /// Where a directory above lets nobody else pass.
+    pub fn passable(&self) -> Result<()> {
+        for dir in self.root.ancestors() {
+            if fs::metadata(dir).doing(dir.display())?.mode() & 0o001 == 0 {
+                let dir = dir.display();
+                return Err(Error::Failed(format!(
+                    "servers have users of their own, who may not pass {dir}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// Takes the lock that keeps a second node out of it; held while the file lives.
     ///
     /// # Errors

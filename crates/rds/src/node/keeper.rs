@@ -45,6 +45,8 @@ pub(super) struct State {
     pub restarts: i64,
     /// Up to which generation everything was done.
     pub generation: i64,
+    /// It had data once: should that be missing, nothing new takes its place.
+    pub seeded: bool,
     /// Whom its directory was made ready to follow; `None` for a primary.
     pub following: Option<Upstream>,
     /// See [`Observed::made`].

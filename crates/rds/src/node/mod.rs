@@ -120,6 +120,9 @@ impl Node {
     ) -> Result<Self> {
         let home = Home::open(root)?;
         let lock = home.lock()?;
+        if rustix::process::geteuid().is_root() && !uids.is_empty() {
+            home.passable()?;
+        }
         let pool = Pool::new(home, builds, drivers, Programs::new()?, uids);
         let node = Self {
             pool: Arc::new(pool),
@@ -206,7 +209,8 @@ impl Node {
     /// How all instances are.
     pub async fn all_observed(&self) -> Vec<Observed> {
         let mut asked = tokio::task::JoinSet::new();
-        for keeper in self.keepers().values().cloned() {
+        for keeper in self.keepers().values() {
+            let keeper = keeper.clone();
             asked.spawn(async move { keeper.observed().await });
         }
         let mut all = asked.join_all().await;
@@ -217,7 +221,8 @@ impl Node {
     /// Stops all servers; every instance stays what it is.
     pub async fn close(&self) {
         let mut closing = tokio::task::JoinSet::new();
-        for keeper in self.keepers().values().cloned() {
+        for keeper in self.keepers().values() {
+            let keeper = keeper.clone();
             closing.spawn(async move { keeper.close().await });
         }
         closing.join_all().await;

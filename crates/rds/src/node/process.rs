@@ -353,3 +353,55 @@ fn parents() -> Vec<(Pid, Pid)> {
     };
     pids.filter_map(pid_and_parent).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    fn runs(pid: Pid) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+        stat.is_ok_and(|stat| {
+            stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+        })
+    }
+
+    #[tokio::test]
+    async fn nothing_outlives_the_thread_that_started_it() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let programs = Programs::new()?;
+        let sleep = Program::new("/usr/bin/sleep").arg("600");
+        let server = programs.server(&sleep, &dir.path().join("log")).await?;
+        let pid = server.pid();
+        // The signal is set by the program that becomes `sleep`.
+        let name = || std::fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero()));
+        while name()?.trim() != "sleep" {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // As if the process had died: nobody kills it, nobody drops it.
+        std::mem::forget(server);
+        assert!(runs(pid));
+        drop(programs);
+        for _ in 0..500 {
+            if !runs(pid) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Err(Error::Failed("it still runs".to_owned()))
+    }
+
+    #[tokio::test]
+    async fn a_stream_ends_well_only_where_its_program_did() -> Result<()> {
+        let programs = Programs::new()?;
+        let shell = |script: &str| Program::new("/bin/sh").arg("-c").arg(script);
+        let mut text = String::new();
+        programs.stream(&shell("echo whole")).await?.read_to_string(&mut text).await?;
+        assert_eq!(text, "whole\n");
+        let mut cut = programs.stream(&shell("echo half; echo why >&2; exit 3")).await?;
+        let error = cut.read_to_string(&mut text).await.map_err(|error| error.to_string());
+        assert!(error.is_err_and(|error| error.contains("why")));
+        Ok(())
+    }
+}

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use lz4_flex::frame::FrameDecoder;
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -18,10 +19,18 @@ const CHUNK: usize = 128 << 10;
 /// Chunks that may wait for the reader.
 const WAITING: usize = 8;
 
-/// Chunks, one after the other, as something to read.
+/// Chunks, one after the other, as something to read. An empty one is the end: where whoever sends them vanishes
+/// without having said so, what came is not the whole.
 struct Chunks {
     incoming: mpsc::Receiver<io::Result<Bytes>>,
     rest: Bytes,
+    ended: bool,
+}
+
+impl Chunks {
+    fn of(incoming: mpsc::Receiver<io::Result<Bytes>>) -> Stream {
+        Box::new(Self { incoming, rest: Bytes::new(), ended: false })
+    }
 }
 
 impl AsyncRead for Chunks {
@@ -30,11 +39,12 @@ impl AsyncRead for Chunks {
         cx: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        while self.rest.is_empty() {
+        while self.rest.is_empty() && !self.ended {
             match ready!(self.incoming.poll_recv(cx)) {
                 Some(chunk) => self.rest = chunk?,
-                None => return Poll::Ready(Ok(())),
+                None => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
             }
+            self.ended = self.rest.is_empty();
         }
         let take = self.rest.len().min(out.remaining());
         out.put_slice(&self.rest[..take]);
@@ -50,17 +60,19 @@ pub fn of_body(mut body: Incoming) -> Stream {
         while let Some(frame) = body.frame().await {
             let chunk = match frame.map_err(io::Error::other) {
                 Ok(frame) => match frame.into_data() {
-                    Ok(data) => Ok(data),
-                    Err(_) => continue,
+                    Ok(data) if !data.is_empty() => Ok(data),
+                    _ => continue,
                 },
                 Err(error) => Err(error),
             };
-            if sender.send(chunk).await.is_err() {
+            let failed = chunk.is_err();
+            if sender.send(chunk).await.is_err() || failed {
                 return;
             }
         }
+        let _ = sender.send(Ok(Bytes::new())).await;
     });
-    Box::new(Chunks { incoming, rest: Bytes::new() })
+    Chunks::of(incoming)
 }
 
 /// What LZ4 frames, one or more, hold.
@@ -68,37 +80,48 @@ pub fn decompressed(stream: Stream) -> Stream {
     let (sender, incoming) = mpsc::channel(WAITING);
     let compressed = blocking(stream);
     tokio::task::spawn_blocking(move || {
-        let failed = decompress(compressed, &sender).err();
-        if let Some(error) = failed {
-            let _ = sender.blocking_send(Err(error));
-        }
+        let end = decompress(compressed, &sender).map(|()| Bytes::new());
+        let _ = sender.blocking_send(end);
     });
-    Box::new(Chunks { incoming, rest: Bytes::new() })
+    Chunks::of(incoming)
 }
 
+/// Each frame has a decoder of its own: one decoder takes no frames whose blocks differ in size.
 fn decompress(compressed: impl Read, to: &mpsc::Sender<io::Result<Bytes>>) -> io::Result<()> {
-    let mut frames =
-        lz4_flex::frame::FrameDecoder::new(BufReader::with_capacity(CHUNK, compressed));
-    let mut idle = 0;
-    loop {
-        let mut chunk = vec![0; CHUNK];
-        let n = frames.read(&mut chunk)?;
-        if n > 0 {
-            idle = 0;
+    let mut source = Ends { inner: BufReader::with_capacity(CHUNK, compressed), ended: false };
+    while !source.inner.fill_buf()?.is_empty() {
+        let mut frame = FrameDecoder::new(source);
+        loop {
+            let mut chunk = vec![0; CHUNK];
+            let n = frame.read(&mut chunk)?;
+            if n == 0 {
+                break;
+            }
             chunk.truncate(n);
             if to.blocking_send(Ok(Bytes::from(chunk))).is_err() {
                 return Ok(());
             }
-            continue;
         }
-        // The end of a frame; another may follow.
-        idle += 1;
-        if frames.get_mut().fill_buf()?.is_empty() {
-            return Ok(());
+        source = frame.into_inner();
+        // The decoder takes the end of its source between two blocks for the end of the frame.
+        if source.ended {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        if idle > 2 {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "what follows is no LZ4 frame"));
-        }
+    }
+    Ok(())
+}
+
+/// A source that remembers whether its end was met.
+struct Ends<R> {
+    inner: BufReader<R>,
+    ended: bool,
+}
+
+impl<R: Read> Read for Ends<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(out)?;
+        self.ended |= n == 0 && !out.is_empty();
+        Ok(n)
     }
 }
 
@@ -171,7 +194,8 @@ mod tests {
     async fn frames_after_each_other_are_one_content() -> io::Result<()> {
         let long = vec![7; 300_000];
         let packed = [frame(b"one")?, frame(&long)?, frame(b"")?, frame(b"three")?].concat();
-        assert_eq!(all(packed).await?, [b"one".as_slice(), &long, b"three"].concat());
+        let whole = [b"one".as_slice(), &long, b"three"].concat();
+        assert!(all(packed).await? == whole, "every frame's content, in order");
         Ok(())
     }
 

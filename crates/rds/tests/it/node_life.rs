@@ -1,5 +1,6 @@
 //! An instance on a node, from nothing to nothing.
 #![allow(clippy::disallowed_methods, reason = "tests run psql and kill")]
+#![allow(clippy::print_stdout, reason = "how long things take is for people to read")]
 
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -171,6 +172,20 @@ async fn sessions_that_no_rule_lets_in_any_more_are_ended() {
     assert!(!ended.success());
     let refused = sql(&observed, "chief", "postgres", "SELECT 1").unwrap_err();
     assert!(refused.contains("pg_hba.conf"), "{refused}");
+    lab.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_whose_data_is_gone_is_not_made_anew_from_nothing() {
+    let lab = Lab::new();
+    let mut spec = spec("pgm-lost");
+    lab.serve(&spec).await;
+    (spec.generation, spec.running) = (2, false);
+    lab.put(&spec).await;
+    std::fs::remove_dir_all(lab.dir.path().join("instances/pgm-lost/data")).unwrap();
+    (spec.generation, spec.running) = (3, true);
+    let observed = lab.put(&spec).await;
+    assert!(observed.trouble.contains("data is gone"), "{observed:?}");
     lab.end().await;
 }
 

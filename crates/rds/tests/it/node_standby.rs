@@ -1,4 +1,5 @@
 //! Two servers: following, taking over, coming back; and leases.
+#![allow(clippy::print_stdout, reason = "how long things take is for people to read")]
 
 use std::time::Instant;
 

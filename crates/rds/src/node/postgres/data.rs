@@ -79,11 +79,12 @@ async fn initdb(build: &Build, at: &Path, programs: &Programs, user: Option<User
     programs.run(&program, TOOL).await.map(|_| ())
 }
 
-/// What every cluster has and every later database, one statement a line.
+/// What every cluster has, one statement a line. No extension: in a tenant's database a superuser's would be in the
+/// way of loading a dump of it.
 fn template_sql(build: &Build) -> String {
     let roles = format!("CREATE ROLE {OWNER} LOGIN\nCREATE ROLE {REPLICATOR} LOGIN REPLICATION\n");
     let guard = if number(&build.major) < 16 { GUARD } else { "" };
-    roles + guard + extension_sql(build)
+    roles + guard
 }
 
 /// Before 16, whoever may make roles may also give away, and take, every role that is no superuser's: among them those
@@ -262,6 +263,7 @@ pub async fn upgrade(seat: &Seat, from: &Build) -> Result<()> {
     }
     initdb(&seat.build, &new, &seat.programs, Some(user)).await?;
     let old = seat.dir.data();
+    usable_again(&old)?;
     home::own_tree(&old, Some(user))?;
     for data in [&old, &new] {
         let hba = "local all all peer map=awan\n";
@@ -287,20 +289,30 @@ pub async fn upgrade(seat: &Seat, from: &Build) -> Result<()> {
     home::own(seat.dir.run(), seat.user)?;
     home::own_tree(&old, seat.user)?;
     if let Err(error) = upgraded {
-        // Until the new one was linked, the old one is as it was.
-        let moved = old.join("global/pg_control.old");
-        if moved.exists() {
-            fs::rename(&moved, old.join("global/pg_control"))?;
-        }
+        usable_again(&old)?;
         return Err(Error::Failed(format!("{}: {}", first_and_last(&error), consulted(&error))));
     }
     home::own_tree(&new, seat.user)?;
     home::remove_dir(&work)?;
-    let before = old.with_extension("before");
-    home::remove_dir(&before)?;
-    fs::rename(&old, &before)?;
-    publish(seat, new).await?;
-    home::remove_dir(&before)
+    let swapped = new.clone();
+    blocking(move || {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        sync(&new)?;
+        // At no time is there no data directory: an instance without one would be made from nothing.
+        renameat_with(CWD, &new, CWD, &old, RenameFlags::EXCHANGE).doing("exchange directories")?;
+        sync(&old)
+    })
+    .await?;
+    home::remove_dir(&swapped)
+}
+
+/// Until the new cluster was started the old one is as it was, but for the name of one file.
+fn usable_again(old: &Path) -> Result<()> {
+    let moved = old.join("global/pg_control.old");
+    if moved.exists() {
+        fs::rename(&moved, old.join("global/pg_control")).doing("pg_control")?;
+    }
+    Ok(())
 }
 
 /// An error's text without its long middle.

@@ -13,7 +13,8 @@ const CONTENT_MAX: usize = 512;
 ///
 /// # Errors
 /// Where its checksum is not found.
-pub fn read(control: &[u8]) -> Result<u64> {
+#[cfg(test)]
+fn read(control: &[u8]) -> Result<u64> {
     checksum_at(control)?;
     let mut bytes = [0; 8];
     bytes.copy_from_slice(&control[..8]);
