@@ -53,7 +53,7 @@ pub(crate) const MARIADB: Need = Need {
     present: || {
         let there = |name: &&str| process::which(name).is_some();
         Path::new("/usr/sbin/mariadbd").is_file()
-            && ["mariadb-dump", "mariadb-binlog", "mariadb-backup"].iter().all(|name| there(name))
+            && ["mariadb-dump", "mariadb-binlog", "mariadb-backup"].iter().all(there)
     },
 };
 

@@ -55,7 +55,8 @@ fn server_name(engine: Engine) -> &'static str {
 ///
 /// The first source that has a major version gives it, with its newest minor one: `extra` (directories of programs,
 /// or server programs), the operating system's packages, the store. A candidate that does not run, or lacks a shared
-/// library, is logged and left out. Blocks: some seconds for programs that were not seen before.
+/// library, is logged and left out. Blocks: about a second for each program that was not seen before, which is
+/// remembered in `store` if there is such a directory.
 pub fn discover(extra: &[PathBuf], store: &Path) -> Vec<Build> {
     let explicit: Vec<Candidate> = extra.iter().flat_map(|dir| Candidate::at(dir)).collect();
     among(&[explicit, of_the_system(), store::candidates(store)], store)
@@ -132,10 +133,12 @@ impl Known {
         serde_json::from_slice(&text).unwrap_or_default()
     }
 
-    /// Keeps it for the next start. Without it that start is slower, and nothing else.
+    /// Keeps it for the next start, where there is a store: finding makes none. Without it that start is slower, and
+    /// nothing else.
     fn write(&self, store: &Path) {
         let content = serde_json::to_vec(self).unwrap_or_default();
         if self.changed
+            && store.is_dir()
             && let Err(error) = store::replace(&store.join(KNOWN), &content)
         {
             tracing::debug!(%error, "what is known of engines is not kept");

@@ -94,9 +94,6 @@ pub(super) fn sha256(path: &Path) -> Result<String, Error> {
 
 /// Puts a file in place of another at once, so that a reader sees the one or the other.
 pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    if let Some(dir) = path.parent() {
-        make_open(dir)?;
-    }
     let new = path.with_extension(format!("new-{}", std::process::id()));
     fs::write(&new, content)?;
     fs::rename(&new, path)

@@ -143,7 +143,8 @@ fn an_explicit_path_comes_before_the_operating_system() {
     let programs = dir.path().join("postgresql").join(&version).join("tree/bin");
     for path in [programs.join("postgres"), programs.clone(), programs.parent().unwrap().to_owned()]
     {
-        let builds = discover(&[path], Path::new("/nonexistent"));
+        let builds = discover(&[path], &dir.path().join("none"));
+        assert!(!dir.path().join("none").exists(), "finding makes no store");
         let build = builds.iter().find(|build| build.major == major).unwrap();
         assert_eq!(build.programs, programs);
     }
