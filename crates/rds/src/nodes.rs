@@ -185,6 +185,11 @@ impl Nodes {
         self.places.remote.contains_key(site)
     }
 
+    /// Whether the node of a data centre of this machine runs.
+    pub async fn runs(&self, site: &str) -> bool {
+        self.local.runs(site).await
+    }
+
     /// What all instances of a node are.
     ///
     /// # Errors

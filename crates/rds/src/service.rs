@@ -31,6 +31,8 @@ use crate::{engines, monitor};
 const LOOK: Duration = Duration::from_secs(30);
 /// How often figures and log lines are taken.
 const COLLECT: Duration = Duration::from_secs(60);
+/// How often is looked whether the nodes of this machine run.
+const MISS: Duration = Duration::from_secs(1);
 /// Instances read at a time.
 const PAGE: usize = 200;
 
@@ -82,6 +84,7 @@ impl Service {
     pub fn start(&self, tasks: &mut JoinSet<()>, stop: &watch::Receiver<bool>) {
         tasks.spawn(until(stop.clone(), self.clone().keep_engines_known()));
         tasks.spawn(until(stop.clone(), self.clone().collect()));
+        tasks.spawn(until(stop.clone(), self.clone().miss_nodes()));
         if let Some(desk) = &self.desk {
             tasks.spawn(Archiver::new(Arc::clone(desk)).run(stop.clone()));
         }
@@ -128,6 +131,30 @@ impl Service {
             }
         }
         Ok(())
+    }
+
+    /// A node of this machine that died is started when somebody talks to it: the instances that it had are looked at
+    /// as soon as it is missed.
+    async fn miss_nodes(self) {
+        loop {
+            tokio::time::sleep(MISS).await;
+            let sites = match self.cloud.db.read(member::sites).await {
+                Ok(sites) => sites,
+                Err(error) => {
+                    tracing::warn!(?error, "find out which nodes have instances");
+                    continue;
+                }
+            };
+            for site in sites {
+                if !self.nodes.is_remote(&site) && !self.nodes.runs(&site).await {
+                    tracing::warn!(
+                        site,
+                        "a node of databases does not run; its instances are looked at"
+                    );
+                    self.cloud.wakes.wake(machine::KIND);
+                }
+            }
+        }
     }
 
     async fn collect(self) {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -124,6 +125,23 @@ impl Local {
         }
     }
 
+    /// Servers run as users of their own where we are root, and have to pass the directories above their own. Whatever
+    /// else stands beside those is made private first.
+    fn let_servers_pass(&self) -> std::io::Result<()> {
+        let above = self.places.home.parent().filter(|_| rustix::process::geteuid().is_root());
+        let Some(above) = above else { return Ok(()) };
+        for entry in fs::read_dir(above)? {
+            let entry = entry?;
+            let (path, mode) = (entry.path(), entry.metadata()?.permissions().mode());
+            let passed = path == self.places.home || path == self.places.store;
+            let wanted = if passed { 0o711 } else { mode & 0o700 };
+            if mode & 0o777 != wanted && !entry.file_type()?.is_symlink() {
+                fs::set_permissions(&path, fs::Permissions::from_mode(wanted))?;
+            }
+        }
+        fs::set_permissions(above, fs::Permissions::from_mode(0o711))
+    }
+
     /// The numbers of the users that servers of a data centre run as here: no two nodes share one.
     fn users(&self, site: &str) -> (u32, u32) {
         let place = self.places.sites.iter().position(|known| known == site).unwrap_or_default();
@@ -138,6 +156,7 @@ impl Local {
         dir: &Path,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         fs::create_dir_all(dir)?;
+        self.let_servers_pass()?;
         let names = [format!("{site}.node.awan"), "localhost".to_owned(), "127.0.0.1".to_owned()];
         let issued = self.authority.issue(&names, Purpose::Server)?;
         write_whole(&dir.join("node-cert.pem"), issued.certificate.as_bytes(), 0o644)?;

@@ -86,6 +86,11 @@ pub fn at(tx: &mut Tx<'_>, site: &str) -> Result<Vec<String>, ApiError> {
     Ok(tx.query(sql, params![site], |row| row.get(0))?)
 }
 
+/// The data centres that have members.
+pub fn sites(tx: &mut Tx<'_>) -> Result<Vec<String>, ApiError> {
+    Ok(tx.query("SELECT DISTINCT site FROM rds_member ORDER BY site", &[], |row| row.get(0))?)
+}
+
 /// Removes all members of an instance.
 pub fn remove(tx: &mut Tx<'_>, instance: &str) -> Result<(), ApiError> {
     tx.execute("DELETE FROM rds_member WHERE instance = ?1", params![instance])?;
