@@ -23,7 +23,7 @@ use crate::tables::{account, database, grant, hba, job, parameter, text};
 /// The kind of the task that brings tables back, as stored. Its id is that of the row with the wish.
 pub(crate) const RESTORE_TABLE: &str = "rds.restore_table";
 /// What it begins with, as stored.
-const BEGIN: &str = "\"Begin\"";
+const BEGIN: &str = "\"Start\"";
 
 #[derive(Deserialize)]
 pub(super) struct OneInstance {
@@ -184,6 +184,7 @@ fn planned(
     source: &Instance,
     request: &CloneDBInstanceRequest,
 ) -> Result<Plan, ApiError> {
+    let origin = point(cx, &source.id, (&request.backup_id, &request.restore_time))?;
     let name = if request.class.is_empty() { &source.class } else { &request.class };
     let class = classes::find(name).filter(|class| class.engine == source.engine);
     let class = class.ok_or_else(|| ApiError::new(&NO_CLASS))?;
@@ -196,7 +197,6 @@ fn planned(
         let message = format!("DBInstanceStorage is at least {} GiB.", source.storage_gib);
         return Err(invalid("DBInstanceStorage", message));
     }
-    let origin = point(cx, &source.id, (&request.backup_id, &request.restore_time))?;
     let mut options = source.options.clone();
     options.description.clone_from(&request.description);
     options.deletion_protection = request.deletion_protection;

@@ -13,7 +13,7 @@ fn target(world: &World) -> Target {
     Target {
         host: "127.0.0.1".to_owned(),
         port: world.server.port,
-        server_name: "backuptest.pg.rds.test".to_owned(),
+        server_name: "backuptest.pg.rds.localhost".to_owned(),
         password: Secret::new(PASSWORD.to_owned()),
         tls: Arc::clone(&world.desk.tls),
         application: "test".to_owned(),

@@ -15,8 +15,8 @@ fn archived(world: &World) -> String {
     let (of, now) = (id.clone(), world.now());
     world.write(move |tx| {
         testing::finish_backup(tx, &of, 10, now)?;
-        let sql = "INSERT INTO rds_wal (instance, timeline, start_lsn, end_lsn, bytes, newest)
-                   VALUES (?1, 1, 5, 90, 77, ?2)";
+        let sql = "INSERT INTO rds_wal (instance, cluster_id, timeline, start_lsn, end_lsn, bytes, newest)
+                   VALUES (?1, 0, 1, 5, 90, 77, ?2)";
         tx.execute(sql, params![PG, Time::from_secs(now.secs() + 3600)])?;
         Ok(())
     });
@@ -74,7 +74,12 @@ fn a_clone_is_a_new_instance_from_the_archive_that_nobody_may_reach_yet() {
     assert_eq!((accounts.len(), databases.len(), grants.len()), (1, 1, 1));
     assert!(accounts[0].verifier.starts_with("SCRAM-SHA-256$"), "sealed anew for the clone");
     assert_eq!(parameters["jit"], "off");
-    assert_eq!(hba.len(), 1, "only the gateway, which asks the white lists: {hba:?}");
+    let hosts: Vec<_> = hba.iter().filter_map(|line| line.split(' ').nth(3)).collect();
+    assert_eq!(
+        hosts,
+        ["127.77.0.1/32", "127.0.0.1/32"],
+        "the gateway and the machine itself: {hba:?}"
+    );
 }
 
 #[test]
@@ -93,14 +98,15 @@ fn a_clone_is_only_of_what_is_there_and_at_least_as_large() {
         (vec![("DBInstanceId", "rm-dua"), by], "InvalidBackup.NotFound"),
         (vec![("DBInstanceId", FOLLOWER), by], "OperationDenied.DBInstanceType"),
         (vec![of, by, ("DBInstanceStorage", "10")], "InvalidParameter.DBInstanceStorage"),
-        (vec![of, by, ("DBInstanceClass", "pg.n4.8c.1m")], "InvalidParameter.DBInstanceClass"),
+        (vec![of, by, ("DBInstanceClass", "pg.n9.8c.1m")], "InvalidDBInstanceClass.NotFound"),
+        (vec![of, by, ("Category", "HighAvailability")], "InvalidParameter.Category"),
         (vec![of, by, ("Category", "Cluster")], "InvalidParameter.Category"),
         (vec![of, by, ("PayType", "Prepaid")], "InvalidParameter.PayType"),
         (vec![of, by, ("DbNames", "toko")], "InvalidParameter.RestoreTable"),
     ] {
         assert_eq!(world.refused("CloneDBInstance", &wrong), code, "{wrong:?}");
     }
-    let made = world.ok("CloneDBInstance", &[of, by, ("Category", "HighAvailability")]);
+    let made = world.ok("CloneDBInstance", &[of, by, ("DBInstanceClass", "pg.n2.2c.2m")]);
     let id = made["DBInstanceId"].as_str().unwrap().to_owned();
     let sites: Vec<String> = world.write(move |tx| {
         let sql = "SELECT site FROM rds_member WHERE instance = ?1 ORDER BY site";
