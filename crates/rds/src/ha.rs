@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::ApiError;
+use base::{ApiError, Time};
 use engine::Cx;
 use engine::task::{Machine, Next, Step, StepCx, StepError};
 use store::Tx;
@@ -143,7 +143,9 @@ impl Watch {
             known.helpless = false;
             return Ok(());
         }
-        let reason = if pair.instance.options.ha_switch == "Auto" {
+        let until = Time::parse_iso(&pair.instance.options.manual_ha_until);
+        let by_hand = until.is_some_and(|until| cx.cloud.clock.now() < until);
+        let reason = if pair.instance.options.ha_switch == "Auto" && !by_hand {
             unfit(pair, known)
         } else {
             Some("its owner wants to switch by hand")
@@ -176,11 +178,9 @@ impl Watch {
         match answer {
             Ok(seen) => {
                 known.leased_until = now + LEASE;
-                if let Some(seen) = seen.iter().find(|seen| seen.id == pair.instance.id) {
-                    if seen.phase == Phase::Serving {
-                        known.serving = now;
-                        known.lsn = seen.lsn;
-                    }
+                let own = seen.iter().find(|seen| seen.id == pair.instance.id);
+                if let Some(seen) = own.filter(|seen| seen.phase == Phase::Serving) {
+                    (known.serving, known.lsn) = (now, seen.lsn);
                 }
                 true
             }

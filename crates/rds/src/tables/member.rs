@@ -80,12 +80,6 @@ pub fn of(tx: &mut Tx<'_>, instance: &str) -> Result<Vec<Member>, ApiError> {
     rows.into_iter().map(understood).collect()
 }
 
-/// Which instances have a member at a data centre.
-pub fn at(tx: &mut Tx<'_>, site: &str) -> Result<Vec<String>, ApiError> {
-    let sql = "SELECT instance FROM rds_member WHERE site = ?1 ORDER BY instance";
-    Ok(tx.query(sql, params![site], |row| row.get(0))?)
-}
-
 /// The data centres that have members.
 pub fn sites(tx: &mut Tx<'_>) -> Result<Vec<String>, ApiError> {
     Ok(tx.query("SELECT DISTINCT site FROM rds_member ORDER BY site", &[], |row| row.get(0))?)

@@ -45,32 +45,33 @@ pub fn of_instance(tx: &mut Tx<'_>, instance: &str) -> Result<Vec<Span>, ApiErro
     Ok(tx.query(sql, params![instance], span)?)
 }
 
+/// The row of a span, which may have been [`cut`] since it was read: the last that begins where it did, or later.
+const ITS_ROW: &str = "instance = ?1 AND cluster_id = ?2 AND timeline = ?3 AND start_lsn =
+    (SELECT MAX(start_lsn) FROM rds_wal WHERE instance = ?1 AND cluster_id = ?2 AND timeline = ?3 AND start_lsn >= ?4)";
+
 /// Begins a span, or makes one longer: what was added lies behind what is there.
 pub fn extend(tx: &mut Tx<'_>, span: &Span, added: i64) -> Result<(), ApiError> {
-    tx.execute(
-        "INSERT INTO rds_wal (instance, cluster_id, timeline, start_lsn, end_lsn, bytes, newest)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-         ON CONFLICT (instance, cluster_id, timeline, start_lsn) DO UPDATE SET end_lsn = excluded.end_lsn,
-             bytes = rds_wal.bytes + excluded.bytes, newest = excluded.newest",
-        params![
-            &span.instance,
-            span.cluster.cast_signed(),
-            span.timeline,
-            span.start.0.cast_signed(),
-            span.end.0.cast_signed(),
-            added,
-            span.newest
-        ],
+    let (cluster, start) = (span.cluster.cast_signed(), span.start.0.cast_signed());
+    let end = span.end.0.cast_signed();
+    let longer = tx.execute(
+        &format!("UPDATE rds_wal SET end_lsn = ?5, bytes = bytes + ?6, newest = ?7 WHERE {ITS_ROW}"),
+        params![&span.instance, cluster, span.timeline, start, end, added, span.newest],
     )?;
+    if longer == 0 {
+        tx.execute(
+            "INSERT INTO rds_wal (instance, cluster_id, timeline, start_lsn, end_lsn, bytes, newest)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![&span.instance, cluster, span.timeline, start, end, added, span.newest],
+        )?;
+    }
     Ok(())
 }
 
 /// What a span takes where it is stored changed. Says whether it is still there.
 pub fn resize(tx: &mut Tx<'_>, span: &Span, change: i64) -> Result<bool, ApiError> {
-    let sql = "UPDATE rds_wal SET bytes = bytes + ?5
-         WHERE instance = ?1 AND cluster_id = ?2 AND timeline = ?3 AND start_lsn = ?4";
+    let sql = format!("UPDATE rds_wal SET bytes = bytes + ?5 WHERE {ITS_ROW}");
     let (cluster, start) = (span.cluster.cast_signed(), span.start.0.cast_signed());
-    Ok(tx.execute(sql, params![&span.instance, cluster, span.timeline, start, change])? == 1)
+    Ok(tx.execute(&sql, params![&span.instance, cluster, span.timeline, start, change])? == 1)
 }
 
 /// A span begins later: what was before is gone.
@@ -91,4 +92,37 @@ pub fn remove(tx: &mut Tx<'_>, span: &Span) -> Result<(), ApiError> {
          WHERE instance = ?1 AND cluster_id = ?2 AND timeline = ?3 AND start_lsn = ?4";
     tx.execute(sql, params![&span.instance, cluster, span.timeline, start])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(start: u64, end: u64) -> Span {
+        let (start, end, newest) = (Lsn(start), Lsn(end), Time::from_secs(1));
+        Span { instance: "i".to_owned(), cluster: 7, timeline: 1, start, end, bytes: 0, newest }
+    }
+
+    /// Whoever archives knows where its span began, not that retention moved that since.
+    #[test]
+    fn a_span_that_was_cut_grows_and_is_no_second_one() {
+        let test = testkit::cloud(&[], &[crate::MIGRATIONS]);
+        let write = |tx: &mut Tx<'_>| {
+            extend(tx, &span(10, 20), 100)?;
+            cut(tx, &span(10, 20), Lsn(15), 40)?;
+            extend(tx, &span(10, 30), 5)?;
+            assert!(resize(tx, &span(10, 30), -1)?, "it is still there");
+            cut(tx, &of_instance(tx, "i")?[0], Lsn(25), 20)?;
+            extend(tx, &span(10, 40), 6)?;
+            let of = of_instance(tx, "i")?;
+            let rows: Vec<_> = of.iter().map(|it| (it.start.0, it.end.0, it.bytes)).collect();
+            assert_eq!(rows, [(25, 40, 50)]);
+            // After a gap.
+            extend(tx, &span(90, 95), 1)?;
+            assert_eq!(of_instance(tx, "i")?.len(), 2);
+            Ok::<_, ApiError>(())
+        };
+        let db = test.cloud.db.clone();
+        db.write_blocking(write).unwrap_or_else(|error| panic!("{error:?}"));
+    }
 }
