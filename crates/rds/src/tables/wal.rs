@@ -45,8 +45,18 @@ pub fn of_instance(tx: &mut Tx<'_>, instance: &str) -> Result<Vec<Span>, ApiErro
     Ok(tx.query(sql, params![instance], span)?)
 }
 
-/// Begins a span, or makes one longer: what was added lies behind what is there.
+/// Begins a span, or makes one longer: what was added lies behind what is there. Who streams knows nothing of a cut
+/// in the meantime; so the row is the first one that begins within the span.
 pub fn extend(tx: &mut Tx<'_>, span: &Span, added: i64) -> Result<(), ApiError> {
+    let (cluster, start) = (span.cluster.cast_signed(), span.start.0.cast_signed());
+    let end = span.end.0.cast_signed();
+    let first = tx.query(
+        "SELECT start_lsn FROM rds_wal WHERE instance = ?1 AND cluster_id = ?2 AND timeline = ?3
+         AND start_lsn >= ?4 AND start_lsn <= ?5 ORDER BY start_lsn LIMIT 1",
+        params![&span.instance, cluster, span.timeline, start, end],
+        |row| row.get::<i64>(0),
+    )?;
+    let start = first.first().copied().unwrap_or(start);
     tx.execute(
         "INSERT INTO rds_wal (instance, cluster_id, timeline, start_lsn, end_lsn, bytes, newest)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
@@ -54,10 +64,10 @@ pub fn extend(tx: &mut Tx<'_>, span: &Span, added: i64) -> Result<(), ApiError> 
              bytes = rds_wal.bytes + excluded.bytes, newest = excluded.newest",
         params![
             &span.instance,
-            span.cluster.cast_signed(),
+            cluster,
             span.timeline,
-            span.start.0.cast_signed(),
-            span.end.0.cast_signed(),
+            start,
+            end,
             added,
             span.newest
         ],
