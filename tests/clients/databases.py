@@ -1,10 +1,12 @@
 """Relational databases as their owner sees them: instances through the vendor's SDK, sessions through the gateway with the
 certificate checked."""
 
+import json
 import os
 import shutil
 import subprocess
 import time
+from pathlib import Path
 
 import psycopg
 from alibabacloud_rds20140815 import models
@@ -14,6 +16,7 @@ from support import unique
 
 CLASS = "pg.n1e.1c.1m"
 LARGER = "pg.n2e.1c.1m"
+HIGHLY_AVAILABLE = "pg.n2.2c.2m"
 PASSWORD = "Rahasia-uji-2026"
 NOT_FOUND = "InvalidDBInstanceId.NotFound"
 
@@ -27,6 +30,15 @@ def until(what, is_so, seconds=120):
             return found
         assert time.monotonic() < end, f"{what} did not come in {seconds} seconds"
         time.sleep(0.1)
+
+
+def send_signal(pids, signal):
+    """Sends it to those that are still there."""
+    for pid in pids:
+        try:
+            os.kill(pid, signal)
+        except ProcessLookupError:
+            continue
 
 
 class Databases:
@@ -73,6 +85,18 @@ class Databases:
         ).body
         assert made.dbinstance_id.startswith("pgm-") and made.order_id and made.connection_string, made
         return self.adopt(made.dbinstance_id)
+
+    def create_pair(self, sync_mode):
+        """Makes one with a standby that follows, an account and a database."""
+        pair = self.create(dbinstance_class=HIGHLY_AVAILABLE, category="HighAvailability")
+        self.client.modify_dbinstance_haconfig(
+            models.ModifyDBInstanceHAConfigRequest(db_instance_id=pair.id, hamode="RPO", sync_mode=sync_mode)
+        )
+        pair.running()
+        pair.make_account()
+        pair.make_database("app")
+        pair.paired()
+        return pair
 
     def adopt(self, id):
         """An instance that is there, removed with the others."""
@@ -237,6 +261,53 @@ class Instance:
         clone = Instance(self.all, made.dbinstance_id)
         self.all.made.append(clone)
         return clone.running(600)
+
+    def node(self, kind):
+        """How its `Master` or its `Slave` is told."""
+        nodes = self.client.describe_dbinstance_haconfig(
+            models.DescribeDBInstanceHAConfigRequest(dbinstance_id=self.id)
+        ).body.host_instance_infos.node_info
+        return next(node for node in nodes if node.node_type == kind)
+
+    def primary(self):
+        """The data centre of its primary."""
+        return self.node("Master").node_id
+
+    def paired(self, seconds=120):
+        """Waits until the standby follows."""
+        until(
+            f"the standby of {self.id}",
+            lambda: self.status() == "Running" and self.node("Slave").sync_status == "Synchronized",
+            seconds,
+        )
+
+    def home(self, site):
+        """Where its files are in a data centre. Only this machine knows: no client asks."""
+        return self.cloud.data_dir / "rds" / site / "instances" / self.id
+
+    def door(self, site):
+        """The port of its own server in a data centre, past the gateway."""
+        return json.loads((self.home(site) / "state.json").read_text())["port"]
+
+    def processes(self, site):
+        """Its processes in a data centre, the server first."""
+        home = self.home(site).resolve()
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    if (entry / "cwd").readlink().is_relative_to(home):
+                        found.append(int(entry.name))
+                except OSError:
+                    continue
+        server = int((home / "data/postmaster.pid").read_text().split()[0])
+        assert server in found, f"{self.id} does not run in {site}"
+        return [server, *(pid for pid in found if pid != server)]
+
+    def processes_and_node(self, site):
+        """Those, after the node that keeps them."""
+        node = json.loads((self.cloud.data_dir / "rds" / site / "node.json").read_text())["pid"]
+        return [node, *self.processes(site)]
 
     def setting(self, name):
         """What a setting of the server is, as the API tells it."""

@@ -51,6 +51,7 @@ class Cloud:
 
     def __init__(self, cloud_json):
         path = Path(cloud_json)
+        self.data_dir = path.parent
         described = json.loads(path.read_text())
         root = json.loads((path.parent / "root-key.json").read_text())
         self.region = described["region"]
@@ -59,7 +60,11 @@ class Cloud:
         self.ca_cert = described["ca_cert"]
         self.account = root["AccountId"]
         self.root = Key(root["AccessKeyId"], root["AccessKeySecret"])
-        self.doors = {name: urlsplit(url).netloc for name, url in described["endpoints"].items()}
+        # That of databases speaks no HTTP and is told without a scheme.
+        self.doors = {
+            name: urlsplit(url if "//" in url else f"//{url}").netloc
+            for name, url in described["endpoints"].items()
+        }
 
     def door(self, name):
         """`host:port` of a door: `api`, `oss`, `metrics`…"""

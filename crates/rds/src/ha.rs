@@ -58,6 +58,9 @@ struct Known {
     standby: Option<(Observed, Instant)>,
     /// The end of the primary's log, as last seen.
     lsn: u64,
+    /// A grant was not answered: no other is sent before the node answers again. Each may arrive late, and a lease
+    /// would never be over.
+    silent: bool,
     /// It was said already that nobody can take over.
     helpless: bool,
 }
@@ -72,6 +75,7 @@ impl Known {
             serving: now,
             standby: None,
             lsn: 0,
+            silent: false,
             helpless: false,
         }
     }
@@ -173,9 +177,14 @@ impl Watch {
             term: pair.instance.term,
             ttl_ms: u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX),
         };
-        let answer = self.nodes.lease(&pair.primary.site, vec![grant]).await;
+        let grants = if known.silent { Vec::new() } else { vec![grant] };
+        let answer = self.nodes.lease(&pair.primary.site, grants).await;
         let now = Instant::now();
         match answer {
+            Ok(_) if known.silent => {
+                known.silent = false;
+                false
+            }
             Ok(seen) => {
                 known.leased_until = now + LEASE;
                 let own = seen.iter().find(|seen| seen.id == pair.instance.id);
@@ -186,8 +195,9 @@ impl Watch {
             }
             // Refused connections carried no lease; what was sent may have arrived.
             Err(error) => {
-                if !error.is_away() {
+                if !error.is_away() && !known.silent {
                     known.leased_until = now + LEASE;
+                    known.silent = true;
                 }
                 false
             }

@@ -1,7 +1,7 @@
 //! What runs beside the actions wherever the program has the role `tasks`: the machines, the archive, the collector of
 //! figures, and the look at which engines there are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -136,6 +136,7 @@ impl Service {
     /// A node of this machine that died is started when somebody talks to it: the instances that it had are looked at
     /// as soon as it is missed.
     async fn miss_nodes(self) {
+        let mut missed = HashSet::new();
         loop {
             tokio::time::sleep(MISS).await;
             let sites = match self.cloud.db.read(member::sites).await {
@@ -146,12 +147,16 @@ impl Service {
                 }
             };
             for site in sites {
-                if !self.nodes.is_remote(&site) && !self.nodes.runs(&site).await {
+                if self.nodes.is_remote(&site) || self.nodes.runs(&site).await {
+                    missed.remove(&site);
+                    continue;
+                }
+                self.cloud.wakes.wake(machine::KIND);
+                if missed.insert(site.clone()) {
                     tracing::warn!(
                         site,
                         "a node of databases does not run; its instances are looked at"
                     );
-                    self.cloud.wakes.wake(machine::KIND);
                 }
             }
         }

@@ -95,6 +95,10 @@ impl Action for ModifyDBInstanceSpec {
                     "A change of the category (a clone can have another) is",
                 ));
             }
+            // What a server takes of memory, and how many connections, it decides when it starts.
+            if instance.class != class.name {
+                instance.restarts += 1;
+            }
             instance.class.clone_from(&class.name);
         }
         if let Some(gib) = request.storage.filter(|gib| *gib != instance.storage_gib) {

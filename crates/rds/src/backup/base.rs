@@ -427,7 +427,22 @@ impl Machine for Backups {
         Ok(match made {
             Ok(made) => succeeded(backup, made, region, now),
             Err(error) => {
-                tracing::error!(?error, instance = backup.instance, backup = backup.id, "back up");
+                // One whose server stopped under it is told to its owner, and another comes in time.
+                if error.is(&::base::code::UNAVAILABLE) {
+                    tracing::info!(
+                        ?error,
+                        instance = backup.instance,
+                        backup = backup.id,
+                        "back up"
+                    );
+                } else {
+                    tracing::error!(
+                        ?error,
+                        instance = backup.instance,
+                        backup = backup.id,
+                        "back up"
+                    );
+                }
                 failed(backup.id, error.code().to_owned(), now)
             }
         })

@@ -134,16 +134,11 @@ fn decide(place: &Place) -> Route {
             | Status::Restoring
             | Status::Rebooting
             | Status::Starting
+            | Status::ClassChanging
             | Status::EngineVersionUpgrading
             | Status::Switching,
         ) => return Route::Hold { instance, allow },
-        (
-            Wanted::Running,
-            Status::Running
-            | Status::ClassChanging
-            | Status::NetTypeChanging
-            | Status::SslModifying,
-        ) => {}
+        (Wanted::Running, Status::Running | Status::NetTypeChanging | Status::SslModifying) => {}
     }
     match address(&place.host, place.port) {
         Some(address) if place.phase == Phase::Serving => {
@@ -198,7 +193,8 @@ mod tests {
         assert!(matches!(is(Status::Rebooting, Phase::Serving), Route::Hold { .. }));
         assert!(matches!(is(Status::Switching, Phase::Serving), Route::Hold { .. }));
         assert!(matches!(is(Status::Running, Phase::Working), Route::Hold { .. }));
-        assert!(matches!(is(Status::ClassChanging, Phase::Serving), Route::To { .. }));
+        assert!(matches!(is(Status::ClassChanging, Phase::Serving), Route::Hold { .. }));
+        assert!(matches!(is(Status::SslModifying, Phase::Serving), Route::To { .. }));
         assert_eq!(is(Status::Stopped, Phase::Stopped), Route::Stopped);
         assert_eq!(is(Status::Deleting, Phase::Serving), Route::Unknown);
         let gone = Place { wanted: Wanted::Gone, ..place(Status::Running, Phase::Serving) };

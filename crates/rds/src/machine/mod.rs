@@ -104,8 +104,13 @@ impl Instances {
 
     /// A node that is away or silent is not a broken task: it is tried for as long as it takes.
     fn unheard(&self, id: &str, error: nodes::Error) -> Result<Step<State>, StepError> {
-        if let nodes::Error::Refused { status: 400..=499, .. } = error {
-            return Err(StepError::broken(error));
+        match error {
+            // The rows were changed meanwhile, and a newer step was there first.
+            nodes::Error::Refused { status: 409, .. } => return Ok(Next::Wait(SOON).into()),
+            nodes::Error::Refused { status: 400..=499, .. } => {
+                return Err(StepError::broken(error));
+            }
+            _ => {}
         }
         if self.away.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned()) {
             tracing::warn!(id, %error, "an instance waits for its node");

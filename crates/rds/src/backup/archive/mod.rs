@@ -28,6 +28,9 @@ const BACKOFF_MAX: Duration = Duration::from_secs(10);
 /// The first wait after a failure.
 const BACKOFF: Duration = Duration::from_millis(100);
 
+/// Restarts and failovers are shorter: a server that cannot be archived for longer is the operator's business.
+const AWAY_MAX: Duration = Duration::from_secs(60);
+
 /// Keeps one stream for each instance whose log is to be archived.
 pub struct Archiver {
     desk: Arc<Desk>,
@@ -147,17 +150,21 @@ impl Archiver {
 async fn keep(desk: Arc<Desk>, job: Job, mut stop: watch::Receiver<bool>) {
     let mut wait = BACKOFF;
     let mut lost = false;
+    let mut outage = Outage::default();
     while !*stop.borrow() {
         let began = tokio::time::Instant::now();
         let ended = stream::run(&desk, &job, lost, &mut stop).await;
         lost = ended.as_ref().is_err_and(stream::Broken::is_log_gone);
+        if began.elapsed() > BACKOFF_MAX {
+            outage = Outage::default(); // it streamed in between
+        }
         match ended {
             Ok(()) => {}
-            Err(error) if *stop.borrow() => {
-                tracing::info!(%error, instance = job.instance, "an archive's stream ended");
+            Err(error) if outage.lasts() && !*stop.borrow() => {
+                tracing::warn!(%error, instance = job.instance, "the log of an instance is not archived");
             }
             Err(error) => {
-                tracing::warn!(%error, instance = job.instance, "an archive's stream broke");
+                tracing::info!(%error, instance = job.instance, "an archive's stream ended");
             }
         }
         wait = if began.elapsed() > BACKOFF_MAX { BACKOFF } else { (wait * 2).min(BACKOFF_MAX) };
@@ -165,6 +172,21 @@ async fn keep(desk: Arc<Desk>, job: Job, mut stop: watch::Receiver<bool>) {
             () = tokio::time::sleep(wait) => {}
             _ = stop.changed() => {}
         }
+    }
+}
+
+/// Streams of an instance that broke one after the other.
+#[derive(Default)]
+struct Outage {
+    since: Option<tokio::time::Instant>,
+    told: bool,
+}
+
+impl Outage {
+    /// Notes that one broke. True once, when they do so for too long.
+    fn lasts(&mut self) -> bool {
+        let since = *self.since.get_or_insert_with(tokio::time::Instant::now);
+        since.elapsed() > AWAY_MAX && !std::mem::replace(&mut self.told, true)
     }
 }
 
