@@ -5,6 +5,7 @@
 //! | module | owns | does not |
 //! |---|---|---|
 //! | `actions` | the RDS API: validates, writes what is wanted, wakes the task | wait, or touch a server |
+//! | `requests` | what actions share: forms, networks, how an instance is placed and made | hold actions |
 //! | `model` | the words | know SQL |
 //! | `classes` | which classes there are and what each may use | enforce it |
 //! | `deployment` | what the program is told of host names and ports | read configuration |
@@ -48,6 +49,7 @@ pub mod node;
 pub mod nodes;
 pub mod password;
 mod prove;
+mod requests;
 mod service;
 pub(crate) mod tables;
 #[doc(hidden)]

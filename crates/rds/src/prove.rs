@@ -49,18 +49,13 @@ impl Prover for Scratch {
         let outcome = self.restored(from, &place, &name).await;
         let removed = self.nodes.delete(&place.site, &name, i64::MAX).await;
         removed.map_err(ApiError::internal)?;
-        let (databases, tables) = outcome?;
-        Ok(Proof { took: began.elapsed(), databases, tables })
+        let databases = outcome?;
+        Ok(Proof { took: began.elapsed(), databases })
     }
 }
 
 impl Scratch {
-    async fn restored(
-        &self,
-        from: &From,
-        place: &Place,
-        name: &str,
-    ) -> Result<(u64, u64), ApiError> {
+    async fn restored(&self, from: &From, place: &Place, name: &str) -> Result<u64, ApiError> {
         let until = from.until.map(base::Time::micros);
         let wait = |complete| spec(place, name, until, complete);
         self.reach(place, &wait(false), Phase::Seeding).await?;
@@ -78,7 +73,7 @@ impl Scratch {
             }
             read += 1;
         }
-        Ok((read, read))
+        Ok(read)
     }
 
     async fn reach(&self, place: &Place, spec: &Spec, phase: Phase) -> Result<Observed, ApiError> {

@@ -4,11 +4,11 @@ use base::ApiError;
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
-use super::forms::{List, Named, OneId, invalid, list, not_supported, one_of};
-use super::make::DEFAULT_ARRAY;
-use super::networks::{ENTRIES_MAX, NOBODY, entries, is_v6};
 use super::{Done, ask, expect, owned, read, write};
 use crate::model::Status;
+use crate::requests::forms::{List, Named, OneId, invalid, list, not_supported, one_of};
+use crate::requests::make::DEFAULT_ARRAY;
+use crate::requests::networks::{ENTRIES_MAX, NOBODY, entries, is_v6};
 use crate::tables::ip_array::{self, IpArray};
 
 /// Arrays of one instance, at most.

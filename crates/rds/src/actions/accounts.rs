@@ -5,12 +5,12 @@ use engine::page::ByNumber;
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
-use super::within::{Page, cut, invalid, writable};
 use super::{Done, ask, owned, read, write};
 use crate::errors::{ACCOUNT_EXISTS, ACCOUNT_OWNS, ACCOUNT_PASSWORD, ACCOUNT_STATUS, NO_ACCOUNT};
 use crate::machine::parts;
 use crate::model::{Engine, Status};
 use crate::node::api::Grant;
+use crate::requests::within::{Page, cut, invalid, writable};
 use crate::tables::account::{self, Account};
 use crate::tables::instance::Instance;
 use crate::tables::{database, grant};

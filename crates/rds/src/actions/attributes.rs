@@ -4,10 +4,12 @@ use base::ApiError;
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
-use super::forms::{Named, description, immediately, invalid, not_supported, one_of, word};
 use super::{Done, ask, owned, read, running, write};
 use crate::errors::INSTANCE_STATUS;
 use crate::model::{Engine, Options, Status};
+use crate::requests::forms::{
+    Named, description, immediately, invalid, not_supported, one_of, word,
+};
 use crate::tables::instance;
 
 /// Time zones that PostgreSQL servers may be given; one that a server does not know would keep it from starting.

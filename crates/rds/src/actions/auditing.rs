@@ -4,8 +4,8 @@ use base::ApiError;
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
-use super::forms::{Named, not_supported};
 use super::{Done, owned, read, write};
+use crate::requests::forms::{Named, not_supported};
 
 /// Shows that statements are not recorded.
 pub(super) struct DescribeSQLCollectorPolicy;

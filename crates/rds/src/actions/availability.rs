@@ -4,11 +4,11 @@ use base::{ApiError, Time};
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
-use super::forms::{List, Named, immediately, invalid, list, not_supported, one_of};
 use super::{Done, ask, owned, read, running, write};
 use crate::errors::{INSTANCE_STATUS, NO_STANDBY};
 use crate::model::{Category, Status};
 use crate::node::api::Phase;
+use crate::requests::forms::{List, Named, immediately, invalid, list, not_supported, one_of};
 use crate::tables::instance::{self, Instance};
 use crate::tables::member::{self, Member};
 
@@ -109,7 +109,11 @@ impl Action for ModifyDBInstanceHAConfig {
         let ha_mode = one_of("HAMode", &request.ha_mode, &["RPO", "RTO"])?;
         let sync_mode = one_of("SyncMode", &request.sync_mode, &["Sync", "Async", "Semi-sync"])?;
         let mut instance = running(cx, &request.db_instance_id)?;
-        refuse_without_standby(&instance)?;
+        // Without a standby commits can wait for the archive.
+        let archived = crate::backup::is_archived(&instance);
+        if !archived {
+            refuse_without_standby(&instance)?;
+        }
         if sync_mode == "Semi-sync" {
             return Err(not_supported("A mode in which commits wait only sometimes is"));
         }

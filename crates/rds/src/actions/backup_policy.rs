@@ -4,9 +4,9 @@ use base::{ApiError, Time};
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
-use super::within::{invalid, minute};
 use super::{expect, owned, read, write};
 use crate::model::{BackupPolicy, Options, Status};
+use crate::requests::within::{invalid, minute};
 use crate::tables::instance;
 
 const DAYS: [&str; 7] =

@@ -5,10 +5,10 @@ use engine::page::ByNumber;
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
-use super::within::{Page, cut, invalid, moment, writable};
 use super::{Done, is_plain, owned, read, write};
 use crate::backup::{base, schedule};
 use crate::errors::{BACKUP_NEEDED, BACKUP_RUNNING, NO_BACKUP, NO_INSTANCE};
+use crate::requests::within::{Page, cut, invalid, moment, writable};
 use crate::tables::backup::{self as rows, Backup, State};
 use crate::tables::instance;
 

@@ -4,12 +4,12 @@ use base::{ApiError, code};
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
-use super::forms::{List, invalid, list, major, version};
 use super::{arn, read};
 use crate::classes::{self, Class, STORAGE_GIB};
 use crate::deployment::Settings;
 use crate::errors::{NO_CLASS, NO_ENGINE, NO_REGION};
 use crate::model::{Category, Engine};
+use crate::requests::forms::{List, invalid, list, major, version};
 use crate::tables::engine::{self as offers, Offer};
 
 /// The names of storage that clients may ask for. It is one kind of storage: directories of the nodes.
@@ -200,7 +200,7 @@ fn engines(offers: &[(String, Offer)], zone: &str, category: &str) -> Vec<Engine
     let mut views = Vec::new();
     for engine in [Engine::Postgres, Engine::MariaDb] {
         let mut majors: Vec<&str> = here(engine).map(|(_, it)| it.build.major.as_str()).collect();
-        majors.sort_by_key(|major| super::forms::ordered(major));
+        majors.sort_by_key(|major| crate::requests::forms::ordered(major));
         majors.dedup();
         let versions = majors.into_iter().filter_map(|major| {
             let elsewhere = offers.iter().any(|(other, offer)| {
@@ -464,5 +464,5 @@ pub(super) fn port(engine: Engine, asked: &str) -> Result<(), ApiError> {
         return Ok(());
     }
     let message = format!("{} is reached on port {port}; other ports are", engine.as_str());
-    Err(super::forms::not_supported(message))
+    Err(crate::requests::forms::not_supported(message))
 }

@@ -6,17 +6,17 @@ use serde::Deserialize;
 use terms::clauses::DataClass;
 
 use super::catalogue::{STORAGE_TYPES, no_engine, port, storage};
-use super::forms::{
-    Rest, description, invalid, major, not_supported, one_of, refuse_unprovided, word,
-};
-use super::make::{DEFAULT_ARRAY, Made, Plan, default_class, make};
-use super::networks::{NOBODY, entries};
 use super::paying::postpaid;
-use super::place::{Spot, place};
 use super::{arn, attributes, tags, write};
 use crate::classes::{self, Class};
 use crate::errors::NO_CLASS;
 use crate::model::{Category, Engine, Options, Origin, Status};
+use crate::requests::forms::{
+    Rest, description, invalid, major, not_supported, one_of, refuse_unprovided, word,
+};
+use crate::requests::make::{DEFAULT_ARRAY, Made, Plan, default_class, make};
+use crate::requests::networks::{NOBODY, entries};
+use crate::requests::place::{Spot, place};
 use crate::tables::ip_array::IpArray;
 
 /// The tag whose value is the class of the data in an instance. It is read when the instance is made.

@@ -6,13 +6,13 @@ use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
 use super::privileges::privilege;
-use super::within::{Page, cut, invalid, writable};
 use super::{Done, accounts, ask, owned, read, write};
 use crate::errors::{DATABASE_EXISTS, DATABASE_STATUS, NO_DATABASE};
 use crate::machine::parts;
 use crate::model::{Engine, Status};
 use crate::names::{self, CLUSTER_LOCALE};
 use crate::node::api::{Grant, Privilege};
+use crate::requests::within::{Page, cut, invalid, writable};
 use crate::tables::database::{self, Database};
 use crate::tables::grant;
 use crate::tables::instance::Instance;

@@ -4,11 +4,11 @@ use base::ApiError;
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
-use super::forms::{List, Named, Rest, list, not_supported, refuse_unprovided};
 use super::network::{forget_certificate, hosts};
 use super::{Done, ask, owned, read, running, write};
 use crate::errors::NO_HOST;
 use crate::model::{Engine, Status};
+use crate::requests::forms::{List, Named, Rest, list, not_supported, refuse_unprovided};
 
 /// Shows how an instance's connections are encrypted.
 pub(super) struct DescribeDBInstanceSSL;

@@ -5,10 +5,12 @@ use engine::page::ByNumber;
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
-use super::forms::{List, Named, Rest, invalid, list, not_supported, one_of, refuse_unprovided};
 use super::{Done, ask, expect, owned, read, running, write};
 use crate::errors::{HAS_FOLLOWERS, INSTANCE_STATUS, PROTECTED};
 use crate::model::{Status, Wanted};
+use crate::requests::forms::{
+    List, Named, Rest, invalid, list, not_supported, one_of, refuse_unprovided,
+};
 use crate::tables::instance::{self, Instance};
 use crate::tables::member;
 

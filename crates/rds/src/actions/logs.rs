@@ -10,10 +10,10 @@ use engine::{Action, Cx, Meta};
 use ring::digest;
 use serde::{Deserialize, Serialize};
 
-use super::within::{Page, cut, invalid, minute, span, window};
 use super::{owned, read};
 use crate::monitor::normalized;
 use crate::node::api::LogLine;
+use crate::requests::within::{Page, cut, invalid, minute, span, window};
 use crate::tables::log::{self, Kind};
 
 /// The longest time that one request covers.

@@ -12,25 +12,20 @@ mod catalogue;
 mod create;
 mod databases;
 mod encryption;
-mod forms;
 mod lifecycle;
 mod logs;
-mod make;
 mod monitoring;
 mod network;
-mod networks;
 mod parameter_groups;
 mod parameters;
 mod paying;
 mod pg_hba;
-mod place;
 mod privileges;
 mod read_only;
 mod resize;
 mod restores;
 mod show;
 mod tags;
-mod within;
 
 use base::{AccountId, ApiError, code};
 use engine::{Cx, Entry, Meta, action};
@@ -164,12 +159,12 @@ const fn write(name: &'static str) -> Meta {
 pub(super) struct Done {}
 
 /// The ARN of an instance; of all of them where `id` is `*`.
-fn arn(cx: &Cx<'_>, account: AccountId, id: &str) -> String {
+pub(crate) fn arn(cx: &Cx<'_>, account: AccountId, id: &str) -> String {
     format!("acs:rds:{}:{account}:dbinstance/{id}", cx.cloud.region.id)
 }
 
 /// The caller's own instance of that id, after the policies were asked. Another account's is not found.
-fn owned(cx: &mut Cx<'_>, id: &str) -> Result<Instance, ApiError> {
+pub(crate) fn owned(cx: &mut Cx<'_>, id: &str) -> Result<Instance, ApiError> {
     let account = cx.account();
     let arn = arn(cx, account, id);
     cx.authorize(&arn)?;
@@ -182,19 +177,19 @@ fn owned(cx: &mut Cx<'_>, id: &str) -> Result<Instance, ApiError> {
 
 /// Whether an id may be one that this service gave out. The store takes no zero byte in text, so that what clients
 /// send as an id is looked at before it is looked for.
-fn is_plain(id: &str) -> bool {
+pub(crate) fn is_plain(id: &str) -> bool {
     id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// As [`owned`], and running: anything else is refused so that clients try again later.
-fn running(cx: &mut Cx<'_>, id: &str) -> Result<Instance, ApiError> {
+pub(crate) fn running(cx: &mut Cx<'_>, id: &str) -> Result<Instance, ApiError> {
     let instance = owned(cx, id)?;
     expect(&instance, &[Status::Running])?;
     Ok(instance)
 }
 
 /// Refuses what its present status does not allow.
-fn expect(instance: &Instance, allowed: &[Status]) -> Result<(), ApiError> {
+pub(crate) fn expect(instance: &Instance, allowed: &[Status]) -> Result<(), ApiError> {
     if allowed.contains(&instance.status) {
         return Ok(());
     }
@@ -207,7 +202,11 @@ fn expect(instance: &Instance, allowed: &[Status]) -> Result<(), ApiError> {
 
 /// Stores what is wanted of an instance now and wakes its task: what its nodes are told is made of the rows as this
 /// commit leaves them. `status` is what clients see until that is done.
-fn ask(cx: &mut Cx<'_>, instance: &mut Instance, status: Status) -> Result<(), ApiError> {
+pub(crate) fn ask(
+    cx: &mut Cx<'_>,
+    instance: &mut Instance,
+    status: Status,
+) -> Result<(), ApiError> {
     instance.status = status;
     instance.generation += 1;
     instance.options.asked = cx.meta.name.to_owned();

@@ -5,10 +5,10 @@ use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
 use super::parameters::OneInstance;
-use super::within::{invalid, minute, moment, span};
 use super::{owned, read};
 use crate::monitor::{KEYS, Key, Size, Span};
 use crate::node::api::Figures;
+use crate::requests::within::{invalid, minute, moment, span};
 use crate::tables::{backup, figure, wal};
 
 /// The points that one answer has at most, before they are thinned to [`POINTS_SHOWN`].

@@ -5,11 +5,11 @@ use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
 use super::catalogue;
-use super::forms::{List, Named, invalid, list, not_supported};
 use super::{Done, ask, owned, read, running, write};
 use crate::deployment::Settings;
 use crate::errors::{HAS_PUBLIC_HOST, HOST_TAKEN, NO_HOST};
 use crate::model::{Engine, Status};
+use crate::requests::forms::{List, Named, invalid, list, not_supported};
 use crate::tables::instance::{self, Instance};
 use crate::tables::ip_array;
 use crate::tables::member::{self, Member};

@@ -7,11 +7,11 @@ use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
 use super::parameters::{GROUP, GROUP_APPLIED, build, checked, engine, version};
-use super::within::invalid;
 use super::{Done, is_plain, read, write};
 use crate::engines::Build;
 use crate::errors::{GROUP_EXISTS, NO_GROUP};
 use crate::names;
+use crate::requests::within::invalid;
 use crate::tables::instance;
 use crate::tables::parameter_group::{self, Group};
 

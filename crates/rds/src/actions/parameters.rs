@@ -6,11 +6,11 @@ use base::{ApiError, Time, code};
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
-use super::within::invalid;
 use super::{Done, ask, owned, parameter_groups, read, running, write};
 use crate::engines::{Build, Setting};
 use crate::errors::PARAMETERS;
 use crate::model::{Engine, Status};
+use crate::requests::within::invalid;
 use crate::tables::instance::{self, Instance};
 use crate::tables::parameter::{self, Parameter};
 use crate::tables::parameter_group::Group;

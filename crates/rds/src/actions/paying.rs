@@ -5,8 +5,8 @@ use base::ApiError;
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
-use super::forms::{List, Named, invalid, list, not_supported};
 use super::{Done, owned, read, write};
+use crate::requests::forms::{List, Named, invalid, list, not_supported};
 
 /// Refuses every way to pay but the one there is.
 pub(super) fn postpaid(pay_type: &str) -> Result<(), ApiError> {

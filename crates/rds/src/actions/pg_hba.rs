@@ -6,10 +6,10 @@ use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
 use super::parameters::OneInstance;
-use super::within::{invalid, postgres};
 use super::{Done, ask, expect, read, write};
 use crate::hba::{DEFAULT, Item, RULES_MAX, Rule};
 use crate::model::Status;
+use crate::requests::within::{invalid, postgres};
 use crate::tables::hba;
 
 /// Under which name an instance keeps when its rules were changed last.

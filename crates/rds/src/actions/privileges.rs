@@ -4,11 +4,11 @@ use base::ApiError;
 use engine::{Action, Cx, Meta};
 use serde::Deserialize;
 
-use super::within::{invalid, writable};
 use super::{Done, accounts, ask, databases, write};
 use crate::errors::{ACCOUNT_OWNS, ACCOUNT_STATUS};
 use crate::model::{Engine, Status};
 use crate::node::api::Privilege;
+use crate::requests::within::{invalid, writable};
 use crate::tables::{account, grant, read as from_json};
 
 /// A privilege by its name; MariaDB's databases have no owner.

@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use super::catalogue::{STORAGE_TYPES, port, storage};
 use super::create::class;
-use super::forms::{
-    List, Rest, description, invalid, list, major, not_supported, one_of, refuse_unprovided, word,
-};
-use super::make::{Made, Plan, make};
 use super::paying::postpaid;
-use super::place::{Spot, place};
 use super::{arn, owned, read, running, write};
 use crate::model::{Category, Options, Origin, Status};
 use crate::node::api::Phase;
+use crate::requests::forms::{
+    List, Rest, description, invalid, list, major, not_supported, one_of, refuse_unprovided, word,
+};
+use crate::requests::make::{Made, Plan, make};
+use crate::requests::place::{Spot, place};
 use crate::tables::instance::{self, Instance};
 use crate::tables::ip_array;
 use crate::tables::member::{self, Member};

@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use super::catalogue::{STORAGE_TYPES, storage};
 use super::create::class;
-use super::forms::{
-    Rest, immediately, invalid, major, not_supported, one_of, ordered, refuse_unprovided, version,
-};
 use super::lifecycle::refuse_followed;
-use super::make::order;
 use super::paying::postpaid;
 use super::{ask, running, write};
 use crate::errors::{NO_VERSION, STORAGE_IN_USE, UP_TO_DATE};
 use crate::model::{Engine, Status};
+use crate::requests::forms::{
+    Rest, immediately, invalid, major, not_supported, one_of, ordered, refuse_unprovided, version,
+};
+use crate::requests::make::order;
 use crate::tables;
 use crate::tables::instance::{self, Instance};
 use crate::tables::member::{self, Member};

@@ -6,8 +6,6 @@ use engine::places::{self, Placement, Want};
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
-use super::make::{Made, Plan, make};
-use super::within::{invalid, writable};
 use super::{is_plain, owned, read, write};
 use crate::backup::restore;
 use crate::classes::{self, STORAGE_GIB};
@@ -16,6 +14,8 @@ use crate::errors::{
 };
 use crate::model::{Category, Engine, Origin, Status};
 use crate::names;
+use crate::requests::make::{Made, Plan, make};
+use crate::requests::within::{invalid, writable};
 use crate::tables::backup::{self, State};
 use crate::tables::instance::Instance;
 use crate::tables::{account, database, grant, hba, job, parameter, text};

@@ -6,11 +6,11 @@ use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::forms::{List, Named, invalid, list, major, version};
 use super::network::{hosts, port};
 use super::{arn, owned, read};
 use crate::classes::{self, Class};
 use crate::deployment::Settings;
+use crate::requests::forms::{List, Named, invalid, list, major, version};
 use crate::tables::instance::{self, Instance};
 use crate::tables::member::{self, Member};
 use crate::tables::{self, ip_array, tag};

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::create::CLASS_TAG;
-use super::forms::{List, invalid, list, one_of};
 use super::{Done, arn, owned, read, write};
 use crate::errors::INSTANCE_STATUS;
 use crate::model::Status;
+use crate::requests::forms::{List, invalid, list, one_of};
 use crate::tables::tag::{self, Tag};
 
 /// Tags of one instance, at most.

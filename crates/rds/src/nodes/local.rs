@@ -153,7 +153,8 @@ impl Local {
         // Another cloud on this machine has users of its own, or the two would end each other's shared memory.
         let home = self.places.home.as_os_str().as_encoded_bytes();
         let digest = ring::digest::digest(&ring::digest::SHA256, home);
-        let cloud = u32::from(u16::from_be_bytes([digest.as_ref()[0], digest.as_ref()[1]])) % CLOUDS;
+        let cloud =
+            u32::from(u16::from_be_bytes([digest.as_ref()[0], digest.as_ref()[1]])) % CLOUDS;
         let first = FIRST_USER + (cloud * SITES + place) * USERS;
         (first, first + USERS)
     }

@@ -54,7 +54,9 @@ pub fn extend(tx: &mut Tx<'_>, span: &Span, added: i64) -> Result<(), ApiError> 
     let (cluster, start) = (span.cluster.cast_signed(), span.start.0.cast_signed());
     let end = span.end.0.cast_signed();
     let longer = tx.execute(
-        &format!("UPDATE rds_wal SET end_lsn = ?5, bytes = bytes + ?6, newest = ?7 WHERE {ITS_ROW}"),
+        &format!(
+            "UPDATE rds_wal SET end_lsn = ?5, bytes = bytes + ?6, newest = ?7 WHERE {ITS_ROW}"
+        ),
         params![&span.instance, cluster, span.timeline, start, end, added, span.newest],
     )?;
     if longer == 0 {
@@ -112,7 +114,8 @@ mod tests {
             cut(tx, &span(10, 20), Lsn(15), 40)?;
             extend(tx, &span(10, 30), 5)?;
             assert!(resize(tx, &span(10, 30), -1)?, "it is still there");
-            cut(tx, &of_instance(tx, "i")?[0], Lsn(25), 20)?;
+            let grown = of_instance(tx, "i")?.remove(0);
+            cut(tx, &grown, Lsn(25), 20)?;
             extend(tx, &span(10, 40), 6)?;
             let of = of_instance(tx, "i")?;
             let rows: Vec<_> = of.iter().map(|it| (it.start.0, it.end.0, it.bytes)).collect();

@@ -188,7 +188,7 @@ impl Prover for Takes {
         let sent = restore::send(&self.0, from, (&seeds, "jkt-a", "scratch")).await?;
         assert!(from.backup.as_deref() == Some(sent.backup.as_str()));
         match self.1 {
-            true => Ok(Proof { tables: u64::from(sent.files), ..Proof::default() }),
+            true => Ok(Proof { databases: u64::from(sent.files), ..Proof::default() }),
             false => Err(ApiError::internal("the server does not start")),
         }
     }

@@ -4,14 +4,14 @@ use base::{ApiError, Time};
 use engine::Cx;
 use engine::page::ByNumber;
 
-pub(super) use super::forms::invalid;
-use super::{owned, running};
+pub(crate) use super::forms::invalid;
+use crate::actions::{owned, running};
 use crate::errors::{ENGINE_UNSUPPORTED, IS_FOLLOWER};
 use crate::model::Engine;
 use crate::tables::instance::Instance;
 
 /// The caller's own instance, running, and not one that only follows another.
-pub(super) fn writable(cx: &mut Cx<'_>, id: &str) -> Result<Instance, ApiError> {
+pub(crate) fn writable(cx: &mut Cx<'_>, id: &str) -> Result<Instance, ApiError> {
     let instance = running(cx, id)?;
     if instance.is_read_only() {
         return Err(ApiError::new(&IS_FOLLOWER));
@@ -20,7 +20,7 @@ pub(super) fn writable(cx: &mut Cx<'_>, id: &str) -> Result<Instance, ApiError> 
 }
 
 /// The caller's own instance, if it is PostgreSQL.
-pub(super) fn postgres(cx: &mut Cx<'_>, id: &str) -> Result<Instance, ApiError> {
+pub(crate) fn postgres(cx: &mut Cx<'_>, id: &str) -> Result<Instance, ApiError> {
     let instance = owned(cx, id)?;
     if instance.engine == Engine::Postgres {
         Ok(instance)
@@ -30,23 +30,23 @@ pub(super) fn postgres(cx: &mut Cx<'_>, id: &str) -> Result<Instance, ApiError> 
 }
 
 /// A page of rows that are all there, and how many there are.
-pub(super) struct Page<T> {
+pub(crate) struct Page<T> {
     /// The rows of the page.
-    pub(super) rows: Vec<T>,
+    pub(crate) rows: Vec<T>,
     /// How many rows there are on all pages.
-    pub(super) total: usize,
+    pub(crate) total: usize,
     /// The number of this page.
-    pub(super) number: u32,
+    pub(crate) number: u32,
 }
 
 /// How many rows a page has, and how many are on the pages before it.
-pub(super) fn window(page: &ByNumber) -> Result<(usize, usize), ApiError> {
+pub(crate) fn window(page: &ByNumber) -> Result<(usize, usize), ApiError> {
     let size = page.size(30, 200)?;
     Ok(((page.number() as usize - 1).saturating_mul(size), size))
 }
 
 /// Cuts rows to a page.
-pub(super) fn cut<T>(rows: Vec<T>, page: &ByNumber) -> Result<Page<T>, ApiError> {
+pub(crate) fn cut<T>(rows: Vec<T>, page: &ByNumber) -> Result<Page<T>, ApiError> {
     let (skip, size) = window(page)?;
     let total = rows.len();
     let rows = rows.into_iter().skip(skip).take(size).collect();
@@ -54,7 +54,7 @@ pub(super) fn cut<T>(rows: Vec<T>, page: &ByNumber) -> Result<Page<T>, ApiError>
 }
 
 /// Reads a moment as the API has it: `2026-01-02T03:04Z`, `2026-01-02T03:04:05Z` or `2026-01-02Z`.
-pub(super) fn moment(parameter: &'static str, text: &str) -> Result<Time, ApiError> {
+pub(crate) fn moment(parameter: &'static str, text: &str) -> Result<Time, ApiError> {
     // Checked first, so that the cuts below fall between characters.
     let stem = text.strip_suffix('Z').filter(|_| text.is_ascii());
     let read = stem.and_then(|stem| match stem.len() {
@@ -70,7 +70,7 @@ pub(super) fn moment(parameter: &'static str, text: &str) -> Result<Time, ApiErr
 ///
 /// # Errors
 /// `InvalidParameter` where one end is no time, or they are in the wrong order.
-pub(super) fn span(start: &str, end: &str) -> Result<(Time, Time), ApiError> {
+pub(crate) fn span(start: &str, end: &str) -> Result<(Time, Time), ApiError> {
     let (from, until) = (moment("StartTime", start)?, moment("EndTime", end)?);
     if from <= until {
         Ok((from, until))
@@ -80,7 +80,7 @@ pub(super) fn span(start: &str, end: &str) -> Result<(Time, Time), ApiError> {
 }
 
 /// To the minute: `2026-01-02T03:04Z`.
-pub(super) fn minute(time: Time) -> String {
+pub(crate) fn minute(time: Time) -> String {
     let iso = time.iso();
     format!("{}Z", iso.get(..16).unwrap_or_default())
 }

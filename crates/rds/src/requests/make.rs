@@ -8,8 +8,8 @@ use engine::places::{self, Placement};
 use serde::Serialize;
 use terms::clauses::DataClass;
 
-use super::arn;
 use super::networks::NOBODY;
+use crate::actions::arn;
 use crate::classes::Class;
 use crate::deployment::Settings;
 use crate::machine;
@@ -21,48 +21,48 @@ use crate::tables::member::{self, Member};
 use crate::tables::tag::{self, Tag};
 
 /// The white list that every instance has.
-pub(super) const DEFAULT_ARRAY: &str = "default";
+pub(crate) const DEFAULT_ARRAY: &str = "default";
 
 /// All that is decided about a new instance.
-pub(super) struct Plan {
-    pub(super) region: String,
-    pub(super) engine: Engine,
-    pub(super) major: String,
-    pub(super) class: &'static Class,
-    pub(super) storage_gib: i64,
-    pub(super) data_class: DataClass,
-    pub(super) placement: Placement,
+pub(crate) struct Plan {
+    pub(crate) region: String,
+    pub(crate) engine: Engine,
+    pub(crate) major: String,
+    pub(crate) class: &'static Class,
+    pub(crate) storage_gib: i64,
+    pub(crate) data_class: DataClass,
+    pub(crate) placement: Placement,
     /// Of a read-only instance: which it follows.
-    pub(super) parent: Option<String>,
-    pub(super) status: Status,
-    pub(super) origin: Origin,
-    pub(super) options: Options,
+    pub(crate) parent: Option<String>,
+    pub(crate) status: Status,
+    pub(crate) origin: Origin,
+    pub(crate) options: Options,
     /// Keys and values.
-    pub(super) tags: Vec<(String, String)>,
+    pub(crate) tags: Vec<(String, String)>,
     /// White lists; `default` is added where it is not among them.
-    pub(super) arrays: Vec<IpArray>,
+    pub(crate) arrays: Vec<IpArray>,
 }
 
 /// What a client is told of its new instance.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Made {
+pub(crate) struct Made {
     #[serde(rename = "DBInstanceId")]
-    pub(super) id: String,
+    pub(crate) id: String,
     order_id: String,
     connection_string: String,
     port: String,
 }
 
 /// The class of data of which nobody says anything.
-pub(super) fn default_class(cx: &mut Cx<'_>) -> Result<DataClass, ApiError> {
+pub(crate) fn default_class(cx: &mut Cx<'_>) -> Result<DataClass, ApiError> {
     let (owner, now, covenant) = (cx.account(), cx.now, Arc::clone(&cx.cloud.covenant));
     let in_force = covenant.in_force(cx.tx(), owner, now)?;
     Ok(in_force.map_or(DataClass::Internal, |bound| bound.terms.residency.default_class))
 }
 
 /// The number under which a purchase is told and found in the audit trail.
-pub(super) fn order(cx: &Cx<'_>) -> String {
+pub(crate) fn order(cx: &Cx<'_>) -> String {
     format!("2{}", cx.rng().string(b"0123456789", 14))
 }
 
@@ -70,7 +70,7 @@ pub(super) fn order(cx: &Cx<'_>) -> String {
 ///
 /// # Errors
 /// `QuotaExceed.DBInstance`; those of the database.
-pub(super) fn make(cx: &mut Cx<'_>, mut plan: Plan) -> Result<Made, ApiError> {
+pub(crate) fn make(cx: &mut Cx<'_>, mut plan: Plan) -> Result<Made, ApiError> {
     let (account, now, cloud) = (cx.account(), cx.now, cx.cloud);
     let most = Settings::told().instances_max;
     if instance::count(cx.tx(), account)? >= most {

@@ -11,43 +11,43 @@ use crate::errors::NOT_SUPPORTED;
 use crate::model::Engine;
 
 /// A list as this API wraps it: `{"DBInstance": […]}`.
-pub(super) type List<T> = BTreeMap<&'static str, Vec<T>>;
+pub(crate) type List<T> = BTreeMap<&'static str, Vec<T>>;
 
 /// Wraps rows under the name of one.
-pub(super) fn list<T>(name: &'static str, rows: impl IntoIterator<Item = T>) -> List<T> {
+pub(crate) fn list<T>(name: &'static str, rows: impl IntoIterator<Item = T>) -> List<T> {
     BTreeMap::from([(name, rows.into_iter().collect())])
 }
 
 /// A request that names an instance and nothing else.
 #[derive(Clone, Deserialize)]
-pub(super) struct Named {
+pub(crate) struct Named {
     #[serde(rename = "DBInstanceId")]
-    pub(super) id: String,
+    pub(crate) id: String,
 }
 
 /// An answer that names an instance.
 #[derive(Serialize)]
-pub(super) struct OneId {
+pub(crate) struct OneId {
     #[serde(rename = "DBInstanceId")]
-    pub(super) id: String,
+    pub(crate) id: String,
 }
 
 /// A parameter that is not what it should be.
-pub(super) fn invalid(name: &str, message: impl Into<String>) -> ApiError {
+pub(crate) fn invalid(name: &str, message: impl Into<String>) -> ApiError {
     code::INVALID_PARAMETER.error(message).suffix(name)
 }
 
 /// What is asked for is not provided here; `what` begins the sentence.
-pub(super) fn not_supported(what: impl std::fmt::Display) -> ApiError {
+pub(crate) fn not_supported(what: impl std::fmt::Display) -> ApiError {
     NOT_SUPPORTED.error(format!("{what} not provided here."))
 }
 
 /// What a request has besides what its action knows: flatten it into the request.
-pub(super) type Rest = BTreeMap<String, Value>;
+pub(crate) type Rest = BTreeMap<String, Value>;
 
 /// Refuses parameters that would switch on what is not there. `off` has their names, each with the values that ask for
 /// nothing; an empty value never asks for anything. Parameters that are not named there say nothing of importance.
-pub(super) fn refuse_unprovided(rest: &Rest, off: &[(&str, &[&str])]) -> Result<(), ApiError> {
+pub(crate) fn refuse_unprovided(rest: &Rest, off: &[(&str, &[&str])]) -> Result<(), ApiError> {
     for (name, values) in off {
         let asks = match rest.get(*name) {
             None | Some(Value::Null) => false,
@@ -64,7 +64,7 @@ pub(super) fn refuse_unprovided(rest: &Rest, off: &[(&str, &[&str])]) -> Result<
 }
 
 /// Refuses every moment but this one: nothing waits for a window of maintenance.
-pub(super) fn immediately(name: &str, when: Option<&str>) -> Result<(), ApiError> {
+pub(crate) fn immediately(name: &str, when: Option<&str>) -> Result<(), ApiError> {
     match when {
         None | Some("" | "Immediate" | "0") => Ok(()),
         Some(_) => Err(not_supported(format!(
@@ -74,7 +74,7 @@ pub(super) fn immediately(name: &str, when: Option<&str>) -> Result<(), ApiError
 }
 
 /// A description: at most 256 characters, none of them a control character.
-pub(super) fn description(name: &str, text: &str) -> Result<(), ApiError> {
+pub(crate) fn description(name: &str, text: &str) -> Result<(), ApiError> {
     if text.chars().count() > 256 || text.chars().any(char::is_control) {
         return Err(invalid(
             name,
@@ -85,7 +85,7 @@ pub(super) fn description(name: &str, text: &str) -> Result<(), ApiError> {
 }
 
 /// A name of something that this crate only keeps: a resource group, a virtual network.
-pub(super) fn word(name: &str, text: &str) -> Result<(), ApiError> {
+pub(crate) fn word(name: &str, text: &str) -> Result<(), ApiError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     if text.len() > 64 || !text.bytes().all(plain) {
         return Err(invalid(name, format!("The specified {name} is not valid.")));
@@ -94,7 +94,7 @@ pub(super) fn word(name: &str, text: &str) -> Result<(), ApiError> {
 }
 
 /// Of some words the one that was sent, in any case.
-pub(super) fn one_of(
+pub(crate) fn one_of(
     name: &str,
     sent: &str,
     words: &[&'static str],
@@ -106,7 +106,7 @@ pub(super) fn one_of(
 }
 
 /// A version as the API tells it: `17.0`, `10.11`.
-pub(super) fn version(engine: Engine, major: &str) -> String {
+pub(crate) fn version(engine: Engine, major: &str) -> String {
     match engine {
         Engine::Postgres => format!("{major}.0"),
         Engine::MariaDb => major.to_owned(),
@@ -114,7 +114,7 @@ pub(super) fn version(engine: Engine, major: &str) -> String {
 }
 
 /// The major version that the API's version means: PostgreSQL's `17.0` and `17` are 17.
-pub(super) fn major(engine: Engine, version: &str) -> &str {
+pub(crate) fn major(engine: Engine, version: &str) -> &str {
     match engine {
         Engine::Postgres => version.strip_suffix(".0").unwrap_or(version),
         Engine::MariaDb => version,
@@ -122,7 +122,7 @@ pub(super) fn major(engine: Engine, version: &str) -> &str {
 }
 
 /// A major version as numbers, to compare.
-pub(super) fn ordered(version: &str) -> Vec<u32> {
+pub(crate) fn ordered(version: &str) -> Vec<u32> {
     version.split('.').map(|part| part.parse().unwrap_or_default()).collect()
 }
 

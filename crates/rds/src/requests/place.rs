@@ -13,17 +13,17 @@ use crate::model::{Category, Engine};
 use crate::tables;
 
 /// What is to be placed, and where its owner wants it.
-pub(super) struct Spot<'a> {
+pub(crate) struct Spot<'a> {
     /// The region.
-    pub(super) region: &'a str,
+    pub(crate) region: &'a str,
     /// The primary's zone; empty where any will do.
-    pub(super) zone: &'a str,
+    pub(crate) zone: &'a str,
     /// The standby's zone; empty where any other will do.
-    pub(super) standby_zone: &'a str,
+    pub(crate) standby_zone: &'a str,
     /// Whether there is a standby.
-    pub(super) category: Category,
+    pub(crate) category: Category,
     /// Data centres that hold a copy already: the agreement counts their zones too.
-    pub(super) beside: &'a [String],
+    pub(crate) beside: &'a [String],
 }
 
 /// Decides where; the primary's data centre comes first.
@@ -31,7 +31,7 @@ pub(super) struct Spot<'a> {
 /// # Errors
 /// [`NO_REGION`], [`NO_ZONE`], [`NO_VERSION`] where no data centre there has the engine, [`OUT_OF_ZONES`], and
 /// those of [`places::decide`].
-pub(super) fn place(
+pub(crate) fn place(
     cx: &mut Cx<'_>,
     class: DataClass,
     (engine, major): (Engine, &str),

@@ -8,16 +8,16 @@ use base::ApiError;
 use super::forms::invalid;
 
 /// Nobody: what a list without an entry is.
-pub(super) const NOBODY: &str = "127.0.0.1";
+pub(crate) const NOBODY: &str = "127.0.0.1";
 /// Entries of all arrays of an instance together, at most.
-pub(super) const ENTRIES_MAX: usize = 1000;
+pub(crate) const ENTRIES_MAX: usize = 1000;
 
 /// The entries of a list with commas between them, each once and in their order; the same text for the same network
 /// wherever it stands.
 ///
 /// # Errors
 /// `InvalidParameter.<name>` with the first entry that is neither an address nor a network.
-pub(super) fn entries(name: &str, list: &str) -> Result<Vec<String>, ApiError> {
+pub(crate) fn entries(name: &str, list: &str) -> Result<Vec<String>, ApiError> {
     let mut entries: Vec<String> = Vec::new();
     for part in list.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         let entry = entry(part).ok_or_else(|| {
@@ -49,7 +49,7 @@ fn entry(text: &str) -> Option<String> {
 }
 
 /// Whether entries of that form are IPv6.
-pub(super) fn is_v6(entry: &str) -> bool {
+pub(crate) fn is_v6(entry: &str) -> bool {
     entry.contains(':')
 }
 
