@@ -48,6 +48,7 @@ pub mod node;
 pub mod nodes;
 pub mod password;
 mod prove;
+mod scratch;
 mod service;
 pub(crate) mod tables;
 #[doc(hidden)]

@@ -10,7 +10,7 @@ fn begin(world: &World) -> String {
     made["BackupJobId"].as_str().unwrap().to_owned()
 }
 
-fn finish(world: &World, id: &str, lsn: i64) {
+fn finish(world: &World, id: &str, lsn: u64) {
     let (id, now) = (id.to_owned(), world.now());
     world.write(move |tx| testing::finish_backup(tx, &id, lsn, now));
 }
