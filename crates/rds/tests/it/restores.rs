@@ -15,8 +15,8 @@ fn archived(world: &World) -> String {
     let (of, now) = (id.clone(), world.now());
     world.write(move |tx| {
         testing::finish_backup(tx, &of, 10, now)?;
-        let sql = "INSERT INTO rds_wal (instance, timeline, start_lsn, end_lsn, bytes, newest)
-                   VALUES (?1, 1, 5, 90, 77, ?2)";
+        let sql = "INSERT INTO rds_wal (instance, cluster_id, timeline, start_lsn, end_lsn, bytes, newest)
+                   VALUES (?1, 0, 1, 5, 90, 77, ?2)";
         tx.execute(sql, params![PG, Time::from_secs(now.secs() + 3600)])?;
         Ok(())
     });
