@@ -323,6 +323,41 @@ def test_a_restore_to_a_second_has_what_was_committed_before_it_and_nothing_afte
 
 
 @pytest.mark.slow
+def test_a_table_comes_back_as_it_was_into_another_database_and_under_no_other_name(databases):
+    source = databases.create()
+    source.make_account()
+    for name in ("app", "app_lama"):
+        source.make_database(name)
+    with source.connect() as session:
+        session.execute("create table jual (n int primary key)")
+        session.execute("create table lain (n int primary key)")
+        session.execute("insert into jual select generate_series(1, 500)")
+        backup = source.back_up()
+        session.execute("delete from jual where n > 3")
+
+    def restore(to, table="jual", new_name="jual"):
+        meta = [{"type": "db", "name": "app", "newname": to,
+                 "tables": [{"type": "table", "name": table, "newname": new_name}]}]  # fmt: skip
+        source.client.restore_table(
+            models.RestoreTableRequest(
+                dbinstance_id=source.id, backup_id=backup.backup_id, table_meta=json.dumps(meta)
+            )
+        )
+
+    refused("InvalidParameter.TableMeta", lambda: restore("app"))
+    refused("InvalidParameter.TableMeta", lambda: restore("app_lama", new_name="jual_lama"))
+    restore("app_lama")
+
+    def back():
+        return source.ask("select to_regclass('public.jual') is not null", database="app_lama")[0]
+
+    until("the table", back, 300)
+    assert source.ask("select count(*), max(n) from jual", database="app_lama") == (500, 500)
+    assert source.ask("select count(*) from jual") == (3,), "what is there is as it was"
+    assert source.ask("select to_regclass('public.lain')", database="app_lama") == (None,)
+
+
+@pytest.mark.slow
 def test_a_read_only_instance_follows_says_how_far_and_takes_no_writes(databases, instance):
     made = instance.client.create_read_only_dbinstance(
         models.CreateReadOnlyDBInstanceRequest(

@@ -35,6 +35,8 @@ const ROUND: Duration = Duration::from_millis(500);
 const MARGIN: Duration = Duration::from_millis(200);
 /// A primary whose node is well but which does not come back by itself is given up after this.
 const DOWN: Duration = Duration::from_secs(6);
+/// A planned switch-over that the standby does not come to is given up after this, and the old primary goes on.
+const HANDING: Duration = Duration::from_secs(20);
 /// How long a step of the watch lasts: well below a quarter of a task's lease.
 const WATCH: Duration = Duration::from_secs(10);
 /// The most that an asynchronous standby may lack for taking over by itself, bytes (as other services have it).
@@ -63,6 +65,8 @@ struct Known {
     silent: bool,
     /// It was said already that nobody can take over.
     helpless: bool,
+    /// Since when a planned switch-over is under way.
+    handing: Option<Instant>,
 }
 
 impl Known {
@@ -77,6 +81,7 @@ impl Known {
             lsn: 0,
             silent: false,
             helpless: false,
+            handing: None,
         }
     }
 }
@@ -114,6 +119,9 @@ impl Watch {
             let known = all.remove(&id).filter(|known| known.term == pair.instance.term);
             known.unwrap_or_else(|| Known::new(pair.instance.term))
         };
+        if pair.instance.status != Status::Running {
+            known.serving = Instant::now(); // whether it should serve is not known then
+        }
         let outcome = if pair.instance.status == Status::Switching {
             self.switch(cx, &pair, &mut known).await
         } else {
@@ -123,10 +131,15 @@ impl Watch {
         outcome
     }
 
-    /// Renews the lease, and decides whether the primary is lost.
+    /// Renews the lease, and decides whether the primary is lost. One that does not come back though its node is well
+    /// is granted nothing any more before another takes over: it might come back just then.
     async fn keep(&self, cx: &StepCx, pair: &Pair, known: &mut Known) -> Result<(), StepError> {
+        known.handing = None;
+        let settled = pair.instance.settled > 0 && pair.instance.wanted == Wanted::Running;
+        let down = known.serving.elapsed() > DOWN;
+        let given_up = settled && down && obstacle(pair, known, cx.cloud.clock.now()).is_none();
         let (renewed, standby) = tokio::join!(
-            self.renew(pair, known),
+            async { !given_up && self.renew(pair, known).await },
             self.nodes.observe(&pair.standby.site, &pair.instance.id)
         );
         let now = Instant::now();
@@ -135,27 +148,14 @@ impl Watch {
         {
             known.standby = Some((standby, now));
         }
-        let settled = pair.instance.settled > 0 && pair.instance.wanted == Wanted::Running;
-        let dead = match renewed {
-            // Its node restarts a server that crashed; only if that does not come to anything is it lost.
-            true => {
-                pair.instance.status == Status::Running && now.duration_since(known.serving) > DOWN
-            }
-            false => now > known.leased_until + MARGIN,
-        };
-        if !dead || !settled {
+        let dead = !renewed && now > known.leased_until + MARGIN;
+        let down = now.duration_since(known.serving) > DOWN;
+        if !settled || !(dead || down) {
             known.helpless = false;
             return Ok(());
         }
-        let until = Time::parse_iso(&pair.instance.options.manual_ha_until);
-        let by_hand = until.is_some_and(|until| cx.cloud.clock.now() < until);
-        let reason = if pair.instance.options.ha_switch == "Auto" && !by_hand {
-            unfit(pair, known)
-        } else {
-            Some("its owner wants to switch by hand")
-        };
         let (id, site) = (&pair.instance.id, &pair.primary.site);
-        if let Some(reason) = reason {
+        if let Some(reason) = obstacle(pair, known, cx.cloud.clock.now()) {
             if !std::mem::replace(&mut known.helpless, true) {
                 tracing::warn!(
                     id,
@@ -164,6 +164,9 @@ impl Watch {
                     "the primary is lost, and its standby does not take over"
                 );
             }
+            return Ok(());
+        }
+        if !dead {
             return Ok(());
         }
         tracing::warn!(id, site, "the primary is lost; its standby takes over");
@@ -206,15 +209,15 @@ impl Watch {
 
     /// Writes who the primary is from now on.
     async fn appoint(&self, cx: &StepCx, pair: &Pair) -> Result<(), StepError> {
-        let (id, term) = (pair.instance.id.clone(), pair.instance.term);
-        let site = pair.standby.site.clone();
+        let (id, site) = (pair.instance.id.clone(), pair.standby.site.clone());
+        let seen = (pair.instance.term, pair.instance.generation);
         let cloud = Arc::clone(&cx.cloud);
         let session = Arc::new(engine::Session {
             meta: engine::Meta::write("rds", "2014-08-15", "Failover").public(),
             caller: engine::Caller::system(),
             request: engine::RequestInfo::default(),
         });
-        cloud.write(session, move |cx| take_over(cx, &id, term, &site)).await?;
+        cloud.write(session, move |cx| take_over(cx, &id, seen, &site)).await?;
         Ok(())
     }
 
@@ -243,18 +246,29 @@ impl Watch {
         self.wake(cx, &pair.instance.id).await
     }
 
-    /// A planned switch-over: the old primary ends in order, so its standby has all that it wrote.
+    /// A planned switch-over: the old primary ends in order, so its standby has all that it wrote. A standby that is
+    /// not well, or does not come to have everything, leaves the primary what it is.
     async fn hand_over(
         &self,
         cx: &StepCx,
         pair: &Pair,
         known: &mut Known,
     ) -> Result<(), StepError> {
+        let began = *known.handing.get_or_insert_with(Instant::now);
+        let standby = self.nodes.observe(&pair.standby.site, &pair.instance.id).await;
+        let well = standby.is_ok_and(|standby| standby.phase == Phase::Serving);
         let wanted = &pair.instance.options.switch_to;
-        if *wanted != pair.standby.site {
-            let id = pair.instance.id.clone();
+        if *wanted != pair.standby.site || began.elapsed() > HANDING {
+            let (id, site) = (pair.instance.id.clone(), &pair.standby.site);
+            tracing::warn!(id, site, well, "a planned switch-over is given up");
+            known.handing = None;
             cx.cloud.db.write(move |tx| give_up_switch(tx, &id)).await?;
             return self.wake(cx, &pair.instance.id).await;
+        }
+        if !well {
+            // The primary serves meanwhile.
+            self.renew(pair, known).await;
+            return Err(StepError::transient("the standby is not well"));
         }
         let id = pair.instance.id.clone();
         let cloud = Arc::clone(&cx.cloud);
@@ -311,12 +325,26 @@ impl Machine for Watch {
     }
 }
 
+/// Why the standby does not take over by itself; `None` where it does.
+fn obstacle(pair: &Pair, known: &Known, now: Time) -> Option<&'static str> {
+    let options = &pair.instance.options;
+    let by_hand = Time::parse_iso(&options.manual_ha_until).is_some_and(|until| now < until);
+    if options.ha_switch != "Auto" || by_hand {
+        return Some("its owner wants to switch by hand");
+    }
+    unfit(options.sync_mode == "Sync", known, Instant::now())
+}
+
 /// Why a standby may not take over; `None` where it may.
-fn unfit(pair: &Pair, known: &Known) -> Option<&'static str> {
-    let Some((standby, _)) = &known.standby else {
+fn unfit(synchronous: bool, known: &Known, now: Instant) -> Option<&'static str> {
+    let Some((standby, seen)) = &known.standby else {
         return Some("it was never seen well");
     };
-    if pair.instance.options.sync_mode == "Sync" {
+    if now.duration_since(*seen) > DOWN {
+        // Appointed, it would keep the former primary from coming back.
+        return Some("it is not well itself");
+    }
+    if synchronous {
         return None; // it has whatever was acknowledged
     }
     (known.lsn.saturating_sub(standby.lsn) > LAG_BYTES_MAX).then_some("it lacks too much")
@@ -341,12 +369,12 @@ fn pairs(tx: &mut Tx<'_>) -> Result<Vec<Pair>, ApiError> {
     Ok(pairs)
 }
 
-/// The standby is the primary of the next term. Nothing happens where another term has begun already.
-fn take_over(cx: &mut Cx<'_>, id: &str, term: i64, site: &str) -> Result<(), ApiError> {
+/// The standby is the primary of the next term. Nothing happens where the instance is not of the term and generation
+/// that were `seen` any more: what was found out was about another primary, or about one that was told to go on.
+fn take_over(cx: &mut Cx<'_>, id: &str, seen: (i64, i64), site: &str) -> Result<(), ApiError> {
     cx.audit_resource(format!("acs:rds:*:*:dbinstance/{id}"));
-    let Some(mut instance) = instance::find(cx.tx(), id)?.filter(|it| it.term == term) else {
-        return Ok(());
-    };
+    let found = instance::find(cx.tx(), id)?.filter(|it| (it.term, it.generation) == seen);
+    let Some(mut instance) = found else { return Ok(()) };
     cx.audit_account(instance.account);
     cx.audit_detail("Site", site);
     for mut member in member::of(cx.tx(), id)? {
@@ -376,9 +404,33 @@ fn served(tx: &mut Tx<'_>, id: &str, term: i64, seen: &Observed) -> Result<(), A
     instance::save(tx, &instance)
 }
 
+/// The primary remains what it is; it may have been stopped already, and is told anew.
 fn give_up_switch(tx: &mut Tx<'_>, id: &str) -> Result<(), ApiError> {
     let Some(mut instance) = instance::find(tx, id)? else { return Ok(()) };
     instance.status = Status::Running;
+    instance.generation += 1;
     instance.options.switch_to = String::new();
     instance::save(tx, &instance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_standby_that_was_seen_well_lately_and_lacks_little_takes_over() {
+        let mut known = Known::new(1);
+        let now = Instant::now();
+        known.lsn = 200 << 20;
+        let standby = |lsn: u64| Observed { lsn, ..Observed::default() };
+        assert_eq!(unfit(false, &known, now), Some("it was never seen well"));
+        assert_eq!(unfit(true, &known, now), Some("it was never seen well"));
+        known.standby = Some((standby(120 << 20), now));
+        assert_eq!(unfit(false, &known, now), None);
+        known.standby = Some((standby((120 << 20) - 1), now));
+        assert_eq!(unfit(false, &known, now), Some("it lacks too much"));
+        assert_eq!(unfit(true, &known, now), None);
+        let later = now + DOWN + Duration::from_millis(1);
+        assert_eq!(unfit(true, &known, later), Some("it is not well itself"));
+    }
 }

@@ -50,6 +50,7 @@ pub mod nodes;
 pub mod password;
 mod prove;
 mod requests;
+mod scratch;
 mod service;
 pub(crate) mod tables;
 #[doc(hidden)]

@@ -20,10 +20,12 @@ use crate::backup::restore::{Restores, Seeds};
 use crate::backup::restore_test::RestoreTests;
 use crate::backup::schedule::{Removal, Schedule};
 use crate::ha::Watch;
+use crate::machine::restore_table::RestoreTables;
 use crate::machine::{self, Instances};
 use crate::model::{Status, Wanted};
 use crate::nodes::{Hosts, Nodes};
-use crate::prove::Scratch;
+use crate::prove::Reading;
+use crate::scratch::Scratch;
 use crate::tables::{engine as offers, figure, instance, member};
 use crate::{engines, monitor};
 
@@ -65,14 +67,16 @@ impl Service {
         let instances = Instances::new(Arc::clone(&hosts), Arc::clone(&self.authority), restores);
         let mut runner = runner.with(instances).with_one(Watch::new(hosts), &()).await?;
         if let Some(desk) = &self.desk {
+            let scratch =
+                Arc::new(Scratch { desk: Arc::clone(desk), nodes: Arc::clone(&self.nodes) });
             runner = runner
+                .with(RestoreTables::new(Arc::clone(&scratch)))
                 .with(Backups::new(Arc::clone(desk)))
                 .with(Removal::new(Arc::clone(desk)))
                 .with_one(Schedule::new(Arc::clone(desk)), &())
                 .await?;
-            let prover = Scratch { desk: Arc::clone(desk), nodes: Arc::clone(&self.nodes) };
             if !desk.pace.restore_test.is_zero() {
-                let tests = RestoreTests::new(Arc::clone(desk), Arc::new(prover));
+                let tests = RestoreTests::new(Arc::clone(desk), Arc::new(Reading(scratch)));
                 runner = runner.with_one(tests, &()).await?;
             }
         }

@@ -12,6 +12,7 @@ use crate::classes::{self, STORAGE_GIB};
 use crate::errors::{
     ENGINE_UNSUPPORTED, IS_FOLLOWER, NO_BACKUP, NO_CLASS, NO_DATABASE, RESTORE_TIME,
 };
+use crate::machine::restore_table::{self, Wish, WishedDatabase};
 use crate::model::{Category, Engine, Origin, Status};
 use crate::names;
 use crate::requests::make::{Made, Plan, make};
@@ -19,11 +20,6 @@ use crate::requests::within::{invalid, writable};
 use crate::tables::backup::{self, State};
 use crate::tables::instance::Instance;
 use crate::tables::{account, database, grant, hba, job, parameter, text};
-
-/// The kind of the task that brings tables back, as stored. Its id is that of the row with the wish.
-pub(crate) const RESTORE_TABLE: &str = "rds.restore_table";
-/// What it begins with, as stored.
-const BEGIN: &str = "\"Start\"";
 
 #[derive(Deserialize)]
 pub(super) struct OneInstance {
@@ -269,8 +265,8 @@ fn copy_rows(cx: &mut Cx<'_>, source: &Instance, to: &str) -> Result<(), ApiErro
     hba::replace(cx.tx(), to, &rules)
 }
 
-/// Brings tables of a database back as they were at a point, into a database of the same instance, under names that
-/// are free.
+/// Brings tables of a database back as they were at a point, under their names, into another database of the same
+/// instance that has no such tables.
 pub(super) struct RestoreTable;
 
 #[derive(Deserialize)]
@@ -283,37 +279,6 @@ pub(super) struct RestoreTableRequest {
     #[serde(default)]
     restore_time: String,
     table_meta: String,
-}
-
-/// What a task brings back, as stored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Wish {
-    /// From when: always [`Origin::Archive`].
-    pub(crate) origin: Origin,
-    /// What.
-    pub(crate) databases: Vec<WishedDatabase>,
-}
-
-/// Tables of one database.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct WishedDatabase {
-    /// Where they were.
-    pub(crate) name: String,
-    /// Where they are to be.
-    #[serde(alias = "newname")]
-    pub(crate) new_name: String,
-    /// Which.
-    pub(crate) tables: Vec<WishedTable>,
-}
-
-/// A table: `table`, or `schema.table`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct WishedTable {
-    /// Its name then.
-    pub(crate) name: String,
-    /// The name that it is to get.
-    #[serde(alias = "newname")]
-    pub(crate) new_name: String,
 }
 
 #[derive(Serialize)]
@@ -345,7 +310,7 @@ impl Action for RestoreTable {
         let job = job::Job {
             id: format!("rt-{}", cx.rng().alphanumeric(20)),
             instance: instance.id,
-            kind: RESTORE_TABLE.to_owned(),
+            kind: restore_table::KIND.to_owned(),
             wish: text(&Wish { origin, databases })?,
             status: "Running".to_owned(),
             created: cx.now,
@@ -353,7 +318,7 @@ impl Action for RestoreTable {
         job::insert(cx.tx(), &job)?;
         cx.audit_detail("Job", &job.id);
         let now = cx.now;
-        cx.spawn(RESTORE_TABLE, job.id, BEGIN, now);
+        cx.spawn(restore_table::KIND, job.id, restore_table::BEGIN, now);
         Ok(RestoreTableResponse {})
     }
 }
@@ -381,14 +346,21 @@ fn wished(meta: &str) -> Result<Vec<WishedDatabase>, &'static str> {
         if !names::is_database(&wished.name) || !names::is_database(&wished.new_name) {
             return Err("TableMeta names a database that a tenant cannot have.");
         }
+        if wished.name == wished.new_name {
+            return Err(
+                "Tables come back into another database of the instance, never over what is there.",
+            );
+        }
         for it in &wished.tables {
             if !table(&it.name) || !table(&it.new_name) {
                 return Err(
                     "TableMeta names a table otherwise than table or schema.table, of letters, digits and _.",
                 );
             }
-            if wished.name == wished.new_name && it.name == it.new_name {
-                return Err("A table comes back under another name, or into another database.");
+            if it.name != it.new_name {
+                return Err(
+                    "Tables keep their names when they come back: name another database for them, under newname.",
+                );
             }
         }
     }
@@ -401,21 +373,22 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn tables_come_back_under_other_names() {
+    fn tables_come_back_into_other_databases_under_their_names() {
         let meta = |database: &str, new: &str, table: &str, to: &str| {
             format!(
                 r#"[{{"type": "db", "name": "{database}", "newname": "{new}",
                      "tables": [{{"type": "table", "name": "{table}", "newname": "{to}"}}]}}]"#
             )
         };
-        assert!(wished(&meta("toko", "toko", "public.jual", "public.jual_lama")).is_ok());
+        assert!(wished(&meta("toko", "toko_lama", "public.jual", "public.jual")).is_ok());
         assert!(wished(&meta("toko", "toko_lama", "jual", "jual")).is_ok());
         for bad in [
             meta("toko", "toko", "jual", "jual"),
-            meta("postgres", "toko", "jual", "jual2"),
-            meta("toko", "toko", "a.b.c", "jual2"),
-            meta("toko", "toko", "jual'", "jual2"),
-            meta("toko", "toko", "", "jual2"),
+            meta("toko", "toko_lama", "jual", "jual_lama"),
+            meta("postgres", "toko", "jual", "jual"),
+            meta("toko", "toko_lama", "a.b.c", "a.b.c"),
+            meta("toko", "toko_lama", "jual'", "jual'"),
+            meta("toko", "toko_lama", "", ""),
             "[]".to_owned(),
             r#"[{"name": "toko", "newname": "toko2", "tables": []}]"#.to_owned(),
             "rubbish".to_owned(),

@@ -5,6 +5,7 @@
 //! primary is decided elsewhere (`ha`), by rows too.
 
 pub mod parts;
+pub(crate) mod restore_table;
 mod spec;
 mod usage;
 

@@ -51,6 +51,8 @@ pub(crate) struct World {
     pub(crate) calls: usize,
     /// Nodes that do not answer, though what runs on them goes on.
     pub(crate) cut_off: Vec<String>,
+    /// Nodes that are well, while no server comes up on them.
+    pub(crate) broken: Vec<String>,
 }
 
 /// The nodes.
@@ -110,11 +112,33 @@ impl Fakes {
         self.world.lock().unwrap().cut_off.clear();
     }
 
+    /// Whether servers of a node crash and come up no more.
+    pub(crate) fn set_broken(&self, site: &str, broken: bool) {
+        let mut world = self.world.lock().unwrap();
+        world.broken.retain(|it| it != site);
+        if broken {
+            world.broken.push(site.to_owned());
+        }
+    }
+
     /// The sites where that instance would accept a write now.
     pub(crate) fn writable(&self, id: &str) -> Vec<String> {
         let world = self.world.lock().unwrap();
-        let of = world.held.iter().filter(|((_, held), _)| held == id);
+        let of = world
+            .held
+            .iter()
+            .filter(|((site, held), _)| held == id && !world.broken.contains(site));
         of.filter(|(_, held)| held.writable()).map(|((site, _), _)| site.clone()).collect()
+    }
+}
+
+impl World {
+    fn observed(&self, site: &str, held: &Held) -> Observed {
+        let mut seen = observed(site, held);
+        if seen.phase == Phase::Serving && self.broken.iter().any(|broken| broken == site) {
+            (seen.phase, seen.pid, seen.writable) = (Phase::Working, 0, false);
+        }
+        seen
     }
 }
 
@@ -147,6 +171,11 @@ impl Hosts for Fakes {
                 let reason = "an older term".to_owned();
                 return Err(Error::Refused { site: site.to_owned(), status: 409, reason });
             }
+            let newer = |held: &Held| held.spec.generation > spec.generation;
+            if before.as_ref().is_some_and(|held| held.term == spec.term && newer(held)) {
+                let reason = "an older generation".to_owned();
+                return Err(Error::Refused { site: site.to_owned(), status: 409, reason });
+            }
             let same = before.filter(|held| held.term == spec.term);
             let held = Held {
                 spec: spec.clone(),
@@ -154,7 +183,7 @@ impl Hosts for Fakes {
                 leased: same.as_ref().and_then(|held| held.leased),
                 promoted: same.is_some_and(|held| held.promoted) && spec.role == Role::Primary,
             };
-            let seen = observed(site, &held);
+            let seen = world.observed(site, &held);
             world.held.insert(key, held);
             Ok(seen)
         })
@@ -170,7 +199,11 @@ impl Hosts for Fakes {
     }
 
     async fn observe(&self, site: &str, id: &str) -> Result<Observed, Error> {
-        self.call(site, |world| found(world, site, id).map(|held| observed(site, held))).await
+        self.call(site, |world| {
+            let held = found(world, site, id)?.clone();
+            Ok(world.observed(site, &held))
+        })
+        .await
     }
 
     async fn lease(&self, site: &str, grants: Vec<LeaseGrant>) -> Result<Vec<Observed>, Error> {
@@ -181,7 +214,8 @@ impl Hosts for Fakes {
                 if held.term == grant.term {
                     held.leased = Some(Instant::now() + Duration::from_millis(grant.ttl_ms));
                 }
-                seen.push(observed(site, held));
+                let held = held.clone();
+                seen.push(world.observed(site, &held));
             }
             Ok(seen)
         })
@@ -194,7 +228,8 @@ impl Hosts for Fakes {
             held.term = promote.term;
             held.promoted = true;
             held.leased = Some(Instant::now() + Duration::from_millis(promote.ttl_ms));
-            Ok(observed(site, held))
+            let held = held.clone();
+            Ok(world.observed(site, &held))
         })
         .await
     }

@@ -92,14 +92,20 @@ impl Play {
         self.pass(TICK).await;
     }
 
+    /// Lets time pass. Within a transaction: nothing else is committed between the look at what is held and the end
+    /// of that time, so that what is held is exact.
     async fn pass(&mut self, time: Duration) {
-        let account = self.tenant.account;
-        let held = self.test.cloud.db.read(move |tx| meter::levels(tx, account)).await.unwrap();
+        let (account, clock) = (self.tenant.account, Arc::clone(&self.test.clock));
+        let look = move |tx: &mut store::Tx<'_>| {
+            let held = meter::levels(tx, account)?;
+            clock.pass(time);
+            Ok::<_, ApiError>(held)
+        };
+        let held = self.test.cloud.db.write(look).await.unwrap();
         let seconds = i64::try_from(time.as_secs()).unwrap();
         for level in held.into_iter().filter(|level| level.meter.starts_with("rds.")) {
             *self.expected.entry(level.meter).or_default() += level.quantity * seconds;
         }
-        self.test.clock.pass(time);
         self.test.cloud.wakes.wake("rds.none");
     }
 
@@ -239,13 +245,11 @@ async fn what_is_asked_while_a_node_is_away_is_done_when_it_is_back() {
     play.agrees(&id, false, 1).await;
 }
 
-/// The lease of a primary that nobody reaches ends before its standby is promoted, so that at no moment two accept
-/// writes; and when it is reached again it is told to follow.
-#[tokio::test]
-async fn a_primary_that_is_cut_off_is_succeeded_after_its_lease_and_never_before() {
+/// A highly available instance that runs, and the watch has seen its standby well. Gives the site of its primary.
+async fn pair() -> (Play, String, String) {
     let mut play = Play::new(Fault::None, true).await;
     let id = play.create("pg.n2.2c.2m").await;
-    for _ in 0..200 {
+    for _ in 0..400 {
         if play.status(&id).await.as_deref() == Some("Running")
             && play.fakes.writable(&id).len() == 1
         {
@@ -255,34 +259,108 @@ async fn a_primary_that_is_cut_off_is_succeeded_after_its_lease_and_never_before
     }
     let first = play.fakes.writable(&id);
     assert_eq!(first.len(), 1);
-    // The watch has to have seen the standby well.
     tokio::time::sleep(Duration::from_millis(1200)).await;
-    let began = tokio::time::Instant::now();
-    play.fakes.cut_off(&first[0]);
-    let second = loop {
-        let writable = play.fakes.writable(&id);
+    (play, id, first[0].clone())
+}
+
+impl Play {
+    /// Lets little time pass, in which never two accept writes; gives the site that does.
+    async fn one_writer(&self, id: &str) -> Option<String> {
+        let writable = self.fakes.writable(id);
         assert!(writable.len() < 2, "two accept writes: {writable:?}");
-        if let Some(site) = writable.first().filter(|site| **site != first[0]) {
-            break site.clone();
-        }
-        assert!(began.elapsed() < Duration::from_secs(15), "nobody takes over");
-        play.test.clock.pass(Duration::from_millis(20));
-        play.test.cloud.wakes.wake("rds.none");
+        self.test.clock.pass(Duration::from_millis(20));
+        self.test.cloud.wakes.wake("rds.none");
         tokio::time::sleep(Duration::from_millis(5)).await;
-    };
-    println!("taken over after {:.1} s", began.elapsed().as_secs_f64());
-    play.fakes.reach_all();
-    for _ in 0..200 {
-        let writable = play.fakes.writable(&id);
-        assert!(writable.len() < 2, "two accept writes: {writable:?}");
-        let world = play.fakes.world.lock().unwrap();
-        let former = &world.held[&(first[0].clone(), id.clone())];
-        if matches!(former.spec.role, rds::node::api::Role::Standby { .. }) {
-            break;
-        }
-        drop(world);
-        play.tick().await;
+        writable.first().cloned()
     }
+
+    /// Until another than `first` accepts writes, which it gives.
+    async fn succeeded(&self, id: &str, first: &str) -> String {
+        let began = tokio::time::Instant::now();
+        loop {
+            if let Some(site) = self.one_writer(id).await.filter(|site| site != first) {
+                return site;
+            }
+            assert!(began.elapsed() < Duration::from_secs(18), "nobody takes over");
+        }
+    }
+
+    /// Until `former` follows and the instance runs.
+    async fn follows(&mut self, id: &str, former: &str) {
+        for _ in 0..400 {
+            self.one_writer(id).await;
+            let role = {
+                let world = self.fakes.world.lock().unwrap();
+                world.held[&(former.to_owned(), id.to_owned())].spec.role.clone()
+            };
+            let running = self.status(id).await.as_deref() == Some("Running");
+            if running && matches!(role, rds::node::api::Role::Standby { .. }) {
+                return;
+            }
+            self.tick().await;
+        }
+        panic!("{former} does not follow");
+    }
+}
+
+/// The lease of a primary that nobody reaches ends before its standby is promoted, so that at no moment two accept
+/// writes; and when it is reached again it is told to follow.
+#[tokio::test]
+async fn a_primary_that_is_cut_off_is_succeeded_after_its_lease_and_never_before() {
+    let (mut play, id, first) = pair().await;
+    play.fakes.cut_off(&first);
+    let second = play.succeeded(&id, &first).await;
+    play.fakes.reach_all();
+    play.follows(&id, &first).await;
     assert_eq!(play.fakes.writable(&id), [second]);
-    assert_eq!(play.status(&id).await.as_deref(), Some("Running"));
+}
+
+/// Its node answers all the time and may get its server up at any moment: also at the worst one.
+#[tokio::test]
+async fn a_primary_that_comes_back_just_when_it_was_given_up_is_not_a_second_one() {
+    let (mut play, id, first) = pair().await;
+    play.fakes.set_broken(&first, true);
+    let began = tokio::time::Instant::now();
+    while play.status(&id).await.as_deref() != Some("GuardSwitching") {
+        assert!(began.elapsed() < Duration::from_secs(18), "it is not given up");
+        play.one_writer(&id).await;
+    }
+    play.fakes.set_broken(&first, false);
+    let second = play.succeeded(&id, &first).await;
+    play.follows(&id, &first).await;
+    assert_eq!(play.fakes.writable(&id), [second]);
+}
+
+#[tokio::test]
+async fn a_planned_switch_stops_the_old_primary_before_the_new_one_takes_writes() {
+    let (mut play, id, first) = pair().await;
+    let standby = {
+        let world = play.fakes.world.lock().unwrap();
+        let other = world.held.keys().find(|(site, held)| *held == id && *site != first);
+        other.unwrap().0.clone()
+    };
+    let switch = [("DBInstanceId", id.as_str()), ("NodeId", standby.as_str())];
+    play.insist("SwitchDBInstanceHA", &switch).await;
+    assert_eq!(play.succeeded(&id, &first).await, standby);
+    play.follows(&id, &first).await;
+    assert_eq!(play.fakes.writable(&id), [standby]);
+}
+
+#[tokio::test]
+async fn a_planned_switch_to_a_standby_that_is_away_leaves_the_primary_serving() {
+    let (mut play, id, first) = pair().await;
+    let standby = {
+        let world = play.fakes.world.lock().unwrap();
+        let other = world.held.keys().find(|(site, held)| *held == id && *site != first);
+        other.unwrap().0.clone()
+    };
+    play.fakes.cut_off(&standby);
+    let switch = [("DBInstanceId", id.as_str()), ("NodeId", standby.as_str())];
+    play.insist("SwitchDBInstanceHA", &switch).await;
+    let began = tokio::time::Instant::now();
+    while began.elapsed() < Duration::from_secs(6) {
+        assert_eq!(play.one_writer(&id).await.as_ref(), Some(&first), "the primary went");
+    }
+    play.fakes.reach_all();
+    assert_eq!(play.succeeded(&id, &first).await, standby);
 }

@@ -99,7 +99,7 @@ async fn the_routes_do_what_they_say_and_only_for_whom_they_are() {
         cert: written(keys.path(), "cert.pem", &cert.pem()),
         key: written(keys.path(), "key.pem", &key.serialize_pem()),
         engines: Vec::new(),
-        store: std::path::PathBuf::new(),
+        store: keys.path().join("store"),
         uid_range: (690_000, 690_020),
     };
     written(dir.path(), "node-config.json", &serde_json::to_string(&config).unwrap());

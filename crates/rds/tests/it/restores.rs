@@ -116,11 +116,13 @@ fn a_clone_is_only_of_what_is_there_and_at_least_as_large() {
 }
 
 #[test]
-fn tables_are_wished_back_under_other_names_by_a_task() {
+fn tables_are_wished_back_into_another_database_by_a_task() {
     let world = World::new();
     let backup = archived(&world);
-    world.ok("CreateDatabase", &[("DBInstanceId", PG), ("DBName", "toko")]);
-    world.settle(PG);
+    for database in ["toko", "toko_lama"] {
+        world.ok("CreateDatabase", &[("DBInstanceId", PG), ("DBName", database)]);
+        world.settle(PG);
+    }
     let meta = |database: &str, to: &str| {
         format!(
             r#"[{{"type": "db", "name": "toko", "newname": "{database}",
@@ -128,19 +130,21 @@ fn tables_are_wished_back_under_other_names_by_a_task() {
         )
     };
     let (good, same, nowhere) =
-        (meta("toko", "jual_lama"), meta("toko", "jual"), meta("lain", "jual"));
+        (meta("toko_lama", "jual"), meta("toko", "jual"), meta("lain", "jual"));
+    let renamed = meta("toko_lama", "jual_lama");
     let of = [("DBInstanceId", PG), ("BackupId", backup.as_str())];
     world.ok("RestoreTable", &[of[0], of[1], ("TableMeta", &good)]);
     let tasks = world.tasks("rds.restore_table");
-    assert_eq!((tasks.len(), tasks[0].1.as_str()), (1, "\"Start\""));
+    assert_eq!((tasks.len(), tasks[0].1.as_str()), (1, "\"Begin\""));
     let id = tasks[0].0.clone();
     let wish: String = world.write(move |tx| {
         let sql = "SELECT wish FROM rds_job WHERE id = ?1 AND instance = ?2";
         Ok(tx.query_opt(sql, params![&id, PG], |row| row.get(0))?.unwrap())
     });
-    assert!(wish.contains("jual_lama") && wish.contains(&backup), "{wish}");
+    assert!(wish.contains("toko_lama") && wish.contains(&backup), "{wish}");
     let refused = |meta: &str| world.refused("RestoreTable", &[of[0], of[1], ("TableMeta", meta)]);
     assert_eq!(refused(&same), "InvalidParameter.TableMeta");
+    assert_eq!(refused(&renamed), "InvalidParameter.TableMeta");
     assert_eq!(refused("rubbish"), "InvalidParameter.TableMeta");
     assert_eq!(refused(&nowhere), "InvalidDBName.NotFound");
     let never = [of[0], ("RestoreTime", "2020-01-01T00:00:00Z"), ("TableMeta", good.as_str())];

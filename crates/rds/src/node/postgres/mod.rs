@@ -186,6 +186,10 @@ impl Driver for Postgres {
         let mut program = tool(seat, "pg_dump").args(["--format=custom", "--no-password"]);
         program = program.arg("--username").arg(ADMIN).arg("--host").arg(seat.dir.run());
         program = program.arg("--port").arg(seat.port.to_string()).user(None);
+        if !dump.tables.is_empty() {
+            // One that is not there is an error, not nothing.
+            program = program.args(["--strict-names"]);
+        }
         for (table, _) in &dump.tables {
             program = program.arg("--table").arg(admin::pattern(table));
         }
