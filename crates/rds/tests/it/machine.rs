@@ -135,11 +135,12 @@ impl Play {
 
     /// Nodes are as the rows are, and the levels as both.
     async fn agrees(&self, id: &str, running: bool, members: usize) {
-        let world = self.fakes.world.lock().unwrap();
-        let held: Vec<_> = world.held.values().filter(|held| held.spec.id == id).collect();
-        assert_eq!(held.len(), members);
-        assert!(held.iter().all(|held| held.spec.running == running));
-        drop(world);
+        {
+            let world = self.fakes.world.lock().unwrap();
+            let held: Vec<_> = world.held.values().filter(|held| held.spec.id == id).collect();
+            assert_eq!(held.len(), members);
+            assert!(held.iter().all(|held| held.spec.running == running));
+        }
         let account = self.tenant.account;
         let levels = self.test.cloud.db.read(move |tx| meter::levels(tx, account)).await.unwrap();
         for meter in ["rds.cpu", "rds.memory", "rds.storage"] {

@@ -90,20 +90,7 @@ fn written(dir: &Path, name: &str, text: &str) -> std::path::PathBuf {
 async fn the_routes_do_what_they_say_and_only_for_whom_they_are() {
     let (dir, keys) = (directory(), tempfile::tempdir().unwrap());
     let (authority, stranger) = (Authority::new(), Authority::new());
-    let (cert, key) = authority.leaf("node.test");
-    let config = Config {
-        name: "node-a".to_owned(),
-        site: "site-a".to_owned(),
-        listen: "127.0.0.1:0".parse().unwrap(),
-        ca: written(keys.path(), "ca.pem", &authority.pem),
-        cert: written(keys.path(), "cert.pem", &cert.pem()),
-        key: written(keys.path(), "key.pem", &key.serialize_pem()),
-        engines: Vec::new(),
-        store: keys.path().join("store"),
-        uid_range: (690_000, 690_020),
-    };
-    written(dir.path(), "node-config.json", &serde_json::to_string(&config).unwrap());
-    let config = Config::read(dir.path()).unwrap();
+    let config = configured(dir.path(), keys.path(), &authority);
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let root = dir.path().to_owned();
     let node = tokio::spawn(async move {
@@ -139,26 +126,7 @@ async fn the_routes_do_what_they_say_and_only_for_whom_they_are() {
     assert_eq!(unknown.0, StatusCode::NOT_FOUND);
 
     ask(&it, "CREATE TABLE t AS SELECT generate_series(1, 500) AS x");
-    sql(&it, "chief", "shop", "SELECT 1/0").unwrap_err();
-    ask(&it, "SELECT pg_sleep(1.2)");
-    let errors: Vec<LogLine> = until("the log", async || {
-        let lines = get("/instances/pgm-door/logs?kind=error&since=0&limit=50").await;
-        let lines: Vec<LogLine> = serde_json::from_slice(&lines).unwrap();
-        lines.iter().any(|line| line.text == "division by zero").then_some(lines)
-    })
-    .await;
-    assert!(errors.iter().all(|line| !line.text.contains("SCRAM")));
-    let slow: Vec<LogLine> =
-        serde_json::from_slice(&get("/instances/pgm-door/logs?kind=slow").await).unwrap();
-    assert!(
-        slow.iter().any(|line| line.duration_us >= 1_200_000 && line.text.contains("pg_sleep"))
-    );
-    let figures: Figures =
-        serde_json::from_slice(&get("/instances/pgm-door/figures").await).unwrap();
-    assert!(figures.cpu_us > 0 && figures.memory_bytes > 0 && figures.commits > 0);
-    assert!(
-        figures.data_bytes > 0 && figures.log_bytes > 0 && figures.databases.contains_key("shop")
-    );
+    tells_of_itself(&it, &get).await;
 
     let dump = Dump { database: "shop".to_owned(), tables: Vec::new() };
     let dump = serde_json::to_vec(&dump).unwrap();
@@ -179,4 +147,46 @@ async fn the_routes_do_what_they_say_and_only_for_whom_they_are() {
     stop.send(true).unwrap();
     node.await.unwrap().unwrap();
     assert!(!dir.path().join("node.json").exists());
+}
+
+/// The configuration of a node, as it reads it from its directory.
+fn configured(dir: &Path, keys: &Path, authority: &Authority) -> Config {
+    let (cert, key) = authority.leaf("node.test");
+    let config = Config {
+        name: "node-a".to_owned(),
+        site: "site-a".to_owned(),
+        listen: "127.0.0.1:0".parse().unwrap(),
+        ca: written(keys, "ca.pem", &authority.pem),
+        cert: written(keys, "cert.pem", &cert.pem()),
+        key: written(keys, "key.pem", &key.serialize_pem()),
+        engines: Vec::new(),
+        store: keys.join("store"),
+        uid_range: (690_000, 690_020),
+    };
+    written(dir, "node-config.json", &serde_json::to_string(&config).unwrap());
+    Config::read(dir).unwrap()
+}
+
+/// Errors, slow statements and figures are told.
+async fn tells_of_itself(it: &Observed, get: &impl AsyncFn(&str) -> Bytes) {
+    sql(it, "chief", "shop", "SELECT 1/0").unwrap_err();
+    ask(it, "SELECT pg_sleep(1.2)");
+    let errors: Vec<LogLine> = until("the log", async || {
+        let lines = get("/instances/pgm-door/logs?kind=error&since=0&limit=50").await;
+        let lines: Vec<LogLine> = serde_json::from_slice(&lines).unwrap();
+        lines.iter().any(|line| line.text == "division by zero").then_some(lines)
+    })
+    .await;
+    assert!(errors.iter().all(|line| !line.text.contains("SCRAM")));
+    let slow: Vec<LogLine> =
+        serde_json::from_slice(&get("/instances/pgm-door/logs?kind=slow").await).unwrap();
+    assert!(
+        slow.iter().any(|line| line.duration_us >= 1_200_000 && line.text.contains("pg_sleep"))
+    );
+    let figures: Figures =
+        serde_json::from_slice(&get("/instances/pgm-door/figures").await).unwrap();
+    assert!(figures.cpu_us > 0 && figures.memory_bytes > 0 && figures.commits > 0);
+    assert!(
+        figures.data_bytes > 0 && figures.log_bytes > 0 && figures.databases.contains_key("shop")
+    );
 }

@@ -262,6 +262,19 @@ fn rules_are_added_changed_removed_and_replaced_within_the_white_lists() {
         .map(|row| row["PriorityId"].as_i64())
         .collect();
     assert_eq!(left, [Some(2), Some(3)]);
+    ops("update", "[]").unwrap();
+    assert_eq!(told(&world).1.len(), 4, "none is the default");
+}
+
+#[test]
+fn a_rule_that_lets_in_more_than_it_may_is_refused() {
+    let world = World::new();
+    let of = ("DBInstanceId", PG);
+    let ops = |ops: &str, rules: &str| {
+        world.call(&world.owner, "ModifyPGHbaConfig", &[of, ("OpsType", ops), ("HbaItem", rules)])
+    };
+    let scram = "scram-sha-256";
+    ops("update", &items(&[("3", "app", "10.1.0.0/16", scram)])).unwrap();
     for (kind, rules) in [
         ("add", items(&[("3", "all", "all", scram)])),
         ("modify", items(&[("9", "all", "all", scram)])),
@@ -278,8 +291,6 @@ fn rules_are_added_changed_removed_and_replaced_within_the_white_lists() {
         ops("drop", &items(&[("9", "all", "all", scram)])).unwrap_err().code(),
         "InvalidParameter.OpsType"
     );
-    ops("update", "[]").unwrap();
-    assert_eq!(told(&world).1.len(), 4, "none is the default");
     assert_eq!(
         world.refused("DescribePGHbaConfig", &[("DBInstanceId", MARIA)]),
         "InvalidEngine.NotSupported"
