@@ -38,6 +38,8 @@ pub const CONVERGE: &str = "\"Converge\"";
 const WAIT: Duration = Duration::from_secs(8);
 /// How soon is asked again what is on its way.
 const SOON: Duration = Duration::from_millis(100);
+/// How often one is looked at that starts again.
+const STARTS: Duration = Duration::from_millis(250);
 /// How often what is settled is looked at.
 const REST: Duration = Duration::from_secs(60);
 /// A node that is away is tried again after this.
@@ -99,7 +101,12 @@ impl Instances {
             && observed.iter().all(|seen| seen.generation >= loaded.instance.generation);
         let generation = loaded.instance.generation;
         let id = cx.id.clone();
-        let next = if reached { REST } else { SOON };
+        // One that starts again after its node did has reached what is wanted long ago, and does not serve yet.
+        let next = match reached {
+            true if observed.iter().any(|seen| seen.phase == Phase::Working) => STARTS,
+            true => REST,
+            false => SOON,
+        };
         Ok(Next::Wait(next).with(move |cx| settle(cx, &id, generation, reached, &observed)))
     }
 

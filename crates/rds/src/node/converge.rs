@@ -492,9 +492,14 @@ impl Worker {
     }
 }
 
-/// A killed server leaves its shared memory behind; where the user is the instance's own, it is all of that user's.
+/// A killed server leaves its shared memory behind; where the user is the instance's own, it is all of that user's. A
+/// process that this user still has is another cloud's on this machine, which counts its users from the same number.
 fn remove_shared_memory(uid: u32) {
     use std::os::unix::fs::MetadataExt;
+    let mut processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    if processes.any(|entry| entry.metadata().is_ok_and(|found| found.uid() == uid)) {
+        return;
+    }
     let entries = std::fs::read_dir("/dev/shm").into_iter().flatten().flatten();
     for entry in entries.filter(|_| uid != 0) {
         if entry.metadata().is_ok_and(|found| found.uid() == uid) {
