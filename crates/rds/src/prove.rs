@@ -16,7 +16,7 @@ use crate::backup::Desk;
 use crate::backup::restore::{self, From};
 use crate::backup::restore_test::{Proof, Prover};
 use crate::classes;
-use crate::model::{Engine, Secrets};
+use crate::model::Secrets;
 use crate::node::api::{Dump, Observed, Phase, Role, Seed, Spec};
 use crate::nodes::{Hosts, Nodes};
 use crate::tables::instance::{self, Instance};
@@ -113,7 +113,7 @@ fn spec(place: &Place, name: &str, until: Option<i64>, complete: bool) -> Spec {
         id: name.to_owned(),
         generation: 1 + i64::from(complete),
         term: 1,
-        engine: Engine::Postgres,
+        engine: instance.engine,
         major: instance.major.clone(),
         running: true,
         restarts: 0,

@@ -196,6 +196,11 @@ fn planned(
         let message = format!("DBInstanceStorage is at least {} GiB.", source.storage_gib);
         return Err(invalid("DBInstanceStorage", message));
     }
+    if source.engine == Engine::MariaDb && !request.restore_time.is_empty() {
+        // Their binary logs are not archived.
+        let message = "An instance of MariaDB is restored from a backup (BackupId), not to a time.";
+        return Err(ENGINE_UNSUPPORTED.error(message));
+    }
     let origin = point(cx, &source.id, (&request.backup_id, &request.restore_time))?;
     let mut options = source.options.clone();
     options.description.clone_from(&request.description);
