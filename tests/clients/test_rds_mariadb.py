@@ -152,7 +152,7 @@ def test_a_clone_has_what_its_backup_has_and_goes_its_own_way(databases, instanc
         assert ask(session, "select id from jual order by id") == ((1,), (2,))
         ask(session, "insert into jual values (9, 90)")
     with connect(instance) as session:
-        assert ask(session, "delete from jual where id = 3") == ()
+        ask(session, "delete from jual where id = 3")
         assert ask(session, "select id from jual order by id") == ((1,), (2,))
 
 
