@@ -253,9 +253,8 @@ class Instance:
                 region_id=self.cloud.region,
                 dbinstance_id=self.id,
                 pay_type="Postpaid",
-                dbinstance_class=CLASS,
                 dbinstance_storage=20,
-                **what,
+                **{"dbinstance_class": CLASS, **what},
             )
         ).body
         clone = Instance(self.all, made.dbinstance_id)

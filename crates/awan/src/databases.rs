@@ -11,6 +11,7 @@ use engine::ports::Vault;
 use engine::server::authority::Authority;
 use engine::task::Runner;
 use rds::Service;
+use rds::backup::base::Copies;
 use rds::backup::{Desk, Pace};
 use rds::gateway::{self, Book, Tally};
 use rds::nodes::{Nodes, Places};
@@ -50,6 +51,7 @@ impl Databases {
         };
         let nodes = Nodes::new(places, Arc::clone(authority))
             .map_err(|error| anyhow::anyhow!("prepare to talk to database nodes: {error}"))?;
+        let nodes = Arc::new(nodes);
         let desk = storage.map(|storage| {
             let vault = Arc::new(storage.clone()) as Arc<dyn Vault>;
             let pace = Pace {
@@ -58,11 +60,13 @@ impl Databases {
                 ),
                 ..Pace::default()
             };
-            Arc::new(Desk { cloud: Arc::clone(cloud), vault, tls: nodes.trust(), pace })
+            let copies = Arc::clone(&nodes) as Arc<dyn Copies>;
+            let (cloud, tls) = (Arc::clone(cloud), nodes.trust());
+            Arc::new(Desk { cloud, vault, tls, pace, nodes: Some(copies) })
         });
         Ok(Self(Service {
             cloud: Arc::clone(cloud),
-            nodes: Arc::new(nodes),
+            nodes,
             authority: Arc::clone(authority),
             desk,
         }))

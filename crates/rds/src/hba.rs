@@ -179,6 +179,21 @@ impl Net {
         Self::new(address, prefix.unwrap_or(width))
     }
 
+    /// Its first and its last address.
+    pub(crate) fn ends(self) -> (IpAddr, IpAddr) {
+        let last = match self.address {
+            IpAddr::V4(address) => {
+                let rest = u32::MAX.checked_shr(self.prefix.into()).unwrap_or(0);
+                IpAddr::V4(Ipv4Addr::from_bits(address.to_bits() | rest))
+            }
+            IpAddr::V6(address) => {
+                let rest = u128::MAX.checked_shr(self.prefix.into()).unwrap_or(0);
+                IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() | rest))
+            }
+        };
+        (self.address, last)
+    }
+
     /// True where every address of `other` is one of this.
     fn holds(self, other: Self) -> bool {
         self.prefix <= other.prefix && Self::new(other.address, self.prefix) == Some(self)
@@ -224,6 +239,11 @@ pub(crate) fn lines(rules: &[Rule], white: &[String]) -> Vec<String> {
         }
     }
     lines
+}
+
+/// What a server of MariaDB is told of white lists: its engine has no rules. What of them is no network is left out.
+pub(crate) fn networks(white: &[String]) -> Vec<String> {
+    white.iter().filter_map(|text| Net::parse(text)).map(|net| net.to_string()).collect()
 }
 
 fn line(rule: &Rule, net: Net) -> String {
@@ -331,6 +351,14 @@ mod tests {
             let rule =
                 Rule { databases: names.clone(), accounts: names, from: net.to_string(), accept };
             prop_assert_eq!(Item::of(1, &rule).rule(), Ok(rule));
+        }
+
+        #[test]
+        fn a_network_has_what_is_between_its_ends(a: u32, p in 0u8..=32, c: u32) {
+            let net = |bits, prefix| Net::new(IpAddr::V4(Ipv4Addr::from_bits(bits)), prefix);
+            let (one, point) = (net(a, p).expect("a net"), net(c, 32).expect("a net"));
+            let (first, last) = one.ends();
+            prop_assert_eq!(one.holds(point), first <= point.address && point.address <= last);
         }
 
         #[test]

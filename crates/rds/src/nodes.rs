@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use base::ApiError;
 use bytes::Bytes;
-use engine::ports::Pieces;
+use engine::ports::{Pending, Pieces};
 use engine::server::authority::{Authority, Purpose};
 use http::{Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -27,6 +27,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use crate::backup::base::Copies;
 use crate::backup::restore::Seeds;
 use crate::engines::Build;
 use crate::node::api::{Dump, Figures, LeaseGrant, Leases, LogLine, Observed, Promote, Spec};
@@ -381,6 +382,30 @@ impl Seeds for Nodes {
         let path = format!("/instances/{id}/wal/{file}");
         let sent = self.call(site, Method::PUT, &path, whole(frame.into()), TRANSFER).await;
         sent.map(drop).map_err(ApiError::internal)
+    }
+}
+
+#[async_trait]
+impl Copies for Nodes {
+    async fn copy(&self, site: &str, id: &str) -> Result<Box<dyn Pieces>, ApiError> {
+        let backup = self.backup(site, id).await.map_err(ApiError::internal)?;
+        Ok(Box::new(Coming(backup)))
+    }
+}
+
+/// An answer's body, as it comes. One that breaks off is an error, never an end.
+struct Coming(Incoming);
+
+impl Pieces for Coming {
+    fn next(&mut self) -> Pending<'_, Option<Bytes>> {
+        Box::pin(async {
+            while let Some(frame) = self.0.frame().await {
+                if let Ok(bytes) = frame.map_err(ApiError::internal)?.into_data() {
+                    return Ok(Some(bytes));
+                }
+            }
+            Ok(None)
+        })
     }
 }
 

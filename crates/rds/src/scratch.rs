@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::backup::Desk;
 use crate::backup::restore::{self, From};
 use crate::classes;
-use crate::model::{Engine, Secrets};
+use crate::model::{Secrets};
 use crate::node::api::{Limits, Phase, Role, Seed, Spec};
 use crate::nodes::{Hosts, Nodes};
 use crate::tables::instance::{self, Instance};
@@ -110,7 +110,7 @@ fn spec(member: &Member, until: Option<i64>, complete: bool) -> Spec {
         id: name.clone(),
         generation: 1 + i64::from(complete),
         term: 1,
-        engine: Engine::Postgres,
+        engine: instance.engine,
         major: instance.major.clone(),
         running: true,
         restarts: 0,

@@ -180,6 +180,11 @@ fn planned(
     source: &Instance,
     request: &CloneDBInstanceRequest,
 ) -> Result<Plan, ApiError> {
+    if source.engine == Engine::MariaDb && !request.restore_time.is_empty() {
+        // Their binary logs are not archived.
+        let message = "An instance of MariaDB is restored from a backup (BackupId), not to a time.";
+        return Err(ENGINE_UNSUPPORTED.error(message));
+    }
     let origin = point(cx, &source.id, (&request.backup_id, &request.restore_time))?;
     let name = if request.class.is_empty() { &source.class } else { &request.class };
     let class = classes::find(name).filter(|class| class.engine == source.engine);

@@ -13,12 +13,14 @@ use engine::task::{Machine, Next, Step, StepCx, StepError};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::manifest::{self, Checked};
+use super::manifest::{self, Checked, Sum};
 use super::replication::{BaseBackup, BaseEnd, Connection, Error, Part};
+use super::wal::Lsn;
 use super::{BACKUP_BYTES, BEGIN, Desk, Facts, KIND, arn, key, remove_all};
 use crate::model::Engine;
 use crate::tables::backup::{self, Backup, State};
 use crate::tables::instance::{self, Instance};
+use crate::tables::member;
 
 /// A part of a backup's tar is at most so long, bytes.
 const PART_MAX: u64 = 1 << 30;
@@ -53,6 +55,53 @@ impl PhysicalSource for FromServer {
     async fn finish(self: Box<Self>) -> Result<BaseEnd, ApiError> {
         self.0.finish().await.map_err(unavailable)
     }
+}
+
+/// Gives physical backups of engines that make them on their node only.
+#[async_trait::async_trait]
+pub trait Copies: Send + Sync {
+    /// Begins one of an instance at a data centre: what comes is what [`super::restore::Seeds::seed`] takes.
+    async fn copy(&self, site: &str, id: &str) -> Result<Box<dyn Pieces>, ApiError>;
+}
+
+/// A backup that a node sends. Its manifest is ours: what was sent is one stream, with one sum.
+struct FromNode {
+    pieces: Box<dyn Pieces>,
+    version: String,
+    sum: Option<Sum>,
+}
+
+#[async_trait::async_trait]
+impl PhysicalSource for FromNode {
+    async fn next(&mut self) -> Result<Option<Part>, ApiError> {
+        if let Some(sum) = &mut self.sum
+            && let Some(piece) = self.pieces.next().await?
+        {
+            sum.add(&piece);
+            return Ok(Some(Part::Tar(piece)));
+        }
+        Ok(self.sum.take().map(|sum| Part::Manifest(sum.manifest().into())))
+    }
+
+    fn version(&self) -> String {
+        self.version.clone()
+    }
+
+    /// Nothing is replayed after it.
+    async fn finish(self: Box<Self>) -> Result<BaseEnd, ApiError> {
+        Ok(BaseEnd { timeline: 1, start: Lsn(0), end: Lsn(0) })
+    }
+}
+
+async fn from_node(desk: &Desk, instance: &Instance) -> Result<FromNode, ApiError> {
+    let unavailable = |why: &str| ApiError::new(&::base::code::UNAVAILABLE).detail(why);
+    let id = instance.id.clone();
+    let members = desk.cloud.db.read(move |tx| member::of(tx, &id)).await?;
+    let primary = members.into_iter().find(|it| it.primary && it.port != 0);
+    let primary = primary.ok_or_else(|| unavailable("it has no primary now"))?;
+    let nodes = desk.nodes.as_ref().ok_or_else(|| unavailable("no node is known here"))?;
+    let pieces = nodes.copy(&primary.site, &instance.id).await?;
+    Ok(FromNode { pieces, version: primary.observed.build, sum: Some(Sum::default()) })
 }
 
 fn unavailable(error: Error) -> ApiError {
@@ -162,9 +211,8 @@ async fn open(
     desk: &Arc<Desk>,
     instance: &Instance,
 ) -> Result<(Box<dyn PhysicalSource>, u64), ApiError> {
-    if instance.engine != Engine::Postgres {
-        let why = format!("physical backups of {} are not made", instance.engine.as_str());
-        return Err(ApiError::new(&::base::code::UNAVAILABLE).detail(why));
+    if instance.engine == Engine::MariaDb {
+        return Ok((Box::new(from_node(desk, instance).await?), 0));
     }
     let (at, of) = (Arc::clone(desk), instance.clone());
     let find = move |tx: &mut store::Tx<'_>| at.target(tx, &of, "awan_backup");

@@ -1,12 +1,12 @@
 //! Whether a base backup that was stored is what the server sent: every file of the server's manifest is in the
-//! tar, with that size and that SHA-256.
+//! tar, with that size and that SHA-256. A stream without a manifest gets one of ours ([`Sum`]): its own size and SHA-256.
 
 use std::collections::HashMap;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use lz4_flex::frame::FrameDecoder;
 use ring::digest::{Context, SHA256};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A manifest, as servers write it.
 #[derive(Deserialize)]
@@ -37,12 +37,88 @@ pub struct Checked {
     pub bytes: u64,
 }
 
+/// Adds up a stream as it is sent.
+pub struct Sum {
+    context: Context,
+    length: u64,
+}
+
+impl Default for Sum {
+    fn default() -> Self {
+        Self { context: Context::new(&SHA256), length: 0 }
+    }
+}
+
+/// The manifest of a stream, as stored.
+#[derive(Serialize, Deserialize)]
+struct Whole {
+    #[serde(rename = "Stream-Size")]
+    size: u64,
+    #[serde(rename = "Stream-SHA256")]
+    checksum: String,
+}
+
+impl Sum {
+    /// The next bytes of it.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.context.update(bytes);
+        self.length += bytes.len() as u64;
+    }
+
+    /// What is to be kept beside it.
+    pub fn manifest(self) -> Vec<u8> {
+        let (size, checksum) = self.finish();
+        // Two plain fields always have a form in JSON.
+        serde_json::to_vec(&Whole { size, checksum }).unwrap_or_default()
+    }
+
+    fn finish(self) -> (u64, String) {
+        (self.length, ::base::text::hex(self.context.finish().as_ref()))
+    }
+}
+
+/// What is read through it is added up.
+struct Summing<R> {
+    inner: R,
+    sum: Sum,
+}
+
+impl<R: Read> Read for Summing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.sum.add(&buffer[..read]);
+        Ok(read)
+    }
+}
+
+/// Reads a stream of LZ4 frames to its end and compares it with the sum that it was sent with.
+fn check_whole(expected: &Whole, stream: impl Read) -> io::Result<Checked> {
+    let summing = Summing { inner: stream, sum: Sum::default() };
+    let mut source = BufReader::with_capacity(64 << 10, summing);
+    let mut bytes = 0;
+    while !source.fill_buf()?.is_empty() {
+        // Each frame has a decoder of its own: one takes no frames whose blocks differ in size.
+        let mut frame = FrameDecoder::new(source);
+        bytes += io::copy(&mut frame, &mut io::sink())?;
+        source = frame.into_inner();
+    }
+    let (length, found) = source.into_inner().sum.finish();
+    if length == 0 || length != expected.size || found != expected.checksum {
+        let why = "the stream is not what the server sent";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    }
+    Ok(Checked { files: 1, bytes })
+}
+
 /// Reads a tar (of LZ4 frames) and compares it with a manifest. Blocks.
 ///
 /// # Errors
 /// Where it does not read; where a file is not what the manifest says, or is not there.
 pub fn check(manifest: &[u8], tar: impl Read) -> io::Result<Checked> {
     let wrong = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
+    if let Ok(whole) = serde_json::from_slice::<Whole>(manifest) {
+        return check_whole(&whole, tar);
+    }
     let mut expected = expected(manifest)?;
     let mut archive = tar::Archive::new(FrameDecoder::new(tar));
     let mut checked = Checked::default();
@@ -139,6 +215,22 @@ mod tests {
         let other: [(&str, &[u8]); 2] = [("base/1/2", b"twp"), ("global/3", b"")];
         assert!(check(&sent, &tar(&other)[..]).is_err(), "one is another");
         assert!(check(b"{}", &tar(&files)[..]).is_err(), "a manifest of nothing proves nothing");
+    }
+
+    #[test]
+    fn a_stream_is_what_was_sent_or_is_refused() {
+        let stream = [pack(b"one"), pack(b"and more")].concat();
+        let mut sum = Sum::default();
+        sum.add(&stream);
+        let manifest = sum.manifest();
+        assert_eq!(check(&manifest, &stream[..]).unwrap(), Checked { files: 1, bytes: 11 });
+        let first = pack(b"one");
+        assert!(check(&manifest, &first[..]).is_err(), "a frame less");
+        assert!(check(&manifest, &stream[..stream.len() - 1]).is_err(), "a byte less");
+        assert!(check(&manifest, &[][..]).is_err(), "nothing");
+        let other = [pack(b"one"), pack(b"and m0re")].concat();
+        assert!(check(&manifest, &other[..]).is_err(), "others");
+        assert!(check(&Sum::default().manifest(), &[][..]).is_err(), "nothing is no backup");
     }
 
     proptest! {

@@ -17,8 +17,8 @@
 //! # What is kept, under `<instance>/` of the bucket
 //! | key | what |
 //! |---|---|
-//! | `base/<backup>/base.tar.lz4/<part>` | a base backup: a tar as LZ4 frames, cut into parts |
-//! | `base/<backup>/manifest` | the server's manifest of it |
+//! | `base/<backup>/base.tar.lz4/<part>` | a base backup: a tar (of MariaDB an mbstream) as LZ4 frames, cut into parts |
+//! | `base/<backup>/manifest` | the server's manifest of it (of MariaDB our own: one sum of the whole) |
 //! | `<cluster>/wal/<timeline>/<lsn>` | a piece of the log that begins there, one LZ4 frame |
 //! | `<cluster>/wal/<segment file>` | a whole segment, one LZ4 frame, in place of its pieces |
 //! | `<cluster>/wal/<timeline>.history` | what a timeline came from |
@@ -117,6 +117,8 @@ pub struct Desk {
     pub tls: Arc<ClientConfig>,
     /// How fast things go.
     pub pace: Pace,
+    /// Who gives backups of engines that have no protocol for it; without it, they have none.
+    pub nodes: Option<Arc<dyn self::base::Copies>>,
 }
 
 impl Desk {

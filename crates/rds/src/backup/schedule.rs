@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::wal::{self, Lsn};
 use super::{BACKUP_BYTES, Desk, PAGE, arn, base, instances, key, remove_all};
-use crate::model::{BackupPolicy, Engine, Status, Wanted};
+use crate::model::{BackupPolicy, Status, Wanted};
 use crate::tables::backup::{self, Backup, Released, ReleasedFacts, State};
 use crate::tables::instance::Instance;
 use crate::tables::wal::{self as spans, Span};
@@ -41,8 +41,7 @@ pub(super) fn session(desk: &Desk, action: &'static str) -> Arc<Session> {
 
 /// Whether a backup of an instance is to begin now. `backups` are all of it, oldest first.
 pub(crate) fn is_due(instance: &Instance, backups: &[Backup], now: Time) -> bool {
-    let writes = instance.engine == Engine::Postgres
-        && !instance.is_read_only()
+    let writes = !instance.is_read_only()
         && instance.wanted == Wanted::Running
         && instance.status == Status::Running;
     let under_way = backups.iter().any(|backup| backup.status == State::Running);
@@ -56,9 +55,9 @@ pub(crate) fn is_due(instance: &Instance, backups: &[Backup], now: Time) -> bool
         return true;
     };
     // No backup of another major version can be taken forward.
-    let major = newest.build.split('.').next();
-    major != Some(instance.major.as_str())
-        || last_window(&instance.options.backup, now).is_some_and(|at| newest.started < at)
+    let rest = newest.build.strip_prefix(instance.major.as_str());
+    let is_of_it = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    !is_of_it || last_window(&instance.options.backup, now).is_some_and(|at| newest.started < at)
 }
 
 /// When the last window for a backup began; `None` where the policy has none.
@@ -441,6 +440,7 @@ mod tests {
 
     use super::super::Facts;
     use super::*;
+    use crate::model::Engine;
 
     fn at(day: i64, hour: i64) -> Time {
         Time::from_secs(day * DAY + hour * 3600)

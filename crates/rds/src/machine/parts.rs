@@ -58,7 +58,7 @@ pub fn spec_parts(tx: &mut Tx<'_>, cloud: &Cloud, instance: &Instance) -> Result
                 tables::hba::of(tx, &instance.id)?.into_iter().map(|(_, rule)| rule).collect();
             hba::lines(&rules, &tables::hba::white(tx, &instance.id)?)
         }
-        Engine::MariaDb => Vec::new(),
+        Engine::MariaDb => hba::networks(&tables::hba::white(tx, &instance.id)?),
     };
     Ok((accounts, databases, grants, parameters, hba))
 }

@@ -56,7 +56,8 @@ pub struct Spec {
     pub limits: Limits,
     /// Settings: those of the tenant over those that follow from `limits`.
     pub parameters: BTreeMap<String, String>,
-    /// The rules of who may connect, first match wins, after those that the node needs for itself.
+    /// The rules of who may connect, first match wins, after those that the node needs for itself. Of MariaDB: the
+    /// networks from which tenants may (`10.0.0.0/8`).
     pub hba: Vec<String>,
     /// Tenants' roles.
     pub accounts: Vec<Account>,

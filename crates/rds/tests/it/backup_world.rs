@@ -384,6 +384,7 @@ impl World {
             vault: Arc::clone(&vault) as Arc<dyn Vault>,
             tls: Arc::new(tls),
             pace: Pace { look: Duration::from_millis(50), ..Pace::default() },
+            nodes: None,
         });
         let world = Self { server, desk, vault, _dir: dir };
         world.insert_instance(&certificate, &key).await;

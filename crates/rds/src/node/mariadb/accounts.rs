@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use super::super::api::{Account, Database, Privilege, Role, Spec};
 use super::super::driver::Seat;
 use super::super::error::{Error, Result};
-use super::{ADMIN, REPLICATOR, sql};
+use super::{ADMIN, REPLICATOR, sql, white};
 
 /// What the replicator may: follow, and read everything for a copy.
 const REPLICATES: &str = "REPLICATION SLAVE, BINLOG MONITOR, SELECT, RELOAD, PROCESS, LOCK TABLES, SHOW VIEW, EVENT, \
@@ -89,7 +89,7 @@ pub async fn apply(seat: &Seat, spec: &Spec) -> Result<()> {
     for name in ended {
         let _ = sql::run(seat, &format!("KILL CONNECTION USER {name};\n")).await;
     }
-    Ok(())
+    white::end_others(seat, spec).await
 }
 
 /// Refuses what would be somebody else's user, or no verifier.

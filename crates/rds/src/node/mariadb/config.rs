@@ -3,7 +3,8 @@
 //! | file | what |
 //! |---|---|
 //! | `my.cnf` | the server's settings: those of the class, the tenant's over them, the node's over both |
-//! | `init.sql` | what the server does at each start: makes its administrator; as a standby, follows |
+//! | `init.sql` | what the server does at each start: makes its administrator, lets in whom the white lists name; as a
+//! |  | standby, follows |
 //! | `admin.sql` | the first part of it alone, for work before the server serves |
 //! | `admin.cnf` | the administrator's password, for clients |
 //! | `reload.sql` | what makes changed settings take effect without a restart |
@@ -20,7 +21,7 @@ use super::super::api::{Role, Spec};
 use super::super::driver::{Change, Seat};
 use super::super::error::{Error, Result};
 use super::super::home;
-use super::{ADMIN, REPLICATOR, sql};
+use super::{ADMIN, REPLICATOR, sql, white};
 use crate::engines::Build;
 
 /// How many connections the node keeps for itself, besides those of tenants.
@@ -87,7 +88,8 @@ pub fn write(seat: &Seat, spec: &Spec) -> Result<Change> {
     let settings = settings(seat, spec)?;
     let new = file(seat, spec, &settings)?;
     let before = parsed(&old);
-    put(seat, "reload.sql", &reload_sql(&before, &settings, &seat.build))?;
+    let reload = reload_sql(&before, &settings, &seat.build) + &white::statements(spec);
+    put(seat, "reload.sql", &reload)?;
     put(seat, "my.cnf", &new)?;
     let now = parsed(&new);
     let names = before.keys().chain(now.keys());
@@ -140,6 +142,7 @@ fn keys(seat: &Seat) -> Result<bool> {
 /// What the server does at each start, one statement a line.
 fn init_sql(admin: &str, spec: &Spec) -> String {
     let mut statements = admin.to_owned();
+    statements.push_str(&white::statements(spec));
     if let Role::Standby { upstream, .. } = &spec.role {
         // A primary that becomes a standby goes on from what it has written itself; whether that is a part of the
         // upstream's history, the upstream says.
@@ -217,14 +220,7 @@ fn own(seat: &Seat, spec: &Spec) -> Result<BTreeMap<String, String>> {
     if listen.is_empty() {
         return Err(Error::Conflict("it is to listen nowhere".to_owned()));
     }
-    let (read_only, refuse) = match &spec.role {
-        Role::Primary => ("OFF", ""),
-        Role::Standby { readable: true, .. } => ("ON", ""),
-        // Runs for everybody but the node's own users, and ends the session where it fails.
-        Role::Standby { readable: false, .. } => {
-            ("ON", "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT='this is a standby'")
-        }
-    };
+    let read_only = if spec.role == Role::Primary { "OFF" } else { "ON" };
     let own = [
         ("basedir", shown(base(&seat.build))),
         ("bind_address", listen.join(",")),
@@ -233,7 +229,8 @@ fn own(seat: &Seat, spec: &Spec) -> Result<BTreeMap<String, String>> {
         ("datadir", shown(seat.dir.data())),
         ("gtid_domain_id", domain(&spec.id).to_string()),
         ("gtid_strict_mode", "ON".to_owned()),
-        ("init_connect", format!("\"{refuse}\"")),
+        // Runs for everybody but the node's own users, and ends the session where it fails. `init.sql` opens.
+        ("init_connect", format!("\"{}\"", white::NOBODY)),
         ("init_file", shown(conf.join("init.sql"))),
         ("innodb_flush_log_at_trx_commit", "1".to_owned()),
         ("lc_messages_dir", shown(share(&seat.build))),
@@ -274,13 +271,8 @@ fn parsed(file: &str) -> BTreeMap<String, String> {
 
 /// Whether a setting takes effect without a restart.
 fn dynamic(build: &Build, name: &str) -> bool {
-    const OWN: &[&str] = &[
-        "init_connect",
-        "innodb_buffer_pool_size",
-        "key_buffer_size",
-        "max_connections",
-        "read_only",
-    ];
+    const OWN: &[&str] =
+        &["innodb_buffer_pool_size", "key_buffer_size", "max_connections", "read_only"];
     OWN.contains(&name)
         || build.settings.iter().any(|it| it.name == name && it.tenant && !it.restart)
 }

@@ -5,8 +5,8 @@
 //! (`require_secure_transport`) and never have a right on the database `mysql` or any other that is not theirs: that is
 //! why a privileged account has all rights on each tenant's database, and cannot make databases or users by SQL.
 //!
-//! White lists are the gateway's: MariaDB speaks first and sees who connects to it, which is the gateway, so that
-//! patterns of hosts here could only repeat what the gateway enforces.
+//! White lists are the server's own business (`white`): there is no gateway before it, since MariaDB speaks first and
+//! cannot be routed by name.
 //!
 //! What PostgreSQL has and MariaDB has not: a timeline (always 1), positions of a log that compare across members (the
 //! sequence number of the GTID stands for them), and recovery to a microsecond (it is to a second).
@@ -20,6 +20,7 @@ mod logs;
 mod lz4;
 mod replication;
 mod sql;
+mod white;
 
 use std::path::Path;
 use std::time::Duration;
@@ -141,8 +142,8 @@ impl Driver for MariaDb {
         replication::observe(seat, observed).await
     }
 
-    async fn promote(&self, seat: &Seat, _spec: &Spec) -> Result<()> {
-        replication::promote(seat).await
+    async fn promote(&self, seat: &Seat, spec: &Spec) -> Result<()> {
+        replication::promote(seat, spec).await
     }
 
     async fn follow(&self, seat: &Seat, spec: &Spec, _upstream: &Upstream) -> Result<bool> {

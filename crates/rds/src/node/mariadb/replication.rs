@@ -1,9 +1,9 @@
 //! What a running server says of itself and of whom it follows; promoting it.
 
-use super::super::api::Observed;
+use super::super::api::{Observed, Role, Spec};
 use super::super::driver::Seat;
 use super::super::error::{Error, Result};
-use super::{config, sql};
+use super::{config, sql, white};
 
 /// How long a standby may take to replay what it has received, seconds.
 const REPLAY_SECONDS: u32 = 3600;
@@ -54,7 +54,7 @@ fn sequence(list: &str, domain: u32) -> u64 {
 }
 
 /// See [`super::super::driver::Driver::promote`].
-pub async fn promote(seat: &Seat) -> Result<()> {
+pub async fn promote(seat: &Seat, spec: &Spec) -> Result<()> {
     if status(seat).await?.is_some() {
         // What was received is replayed before anything of its own is written.
         sql::run(seat, "STOP SLAVE IO_THREAD;\n").await?;
@@ -68,9 +68,9 @@ pub async fn promote(seat: &Seat) -> Result<()> {
             }
         }
     }
-    let statements =
-        "STOP SLAVE;\nRESET SLAVE ALL;\nSET GLOBAL init_connect='';\nSET GLOBAL read_only=0;\n";
-    sql::run(seat, statements).await
+    let white = white::statements(&Spec { role: Role::Primary, ..spec.clone() });
+    let statements = format!("STOP SLAVE;\nRESET SLAVE ALL;\n{white}SET GLOBAL read_only=0;\n");
+    sql::run(seat, &statements).await
 }
 
 /// See [`super::super::driver::Driver::lost`].
