@@ -166,7 +166,7 @@ fn spec(id: &str) -> Spec {
         listen: vec!["127.0.0.1".parse().unwrap()],
         limits: Limits { memory_mib: 128, cpu_milli: 1000, storage_gib: 1, connections: 20 },
         parameters: BTreeMap::new(),
-        hba: Vec::new(),
+        hba: vec!["127.0.0.0/8".to_owned()],
         accounts: vec![account("app", false), account("reader", false), account("chief", true)],
         databases: vec![database("shop_1"), database("shopx1")],
         grants: vec![grant("app", Privilege::Owner), grant("reader", Privilege::ReadOnly)],
