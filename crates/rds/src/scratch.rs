@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::backup::Desk;
 use crate::backup::restore::{self, From};
 use crate::classes;
-use crate::model::{Secrets};
+use crate::model::Secrets;
 use crate::node::api::{Limits, Phase, Role, Seed, Spec};
 use crate::nodes::{Hosts, Nodes};
 use crate::tables::instance::{self, Instance};

@@ -24,7 +24,8 @@ fn facts_of_a_placement_are_read() {
     );
     assert_eq!(leaf.at.iso(), "2026-11-22T01:02:03Z");
     assert_eq!(leaf.facts.tenant.as_deref(), Some("1001"));
-    let placed = Placed { site: "jkt-a".into(), country: "ID".into(), objects: -2, parts: 0 };
+    let placed =
+        Placed { site: "jkt-a".into(), country: "ID".into(), objects: -2, parts: 0, instances: 0 };
     assert_eq!(leaf.facts.placed, [placed]);
 }
 
