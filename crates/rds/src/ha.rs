@@ -28,7 +28,7 @@ use crate::tables::instance::{self, Instance};
 use crate::tables::member::{self, Member};
 
 /// How long a lease lasts from its receipt.
-const LEASE: Duration = Duration::from_secs(4);
+const LEASE: Duration = Duration::from_secs(3);
 /// How often it is renewed.
 const ROUND: Duration = Duration::from_millis(500);
 /// What clocks of two machines may run apart within a lease, and more.

@@ -88,11 +88,12 @@ impl Instances {
                 break;
             }
             let spec = spec::of(&loaded, member, &observed)?;
+            let waits = format!("{} at {}", loaded.instance.id, member.site);
             match self.nodes.put(&member.site, &spec, WAIT).await {
                 Ok(seen) => observed.push(seen),
-                Err(error) => return self.unheard(&loaded.instance.id, error),
+                Err(error) => return self.unheard(&waits, error),
             }
-            self.heard(&loaded.instance.id);
+            self.heard(&waits);
             if observed.last().is_some_and(|seen| seen.phase == Phase::Seeding) {
                 return self.seed(&loaded, member).await;
             }
@@ -121,7 +122,7 @@ impl Instances {
             _ => {}
         }
         if self.away.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned()) {
-            tracing::warn!(id, %error, "an instance waits for its node");
+            tracing::warn!(instance = id, %error, "an instance waits for its node");
         }
         Ok(Next::Wait(AWAY).into())
     }
