@@ -38,8 +38,8 @@ fn prices_are_list_prices_at_the_stated_rate() {
         oss.requests.get: 10,000 requests of 10000, 0 free, [(None, 20800000)]
         oss.requests.list: 10,000 requests of 10000, 0 free, [(None, 25600000)]
         oss.egress: GB of 1073741824, 107374182400 free, [(Some(54975581388800), 1728000000), (Some(109951162777600), 1504000000), (Some(1125899906842624), 1264000000), (None, 1152000000)]
-        rds.cpu: core-hour of 3600000, 0 free, [(None, 640000000)]
-        rds.memory: GiB-hour of 3686400, 0 free, [(None, 80000000)]
+        rds.cpu: core-hour of 3600, 0 free, [(None, 640000000)]
+        rds.memory: GiB-hour of 3600, 0 free, [(None, 80000000)]
         rds.storage: GiB-month of 2592000, 0 free, [(None, 1920000000)]
     "#]].assert_eq(&lines);
 }

@@ -51,7 +51,7 @@ fn what_is_built_says_what_the_draft_said() {
 fn the_digest_is_that_of_the_canonical_bytes_in_every_spelling() {
     let release = built(&draft());
     // RFC 8785, as anybody else would compute it: if this changes, published digests no longer hold.
-    expect!["7a590fad73cdd3585eeca0614fcc696ca5a82dded8d0b1c97d7cd62ab68a7eec"]
+    expect!["5cc1adce5dfb502a71c5bf1c6fe54788c622d13bea0be3592b8289a759bdc3ef"]
         .assert_eq(release.digest());
     let pretty = serde_json::to_string_pretty(release.document()).unwrap();
     let spelled =
