@@ -104,7 +104,12 @@ impl Instances {
         let id = cx.id.clone();
         // One that starts again after its node did has reached what is wanted long ago, and does not serve yet.
         let next = match reached {
-            true if observed.iter().any(|seen| seen.phase == Phase::Working) => STARTS,
+            true if observed
+                .iter()
+                .any(|seen| matches!(seen.phase, Phase::Working | Phase::Fenced)) =>
+            {
+                STARTS
+            }
             true => REST,
             false => SOON,
         };
