@@ -396,7 +396,8 @@ fn served(tx: &mut Tx<'_>, id: &str, term: i64, seen: &Observed) -> Result<(), A
     for mut member in member::of(tx, id)? {
         if member.primary {
             (member.host, member.port) = (seen.host.clone(), seen.port);
-            member.observed = seen.clone();
+            // It takes writes: whatever its node still has to do for it keeps nobody out.
+            member.observed = Observed { phase: Phase::Serving, ..seen.clone() };
             member::put(tx, &member)?;
         }
     }

@@ -91,7 +91,12 @@ impl Instances {
             let waits = format!("{} at {}", loaded.instance.id, member.site);
             match self.nodes.put(&member.site, &spec, WAIT).await {
                 Ok(seen) => observed.push(seen),
-                Err(error) => return self.unheard(&waits, error),
+                Err(error) => {
+                    let wait = self.unheard(&waits, error)?;
+                    // What the others said counts all the same: a primary must not wait for its standby's node.
+                    let (id, generation) = (cx.id.clone(), loaded.instance.generation);
+                    return Ok(wait.with(move |cx| settle(cx, &id, generation, false, &observed)));
+                }
             }
             self.heard(&waits);
             if observed.last().is_some_and(|seen| seen.phase == Phase::Seeding) {
@@ -117,10 +122,10 @@ impl Instances {
     }
 
     /// A node that is away or silent is not a broken task: it is tried for as long as it takes.
-    fn unheard(&self, id: &str, error: nodes::Error) -> Result<Step<State>, StepError> {
+    fn unheard(&self, id: &str, error: nodes::Error) -> Result<Next<State>, StepError> {
         match error {
             // The rows were changed meanwhile, and a newer step was there first.
-            nodes::Error::Refused { status: 409, .. } => return Ok(Next::Wait(SOON).into()),
+            nodes::Error::Refused { status: 409, .. } => return Ok(Next::Wait(SOON)),
             nodes::Error::Refused { status: 400..=499, .. } => {
                 return Err(StepError::broken(error));
             }
@@ -129,7 +134,7 @@ impl Instances {
         if self.away.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned()) {
             tracing::warn!(instance = id, %error, "an instance waits for its node");
         }
-        Ok(Next::Wait(AWAY).into())
+        Ok(Next::Wait(AWAY))
     }
 
     fn heard(&self, id: &str) {
@@ -190,7 +195,7 @@ impl Instances {
         for member in &loaded.members {
             let gone = self.nodes.delete(&member.site, &cx.id, loaded.instance.term).await;
             if let Err(error) = gone {
-                return self.unheard(&cx.id, error);
+                return Ok(self.unheard(&cx.id, error)?.into());
             }
         }
         self.heard(&cx.id);
