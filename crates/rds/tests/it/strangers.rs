@@ -20,7 +20,7 @@ const PARAMS: &[(&str, &str)] = &[
     ("BackupId", "123456789"),
     (
         "TableMeta",
-        r#"[{"name": "toko", "newname": "toko", "tables": [{"name": "a", "newname": "b"}]}]"#,
+        r#"[{"name": "toko", "newname": "lain", "tables": [{"name": "a", "newname": "a"}]}]"#,
     ),
     ("Key", "CpuUsage"),
     ("StartTime", "2026-01-02T00:00Z"),
