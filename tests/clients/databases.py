@@ -226,9 +226,18 @@ class Instance:
 
     def back_up(self):
         """Makes a backup; returns it as it is listed."""
-        job = self.client.create_backup(
-            models.CreateBackupRequest(dbinstance_id=self.id, backup_method="Physical")
-        ).body.backup_job_id
+
+        def begun():
+            try:
+                return self.client.create_backup(
+                    models.CreateBackupRequest(dbinstance_id=self.id, backup_method="Physical")
+                ).body.backup_job_id
+            except AlibabaCloudException as error:
+                # The cloud makes one by itself soon after an instance is there.
+                assert error.code == "BackupJobExists", error
+                return None
+
+        job = until("the end of the backup before", begun)
 
         def finished():
             jobs = self.client.describe_backup_tasks(
@@ -313,4 +322,4 @@ class Instance:
         answer = self.client.describe_parameters(
             models.DescribeParametersRequest(dbinstance_id=self.id)
         ).body.running_parameters.dbinstance_parameter
-        return next(it.parameter_value for it in answer if it.parameter_name == name)
+        return next((it.parameter_value for it in answer if it.parameter_name == name), None)
