@@ -24,9 +24,9 @@ use session::{Fate, InTransaction, Statements, failure};
 
 /// Sixteen writers of one row need a handful; beyond this the load is wrong, not the luck.
 const ATTEMPTS_MAX: u32 = 30;
-/// A write that came to nothing so often goes alone: a long one that many short ones overtake never would
+/// A write that lost so often to others goes alone: a long one that many short ones overtake never would
 /// come to its end by luck.
-const ATTEMPTS_BESIDE_OTHERS: u32 = 6;
+const RACES_MAX: u32 = 6;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const LOST_COMMIT: &str = "the connection broke during a commit, so its outcome is unknown";
 
@@ -62,7 +62,7 @@ struct Setback {
     error: Error,
     /// Nothing of it is kept, and another attempt may succeed.
     again: bool,
-    /// The connection is not to be used again.
+    /// There is no connection, or it is not to be used again.
     lost: bool,
 }
 
@@ -119,12 +119,13 @@ impl Postgres {
 
     fn run(&self, mut job: Box<dyn Job>, mode: Mode) {
         let mut last = None;
+        let mut races = 0;
         for attempt in 0..ATTEMPTS_MAX {
             if attempt > 0 {
                 self.tally.retries.fetch_add(1, Ordering::Relaxed);
                 pause(attempt);
             }
-            match self.attempt_in_turn(job.as_mut(), mode, attempt) {
+            match self.attempt_in_turn(job.as_mut(), mode, races) {
                 Ok(Ending::Keep(hooks)) => {
                     if mode == Mode::Write {
                         self.tally.committed(1);
@@ -134,7 +135,11 @@ impl Postgres {
                 }
                 Ok(Ending::Undo) => return job.answer(Ok(())),
                 Ok(Ending::Fail(error)) => return job.answer(Err(error)),
-                Err(setback) if setback.again => last = Some(setback.error),
+                Err(setback) if setback.again => {
+                    // A database that cannot be reached is no rival: going alone would only make others wait.
+                    races += u32::from(!setback.lost);
+                    last = Some(setback.error);
+                }
                 Err(setback) => return job.answer(Err(setback.error)),
             }
         }
@@ -149,12 +154,12 @@ impl Postgres {
         &self,
         job: &mut dyn Job,
         mode: Mode,
-        before: u32,
+        races: u32,
     ) -> Result<Ending, Setback> {
         if mode == Mode::Read {
             return self.attempt(job, mode);
         }
-        if before < ATTEMPTS_BESIDE_OTHERS {
+        if races < RACES_MAX {
             let _turn = self.turn.read().unwrap_or_else(PoisonError::into_inner);
             return self.attempt(job, mode);
         }
@@ -169,7 +174,7 @@ impl Postgres {
             None => Link::open(&self.config).map_err(|error| Setback {
                 error,
                 again: true,
-                lost: false,
+                lost: true,
             })?,
         };
         let done = link.transact(job, mode);

@@ -71,6 +71,25 @@ fn a_long_write_comes_to_its_end_beside_many_short_ones() {
     assert_eq!(store.db.read_blocking(amount), Ok(Some(short + 1)));
 }
 
+/// Whoever waited for a write that cannot reach the database would fail later, and one after the other.
+#[test]
+fn a_write_whose_connections_break_keeps_no_other_waiting() {
+    let Some(store) = Store::postgres() else { return };
+    let (db, mut breaks) = (store.db.clone(), 8);
+    let answer = store.db.write_blocking(move |tx| {
+        insert(tx, "a")?;
+        if breaks > 0 {
+            breaks -= 1;
+            tx.execute("SELECT pg_terminate_backend(pg_backend_pid())", params![])?;
+        }
+        let (sender, other) = std::sync::mpsc::channel();
+        let db = db.clone();
+        std::thread::spawn(move || sender.send(db.write_blocking(|tx| insert(tx, "b"))));
+        Ok::<_, Error>(other.recv_timeout(Duration::from_secs(10)))
+    });
+    assert_eq!(answer, Ok(Ok(Ok(1))));
+}
+
 #[test]
 fn a_zero_byte_in_text_is_an_error() {
     let Some(store) = Store::postgres() else { return };
