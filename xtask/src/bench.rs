@@ -53,7 +53,8 @@ Options of rds:
   --scale N          of pgbench's tables [default: 10]
   --clients N        at once [default: 8]
   --creates N        instances that are made and removed [default: 11]
-  --quick            2 rounds of 2 seconds, scale 2, 2 creations: to see whether it works
+  --instances N      that there are at once [default: 50]
+  --quick            2 rounds of 2 seconds, scale 2, 2 creations, 3 instances: to see whether it works
 ";
 
 /// The scenarios of the control API.

@@ -40,7 +40,12 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
 
 /// What it prints on standard output; an error unless it succeeded.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
-    let out = command.stdin(Stdio::null()).output().map_err(|e| cannot_start(command, &e))?;
+    output_of(command, Stdio::null())
+}
+
+/// As [`output`], of a program that reads something.
+pub(crate) fn output_of(command: &mut Command, input: Stdio) -> Result<String> {
+    let out = command.stdin(input).output().map_err(|e| cannot_start(command, &e))?;
     if !out.status.success() {
         let talk = String::from_utf8_lossy(&out.stderr);
         return Err(format!("`{}` failed: {}", shown(command), talk.trim()));

@@ -1,7 +1,7 @@
 //! `awan call PRODUCT Action --Param value …`: any action of any product, without code per action.
 //! Parameters are written as on the wire; names start with a capital, this program's own flags do not.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, Parser};
 use serde_json::Value;
 
@@ -37,7 +37,8 @@ const VERSIONS: &[(&str, &str)] = &[
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:\n  awan call sts GetCallerIdentity --data-dir ./cloud\n  \
     awan call ram CreateUser --UserName petugas\n  \
-    awan call ecs RunInstances --ImageId img-1 --Tag.1.Key env --Tag.1.Value test\n\n\
+    awan call ecs RunInstances --ImageId img-1 --Tag.1.Key env --Tag.1.Value test\n  \
+    awan call rds ResetAccountPassword --DBInstanceId pg-1 --AccountName app --hidden AccountPassword\n\n\
     A value that starts with two dashes is written as --Name=--value.")]
 pub struct CallArgs {
     #[command(flatten)]
@@ -57,6 +58,10 @@ struct CallOptions {
     /// How the answer is written; `table` shows the listing in it
     #[arg(long, value_enum, value_name = "FORM")]
     output: Option<Format>,
+    /// A parameter whose value is asked for, or read from standard input, and shown nowhere: a command line is
+    /// seen by others on the machine
+    #[arg(long, value_name = "PARAMETER")]
+    hidden: Option<String>,
     #[command(flatten)]
     place: PlaceArgs,
 }
@@ -87,8 +92,13 @@ pub fn run(args: CallArgs) -> Result<()> {
     let (call, options) = read(args.words, args.options)?;
     let profile = Profile::resolve(&options.place)?;
     let api = Api::new(&Http::new(&profile, 1)?, &profile)?;
-    let params: Vec<(&str, &str)> =
+    let asked = |name: &String| output::ask_hidden(name).context("read the hidden parameter");
+    let hidden = options.hidden.as_ref().map(asked).transpose()?;
+    let mut params: Vec<(&str, &str)> =
         call.params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    if let (Some(name), Some(value)) = (&options.hidden, &hidden) {
+        params.push((name, value.expose()));
+    }
     let answer = api.call(&call.version, &call.action, &params)?;
     show(options.output.unwrap_or(Format::Json), &answer)
 }
@@ -123,12 +133,21 @@ fn read(words: Vec<String>, before: CallOptions) -> Result<(Call, CallOptions)> 
     let options = CallOptions {
         version: rest.options.version.or(before.version),
         output: rest.options.output.or(before.output),
+        hidden: rest.options.hidden.or(before.hidden),
         place: rest.options.place.or(before.place),
     };
     let version = match &options.version {
         Some(version) => version.clone(),
         None => version_of(&rest.product)?.to_owned(),
     };
+    if let Some(name) = &options.hidden
+        && params.iter().any(|(known, _)| known == name)
+    {
+        return Err(advise(
+            format!("the parameter {name} is given and hidden"),
+            format!("leave --{name} away: its value is asked for"),
+        ));
+    }
     Ok((Call { version, action: rest.action, params }, options))
 }
 

@@ -5,6 +5,8 @@
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
+use base::Secret;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use serde_json::Value;
 use terms::visible;
 
@@ -65,6 +67,39 @@ pub fn ask(question: &str) -> io::Result<String> {
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
     Ok(answer.trim().to_owned())
+}
+
+/// As [`ask`], and the terminal does not show what is typed: others may look on, and may see command lines.
+///
+/// # Errors
+/// Where stdin cannot be read.
+pub fn ask_hidden(question: &str) -> io::Result<Secret<String>> {
+    let hidden = io::stdin().is_terminal().then(Hidden::new).transpose()?;
+    let answer = ask(question)?;
+    if hidden.is_some() {
+        talk("");
+    }
+    Ok(Secret::new(answer))
+}
+
+/// While this is there, the terminal does not show what is typed.
+struct Hidden(Termios);
+
+impl Hidden {
+    fn new() -> rustix::io::Result<Self> {
+        let before = tcgetattr(io::stdin())?;
+        let mut hidden = before.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(io::stdin(), OptionalActions::Flush, &hidden)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        // Nothing else can be done about a terminal that went away.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+    }
 }
 
 /// Rows under headings, columns two spaces apart; a column whose cells are all numbers (as

@@ -24,6 +24,8 @@ use crate::{Result, Verdict};
 const NAME: &str = "bench";
 /// How long a new instance, or a server that starts, may take.
 const WAIT: Duration = Duration::from_secs(60);
+/// Clients that ask for instances side by side.
+const HANDS: usize = 4;
 /// How long an instance is left alone before its memory is counted.
 const REST: Duration = Duration::from_secs(10);
 /// Settings that say where a server is and to whom it belongs, and none that says how fast it is.
@@ -39,6 +41,7 @@ struct Plan {
     scale: String,
     clients: String,
     creates: usize,
+    instances: usize,
 }
 
 impl Plan {
@@ -55,6 +58,7 @@ impl Plan {
             scale: value("--scale", "10", "2")?,
             clients: value("--clients", "8", "8")?,
             creates: count(value("--creates", "11", "2")?)?,
+            instances: count(value("--instances", "50", "3")?)?,
         })
     }
 }
@@ -65,6 +69,7 @@ pub(super) fn run(workspace: &Workspace, mut args: Args) -> Verdict {
     let bench = Bench::start(workspace)?;
     println!("\nLoad average at the start: {}", load_average());
     creations(&bench, plan.creates)?;
+    many(&bench, plan.instances)?;
     let instance = Instance::create(&bench, NAME)?;
     let bare = Bare::start(&instance)?;
     rates(&plan, &instance, &bare)?;
@@ -160,9 +165,13 @@ fn port(address: &str) -> Result<u16> {
 
 /// An action of the API, with an answer that is an object.
 fn call(bench: &Bench, action: &str, params: &[(&str, &str)]) -> Result<Json> {
+    Json::parse(program::output(&mut action_with(bench, action, params))?.trim())
+}
+
+fn action_with(bench: &Bench, action: &str, params: &[(&str, &str)]) -> Command {
     let mut call = verb(bench, &["call", "rds", action]);
     call.args(params.iter().map(|(name, value)| format!("--{name}={value}")));
-    Json::parse(program::output(&mut call)?.trim())
+    call
 }
 
 /// What is at the end of a path of names and numbers.
@@ -195,15 +204,16 @@ fn creations(bench: &Bench, count: usize) -> Result<()> {
         "\nPostgreSQL {version}, median of {count}, milliseconds from asking (each look costs the start of a client):\n"
     );
     println!(
-        "| accepted | serves | account is there | first SQL answered | idle memory, MiB (Pss) |"
+        "| accepted | serves | account is there | first SQL answered | accepted to answered (goal 1000) | idle memory, MiB (Pss) |"
     );
-    println!("|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|");
     println!(
-        "| {:.0} | {:.0} | {:.0} | {:.0} | {:.1} |",
+        "| {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {:.1} |",
         median_of(|it| it.accepted),
         median_of(|it| it.serves),
         median_of(|it| it.account),
         median_of(|it| it.answers),
+        median_of(|it| it.answers - it.accepted),
         median(memory)
     );
     Ok(())
@@ -243,24 +253,21 @@ fn creation(
         Ok((status.as_deref() == Some("Running")).then_some(()))
     })?;
     split.serves = ms();
-    // A password for ten seconds on a machine of one's own; it is on a command line, so it is nobody's.
     let password = format!("Ukur-{number}-cepat");
-    let account = [
-        named[0],
-        ("AccountName", NAME),
-        ("AccountPassword", password.as_str()),
-        ("AccountType", "Super"),
-    ];
-    call(bench, "CreateAccount", &account)?;
+    let passfile = bench.scratch.path().join(&name);
+    write(&passfile, &password)?;
+    private(&passfile)?;
+    let typed = File::open(&passfile).map_err(|e| format!("open {}: {e}", passfile.display()))?;
+    let account = [named[0], ("AccountName", NAME), ("AccountType", "Super")];
+    let mut create = action_with(bench, "CreateAccount", &account);
+    program::output_of(create.args(["--hidden", "AccountPassword"]), typed.into())?;
     wait_for("the account", WAIT, || {
         let told = call(bench, "DescribeAccounts", &named)?;
         let status = text_at(&told, &["Accounts", "DBInstanceAccount", "0", "AccountStatus"]);
         Ok((status.as_deref() == Some("Available")).then_some(()))
     })?;
     split.account = ms();
-    let passfile = bench.scratch.path().join(&name);
     write(&passfile, format!("*:*:*:*:{password}\n"))?;
-    private(&passfile)?;
     let file = bench.cloud.file()?;
     let gateway = port(file.endpoint("postgres")?)?;
     let authority = file.ca_cert()?.to_owned();
@@ -269,6 +276,46 @@ fn creation(
     program::output(psql.env("PGDATABASE", "postgres").args(["-XAtc", "select 1"]))?;
     split.answers = ms();
     Ok((instance, split))
+}
+
+/// Many instances at once: how long until the last serves, whether all answer at the same moment, and what they hold.
+fn many(bench: &Bench, count: usize) -> Result<()> {
+    let start = Instant::now();
+    let made: Result<Vec<Vec<Instance>>> = thread::scope(|scope| {
+        let create = |hand: usize| {
+            let numbers = (hand..count).step_by(HANDS);
+            numbers.map(|number| Instance::create(bench, &format!("many-{number}"))).collect()
+        };
+        let hands: Vec<_> = (0..HANDS).map(|hand| scope.spawn(move || create(hand))).collect();
+        hands.into_iter().map(joined).collect()
+    });
+    let made: Vec<Instance> = made?.into_iter().flatten().collect();
+    let created = start.elapsed();
+    thread::sleep(REST);
+    let start = Instant::now();
+    let answered: Result<Vec<String>> = thread::scope(|scope| {
+        let asked: Vec<_> =
+            made.iter().map(|it| scope.spawn(|| it.ask("select count(*) from pg_class"))).collect();
+        asked.into_iter().map(joined).collect()
+    });
+    let (answered, took) = (answered?.len(), start.elapsed());
+    let memory: Result<Vec<f64>> = made.iter().map(|it| pss_mib(it.server()?)).collect();
+    println!(
+        "\n{count} instances at once: all serve after {:.1} s ({HANDS} asked for at a time), {answered} answer within {:.2} s, \
+         {:.0} MiB of memory in all (Pss), load average {}.",
+        created.as_secs_f64(),
+        took.as_secs_f64(),
+        memory?.iter().sum::<f64>(),
+        load_average()
+    );
+    for instance in &made {
+        call(bench, "DeleteDBInstance", &[("DBInstanceId", &instance.id)])?;
+    }
+    Ok(())
+}
+
+fn joined<T>(thread: thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    thread.join().map_err(|_| "a thread panicked".to_owned())?
 }
 
 /// Memory of a server with all its processes, each shared page counted once among those that share it, MiB.

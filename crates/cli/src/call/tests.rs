@@ -52,6 +52,15 @@ fn parameters_are_sent_as_they_are_written() {
 }
 
 #[test]
+fn a_hidden_parameter_is_named_and_not_given() {
+    let line = "rds ResetAccountPassword --AccountName app --hidden AccountPassword";
+    let options = check(line, "2014-08-15", "ResetAccountPassword", &[("AccountName", "app")]);
+    assert_eq!(options.hidden.as_deref(), Some("AccountPassword"));
+    let both = parse(&format!("{line} --AccountPassword=x")).err().unwrap().to_string();
+    assert!(both.contains("AccountPassword is given and hidden"), "{both}");
+}
+
+#[test]
 fn own_flags_may_stand_before_and_after_the_action() {
     let options = check(
         "--data-dir one RAM ListUsers --MaxItems 5",

@@ -1,12 +1,10 @@
 //! Passwords of database accounts: made, asked for, and kept in a file as libpq reads it. They are on no command line
 //! and in no variable of the environment, because others on the machine may see both.
 
-use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use base::{Rng, Secret};
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 use crate::error::advise;
 use crate::output;
@@ -25,37 +23,12 @@ pub(super) fn make(rng: &dyn Rng) -> Secret<String> {
 /// # Errors
 /// Where there is none.
 pub(super) fn ask(account: &str) -> Result<Secret<String>> {
-    let shown = io::stdin().is_terminal().then(Hidden::new).transpose();
-    let hidden = shown.context("hide what is typed")?;
-    let answer = output::ask(&format!("password of the new account {account}"))
+    let answer = output::ask_hidden(&format!("password of the new account {account}"))
         .context("read the password")?;
-    if hidden.is_some() {
-        output::talk("");
-    }
-    if answer.is_empty() {
+    if answer.expose().is_empty() {
         return Err(advise("no password was given", "leave --ask-password away to have one made"));
     }
-    Ok(Secret::new(answer))
-}
-
-/// While this is there, the terminal does not show what is typed.
-struct Hidden(rustix::termios::Termios);
-
-impl Hidden {
-    fn new() -> rustix::io::Result<Self> {
-        let before = tcgetattr(io::stdin())?;
-        let mut hidden = before.clone();
-        hidden.local_modes.remove(LocalModes::ECHO);
-        tcsetattr(io::stdin(), OptionalActions::Flush, &hidden)?;
-        Ok(Self(before))
-    }
-}
-
-impl Drop for Hidden {
-    fn drop(&mut self) {
-        // Nothing else can be done about a terminal that went away.
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
-    }
+    Ok(answer)
 }
 
 /// Writes the file, for any database and any port of the host.
