@@ -66,6 +66,14 @@ impl Confinement {
         Self::Advisory
     }
 
+    /// The groups of that name that there may be from before.
+    pub fn leftover(name: &str) -> Self {
+        if Path::new(ROOT).join("cgroup.controllers").exists() {
+            return Self::V2 { group: Path::new(ROOT).join(name) };
+        }
+        Self::V1 { name: name.to_owned() }
+    }
+
     /// Sets other limits. False where that cannot be.
     pub fn limit(&self, limits: Limits) -> bool {
         let period = 100_000;

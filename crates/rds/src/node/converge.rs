@@ -247,15 +247,13 @@ impl Worker {
     /// Where it is and who knows how; kept while its server runs, which may be of an older build.
     fn take_seat(&mut self, spec: &Spec) -> Result<(Arc<dyn Driver>, Seat)> {
         if let Some((driver, seat)) = &self.seat
-            && (self.server.is_some() || self.confinement.is_some())
+            && self.server.is_some()
             && seat.build.major == spec.major
         {
             if let Some(confinement) = &self.confinement {
                 confinement.limit(spec.limits);
             }
-            if self.server.is_some() {
-                return Ok((Arc::clone(driver), seat.clone()));
-            }
+            return Ok((Arc::clone(driver), seat.clone()));
         }
         let pool = &self.shared.pool;
         let driver = pool.driver(spec.engine)?;
@@ -273,14 +271,9 @@ impl Worker {
             user,
             port: self.state.port,
         };
-        let confinement = Confinement::make(&self.group(), spec.limits);
-        self.confinement = Some(confinement.clone());
         self.seat = Some((Arc::clone(&driver), seat.clone()));
         let known = self.seat.clone();
-        self.set(|status| {
-            status.seat = known;
-            status.confinement = Some(confinement);
-        });
+        self.set(|status| status.seat = known);
         self.save()?;
         Ok((driver, seat))
     }
@@ -389,12 +382,15 @@ impl Worker {
     async fn start(&mut self, driver: &Arc<dyn Driver>, seat: &Seat, spec: &Spec) -> Result<()> {
         let server = seat.programs.server(&driver.server(seat, spec), &seat.dir.log()).await?;
         let pid = server.pid();
-        if let Some(confinement) = &self.confinement {
-            confinement.admit(pid);
-        }
+        let confinement = Confinement::make(&self.group(), spec.limits);
+        confinement.admit(pid);
+        self.confinement = Some(confinement.clone());
         self.server = Some(server);
         self.started = Some(Instant::now());
-        self.set(|status| status.pid = pid.as_raw_nonzero().get().cast_unsigned());
+        self.set(|status| {
+            status.pid = pid.as_raw_nonzero().get().cast_unsigned();
+            status.confinement = Some(confinement);
+        });
         self.watch_lease(spec)?;
         let mut pause = READY_LOOK;
         while !driver.ready(seat).await.unwrap_or(false) {
@@ -458,7 +454,11 @@ impl Worker {
         }
         self.server = None;
         self.shared.leases.unwatch(&self.shared.id);
-        self.set(|status| status.pid = 0);
+        let confinement = self.confinement.take();
+        self.set(|status| (status.pid, status.confinement) = (0, None));
+        // A node that ends leaves none behind: what is in the kernel's tree is of servers that run.
+        let removed = tokio::task::spawn_blocking(move || confinement.map(|it| it.remove()));
+        removed.await.map_err(|error| Error::Failed(error.to_string()))?;
         Ok(())
     }
 
@@ -466,13 +466,10 @@ impl Worker {
     async fn remove(&mut self) -> Result<()> {
         // What it holds is not wanted any more, so nothing has to be written before.
         self.stop(Stop::Immediate).await?;
-        let confinement = self.confinement.take();
         let (dir, uid, group) = (self.shared.dir.clone(), self.state.uid, self.group());
         let removed = tokio::task::spawn_blocking(move || {
-            match confinement {
-                Some(confinement) => confinement.remove(),
-                None => Confinement::V1 { name: group }.remove(),
-            }
+            // Of a server that another node process had started.
+            Confinement::leftover(&group).remove();
             remove_shared_memory(uid);
             // Work that was interrupted may still be making files: it ends by finding no directory.
             let mut tries = (0..20).map(|_| {

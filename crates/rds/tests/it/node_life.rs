@@ -43,15 +43,19 @@ async fn an_instance_is_made_in_a_moment_and_nothing_of_it_stays() {
     assert_eq!(uid_of(second.pid), None);
     assert!(!lab.dir.path().join("instances/pgm-second").exists());
     assert!(lab.node.keeper("pgm-second").is_err());
-    let left = std::fs::read_dir("/sys/fs/cgroup/memory").into_iter().flatten().flatten();
-    let groups: Vec<String> = left
-        .map(|it| it.file_name().into_string().unwrap())
-        .filter(|it| groups.contains(it))
-        .collect();
-    assert!(groups.iter().all(|name| !name.starts_with("awan-db")), "{groups:?}");
+    assert_eq!(groups_of(&groups), Vec::<String>::new());
     lab.node.delete("pgm-second", 1, WAIT).await.unwrap();
     lab.node.delete("pgm-never", 1, WAIT).await.unwrap();
     lab.end().await;
+}
+
+/// Which of these control groups (the text of `/proc/PID/cgroup`) of servers there are still.
+fn groups_of(text: &str) -> Vec<String> {
+    let there = |dir: &str| std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let left = there("/sys/fs/cgroup/memory").chain(there("/sys/fs/cgroup"));
+    left.map(|it| it.file_name().into_string().unwrap())
+        .filter(|name| name.starts_with("awan-db-") && text.contains(name))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,9 +90,12 @@ async fn it_restarts_once_for_each_count_and_stops_and_starts() {
     assert_ne!(third.pid, first.pid);
     assert!(third.pending_restart.is_empty() && third.port == first.port);
     assert_eq!(lab.serve(&spec).await.pid, third.pid, "once");
+    let groups = std::fs::read_to_string(format!("/proc/{}/cgroup", third.pid)).unwrap();
+    assert_eq!(groups_of(&groups).is_empty(), third.confinement == "advisory");
     (spec.generation, spec.running) = (4, false);
     let stopped = lab.put(&spec).await;
     assert_eq!((stopped.phase, stopped.pid, stopped.generation), (Phase::Stopped, 0, 4));
+    assert_eq!(groups_of(&groups), Vec::<String>::new());
     (spec.generation, spec.running) = (5, true);
     assert_eq!(ask(&lab.serve(&spec).await, "SHOW max_prepared_transactions"), "5");
     lab.end().await;
