@@ -18,6 +18,10 @@ use crate::{Cloud, Cx, Session, public, sequencer};
 /// What an audit row of an accomplished change says as its outcome.
 pub const DONE: &str = "OK";
 
+/// What it says of a request that a client token made a repeat: it got the first one's answer and changed nothing, so
+/// it is no second placement, nor a refusal.
+pub const REPEAT: &str = "Repeat";
+
 /// An entry that is to be written.
 pub struct NewEntry {
     at: Time,
@@ -55,7 +59,7 @@ impl NewEntry {
             product: cx.meta.product,
             action: cx.meta.name,
             resource: cx.audit.resource.clone(),
-            outcome: DONE.to_owned(),
+            outcome: if cx.audit.repeat { REPEAT } else { DONE }.to_owned(),
             detail,
             public: public::text(&cx.audit.public),
         }

@@ -41,6 +41,8 @@ pub(crate) struct Audit {
     pub(crate) resource: String,
     pub(crate) detail: Vec<(&'static str, String)>,
     pub(crate) public: public::Facts,
+    /// The answer is one that was given before.
+    pub(crate) repeat: bool,
 }
 
 /// Work that begins when the transaction commits.

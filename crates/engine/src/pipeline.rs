@@ -169,6 +169,7 @@ fn replayable(cx: &mut Cx<'_>, run: &Run) -> Result<serde_json::Value, ApiError>
     if let Some(answer) = replay::answered(cx.tx(), &key, &digest)? {
         // The first run was audited and metered; a repeat changes nothing.
         cx.checked = true;
+        cx.audit.repeat = true;
         cx.audit_detail("repeat-of", token);
         return Ok(answer);
     }

@@ -25,8 +25,8 @@ pub(crate) use policies::{GIVEN_TAGS, compile, says_of_service, tags_header, tel
 use self::policies::with_bucket_policy;
 use crate::acl::{AccessBlock, AccessList, Grantee, Permission};
 use crate::model::{Bucket, Lock, ObjectInfo};
-use crate::tables;
 use crate::tables::object::Object;
+use crate::{tables, vault};
 
 /// What an operation needs, in the terms of an ACL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,9 +214,12 @@ pub(crate) fn block_of(cx: &mut Cx<'_>, bucket: &Bucket) -> Result<AccessBlock, 
 /// to another's or to copy from there: no ACL stands in for it.
 ///
 /// # Errors
-/// `AccessDenied`, and those of the agreement.
+/// `AccessDenied`, also for whoever changes what a service keeps there ([`crate::vault`]), and those of the agreement.
 pub fn require(cx: &mut Cx<'_>, bucket: &Bucket, ask: Ask<'_>) -> Result<(), ApiError> {
     let resource = ask.key.map_or_else(|| bucket.arn(), |key| bucket.object_arn(key));
+    if is_kept_from(cx, bucket, &ask) {
+        return Err(cx.denial(ask.action, &resource, Decision::ExplicitDeny));
+    }
     let owner = ask.owner(bucket);
     let own = cx.decide(ask.action, &resource, owner, ask.conditions)?;
     let decision = with_bucket_policy(cx, bucket, &ask, (&resource, owner), own)?;
@@ -238,6 +241,17 @@ pub fn require(cx: &mut Cx<'_>, bucket: &Bucket, ask: Ask<'_>) -> Result<(), Api
         cx.require_agreement(cx.caller.account)?;
     }
     cx.require_agreement(bucket.owner)
+}
+
+/// What a service keeps for a tenant, the tenant reads and nobody but the cloud changes: a database is restored from
+/// it with the cloud's own powers, and a stolen key of the tenant's is not to take the backups away too. The empty
+/// bucket itself may go.
+fn is_kept_from(cx: &Cx<'_>, bucket: &Bucket, ask: &Ask<'_>) -> bool {
+    let changes = cx.meta.kind == Kind::Write
+        && !ask.reads
+        && !matches!(ask.need, Need::Read | Need::ReadAcl)
+        && ask.action != "oss:DeleteBucket";
+    changes && cx.caller.kind != CallerKind::System && vault::is_vault(&bucket.name)
 }
 
 /// Whether an ACL lets the caller. What one grants to an account, its own policies grant to its users; what

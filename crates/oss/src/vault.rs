@@ -1,9 +1,8 @@
 //! What other services keep for tenants ([`engine::ports::Vault`]), as objects in the tenants' own buckets: placed,
 //! sealed, metered and audited as anybody's.
 //!
-//! The cloud itself makes these buckets and writes into them; their owner may read and delete what is in them, as
-//! everything of its own. Their names are kept from everybody else ([`RESERVED`]), so that nobody takes one away
-//! beforehand.
+//! The cloud itself makes these buckets, and it alone writes and deletes what is in them; their owner may read it.
+//! Their names are kept from everybody else, so that nobody takes one away beforehand ([`is_vault`]).
 
 use std::sync::Arc;
 
@@ -21,7 +20,12 @@ use crate::ops::{
 use crate::{Created, Oss, PutOptions, error, tables};
 
 /// How the names of these buckets begin. Nobody but the cloud makes buckets that are called so.
-pub(crate) const RESERVED: &str = "awan-rds-";
+const RESERVED: &str = "awan-rds-";
+
+/// Whether a bucket of that name is the cloud's to make and to change.
+pub(crate) fn is_vault(name: &str) -> bool {
+    name.starts_with(RESERVED)
+}
 
 impl Vault for Oss {
     fn ensure(&self, bucket: VaultBucket) -> Pending<'_, String> {

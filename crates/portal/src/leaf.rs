@@ -14,6 +14,9 @@ use serde::de::{Deserializer, Visitor};
 const VERSION: u64 = 1;
 /// What a leaf says as the outcome of an accomplished change.
 pub const DONE: &str = "OK";
+
+/// The outcome of a request that got an earlier one's answer: nothing was done, and nothing refused.
+pub const REPEAT: &str = "Repeat";
 /// The longest text of a fact that is kept, in characters; a reason is a sentence, not a book.
 const TEXT_CHARS_MAX: usize = 500;
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use base::region::DataCentre;
 use base::{Time, code};
 
-use crate::leaf::{self, DONE, Facts, Leaf, Read, Text};
+use crate::leaf::{self, DONE, Facts, Leaf, REPEAT, Read, Text};
 
 /// How many refusals are kept with their particulars, of the whole cloud and of one tenant.
 pub const REFUSALS_MAX: usize = 500;
@@ -308,6 +308,9 @@ impl Model {
 
     fn take(&mut self, stamp: Stamp, leaf: Leaf) {
         self.last = Some(stamp);
+        if leaf.outcome == REPEAT {
+            return;
+        }
         if leaf.outcome != DONE {
             return self.refuse(stamp, leaf);
         }

@@ -16,7 +16,7 @@ pub(crate) struct Leaf {
     at: String,
     /// Product and action, as `oss:PutObject`.
     pub action: String,
-    /// [`DONE`], or the code of the refusal.
+    /// [`DONE`], the code of the refusal, or `Repeat` where a client token got an earlier answer and nothing was done.
     pub outcome: String,
     /// Hex SHA-256(salt ‖ statement).
     pub commitment: String,

@@ -195,6 +195,9 @@ async fn a_client_token_gives_one_effect_and_one_answer() {
     assert_eq!(status, 200);
     let (status, two) = Ask::new(&root(1), "CreateNote", &first, "2").send(&test).await;
     assert_eq!((status, &two["NoteId"]), (200, &one["NoteId"]));
+    let outcomes: Vec<String> =
+        trail(&test, 1).await.into_iter().map(|(_, outcome)| outcome).collect();
+    assert_eq!(outcomes, ["OK", "Repeat"], "what changed nothing does not say that it did");
     let other = [("Name", "b"), ("ClientToken", "t")];
     let (status, body) = Ask::new(&root(1), "CreateNote", &other, "3").send(&test).await;
     assert_eq!((status, body["Code"].as_str().unwrap()), (400, "IdempotentParameterMismatch"));

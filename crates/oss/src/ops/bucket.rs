@@ -19,7 +19,7 @@ use crate::meter::{GETS, LISTS, PUTS};
 use crate::model::{
     Acl, Bucket, BucketStat, ObjectLock, Redundancy, Settings, StorageClass, Versioning,
 };
-use crate::vault::RESERVED;
+use crate::vault::is_vault;
 use crate::{Oss, error, tables};
 
 /// Buckets of one account, at most.
@@ -144,7 +144,7 @@ impl Oss {
             return Err(ApiError::new(&error::INVALID_BUCKET_NAME).field("BucketName", name));
         }
         let name = name.to_owned();
-        let reserved = name.starts_with(RESERVED) && ctx.caller.kind != CallerKind::System;
+        let reserved = is_vault(&name) && ctx.caller.kind != CallerKind::System;
         let create = move |cx: &mut Cx<'_>| {
             require_own(cx, &name)?;
             if reserved {

@@ -3,7 +3,9 @@
 use base::ApiError;
 use bytes::Bytes;
 use engine::ports::{OnePiece, Pending, Pieces, Vault, VaultBucket};
-use oss::{BucketView, CreateBucket, Limits, Redundancy};
+use oss::{
+    BucketView, CopyOptions, CopySource, CreateBucket, DeleteKey, Limits, PutOptions, Redundancy,
+};
 use terms::clauses::DataClass;
 
 use crate::harness::{OWNER, STRANGER, World, check, noise, residing, root, rule};
@@ -109,6 +111,38 @@ fn nobody_takes_the_name_of_such_a_bucket_beforehand() {
         }
         let vault: &dyn Vault = &world.oss;
         assert_eq!(vault.ensure(wanted(DataClass::Internal)).await.unwrap(), name);
+    });
+}
+
+/// A database is restored from it with the cloud's own powers: what a tenant could change there it could become.
+#[test]
+fn its_owner_reads_what_is_kept_and_changes_nothing() {
+    check(Limits::default(), |world| async move {
+        let vault: &dyn Vault = &world.oss;
+        let bucket = vault.ensure(wanted(DataClass::Internal)).await.unwrap();
+        vault.put(&bucket, "k", Box::new(OnePiece::new("whole"))).await.unwrap();
+        let (ctx, oss) = (root(OWNER), &world.oss);
+        assert_eq!(world.get_from(&bucket, "k").await, b"whole");
+        let body = oss::Whole::new(b"other".to_vec());
+        let put = oss.put(&ctx, &bucket, "k", PutOptions::default(), body).await.map(drop);
+        let key = DeleteKey { key: "k".to_owned(), ..DeleteKey::default() };
+        let deleted = oss.delete(&ctx, &bucket, key.clone()).await.map(drop);
+        let all = oss.delete_many(&ctx, &bucket, vec![key]).await;
+        let all = all.and_then(|keys| keys.into_iter().try_for_each(|(_, it)| it.map(drop)));
+        let paid = oss.set_requester_pays(&ctx, &bucket, true).await;
+        let from =
+            CopySource { bucket: bucket.clone(), key: "k".to_owned(), ..CopySource::default() };
+        let copied = oss.copy(&ctx, from, &bucket, "l", CopyOptions::default()).await.map(drop);
+        let outcomes = [put, deleted, all, paid, copied];
+        for outcome in outcomes {
+            assert_eq!(
+                outcome.map_err(|error| error.code().to_owned()),
+                Err("AccessDenied".to_owned())
+            );
+        }
+        assert_eq!(read(vault, &bucket, "k").await.unwrap(), b"whole");
+        vault.delete(&bucket, vec!["k".to_owned()]).await.unwrap();
+        oss.delete_bucket(&ctx, &bucket, true).await.unwrap();
     });
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::process::Pid;
 
 use super::api::{Figures, Limits};
+use super::error::{Error, Result};
 
 /// Where the kernel's tree of control groups is.
 const ROOT: &str = "/sys/fs/cgroup";
@@ -61,8 +62,11 @@ impl Confinement {
                 return made;
             }
         }
-        made.remove();
-        Self::V1 { name: name.to_owned() }.remove();
+        for half in [made, Self::V1 { name: name.to_owned() }] {
+            if let Err(error) = half.remove() {
+                tracing::warn!(%error, "remove what could not be limited");
+            }
+        }
         Self::Advisory
     }
 
@@ -128,16 +132,26 @@ impl Confinement {
         }
     }
 
-    /// Removes the groups. The processes in them have ended; the kernel may take a moment to see that.
-    pub fn remove(&self) {
+    /// Removes the groups. The server has ended; what it left behind is killed, so that nobody who gets its user next
+    /// meets it. The kernel may take a moment to see that they are gone.
+    ///
+    /// # Errors
+    /// Where something goes on.
+    pub fn remove(&self) -> Result<()> {
         for dir in self.controllers().into_iter().filter_map(|controller| self.dir(controller)) {
-            for _ in 0..50 {
-                if fs::remove_dir(&dir).is_ok() || !dir.exists() {
-                    break;
+            let mut gone = (0..50).map(|_| {
+                let removed = fs::remove_dir(&dir).is_ok() || !dir.exists();
+                if !removed {
+                    kill_all(&dir);
+                    std::thread::sleep(Duration::from_millis(10));
                 }
-                std::thread::sleep(Duration::from_millis(10));
+                removed
+            });
+            if !gone.any(|gone| gone) {
+                return Err(Error::Failed(format!("{} still has processes", dir.display())));
             }
         }
+        Ok(())
     }
 
     /// How [`super::api::Observed::confinement`] says it.
@@ -168,6 +182,15 @@ impl Confinement {
             }
             Self::Advisory => {}
         }
+    }
+}
+
+/// Kills the processes of a group.
+fn kill_all(group: &Path) {
+    let listed = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
+    for pid in listed.lines().filter_map(|line| Pid::from_raw(line.parse().ok()?)) {
+        // One that has ended by now is none.
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
     }
 }
 

@@ -457,9 +457,9 @@ impl Worker {
         let confinement = self.confinement.take();
         self.set(|status| (status.pid, status.confinement) = (0, None));
         // A node that ends leaves none behind: what is in the kernel's tree is of servers that run.
-        let removed = tokio::task::spawn_blocking(move || confinement.map(|it| it.remove()));
-        removed.await.map_err(|error| Error::Failed(error.to_string()))?;
-        Ok(())
+        let removed =
+            tokio::task::spawn_blocking(move || confinement.map_or(Ok(()), |it| it.remove()));
+        removed.await.map_err(|error| Error::Failed(error.to_string()))?
     }
 
     /// Leaves nothing of the instance.
@@ -469,7 +469,7 @@ impl Worker {
         let (dir, uid, group) = (self.shared.dir.clone(), self.state.uid, self.group());
         let removed = tokio::task::spawn_blocking(move || {
             // Of a server that another node process had started.
-            Confinement::leftover(&group).remove();
+            Confinement::leftover(&group).remove()?;
             remove_shared_memory(uid);
             // Work that was interrupted may still be making files: it ends by finding no directory.
             let mut tries = (0..20).map(|_| {
@@ -521,10 +521,12 @@ async fn overtaken(wish: &mut watch::Receiver<Wish>, spec: &Spec) {
     }
 }
 
+/// As much of it as has its last lines.
+const LAST_WORDS_BYTES: u64 = 64 << 10;
+
 /// The end of what a server wrote before it ended.
 fn last_words(seat: &Seat) -> String {
-    let text = std::fs::read(seat.dir.log()).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
+    let text = home::read_end(&seat.dir.log(), LAST_WORDS_BYTES).unwrap_or_default();
     let lines: Vec<&str> = text.lines().rev().take(3).collect();
     lines.into_iter().rev().collect::<Vec<_>>().join("; ")
 }

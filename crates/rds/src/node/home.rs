@@ -3,13 +3,15 @@
 //! ```text
 //! lock, node-config.json, node.json
 //! templates/<engine>-<build>-<hash>/
-//! instances/<id>/spec.json (0600)  state.json  data/  log/  conf/  seed/  wal/  run/
+//! instances/<id>/spec.json (0600)  state.json  server.log  data/  log/  conf/  seed/  wal/  run/
 //! ```
 //!
-//! What is in `data` is the driver's business.
+//! What is in `data` is the driver's business. The directories of an instance are its server's user's; what the node
+//! itself opens by name for writing is beside them, where that user puts nothing, and what it reads there it reads
+//! without following links ([`read_end`]).
 
 use std::fs::{self, DirBuilder, File, Permissions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -159,9 +161,9 @@ impl InstanceDir {
         self.path.join("log")
     }
 
-    /// What the server writes to its standard error.
+    /// What the server writes to its standard error. It gets the file open, and does not reach it by its name.
     pub fn log(&self) -> PathBuf {
-        self.logs().join("server.log")
+        self.path.join("server.log")
     }
 
     /// Where a sent backup is before it is data.
@@ -233,17 +235,6 @@ pub fn own(path: &Path, user: Option<User>) -> Result<()> {
     Ok(())
 }
 
-/// Gives an open file to a user.
-///
-/// # Errors
-/// Where we may not.
-pub fn own_file(file: &File, user: Option<User>) -> Result<()> {
-    if let Some(user) = user {
-        std::os::unix::fs::fchown(file, Some(user.uid), Some(user.gid))?;
-    }
-    Ok(())
-}
-
 /// Gives a whole tree to a user.
 ///
 /// # Errors
@@ -302,6 +293,25 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32, user: Option<User>) -> Resu
     Ok(())
 }
 
+/// The end of a file of a server's, no more than `limit` bytes. Its directory is the server's user's, who could put
+/// a link or a pipe there: such is not read.
+///
+/// # Errors
+/// Where it is not there, is no file, or cannot be read.
+pub fn read_end(path: &Path, limit: u64) -> io::Result<String> {
+    let careful = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let flags = i32::try_from(careful.bits()).unwrap_or_default();
+    let mut file = File::options().read(true).custom_flags(flags).open(path)?;
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Err(io::Error::other(format!("{} is no file", path.display())));
+    }
+    file.seek(SeekFrom::Start(found.len().saturating_sub(limit)))?;
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// Bytes of all files below, as they lie on the disk; what vanishes meanwhile counts nothing.
 pub fn size(path: &Path) -> u64 {
     let Ok(found) = fs::symlink_metadata(path) else { return 0 };
@@ -312,4 +322,21 @@ pub fn size(path: &Path) -> u64 {
         0
     };
     found.blocks() * 512 + below
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_file_is_read_and_links_are_not_followed() -> io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let (file, link) = (dir.path().join("a.log"), dir.path().join("b.log"));
+        fs::write(&file, "one two")?;
+        std::os::unix::fs::symlink(&file, &link)?;
+        assert_eq!(read_end(&file, 3)?, "two");
+        assert!(read_end(&link, 3).is_err(), "a link may lead anywhere");
+        assert!(read_end(dir.path(), 3).is_err(), "no file");
+        Ok(())
+    }
 }

@@ -153,13 +153,12 @@ impl Programs {
         started.await.map_err(|_| gone())?.doing(name)
     }
 
-    /// Starts a server whose standard output and error are appended to `log`.
+    /// Starts a server whose standard output and error are appended to `log`, which lies where only we write.
     ///
     /// # Errors
     /// Where it does not start; that it ends at once is not known here.
     pub async fn server(&self, program: &Program, log: &Path) -> Result<Server> {
         let log = File::options().append(true).create(true).mode(0o600).open(log)?;
-        super::home::own_file(&log, program.user)?;
         let mut command = program.command();
         command.stdout(log.try_clone()?).stderr(log);
         let child = self.start(&program.name(), command).await?;

@@ -49,6 +49,28 @@ async fn an_instance_is_made_in_a_moment_and_nothing_of_it_stays() {
     lab.end().await;
 }
 
+/// Its user is given to another instance one day.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_left_running_goes_with_the_instance() {
+    let lab = Lab::new();
+    let server = lab.serve(&spec("pgm-stray")).await;
+    let groups = std::fs::read_to_string(format!("/proc/{}/cgroup", server.pid)).unwrap();
+    let mut stray = Command::new("sleep").arg("600").spawn().unwrap();
+    let joined = groups.lines().filter(|line| line.contains("awan-db-")).filter(|line| {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (controllers, group) = (parts.next().unwrap(), parts.next().unwrap());
+        let door = format!("/sys/fs/cgroup/{controllers}{group}/cgroup.procs");
+        std::fs::write(door, stray.id().to_string()).is_ok()
+    });
+    let joined = joined.count();
+    lab.node.delete("pgm-stray", 1, WAIT).await.unwrap();
+    let ended = stray.try_wait().unwrap();
+    stray.kill().unwrap();
+    stray.wait().unwrap();
+    assert_eq!(ended.is_some(), joined > 0, "{groups}");
+    lab.end().await;
+}
+
 /// Which of these control groups (the text of `/proc/PID/cgroup`) of servers there are still.
 fn groups_of(text: &str) -> Vec<String> {
     let there = |dir: &str| std::fs::read_dir(dir).into_iter().flatten().flatten();

@@ -1,7 +1,6 @@
 //! The server's own log and that of slow statements, as lines.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use base::Time;
@@ -9,6 +8,7 @@ use base::Time;
 use super::super::api::LogLine;
 use super::super::driver::LogQuery;
 use super::super::error::{Doing, Result};
+use super::super::home;
 
 /// How much of the end of a log is read at most.
 const WINDOW: u64 = 16 << 20;
@@ -32,15 +32,10 @@ fn chosen(lines: impl Iterator<Item = LogLine>, query: LogQuery) -> Vec<LogLine>
 
 /// The end of a log; nothing where there is none yet.
 fn tail(path: &Path) -> Result<String> {
-    let mut file = match File::open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(String::new()),
-        opened => opened.doing(path.display())?,
-    };
-    let from = file.metadata()?.len().saturating_sub(WINDOW);
-    file.seek(SeekFrom::Start(from))?;
-    let mut bytes = Vec::new();
-    file.take(WINDOW).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    match home::read_end(path, WINDOW) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+        read => read.doing(path.display()),
+    }
 }
 
 /// `2026-11-23 20:57:21 12 [Warning] Aborted connection …`; notes are not asked for.

@@ -8,6 +8,7 @@ use base::Time;
 use super::super::api::LogLine;
 use super::super::driver::LogQuery;
 use super::super::error::Result;
+use super::super::home;
 
 /// Of each file no more than its end is read.
 const FILE_BYTES_MAX: u64 = 16 << 20;
@@ -23,7 +24,7 @@ pub fn read(dir: &Path, query: LogQuery) -> Result<Vec<LogLine>> {
         if path.extension().is_none_or(|end| end != "csv") {
             continue;
         }
-        let text = tail(&path)?;
+        let text = home::read_end(&path, FILE_BYTES_MAX)?;
         lines.extend(
             records(&text)
                 .filter_map(|fields| line(&fields, query.slow))
@@ -34,16 +35,6 @@ pub fn read(dir: &Path, query: LogQuery) -> Result<Vec<LogLine>> {
     let over = lines.len().saturating_sub(query.limit);
     lines.drain(..over);
     Ok(lines)
-}
-
-fn tail(path: &Path) -> Result<String> {
-    use std::io::{Read, Seek, SeekFrom};
-    let mut file = fs::File::open(path)?;
-    let skip = file.metadata()?.len().saturating_sub(FILE_BYTES_MAX);
-    file.seek(SeekFrom::Start(skip))?;
-    let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The records of a text in CSV: a quoted field may hold commas, ends of lines, and quotes twice.

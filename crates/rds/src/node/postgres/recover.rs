@@ -186,7 +186,7 @@ async fn replay(seat: &Seat, at: &Path, until: Option<i64>) -> Result<()> {
         .arg("-c")
         .arg(format!("config_file={}", file.display()))
         .death("QUIT");
-    let log = seat.dir.logs().join("recovery.log");
+    let log = seat.dir.path().join("recovery.log");
     home::remove_file(&log)?;
     let mut server = seat.programs.server(&program, &log).await?;
     until_promoted(&mut server, at, &log).await?;
