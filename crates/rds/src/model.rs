@@ -74,6 +74,8 @@ pub enum Status {
     SslModifying,
     /// Going away.
     Deleting,
+    /// Gone, with backups that are kept. No row has it: what is told of such an instance does.
+    Released,
 }
 
 impl Status {
@@ -93,6 +95,7 @@ impl Status {
             Self::NetTypeChanging => "DBInstanceNetTypeChanging",
             Self::SslModifying => "SSL_MODIFYING",
             Self::Deleting => "Deleting",
+            Self::Released => "Released",
         }
     }
 
@@ -340,6 +343,7 @@ mod tests {
             Status::NetTypeChanging,
             Status::SslModifying,
             Status::Deleting,
+            Status::Released,
         ] {
             assert_eq!(Status::parse(status.as_str()), Some(status));
         }

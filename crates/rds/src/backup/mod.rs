@@ -236,6 +236,7 @@ pub(crate) fn writes_log(instance: &Instance) -> bool {
             | Status::Stopping
             | Status::Stopped
             | Status::Deleting
+            | Status::Released
     );
     instance.engine == Engine::Postgres
         && !instance.is_read_only()
@@ -253,6 +254,15 @@ pub fn waits_for_archive(instance: &Instance) -> bool {
     instance.category == crate::model::Category::Basic
         && instance.options.sync_mode == "Sync"
         && is_archived(instance)
+}
+
+/// The major version of an exact one: 17 of `17.11`, 10.11 of `10.11.19`.
+pub(crate) fn major_of(engine: crate::model::Engine, build: &str) -> &str {
+    let parts = match engine {
+        crate::model::Engine::Postgres => 1,
+        crate::model::Engine::MariaDb => 2,
+    };
+    build.match_indices('.').nth(parts - 1).map_or(build, |(at, _)| &build[..at])
 }
 
 /// The instance's name to meters and policies.

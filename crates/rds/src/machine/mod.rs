@@ -271,8 +271,11 @@ fn forget(cx: &mut Cx<'_>, id: &str) -> Result<(), ApiError> {
     let sites: Vec<String> =
         member::of(cx.tx(), id)?.into_iter().map(|member| member.site).collect();
     places::state_removed(cx, instance.account, instance.data_class, &sites, "instances", -1);
-    schedule::release(cx, &instance)?;
-    parts::remove(cx.tx(), id)?;
+    if schedule::release(cx, &instance)? {
+        parts::retire(cx.tx(), id)?;
+    } else {
+        parts::remove(cx.tx(), id)?;
+    }
     tables::host::remove(cx.tx(), id)?;
     tables::ip_array::remove_all(cx.tx(), id)?;
     tables::tag::remove_all(cx.tx(), id)?;
