@@ -62,9 +62,7 @@ enum Verb {
     )]
     Create(create::CreateArgs),
     /// List the instances
-    #[command(
-        after_help = "Examples:\n  awan rds list --output json\n  awan rds list --deleted"
-    )]
+    #[command(after_help = "Examples:\n  awan rds list --output json\n  awan rds list --deleted")]
     List(show::ListArgs),
     /// Show an instance and how it is reached
     #[command(after_help = "Example: awan rds show arsip")]

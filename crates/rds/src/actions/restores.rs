@@ -359,8 +359,7 @@ impl Action for RestoreTable {
             }
         }
         let source = Source { instance, going: Expired::default() };
-        let Point { origin, .. } =
-            point(cx, &source, (&request.backup_id, &request.restore_time))?;
+        let Point { origin, .. } = point(cx, &source, (&request.backup_id, &request.restore_time))?;
         let job = job::Job {
             id: format!("rt-{}", cx.rng().alphanumeric(20)),
             instance: source.instance.id,

@@ -265,7 +265,7 @@ fn settle(
 }
 
 /// The last commit of an instance: its rows, its usage and its places end together.
-fn forget(cx: &mut Cx<'_>, id: &str) -> Result<(), ApiError> {
+pub(crate) fn forget(cx: &mut Cx<'_>, id: &str) -> Result<(), ApiError> {
     let Some(mut instance) = instance::find(cx.tx(), id)? else { return Ok(()) };
     usage::close(cx, &mut instance);
     let sites: Vec<String> =

@@ -302,10 +302,7 @@ pub fn released(tx: &mut Tx<'_>, after: &str, limit: usize) -> Result<Vec<Releas
 }
 
 /// Those of an account, by id.
-pub fn released_of_account(
-    tx: &mut Tx<'_>,
-    account: AccountId,
-) -> Result<Vec<Released>, ApiError> {
+pub fn released_of_account(tx: &mut Tx<'_>, account: AccountId) -> Result<Vec<Released>, ApiError> {
     let sql = "SELECT instance, account, until, facts FROM rds_released WHERE account = ?1
          ORDER BY instance";
     let rows = tx.query(sql, params![account], raw_released)?;
