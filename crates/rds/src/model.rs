@@ -232,6 +232,8 @@ pub struct Options {
     /// Settings that clients read back and nothing acts on, by action and name. Never silently accepted where
     /// something should act on them.
     pub told: BTreeMap<String, String>,
+    /// Accounts that were deleted and that a kept backup may still have, and when that was, microseconds since 1970.
+    pub deleted_accounts: BTreeMap<String, i64>,
 }
 
 impl Default for Options {
@@ -261,6 +263,7 @@ impl Default for Options {
             asked: String::new(),
             asked_at: 0,
             told: BTreeMap::new(),
+            deleted_accounts: BTreeMap::new(),
         }
     }
 }

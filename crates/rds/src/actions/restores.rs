@@ -11,7 +11,8 @@ use crate::backup::schedule::{Expired, expired_of_released};
 use crate::backup::{major_of, restore};
 use crate::classes::{self, STORAGE_GIB};
 use crate::errors::{
-    ENGINE_UNSUPPORTED, IS_FOLLOWER, NO_BACKUP, NO_CLASS, NO_DATABASE, NO_INSTANCE, RESTORE_TIME,
+    ENGINE_UNSUPPORTED, INSTANCE_STATUS, IS_FOLLOWER, NO_BACKUP, NO_CLASS, NO_DATABASE,
+    NO_INSTANCE, RESTORE_TIME,
 };
 use crate::machine::restore_table::{self, Wish, WishedDatabase};
 use crate::model::{Category, Engine, Origin, Status};
@@ -257,6 +258,7 @@ fn planned(
     options.switch_to = String::new();
     options.seeded = false;
     options.metered.clear();
+    options.deleted_accounts.clear();
     Ok(Plan {
         region: source.region.clone(),
         engine: source.engine,
@@ -302,6 +304,15 @@ fn copy_rows(cx: &mut Cx<'_>, source: &Instance, to: &str) -> Result<(), ApiErro
         account::insert(cx.tx(), &cloud.seal, &new, now)?;
         if row.status == account::Status::Locked {
             account::set_status(cx.tx(), to, &row.name, account::Status::Locked)?;
+        }
+    }
+    // Those that were deleted since are in the data: nobody who lost an account logs in to the past.
+    for name in source.options.deleted_accounts.keys() {
+        if account::find(cx.tx(), to, name)?.is_none() {
+            let (privileged, description, verifier) = (false, "", "");
+            let new = account::New { instance: to, name, privileged, description, verifier };
+            account::insert(cx.tx(), &cloud.seal, &new, now)?;
+            account::retire(cx.tx(), to, name)?;
         }
     }
     for row in database::of(cx.tx(), from)?.into_iter().filter(|row| row.wanted) {
@@ -358,13 +369,24 @@ impl Action for RestoreTable {
                 );
             }
         }
+        // Two for the same names would each take what the other brought for its own.
+        let jobs = job::of_instance(cx.tx(), &instance.id)?;
+        if jobs.iter().any(|it| it.kind == restore_table::KIND && it.status == "Running") {
+            return Err(INSTANCE_STATUS.error("Tables are being brought back already."));
+        }
         let source = Source { instance, going: Expired::default() };
-        let Point { origin, .. } = point(cx, &source, (&request.backup_id, &request.restore_time))?;
+        let Point { origin, major } =
+            point(cx, &source, (&request.backup_id, &request.restore_time))?;
+        if major != source.instance.major {
+            let message =
+                "That is of another major version of the engine: restore it to a new instance.";
+            return Err(ENGINE_UNSUPPORTED.error(message));
+        }
         let job = job::Job {
             id: format!("rt-{}", cx.rng().alphanumeric(20)),
             instance: source.instance.id,
             kind: restore_table::KIND.to_owned(),
-            wish: text(&Wish { origin, databases })?,
+            wish: text(&Wish { origin, databases, failed: String::new() })?,
             status: "Running".to_owned(),
             created: cx.now,
         };

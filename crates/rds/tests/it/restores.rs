@@ -249,6 +249,12 @@ fn a_clone_has_the_major_version_that_its_backup_was_made_of() {
         tx.execute("UPDATE rds_instance SET major = '18' WHERE id = ?1", params![PG])?;
         Ok(())
     });
+    world.ok("CreateDatabase", &[("DBInstanceId", PG), ("DBName", "lain")]);
+    world.settle(PG);
+    let meta =
+        r#"[{"name": "toko", "newname": "lain", "tables": [{"name": "a", "newname": "a"}]}]"#;
+    let tables = [("DBInstanceId", PG), ("BackupId", &backup), ("TableMeta", meta)];
+    assert_eq!(world.refused("RestoreTable", &tables), "InvalidEngine.NotSupported");
     let made = world.ok("CloneDBInstance", &[("DBInstanceId", PG), ("BackupId", &backup)]);
     let of = [("DBInstanceId", made["DBInstanceId"].as_str().unwrap())];
     let shown = world.ok("DescribeDBInstanceAttribute", &of);
@@ -259,6 +265,30 @@ fn a_clone_has_the_major_version_that_its_backup_was_made_of() {
     });
     let refused = world.refused("CloneDBInstance", &[("DBInstanceId", PG), ("BackupId", &backup)]);
     assert_eq!(refused, "InvalidEngineVersion.NotSupported", "it would wait for ever");
+}
+
+#[test]
+fn an_account_that_was_deleted_since_is_dropped_from_a_clone() {
+    let world = World::new();
+    let of = ("DBInstanceId", PG);
+    for name in ["bekas", "kembali"] {
+        let account = ("AccountName", name);
+        world.ok("CreateAccount", &[of, account, ("AccountPassword", "Rahasia-Negara-7")]);
+        world.settle(PG);
+    }
+    let backup = archived(&world);
+    for name in ["bekas", "kembali"] {
+        world.ok("DeleteAccount", &[of, ("AccountName", name)]);
+        world.settle(PG);
+    }
+    let again = ("AccountName", "kembali");
+    world.ok("CreateAccount", &[of, again, ("AccountPassword", "Rahasia-Negara-8")]);
+    world.settle(PG);
+    let made = world.ok("CloneDBInstance", &[of, ("BackupId", &backup)]);
+    let (id, cloud) = (made["DBInstanceId"].as_str().unwrap().to_owned(), world.test.cloud.clone());
+    let (accounts, ..) = world.write(move |tx| testing::told(tx, &cloud, &id));
+    let told: Vec<_> = accounts.iter().map(|it| (it.name.as_str(), it.wanted)).collect();
+    assert_eq!(told, [("bekas", false), ("kembali", true)]);
 }
 
 #[test]
@@ -289,6 +319,18 @@ fn tables_are_wished_back_into_another_database_by_a_task() {
     });
     assert!(wish.contains("toko_lama") && wish.contains(&backup), "{wish}");
     let refused = |meta: &str| world.refused("RestoreTable", &[of[0], of[1], ("TableMeta", meta)]);
+    assert_eq!(refused(&good), "OperationDenied.DBInstanceStatus", "one at a time");
+    let action = ("TaskAction", "RestoreTable");
+    let told = |world: &World| {
+        let tasks = world.ok("DescribeTasks", &[of[0], action]);
+        rows(&tasks, "Items", "TaskProgressInfo")[0]["Status"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(told(&world), "Processing");
+    world.write(|tx| {
+        tx.execute("UPDATE rds_job SET status = 'Failed'", params![])?;
+        Ok(())
+    });
+    assert_eq!(told(&world), "Failed");
     assert_eq!(refused(&same), "InvalidParameter.TableMeta");
     assert_eq!(refused(&renamed), "InvalidParameter.TableMeta");
     assert_eq!(refused("rubbish"), "InvalidParameter.TableMeta");
