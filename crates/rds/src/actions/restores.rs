@@ -70,7 +70,7 @@ fn source(cx: &mut Cx<'_>, id: &str) -> Result<Source, ApiError> {
 /// From when to when something can be restored.
 fn window(cx: &mut Cx<'_>, source: &Source) -> Result<Option<(Time, Time)>, ApiError> {
     match source.going.log {
-        // Of one that is there the log goes from its beginning only, and the window says where it begins.
+        // It may be there for a moment, and is gone the next.
         Some(_) => Ok(None),
         None => restore::window(cx.tx(), &source.instance.id),
     }
@@ -140,7 +140,10 @@ fn point(
 ) -> Result<Point, ApiError> {
     let instance = &source.instance;
     let point = |begins: Backup, backup, until| Point {
-        major: major_of(instance.engine, &begins.build).to_owned(),
+        major: match major_of(instance.engine, &begins.build) {
+            "" => instance.major.clone(),
+            major => major.to_owned(),
+        },
         origin: Origin::Archive { instance: begins.instance, backup, until },
     };
     match (backup_id, time) {
@@ -288,8 +291,7 @@ fn placement(
 }
 
 /// Gives a clone what its source has now, or had in the end: the data may be older, and the nodes make the one like the
-/// other. White
-/// lists are not copied: nobody may reach a clone until its owner says so.
+/// other. White lists are not copied: nobody may reach a clone until its owner says so.
 fn copy_rows(cx: &mut Cx<'_>, source: &Instance, to: &str) -> Result<(), ApiError> {
     let (cloud, now, from) = (cx.cloud, cx.now, source.id.as_str());
     for row in account::of(cx.tx(), from)?.into_iter().filter(|row| row.wanted) {

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::wal::{self, Lsn};
-use super::{BACKUP_BYTES, Desk, PAGE, arn, base, instances, key, remove_all};
+use super::{BACKUP_BYTES, Desk, PAGE, arn, base, instances, key, owner, remove_all};
 use crate::machine::parts;
 use crate::model::{BackupPolicy, Origin, Status, Wanted};
 use crate::tables::backup::{self, Backup, Released, ReleasedFacts, State};
@@ -268,8 +268,15 @@ impl Machine for Removal {
     type State = ();
 
     async fn step(&self, cx: &StepCx, (): ()) -> Result<Step<()>, StepError> {
-        let region = self.desk.cloud.region.id.clone();
-        remove(&self.desk, &region, &cx.id).await?;
+        let id = cx.id.clone();
+        let find = move |tx: &mut Tx<'_>| match backup::find(tx, &id)? {
+            Some(found) => owner(tx, &found.instance),
+            None => Ok(None),
+        };
+        // Its bytes are metered under the region of its instance, which need not be the first.
+        if let Some((_, region)) = cx.cloud.db.read(find).await? {
+            remove(&self.desk, &region, &cx.id).await?;
+        }
         Ok(Next::Done.into())
     }
 }

@@ -1,8 +1,12 @@
 //! What the archive holds, byte for byte, and what goes of it.
 #![allow(clippy::print_stdout, reason = "the figures are part of what a test shows")]
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base::RequestId;
+use engine::task::Runner;
+use engine::{Caller, Cx, Meta, RequestInfo, Session};
 use rds::backup::{schedule, wal};
 use rds::testing;
 use tokio_postgres::Client;
@@ -172,6 +176,40 @@ async fn what_is_released_goes_with_everything_and_its_bill() {
     ] {
         assert_eq!(world.number(table).await, 0, "{table}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_is_removed_is_billed_no_more_whichever_region_it_was_in() {
+    let world = World::new("").await;
+    world.execute("UPDATE rds_instance SET region = 'ap-southeast-1'").await;
+    world.back_up(1).await;
+    let billed =
+        "SELECT COUNT(*) FROM usage_level WHERE meter = 'rds.backup_bytes' AND quantity <> 0";
+    assert_eq!(world.number(billed).await, 1);
+    let id = world.number("SELECT CAST(id AS BIGINT) FROM rds_backup").await.to_string();
+    let cloud = &world.desk.cloud;
+    let request = RequestInfo { id: RequestId::random(&*cloud.rng), ..RequestInfo::default() };
+    let meta = Meta::write("rds", "2014-08-15", "DeleteBackup");
+    let session = Arc::new(Session { meta, caller: Caller::system(), request });
+    let remove = move |cx: &mut Cx<'_>| {
+        cx.authorize("acs:rds:*:*:backup")?;
+        let now = cx.now;
+        cx.spawn(schedule::REMOVAL, id.clone(), "null", now);
+        Ok(())
+    };
+    cloud.write(session, remove).await.unwrap();
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let removal = schedule::Removal::new(Arc::clone(&world.desk));
+    let running = tokio::spawn(Runner::new(Arc::clone(cloud)).with(removal).run(stopped));
+    let until = Instant::now() + Duration::from_secs(30);
+    while world.number("SELECT COUNT(*) FROM rds_backup").await > 0 {
+        assert!(Instant::now() < until, "it is not removed");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    stop.send_replace(true);
+    running.await.unwrap();
+    assert_eq!(world.number(billed).await, 0);
+    assert_eq!(world.vault.keys(), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
