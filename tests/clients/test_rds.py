@@ -372,7 +372,8 @@ def test_a_deleted_instance_comes_back_from_the_backup_that_was_kept(databases):
     assert (kept.dbinstance_status, kept.dbinstance_description) == ("Released", name) and kept.destroy_time
     assert gone.id not in databases.ids(), "what is gone is not listed among what is there"
     assert not recoverable(gone).recovery_end_time, "no log is kept"
-    assert [it.backup_id for it in gone.backups() if it.is_avail] == [backup.backup_id]
+    # The one before it goes within a minute.
+    assert backup.backup_id in [it.backup_id for it in gone.backups() if it.is_avail]
     back = gone.clone(backup_id=backup.backup_id, dbinstance_class=None)
     assert back.attribute().dbinstance_class == LARGER
     back.allow("127.0.0.1")
@@ -446,9 +447,9 @@ def test_a_table_comes_back_as_it_was_at_a_second_and_what_does_not_says_why(dat
     rows = "select count(*), min(nilai), max(nilai) from jual"
     assert source.ask(rows, database="app_lama") == (500, 7, 7)
     with source.connect("app_lama") as session:
-        # It is whole: its sequence goes on, and its owner is the database's.
+        # It is whole: its sequence goes on (recovery skips some of it), and its owner is the database's.
         session.execute("insert into jual (nilai) values (9)")
-        assert session.execute("select max(n) from jual").fetchone() == (501,)
+        assert session.execute("select max(n) from jual").fetchone()[0] > 500
         session.execute("alter table jual add column catatan text")
     assert source.ask("select to_regclass('public.jual')") == (None,), "where it was dropped it is not"
     again = restore("jual")
