@@ -62,7 +62,7 @@ enum Verb {
     )]
     Create(create::CreateArgs),
     /// List the instances
-    #[command(after_help = "Example: awan rds list --output json")]
+    #[command(after_help = "Examples:\n  awan rds list --output json\n  awan rds list --deleted")]
     List(show::ListArgs),
     /// Show an instance and how it is reached
     #[command(after_help = "Example: awan rds show arsip")]
@@ -75,8 +75,10 @@ enum Verb {
     Connect(connect::ConnectArgs),
     /// Make a new instance with what was committed up to a moment, and wait until it serves
     #[command(
-        after_help = "Example: awan rds restore arsip --to 2026-11-23T20:00:00Z --as arsip-lama\n\n\
-        The instance itself is left as it is, and may be gone by then. Accounts and passwords are those of that moment."
+        after_help = "Examples:\n  awan rds restore arsip --to 2026-11-23T20:00:00Z --as arsip-lama\n  \
+        awan rds restore arsip --backup 123456789 --as arsip-lama\n\n\
+        The instance itself is left as it is, or was deleted and has backups that are kept (`awan rds list --deleted`).\n\
+        Accounts and passwords are those that it has now, or had in the end."
     )]
     Restore(create::RestoreArgs),
     /// Make a backup now, and wait for it; or list those that there are
@@ -92,7 +94,7 @@ enum Verb {
     Logs(show::LogsArgs),
     /// Remove an instance
     #[command(after_help = "Example: awan rds delete arsip\n\n\
-        Its last backups are kept for as long as its backup policy says.")]
+        Its last backup is kept for as long as its backup policy says, and `awan rds restore` takes it.")]
     Delete(DeleteArgs),
 }
 
@@ -143,6 +145,15 @@ impl Cloud {
 
     /// All instances of the account.
     fn instances(&self) -> Result<Vec<Value>> {
+        self.listed("")
+    }
+
+    /// Those of the account that were deleted and can still be restored.
+    fn deleted(&self) -> Result<Vec<Value>> {
+        self.listed("Released")
+    }
+
+    fn listed(&self, status: &str) -> Result<Vec<Value>> {
         let mut all = Vec::new();
         for number in 1.. {
             let number = u32::to_string(&number);
@@ -150,6 +161,7 @@ impl Cloud {
                 ("RegionId", self.profile.region.as_str()),
                 ("PageSize", PAGE),
                 ("PageNumber", &number),
+                ("DBInstanceStatus", status),
             ];
             let answer = self.call("DescribeDBInstances", &page).context("list the instances")?;
             let found = items(&answer);
@@ -165,6 +177,16 @@ impl Cloud {
     /// The id of the instance of that name or id.
     fn id(&self, name: &str) -> Result<String> {
         pick(&self.instances()?, name)
+    }
+
+    /// The id of the instance of that name or id, also where it was deleted: one that is there comes first.
+    fn id_of_any(&self, name: &str) -> Result<String> {
+        let missing = match pick(&self.instances()?, name) {
+            Ok(id) => return Ok(id),
+            Err(error) => error,
+        };
+        let deleted = self.deleted()?;
+        if deleted.iter().any(|it| is(it, name)) { pick(&deleted, name) } else { Err(missing) }
     }
 
     /// Everything about an instance.
@@ -233,10 +255,7 @@ fn wait(what: &str, minutes: u64, mut ask: impl FnMut() -> Result<Step, Error>) 
 
 /// The id of the instance of that id or, if it is the only one, of that name.
 fn pick(instances: &[Value], name: &str) -> Result<String> {
-    let is = |it: &&Value| {
-        ["DBInstanceId", "DBInstanceDescription"].iter().any(|of| text(it, of) == name)
-    };
-    let found: Vec<&Value> = instances.iter().filter(is).collect();
+    let found: Vec<&Value> = instances.iter().filter(|it| is(it, name)).collect();
     match found[..] {
         [one] => Ok(text(one, "DBInstanceId").to_owned()),
         [] => Err(advise(
@@ -251,6 +270,11 @@ fn pick(instances: &[Value], name: &str) -> Result<String> {
             ))
         }
     }
+}
+
+/// Whether an instance has that id or name.
+fn is(instance: &Value, name: &str) -> bool {
+    ["DBInstanceId", "DBInstanceDescription"].iter().any(|of| text(instance, of) == name)
 }
 
 /// A field's text; empty where it has none.

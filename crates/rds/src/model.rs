@@ -74,6 +74,8 @@ pub enum Status {
     SslModifying,
     /// Going away.
     Deleting,
+    /// Gone, with backups that are kept. No row has it: what is told of such an instance does.
+    Released,
 }
 
 impl Status {
@@ -93,6 +95,7 @@ impl Status {
             Self::NetTypeChanging => "DBInstanceNetTypeChanging",
             Self::SslModifying => "SSL_MODIFYING",
             Self::Deleting => "Deleting",
+            Self::Released => "Released",
         }
     }
 
@@ -229,6 +232,8 @@ pub struct Options {
     /// Settings that clients read back and nothing acts on, by action and name. Never silently accepted where
     /// something should act on them.
     pub told: BTreeMap<String, String>,
+    /// Accounts that were deleted and that a kept backup may still have, and when that was, microseconds since 1970.
+    pub deleted_accounts: BTreeMap<String, i64>,
 }
 
 impl Default for Options {
@@ -258,6 +263,7 @@ impl Default for Options {
             asked: String::new(),
             asked_at: 0,
             told: BTreeMap::new(),
+            deleted_accounts: BTreeMap::new(),
         }
     }
 }
@@ -340,6 +346,7 @@ mod tests {
             Status::NetTypeChanging,
             Status::SslModifying,
             Status::Deleting,
+            Status::Released,
         ] {
             assert_eq!(Status::parse(status.as_str()), Some(status));
         }

@@ -1,12 +1,15 @@
 //! What tests of the control API need of what is inside: instances and backups without nodes. Nothing of the program
 //! calls it.
 
-use base::{AccountId, ApiError, Time};
-use engine::Cloud;
+use std::sync::Arc;
+
+use base::{AccountId, ApiError, RequestId, Time};
+use engine::{Caller, Cloud, Cx, Meta, RequestInfo, Session};
 use store::{Tx, params};
 use terms::clauses::DataClass;
 
 use crate::engines::{Build, Setting};
+use crate::machine;
 use crate::machine::parts::{self, Parts};
 use crate::model::{Category, Engine, Options, Origin, Secrets, Status};
 use crate::node::api::Observed;
@@ -119,6 +122,22 @@ pub fn state(tx: &mut Tx<'_>, id: &str) -> Result<(Status, i64, i64), ApiError> 
 /// Those of the database.
 pub fn origin(tx: &mut Tx<'_>, id: &str) -> Result<Origin, ApiError> {
     found(tx, id).map(|instance| instance.origin)
+}
+
+/// Does as if the nodes had taken an instance off that was to go.
+///
+/// # Errors
+/// Those of the database.
+pub async fn release(cloud: &Arc<Cloud>, id: &str) -> Result<(), ApiError> {
+    let id = id.to_owned();
+    let forget = move |cx: &mut Cx<'_>| {
+        cx.authorize("acs:rds:*:*:dbinstance/*")?;
+        machine::forget(cx, &id)
+    };
+    let meta = Meta::write("rds", "2014-08-15", "DeleteDBInstance");
+    let request = RequestInfo { id: RequestId::random(&*cloud.rng), ..RequestInfo::default() };
+    let session = Session { meta, caller: Caller::system(), request };
+    cloud.write(Arc::new(session), forget).await
 }
 
 /// What its nodes would be told.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use terms::clauses::DataClass;
 
 use super::connect::{Target, passfile};
-use super::{Cloud, Step, password, pick, text, wait};
+use super::{Cloud, Step, password, text, wait};
 use crate::api::items;
 use crate::error::{Error, advise};
 use crate::output;
@@ -69,7 +69,7 @@ pub(super) struct CreateArgs {
 /// Arguments of `awan rds restore`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct RestoreArgs {
-    /// The instance whose past is wanted, by its name or id; one that is gone by its id
+    /// The instance whose past is wanted, by its name or id; it may have been deleted
     #[arg(value_name = "NAME")]
     name: String,
     /// The moment: what was committed later is not there
@@ -270,14 +270,8 @@ fn told(
 /// Makes an instance of another's past.
 pub(super) fn restore(cloud: &Cloud, args: &RestoreArgs) -> Result<()> {
     let new = args.new.clone().unwrap_or_else(|| format!("{}-restored", args.name));
-    let there = cloud.instances()?;
     refuse_taken(cloud, &new)?;
-    // Backups outlive their instance, which is known by its id alone then.
-    let id = match pick(&there, &args.name) {
-        Ok(id) => id,
-        Err(_) if ["pgm-", "rm-"].iter().any(|it| args.name.starts_with(it)) => args.name.clone(),
-        Err(error) => return Err(error),
-    };
+    let id = cloud.id_of_any(&args.name)?;
     let nonce = hex(&(&SystemRng as &dyn Rng).bytes::<16>());
     let mut params = vec![
         ("RegionId", cloud.profile.region.as_str()),

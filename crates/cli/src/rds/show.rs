@@ -19,6 +19,9 @@ const LINES: &str = "100";
 /// Arguments of `awan rds list`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct ListArgs {
+    /// Those that were deleted and can still be restored
+    #[arg(long)]
+    deleted: bool,
     /// How the listing is written; JSON has every field
     #[arg(long, value_enum, default_value = "table")]
     output: Format,
@@ -101,7 +104,8 @@ pub(super) fn list(cloud: &Cloud, args: &ListArgs) -> Result<()> {
         "DBInstanceClass",
         "ZoneId",
     ];
-    Ok(output::listing(args.output, &fields, &cloud.instances()?)?)
+    let found = if args.deleted { cloud.deleted()? } else { cloud.instances()? };
+    Ok(output::listing(args.output, &fields, &found)?)
 }
 
 pub(super) fn show(cloud: &Cloud, args: &ShowArgs) -> Result<()> {
@@ -141,7 +145,8 @@ pub(super) fn show(cloud: &Cloud, args: &ShowArgs) -> Result<()> {
 }
 
 pub(super) fn backup(cloud: &Cloud, args: &BackupArgs) -> Result<()> {
-    let id = cloud.id(&args.name)?;
+    // Backups outlive their instance.
+    let id = if args.list { cloud.id_of_any(&args.name)? } else { cloud.id(&args.name)? };
     let fields = [
         "BackupId",
         "BackupStatus",

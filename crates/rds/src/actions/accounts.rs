@@ -1,6 +1,8 @@
 //! Accounts: tenants' roles in an instance. What is asked becomes rows; the instance's task has its nodes do it.
 
-use base::{ApiError, Secret, code};
+use std::time::Duration;
+
+use base::{ApiError, Secret, Time, code};
 use engine::page::ByNumber;
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
@@ -13,7 +15,7 @@ use crate::node::api::Grant;
 use crate::requests::within::{Page, cut, invalid, writable};
 use crate::tables::account::{self, Account};
 use crate::tables::instance::Instance;
-use crate::tables::{database, grant};
+use crate::tables::{backup, database, grant};
 use crate::{names, password};
 
 /// The most accounts of an instance.
@@ -415,8 +417,23 @@ impl Action for DeleteAccount {
         }
         grant::retire_account(cx.tx(), &instance.id, &request.name)?;
         account::retire(cx.tx(), &instance.id, &request.name)?;
+        note_deleted(cx, &mut instance, &request.name)?;
         cx.audit_detail("AccountName", &request.name);
         ask(cx, &mut instance, Status::Running)?;
         Ok(Done {})
     }
+}
+
+/// An account of which the server had been rid for so long when a backup began is not in it.
+const DELETED_FOR: Duration = Duration::from_secs(86_400);
+
+/// Notes an account that goes: backups have it still, and what is made of them is not to.
+fn note_deleted(cx: &mut Cx<'_>, instance: &mut Instance, name: &str) -> Result<(), ApiError> {
+    let backups = backup::of_instance(cx.tx(), &instance.id)?;
+    let deleted = &mut instance.options.deleted_accounts;
+    if let Some(oldest) = backups.first().map(|it| it.started) {
+        deleted.retain(|_, at| Time::from_micros(*at).plus(DELETED_FOR) > oldest);
+    }
+    deleted.insert(name.to_owned(), cx.now.micros());
+    Ok(())
 }

@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{Done, ask, expect, owned, read, running, write};
 use crate::errors::{HAS_FOLLOWERS, INSTANCE_STATUS, PROTECTED};
+use crate::machine::restore_table::Wish;
 use crate::model::{Status, Wanted};
 use crate::requests::forms::{
     List, Named, Rest, invalid, list, not_supported, one_of, refuse_unprovided,
 };
 use crate::tables::instance::{self, Instance};
-use crate::tables::member;
+use crate::tables::{job, member};
 
 /// Restarts an instance.
 pub(super) struct RestartDBInstance;
@@ -165,7 +166,7 @@ impl Action for DeleteDBInstance {
     }
 }
 
-/// Shows what was asked of an instance last, and whether it is done.
+/// Shows what was asked of an instance last, and the tables that were to come back, and whether that is done.
 pub(super) struct DescribeTasks;
 
 #[derive(Deserialize)]
@@ -204,8 +205,9 @@ pub(super) struct Task {
     finish_time: &'static str,
     progress: &'static str,
     progress_info: String,
+    task_error_message: String,
     #[serde(rename = "DBName")]
-    db_name: &'static str,
+    db_name: String,
 }
 
 impl Action for DescribeTasks {
@@ -218,16 +220,15 @@ impl Action for DescribeTasks {
             (moment("StartTime", &request.start_time)?, moment("EndTime", &request.end_time)?);
         let instance = owned(cx, &request.id)?;
         let size = request.page.size(30, 100)?;
-        let begun = Time::from_micros(instance.options.asked_at);
-        let within = from.is_none_or(|from| from <= begun)
-            && until.is_none_or(|until| begun.secs() <= until.secs() + 59);
-        let task = task(cx, &instance, begun)?;
         let asked = |asked: &str, is: &str| asked.is_empty() || asked.eq_ignore_ascii_case(is);
-        let fits = !instance.options.asked.is_empty()
-            && within
-            && asked(&request.status, task.status)
-            && asked(&request.task_action, &task.task_action);
-        let tasks: Vec<Task> = fits.then_some(task).into_iter().collect();
+        let fits = |(begun, task): &(Time, Task)| {
+            from.is_none_or(|from| from <= *begun)
+                && until.is_none_or(|until| begun.secs() <= until.secs() + 59)
+                && asked(&request.status, task.status)
+                && asked(&request.task_action, &task.task_action)
+        };
+        let all = tasks(cx, &instance)?;
+        let tasks: Vec<Task> = all.into_iter().filter(fits).map(|(_, task)| task).collect();
         let total_record_count = tasks.len();
         let skip = (request.page.number() as usize - 1).saturating_mul(size);
         let shown: Vec<Task> = tasks.into_iter().skip(skip).collect();
@@ -238,6 +239,37 @@ impl Action for DescribeTasks {
             items: list("TaskProgressInfo", shown),
         })
     }
+}
+
+/// Everything that was asked of an instance and is still known, newest first.
+fn tasks(cx: &mut Cx<'_>, instance: &Instance) -> Result<Vec<(Time, Task)>, ApiError> {
+    let mut tasks = Vec::new();
+    if !instance.options.asked.is_empty() {
+        let begun = Time::from_micros(instance.options.asked_at);
+        tasks.push((begun, task(cx, instance, begun)?));
+    }
+    for job in job::of_instance(cx.tx(), &instance.id)? {
+        let wish: Wish = serde_json::from_str(&job.wish).map_err(ApiError::internal)?;
+        let (status, progress) = match job.status.as_str() {
+            "Success" => ("Finished", "100.0"),
+            "Failed" => ("Failed", "100.0"),
+            _ => ("Processing", "0.0"),
+        };
+        let task = Task {
+            task_id: job.id,
+            task_action: "RestoreTable".to_owned(),
+            status,
+            begin_time: job.created.iso(),
+            finish_time: "",
+            progress,
+            progress_info: wish.failed.clone(),
+            task_error_message: wish.failed,
+            db_name: wish.databases.first().map(|it| it.new_name.clone()).unwrap_or_default(),
+        };
+        tasks.push((job.created, task));
+    }
+    tasks.sort_by_key(|(begun, _)| std::cmp::Reverse(*begun));
+    Ok(tasks)
 }
 
 /// A generation of wishes, as a task. What holds it up is told in general words: nodes tell the rest to the operator.
@@ -254,7 +286,8 @@ fn task(cx: &mut Cx<'_>, instance: &Instance, begun: Time) -> Result<Task, ApiEr
         finish_time: "",
         progress: if done { "100.0" } else { "0.0" },
         progress_info: info.to_owned(),
-        db_name: "",
+        task_error_message: String::new(),
+        db_name: String::new(),
     })
 }
 

@@ -2,22 +2,25 @@
 //! never takes the place of what is there.
 
 use base::{ApiError, Time};
-use engine::places::{self, Placement, Want};
+use engine::places::Placement;
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
 use super::{is_plain, owned, read, write};
-use crate::backup::restore;
+use crate::backup::schedule::{Expired, expired_of_released};
+use crate::backup::{major_of, restore};
 use crate::classes::{self, STORAGE_GIB};
 use crate::errors::{
-    ENGINE_UNSUPPORTED, IS_FOLLOWER, NO_BACKUP, NO_CLASS, NO_DATABASE, RESTORE_TIME,
+    ENGINE_UNSUPPORTED, INSTANCE_STATUS, IS_FOLLOWER, NO_BACKUP, NO_CLASS, NO_DATABASE,
+    NO_INSTANCE, RESTORE_TIME,
 };
 use crate::machine::restore_table::{self, Wish, WishedDatabase};
 use crate::model::{Category, Engine, Origin, Status};
 use crate::names;
 use crate::requests::make::{Made, Plan, make};
+use crate::requests::place::{Spot, place};
 use crate::requests::within::{invalid, writable};
-use crate::tables::backup::{self, State};
+use crate::tables::backup::{self, Backup, State};
 use crate::tables::instance::Instance;
 use crate::tables::{account, database, grant, hba, job, parameter, text};
 
@@ -39,12 +42,45 @@ pub(super) struct LocalRecoveryTime {
     recovery_end_time: String,
 }
 
-fn recovery_time(cx: &mut Cx<'_>, id: &str) -> Result<LocalRecoveryTime, ApiError> {
-    let instance = owned(cx, id)?;
-    let window = restore::window(cx.tx(), &instance.id)?;
+/// What is restored: an instance that is there, or what is kept of one that is gone.
+struct Source {
+    instance: Instance,
+    /// Of one that is gone: what is not kept of it, though it may be there for a moment.
+    going: Expired,
+}
+
+/// The caller's own instance of that id, also one that is gone, while something is kept of it that can be restored.
+fn source(cx: &mut Cx<'_>, id: &str) -> Result<Source, ApiError> {
+    let missing = match owned(cx, id) {
+        Ok(instance) => return Ok(Source { instance, going: Expired::default() }),
+        Err(error) if error.is(&NO_INSTANCE) && is_plain(id) => error,
+        Err(error) => return Err(error),
+    };
+    let (account, now) = (cx.account(), cx.now);
+    let released = backup::find_released(cx.tx(), id)?;
+    let Some(released) = released.filter(|it| it.account == account && it.until > now) else {
+        return Err(missing);
+    };
+    let backups = backup::of_instance(cx.tx(), id)?;
+    let going = expired_of_released(&released, &backups, now);
+    let instance = Instance::of_released(released).ok_or(missing)?;
+    Ok(Source { instance, going })
+}
+
+/// From when to when something can be restored.
+fn window(cx: &mut Cx<'_>, source: &Source) -> Result<Option<(Time, Time)>, ApiError> {
+    match source.going.log {
+        // It may be there for a moment, and is gone the next.
+        Some(_) => Ok(None),
+        None => restore::window(cx.tx(), &source.instance.id),
+    }
+}
+
+fn recovery_time(cx: &mut Cx<'_>, source: Source) -> Result<LocalRecoveryTime, ApiError> {
+    let window = window(cx, &source)?;
     let (begin, end) = window.map(|(begin, end)| (begin.iso(), end.iso())).unwrap_or_default();
     Ok(LocalRecoveryTime {
-        instance: instance.id,
+        instance: source.instance.id,
         recovery_begin_time: begin,
         recovery_end_time: end,
     })
@@ -56,7 +92,8 @@ impl Action for DescribeLocalAvailableRecoveryTime {
     type Response = LocalRecoveryTime;
 
     fn run(cx: &mut Cx<'_>, request: OneInstance) -> Result<LocalRecoveryTime, ApiError> {
-        recovery_time(cx, &request.instance)
+        let source = source(cx, &request.instance)?;
+        recovery_time(cx, source)
     }
 }
 
@@ -77,8 +114,9 @@ impl Action for DescribeAvailableRecoveryTime {
     type Response = AvailableRecoveryTime;
 
     fn run(cx: &mut Cx<'_>, request: OneInstance) -> Result<AvailableRecoveryTime, ApiError> {
-        let region_id = owned(cx, &request.instance)?.region;
-        let found = recovery_time(cx, &request.instance)?;
+        let source = source(cx, &request.instance)?;
+        let region_id = source.instance.region.clone();
+        let found = recovery_time(cx, source)?;
         Ok(AvailableRecoveryTime {
             recovery_begin_time: found.recovery_begin_time,
             recovery_end_time: found.recovery_end_time,
@@ -87,33 +125,50 @@ impl Action for DescribeAvailableRecoveryTime {
     }
 }
 
+/// A point that can be gone back to.
+struct Point {
+    origin: Origin,
+    /// Of the backup that a restore begins with; its instance may have been upgraded since.
+    major: String,
+}
+
 /// A point of an instance: one of its backups, or a moment that its archive reaches.
 fn point(
     cx: &mut Cx<'_>,
-    instance: &str,
+    source: &Source,
     (backup_id, time): (&str, &str),
-) -> Result<Origin, ApiError> {
-    let archive = |backup, until| Origin::Archive { instance: instance.to_owned(), backup, until };
+) -> Result<Point, ApiError> {
+    let instance = &source.instance;
+    let point = |begins: Backup, backup, until| Point {
+        major: match major_of(instance.engine, &begins.build) {
+            "" => instance.major.clone(),
+            major => major.to_owned(),
+        },
+        origin: Origin::Archive { instance: begins.instance, backup, until },
+    };
     match (backup_id, time) {
         ("", "") => Err(invalid("RestoreTime", "Give either BackupId or RestoreTime.")),
         (id, "") if !is_plain(id) => Err(ApiError::new(&NO_BACKUP)),
         (id, "") => {
-            let found = backup::find(cx.tx(), id)?;
-            found
-                .filter(|it| it.instance == instance && it.status == State::Success)
-                .map(|it| archive(Some(it.id), None))
-                .ok_or_else(|| ApiError::new(&NO_BACKUP))
+            let found = backup::find(cx.tx(), id)?.filter(|it| {
+                it.instance == instance.id
+                    && it.status == State::Success
+                    && !source.going.backups.contains(&it.id)
+            });
+            let found = found.ok_or_else(|| ApiError::new(&NO_BACKUP))?;
+            Ok(point(found, Some(id.to_owned()), None))
         }
         ("", time) => {
             let bad =
                 || invalid("RestoreTime", "RestoreTime is a time such as 2026-01-02T03:04:05Z.");
             let time = Time::parse_iso(time).ok_or_else(bad)?;
-            let window = restore::window(cx.tx(), instance)?;
-            if window.is_some_and(|(begin, end)| begin <= time && time <= end) {
-                Ok(archive(None, Some(time.micros())))
-            } else {
-                Err(ApiError::new(&RESTORE_TIME))
-            }
+            let reached = window(cx, source)?;
+            let begins = match reached.is_some_and(|(begin, end)| begin <= time && time <= end) {
+                true => backup::newest_before(cx.tx(), &instance.id, time)?,
+                false => None,
+            };
+            let begins = begins.ok_or_else(|| ApiError::new(&RESTORE_TIME))?;
+            Ok(point(begins, None, Some(time.micros())))
         }
         _ => Err(invalid("RestoreTime", "Give either BackupId or RestoreTime, not both.")),
     }
@@ -163,29 +218,30 @@ impl Action for CloneDBInstance {
         if !matches!(request.pay_type.as_str(), "" | "Postpaid") {
             return Err(invalid("PayType", "A clone begins as Postpaid."));
         }
-        let source = owned(cx, &request.instance)?;
-        if source.is_read_only() {
+        let source = source(cx, &request.instance)?;
+        if source.instance.is_read_only() {
             return Err(ApiError::new(&IS_FOLLOWER));
         }
         let plan = planned(cx, &source, &request)?;
-        cx.audit_detail("SourceDBInstanceId", &source.id);
+        cx.audit_detail("SourceDBInstanceId", &source.instance.id);
         let made = make(cx, plan)?;
-        copy_rows(cx, &source, &made.id)?;
+        copy_rows(cx, &source.instance, &made.id)?;
         Ok(made)
     }
 }
 
 fn planned(
     cx: &mut Cx<'_>,
-    source: &Instance,
+    from: &Source,
     request: &CloneDBInstanceRequest,
 ) -> Result<Plan, ApiError> {
+    let source = &from.instance;
     if source.engine == Engine::MariaDb && !request.restore_time.is_empty() {
         // Their binary logs are not archived.
         let message = "An instance of MariaDB is restored from a backup (BackupId), not to a time.";
         return Err(ENGINE_UNSUPPORTED.error(message));
     }
-    let origin = point(cx, &source.id, (&request.backup_id, &request.restore_time))?;
+    let point = point(cx, from, (&request.backup_id, &request.restore_time))?;
     let name = if request.class.is_empty() { &source.class } else { &request.class };
     let class = classes::find(name).filter(|class| class.engine == source.engine);
     let class = class.ok_or_else(|| ApiError::new(&NO_CLASS))?;
@@ -205,42 +261,37 @@ fn planned(
     options.switch_to = String::new();
     options.seeded = false;
     options.metered.clear();
+    options.deleted_accounts.clear();
     Ok(Plan {
         region: source.region.clone(),
         engine: source.engine,
-        major: source.major.clone(),
+        placement: placement(cx, source, (&point.major, class.category))?,
+        major: point.major,
         class,
         storage_gib,
         data_class: source.data_class,
-        placement: placement(cx, source, class.category)?,
         parent: None,
         status: Status::Restoring,
-        origin,
+        origin: point.origin,
         options,
         tags: Vec::new(),
         arrays: Vec::new(),
     })
 }
 
-/// Decides where the data of a clone may be.
+/// Decides where the data of a clone may be: the agreement says so as of any new instance.
 fn placement(
     cx: &mut Cx<'_>,
     source: &Instance,
-    category: Category,
+    (major, category): (&str, Category),
 ) -> Result<Placement, ApiError> {
-    let (cloud, now) = (cx.cloud, cx.now);
-    let zones = match category {
-        Category::Basic => 1,
-        Category::HighAvailability => 2,
-    };
-    let (account, class) = (source.account, source.data_class);
-    let within = (source.region.as_str(), zones);
-    let sites = places::choose(cx.tx(), cloud, account, class, within, now)?;
-    places::decide(cx.tx(), cloud, &Want { account, class, sites: &sites }, now)
+    let region = source.region.as_str();
+    let spot = Spot { region, zone: "", standby_zone: "", category, beside: &[] };
+    place(cx, source.data_class, (source.engine, major), &spot)
 }
 
-/// Gives a clone what its source has now: the data may be older, and the nodes make the one like the other. White
-/// lists are not copied: nobody may reach a clone until its owner says so.
+/// Gives a clone what its source has now, or had in the end: the data may be older, and the nodes make the one like the
+/// other. White lists are not copied: nobody may reach a clone until its owner says so.
 fn copy_rows(cx: &mut Cx<'_>, source: &Instance, to: &str) -> Result<(), ApiError> {
     let (cloud, now, from) = (cx.cloud, cx.now, source.id.as_str());
     for row in account::of(cx.tx(), from)?.into_iter().filter(|row| row.wanted) {
@@ -255,6 +306,15 @@ fn copy_rows(cx: &mut Cx<'_>, source: &Instance, to: &str) -> Result<(), ApiErro
         account::insert(cx.tx(), &cloud.seal, &new, now)?;
         if row.status == account::Status::Locked {
             account::set_status(cx.tx(), to, &row.name, account::Status::Locked)?;
+        }
+    }
+    // Those that were deleted since are in the data: nobody who lost an account logs in to the past.
+    for name in source.options.deleted_accounts.keys() {
+        if account::find(cx.tx(), to, name)?.is_none() {
+            let (privileged, description, verifier) = (false, "", "");
+            let new = account::New { instance: to, name, privileged, description, verifier };
+            account::insert(cx.tx(), &cloud.seal, &new, now)?;
+            account::retire(cx.tx(), to, name)?;
         }
     }
     for row in database::of(cx.tx(), from)?.into_iter().filter(|row| row.wanted) {
@@ -311,12 +371,24 @@ impl Action for RestoreTable {
                 );
             }
         }
-        let origin = point(cx, &instance.id, (&request.backup_id, &request.restore_time))?;
+        // Two for the same names would each take what the other brought for its own.
+        let jobs = job::of_instance(cx.tx(), &instance.id)?;
+        if jobs.iter().any(|it| it.kind == restore_table::KIND && it.status == "Running") {
+            return Err(INSTANCE_STATUS.error("Tables are being brought back already."));
+        }
+        let source = Source { instance, going: Expired::default() };
+        let Point { origin, major } =
+            point(cx, &source, (&request.backup_id, &request.restore_time))?;
+        if major != source.instance.major {
+            let message =
+                "That is of another major version of the engine: restore it to a new instance.";
+            return Err(ENGINE_UNSUPPORTED.error(message));
+        }
         let job = job::Job {
             id: format!("rt-{}", cx.rng().alphanumeric(20)),
-            instance: instance.id,
+            instance: source.instance.id,
             kind: restore_table::KIND.to_owned(),
-            wish: text(&Wish { origin, databases })?,
+            wish: text(&Wish { origin, databases, failed: String::new() })?,
             status: "Running".to_owned(),
             created: cx.now,
         };

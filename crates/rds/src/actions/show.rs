@@ -10,10 +10,11 @@ use super::network::{hosts, port};
 use super::{arn, owned, read};
 use crate::classes::{self, Class};
 use crate::deployment::Settings;
+use crate::model::Status;
 use crate::requests::forms::{List, Named, invalid, list, major, version};
 use crate::tables::instance::{self, Instance};
 use crate::tables::member::{self, Member};
-use crate::tables::{self, ip_array, tag};
+use crate::tables::{self, backup, ip_array, tag};
 
 /// Rows that are read at once.
 const BATCH: usize = 500;
@@ -31,6 +32,13 @@ pub(super) fn all(cx: &mut Cx<'_>) -> Result<Vec<Instance>, ApiError> {
             return Ok(found);
         }
     }
+}
+
+/// Those of the account that are gone and can still be restored, by id.
+fn released(cx: &mut Cx<'_>) -> Result<Vec<Instance>, ApiError> {
+    let (account, now) = (cx.account(), cx.now);
+    let kept = backup::released_of_account(cx.tx(), account)?;
+    Ok(kept.into_iter().filter(|it| it.until > now).filter_map(Instance::of_released).collect())
 }
 
 #[derive(Serialize)]
@@ -112,7 +120,10 @@ fn common(cx: &mut Cx<'_>, instance: &Instance, members: &[Member]) -> Result<Co
         category: instance.category.as_str(),
         pay_type: options.pay_type.clone(),
         connection_mode: "Standard",
-        connection_string: Settings::told().host(&instance.name, instance.engine),
+        connection_string: match instance.status {
+            Status::Released => String::new(),
+            _ => Settings::told().host(&instance.name, instance.engine),
+        },
         instance_network_type: if options.vpc.is_empty() { "Classic" } else { "VPC" },
         vpc_id: options.vpc.clone(),
         vswitch_id: options.vswitch.clone(),
@@ -227,7 +238,7 @@ pub(super) struct View {
     #[serde(flatten)]
     common: Common,
     create_time: String,
-    destroy_time: &'static str,
+    destroy_time: String,
     auto_renewal: bool,
     #[serde(rename = "MutriORsignle")]
     multi_zone: bool,
@@ -273,8 +284,11 @@ fn fitting(cx: &mut Cx<'_>, filter: &Filter) -> Result<Vec<Instance>, ApiError> 
     let wanted = filter.wanted_tags()?;
     let account = cx.account();
     let tags = if wanted.is_empty() { Vec::new() } else { tag::of_account(cx.tx(), account)? };
+    // Those that are gone are told of only to who asks for them: clients take what is listed for what is there.
+    let gone = filter.status.eq_ignore_ascii_case(Status::Released.as_str());
+    let candidates = if gone { released(cx)? } else { all(cx)? };
     let mut found = Vec::new();
-    for instance in all(cx)? {
+    for instance in candidates {
         let tagged = wanted.iter().all(|(key, value)| {
             tags.iter().any(|tag| {
                 tag.instance == instance.id
@@ -298,10 +312,14 @@ fn fitting(cx: &mut Cx<'_>, filter: &Filter) -> Result<Vec<Instance>, ApiError> 
 
 fn view(cx: &mut Cx<'_>, instance: &Instance) -> Result<View, ApiError> {
     let members = member::of(cx.tx(), &instance.id)?;
+    let released = match instance.status {
+        Status::Released => backup::find_released(cx.tx(), &instance.id)?,
+        _ => None,
+    };
     Ok(View {
         common: common(cx, instance, &members)?,
         create_time: instance.created.iso(),
-        destroy_time: "",
+        destroy_time: released.map(|it| it.until.iso()).unwrap_or_default(),
         auto_renewal: false,
         multi_zone: members.len() > 1,
     })

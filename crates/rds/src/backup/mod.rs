@@ -35,7 +35,7 @@ pub mod wal;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::base::ApiError;
+use ::base::{AccountId, ApiError};
 use engine::Cloud;
 use engine::ports::{Kept, Vault, VaultBucket};
 use serde::{Deserialize, Serialize};
@@ -47,7 +47,7 @@ use self::wal::Lsn;
 use crate::deployment::Settings;
 use crate::model::Wanted;
 use crate::tables::instance::{self, Instance};
-use crate::tables::member;
+use crate::tables::{backup, member};
 
 /// The kind of the task that makes one backup, as stored; its id is the backup's.
 pub const KIND: &str = "rds.backup";
@@ -236,6 +236,7 @@ pub(crate) fn writes_log(instance: &Instance) -> bool {
             | Status::Stopping
             | Status::Stopped
             | Status::Deleting
+            | Status::Released
     );
     instance.engine == Engine::Postgres
         && !instance.is_read_only()
@@ -255,9 +256,27 @@ pub fn waits_for_archive(instance: &Instance) -> bool {
         && is_archived(instance)
 }
 
+/// The major version of an exact one: 17 of `17.11`, 10.11 of `10.11.19`.
+pub(crate) fn major_of(engine: crate::model::Engine, build: &str) -> &str {
+    let parts = match engine {
+        crate::model::Engine::Postgres => 1,
+        crate::model::Engine::MariaDb => 2,
+    };
+    build.match_indices('.').nth(parts - 1).map_or(build, |(at, _)| &build[..at])
+}
+
 /// The instance's name to meters and policies.
-pub(crate) fn arn(region: &str, account: ::base::AccountId, instance: &str) -> String {
+pub(crate) fn arn(region: &str, account: AccountId, instance: &str) -> String {
     format!("acs:rds:{region}:{account}:dbinstance/{instance}")
+}
+
+/// Whose an instance is or was, and in which region; `None` where nothing is known of it.
+pub(crate) fn owner(tx: &mut Tx<'_>, id: &str) -> Result<Option<(AccountId, String)>, ApiError> {
+    if let Some(instance) = instance::find(tx, id)? {
+        return Ok(Some((instance.account, instance.region)));
+    }
+    let released = backup::find_released(tx, id)?;
+    Ok(released.map(|it| (it.account, it.facts.region)))
 }
 
 /// All instances of the cloud.

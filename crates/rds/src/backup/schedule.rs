@@ -1,6 +1,7 @@
 //! When backups are made, and when what is kept goes: the newest successful backup never does, and never the log that a
 //! kept backup needs, while the instance is there.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,8 +16,9 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::wal::{self, Lsn};
-use super::{BACKUP_BYTES, Desk, PAGE, arn, base, instances, key, remove_all};
-use crate::model::{BackupPolicy, Status, Wanted};
+use super::{BACKUP_BYTES, Desk, PAGE, arn, base, instances, key, owner, remove_all};
+use crate::machine::parts;
+use crate::model::{BackupPolicy, Origin, Status, Wanted};
 use crate::tables::backup::{self, Backup, Released, ReleasedFacts, State};
 use crate::tables::instance::Instance;
 use crate::tables::wal::{self as spans, Span};
@@ -141,11 +143,11 @@ pub(crate) fn expired_of_released(released: &Released, backups: &[Backup], now: 
 }
 
 /// Notes that an instance goes, and what stays of it as its owner said: for as long as its policy kept backups. For
-/// the commit that removes its row.
+/// the commit that removes its row. Says whether something stays that can be restored.
 ///
 /// # Errors
 /// Those of the database.
-pub(crate) fn release(cx: &mut Cx<'_>, instance: &Instance) -> Result<(), ApiError> {
+pub(crate) fn release(cx: &mut Cx<'_>, instance: &Instance) -> Result<bool, ApiError> {
     let keep = Duration::from_secs(u64::from(instance.options.backup.retention_days) * 86_400);
     let policy = instance.options.released_keep_policy.clone();
     let until = if policy == "None" { cx.now } else { cx.now.plus(keep) };
@@ -153,10 +155,17 @@ pub(crate) fn release(cx: &mut Cx<'_>, instance: &Instance) -> Result<(), ApiErr
         policy,
         region: instance.region.clone(),
         data_class: instance.data_class.as_str().to_owned(),
+        was: None,
     };
-    let released =
+    let mut released =
         Released { instance: instance.id.clone(), account: instance.account, until, facts };
-    backup::release(cx.tx(), &released)
+    let backups = backup::of_instance(cx.tx(), &instance.id)?;
+    let gone = expired_of_released(&released, &backups, cx.now).backups;
+    let stays = |it: &Backup| it.status == State::Success && !gone.contains(&it.id);
+    let restorable = backups.iter().any(stays);
+    released.facts.was = restorable.then(|| instance.was());
+    backup::release(cx.tx(), &released)?;
+    Ok(restorable)
 }
 
 /// Whose things go.
@@ -165,6 +174,18 @@ struct Owner {
     account: AccountId,
     region: String,
     class: DataClass,
+}
+
+impl Owner {
+    /// Where they are.
+    fn bucket(&self) -> VaultBucket {
+        VaultBucket {
+            account: self.account,
+            service: "rds",
+            class: self.class,
+            region: self.region.clone(),
+        }
+    }
 }
 
 /// Begins backups when they are due, and lets go what is old.
@@ -247,8 +268,15 @@ impl Machine for Removal {
     type State = ();
 
     async fn step(&self, cx: &StepCx, (): ()) -> Result<Step<()>, StepError> {
-        let region = self.desk.cloud.region.id.clone();
-        remove(&self.desk, &region, &cx.id).await?;
+        let id = cx.id.clone();
+        let find = move |tx: &mut Tx<'_>| match backup::find(tx, &id)? {
+            Some(found) => owner(tx, &found.instance),
+            None => Ok(None),
+        };
+        // Its bytes are metered under the region of its instance, which need not be the first.
+        if let Some((_, region)) = cx.cloud.db.read(find).await? {
+            remove(&self.desk, &region, &cx.id).await?;
+        }
         Ok(Next::Done.into())
     }
 }
@@ -272,7 +300,9 @@ pub async fn tidy(desk: &Desk) -> Result<(), ApiError> {
     let now = desk.cloud.clock.now();
     let look = move |tx: &mut Tx<'_>| {
         let mut old = Vec::new();
-        for it in instances(tx)? {
+        let there = instances(tx)?;
+        let restored: HashSet<String> = there.iter().filter_map(being_restored).collect();
+        for it in there {
             let backups = backup::of_instance(tx, &it.id)?;
             let expired = expired(&it.options.backup, &backups, now);
             let (instance, account, region) = (it.id, it.account, it.region);
@@ -285,18 +315,54 @@ pub async fn tidy(desk: &Desk) -> Result<(), ApiError> {
             let (instance, account, region) = (it.instance, it.account, it.facts.region);
             old.push((Owner { instance, account, region, class }, expired, it.until <= now));
         }
+        // Nothing goes from under somebody who reads it.
+        old.retain(|(owner, ..)| !restored.contains(&owner.instance));
         Ok::<_, ApiError>(old)
     };
     for (owner, expired, ended) in desk.cloud.db.read(look).await? {
-        let instance = owner.instance.clone();
-        let done = let_go(desk, &owner, expired).await;
-        if let Err(error) = done {
-            tracing::warn!(?error, instance, "let old backups go later");
-        } else if ended {
-            desk.cloud.db.write(move |tx| backup::forget(tx, &instance)).await?;
+        if let Err(error) = end(desk, &owner, expired, ended).await {
+            tracing::warn!(?error, instance = owner.instance, "let old backups go later");
         }
     }
     Ok(())
+}
+
+/// The instance whose archive is being sent to that one.
+fn being_restored(instance: &Instance) -> Option<String> {
+    let waits = !instance.options.seeded && instance.wanted != Wanted::Gone;
+    match &instance.origin {
+        Origin::Archive { instance: of, .. } if waits => Some(of.clone()),
+        _ => None,
+    }
+}
+
+/// Lets go what is old of an instance, and where that was the last of one that is gone, everything that is known of it.
+async fn end(desk: &Desk, owner: &Owner, expired: Expired, ended: bool) -> Result<(), ApiError> {
+    if !ended {
+        return let_go(desk, owner, expired).await;
+    }
+    let id = owner.instance.clone();
+    if !desk.cloud.db.read(move |tx| has_nothing(tx, &id)).await? {
+        // With the histories of timelines, which no row counts, and whatever a crash left.
+        let bucket = desk.vault.ensure(owner.bucket()).await?;
+        remove_all(desk, &bucket, &format!("{}/", owner.instance)).await?;
+    }
+    let_go(desk, owner, expired).await?;
+    let id = owner.instance.clone();
+    let forget = move |tx: &mut Tx<'_>| {
+        // A backup that ran is noted as failed first, and goes then.
+        if has_nothing(tx, &id)? {
+            parts::remove(tx, &id)?;
+            backup::forget(tx, &id)?;
+        }
+        Ok::<_, ApiError>(())
+    };
+    desk.cloud.db.write(forget).await
+}
+
+/// Whether neither a backup nor any log of an instance is on record.
+fn has_nothing(tx: &mut Tx<'_>, id: &str) -> Result<bool, ApiError> {
+    Ok(backup::of_instance(tx, id)?.is_empty() && spans::of_instance(tx, id)?.is_empty())
 }
 
 fn released(tx: &mut Tx<'_>) -> Result<Vec<Released>, ApiError> {
@@ -367,13 +433,7 @@ async fn let_log_go(desk: &Desk, owner: &Owner, floor: Option<Floor>) -> Result<
     if old.is_empty() {
         return Ok(());
     }
-    let bucket = VaultBucket {
-        account: owner.account,
-        service: "rds",
-        class: owner.class,
-        region: owner.region.clone(),
-    };
-    let bucket = desk.vault.ensure(bucket).await?;
+    let bucket = desk.vault.ensure(owner.bucket()).await?;
     for span in old {
         let same = floor.filter(|it| (it.cluster, it.timeline) == (span.cluster, span.timeline));
         let until = same.map_or(span.end, |floor| floor.start.min(span.end));

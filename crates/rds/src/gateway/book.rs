@@ -125,7 +125,7 @@ fn decide(place: &Place) -> Route {
     let allow: Arc<[Net]> = place.addresses.iter().flat_map(|list| net::list(list)).collect();
     let instance = place.instance.clone();
     match (place.wanted, place.status) {
-        (Wanted::Gone, _) | (_, Status::Deleting) => return Route::Unknown,
+        (Wanted::Gone, _) | (_, Status::Deleting | Status::Released) => return Route::Unknown,
         (Wanted::Stopped, _) | (_, Status::Stopping | Status::Stopped) => return Route::Stopped,
         // What is about to end would only be ended.
         (

@@ -265,14 +265,17 @@ fn settle(
 }
 
 /// The last commit of an instance: its rows, its usage and its places end together.
-fn forget(cx: &mut Cx<'_>, id: &str) -> Result<(), ApiError> {
+pub(crate) fn forget(cx: &mut Cx<'_>, id: &str) -> Result<(), ApiError> {
     let Some(mut instance) = instance::find(cx.tx(), id)? else { return Ok(()) };
     usage::close(cx, &mut instance);
     let sites: Vec<String> =
         member::of(cx.tx(), id)?.into_iter().map(|member| member.site).collect();
     places::state_removed(cx, instance.account, instance.data_class, &sites, "instances", -1);
-    schedule::release(cx, &instance)?;
-    parts::remove(cx.tx(), id)?;
+    if schedule::release(cx, &instance)? {
+        parts::retire(cx.tx(), id)?;
+    } else {
+        parts::remove(cx.tx(), id)?;
+    }
     tables::host::remove(cx.tx(), id)?;
     tables::ip_array::remove_all(cx.tx(), id)?;
     tables::tag::remove_all(cx.tx(), id)?;

@@ -72,6 +72,12 @@ pub fn settle(tx: &mut Tx<'_>, instance: &str) -> Result<(), ApiError> {
     account::settle(tx, instance)
 }
 
+/// Keeps of an instance that is gone what another that is made of its backups begins with: what was wanted in the end.
+pub fn retire(tx: &mut Tx<'_>, instance: &str) -> Result<(), ApiError> {
+    settle(tx, instance)?;
+    tables::job::remove(tx, instance)
+}
+
 /// Removes everything of an instance that is gone, but its backups and what they need, its figures and its logs
 /// (see [`crate::monitor::forget`]).
 pub fn remove(tx: &mut Tx<'_>, instance: &str) -> Result<(), ApiError> {

@@ -22,8 +22,9 @@ use tokio::task::JoinHandle;
 use crate::backup::restore::From;
 use crate::model::Origin;
 use crate::node::api::Dump;
+use crate::nodes::Nodes;
 use crate::scratch::Scratch;
-use crate::tables::{instance, job, member};
+use crate::tables::{instance, job, member, text};
 
 /// The kind of the task, as stored. Its id is that of the row with the wish, and the name of the scratch member.
 pub(crate) const KIND: &str = "rds.restore_table";
@@ -32,6 +33,9 @@ pub(crate) const BEGIN: &str = "\"Begin\"";
 
 /// How soon is asked again how far it is.
 const SOON: Duration = Duration::from_millis(200);
+/// A node that is away is asked so many times more, so long after each other.
+const ASKED_MAX: u32 = 30;
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// What is wished, as stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +44,9 @@ pub(crate) struct Wish {
     pub(crate) origin: Origin,
     /// What.
     pub(crate) databases: Vec<WishedDatabase>,
+    /// Why it came to nothing, for its owner; empty where it did not.
+    #[serde(default)]
+    pub(crate) failed: String,
 }
 
 /// Tables of one database.
@@ -59,6 +66,15 @@ impl WishedDatabase {
     fn dump_of(&self, database: &str) -> Dump {
         let tables = self.tables.iter().map(|table| (table.name.clone(), table.new_name.clone()));
         Dump { database: database.to_owned(), tables: tables.collect() }
+    }
+
+    /// As [`Self::dump_of`] for each table by itself.
+    fn dumps_of(&self, database: &str) -> impl Iterator<Item = Dump> {
+        let whole = self.dump_of(database);
+        whole
+            .tables
+            .into_iter()
+            .map(move |table| Dump { database: whole.database.clone(), tables: vec![table] })
     }
 }
 
@@ -254,16 +270,25 @@ async fn work(
         Part::Restore => restore(&scratch, &id, &site, &loaded)
             .await
             .map_err(said("The archive could not be restored to that point.")),
-        Part::Free(n) if is_there(&scratch, &loaded, n).await => {
-            Err("A table of that name is in the database already.")
+        Part::Free(n) => match is_free(&scratch, &loaded, n).await.map_err(said(UNKNOWN))? {
+            true => Ok(()),
+            false => Err("A table of that name is in the database already."),
+        },
+        // The load before a crash was the whole of it: all names were free before.
+        Part::Load(n) if is_loaded(&scratch, &loaded, n).await.map_err(said(UNKNOWN))? => Ok(()),
+        Part::Load(n) => {
+            let then = was_there(&scratch, &id, (&site, &loaded), n).await;
+            if !then.map_err(said("The archive could not be restored to that point."))? {
+                return Err("A table was not there then.");
+            }
+            bring(&scratch, &id, &site, &loaded, n)
+                .await
+                .map_err(said("The tables need something that is not in the database."))
         }
-        Part::Free(_) => Ok(()),
-        Part::Load(n) if is_there(&scratch, &loaded, n).await => Ok(()),
-        Part::Load(n) => bring(&scratch, &id, &site, &loaded, n).await.map_err(said(
-            "The tables were not there then, or need something that is not in the database.",
-        )),
     }
 }
+
+const UNKNOWN: Reason = "The instance could not be looked at.";
 
 /// The scratch member of a task, and what is restored into it.
 async fn place(
@@ -291,14 +316,52 @@ async fn restore(scratch: &Scratch, id: &str, site: &str, loaded: &Loaded) -> Re
     scratch.restore(&member, &from).await.map_err(|error| format!("{error:?}"))
 }
 
-/// Whether all tables are where they are to be: then the dump of them begins, else it breaks at once.
-async fn is_there(scratch: &Scratch, loaded: &Loaded, n: usize) -> bool {
-    let Some(wished) = loaded.wish.databases.get(n) else { return false };
-    let what = wished.dump_of(&wished.new_name);
-    match scratch.nodes.dump(&loaded.site, &loaded.instance, &what).await {
-        Ok(mut dump) => matches!(dump.frame().await, Some(Ok(_))),
-        Err(_) => false,
+/// Whether all that a dump names is there: then the dump begins, else it breaks at once.
+async fn exists(nodes: &Nodes, (site, id): (&str, &str), what: &Dump) -> Result<bool, String> {
+    let mut asked = 0;
+    let mut dump = loop {
+        match nodes.dump(site, id, what).await {
+            Ok(dump) => break dump,
+            // That a node is away for a moment says nothing about tables.
+            Err(error) if asked == ASKED_MAX => return Err(error.to_string()),
+            Err(_) => asked += 1,
+        }
+        tokio::time::sleep(AGAIN).await;
+    };
+    Ok(matches!(dump.frame().await, Some(Ok(_))))
+}
+
+/// Whether no table of a database of the wish is in the instance.
+async fn is_free(scratch: &Scratch, loaded: &Loaded, n: usize) -> Result<bool, String> {
+    let Some(wished) = loaded.wish.databases.get(n) else { return Ok(true) };
+    let at = (loaded.site.as_str(), loaded.instance.as_str());
+    for table in wished.dumps_of(&wished.new_name) {
+        if exists(&scratch.nodes, at, &table).await? {
+            return Ok(false);
+        }
     }
+    Ok(true)
+}
+
+/// Whether all of them are.
+async fn is_loaded(scratch: &Scratch, loaded: &Loaded, n: usize) -> Result<bool, String> {
+    let Some(wished) = loaded.wish.databases.get(n) else { return Ok(true) };
+    let at = (loaded.site.as_str(), loaded.instance.as_str());
+    exists(&scratch.nodes, at, &wished.dump_of(&wished.new_name)).await
+}
+
+/// Whether all of them were there at the moment: they are in the scratch member.
+async fn was_there(
+    scratch: &Scratch,
+    id: &str,
+    (site, loaded): (&str, &Loaded),
+    n: usize,
+) -> Result<bool, String> {
+    let Some(wished) = loaded.wish.databases.get(n) else { return Ok(true) };
+    let (member, from) = place(scratch, id, site, loaded).await?;
+    scratch.serve(&member, &from).await.map_err(|error| format!("{error:?}"))?;
+    let at = (member.site.as_str(), member.name.as_str());
+    exists(&scratch.nodes, at, &wished.dump_of(&wished.name)).await
 }
 
 /// Loads the tables of one database.
@@ -310,8 +373,7 @@ async fn bring(
     n: usize,
 ) -> Result<(), String> {
     let Some(wished) = loaded.wish.databases.get(n) else { return Ok(()) };
-    let (member, from) = place(scratch, id, site, loaded).await?;
-    scratch.serve(&member, &from).await.map_err(|error| format!("{error:?}"))?;
+    let (member, _) = place(scratch, id, site, loaded).await?;
     let what = wished.dump_of(&wished.name);
     let dump = scratch.nodes.dump(&member.site, &member.name, &what).await;
     let dump = dump.map_err(|error| error.to_string())?;
@@ -330,7 +392,8 @@ fn finish(cx: &mut Cx<'_>, id: &str, loaded: &Loaded, failed: &str) -> Result<()
     if !failed.is_empty() {
         cx.audit_detail("Reason", failed);
     }
-    job::end(cx.tx(), id, status)
+    let wish = Wish { failed: failed.to_owned(), ..loaded.wish.clone() };
+    job::end(cx.tx(), id, status, &text(&wish)?)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use store::{Row, Tx, params};
 
 use super::{read, text};
 use crate::backup::Facts;
-use crate::model::Engine;
+use crate::model::{Category, Engine, Options};
 
 /// A base backup, as stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -235,6 +235,35 @@ pub struct ReleasedFacts {
     pub region: String,
     /// The class of the data in it.
     pub data_class: String,
+    /// What a restore makes another like; `None` where nothing is kept that could be restored. Its accounts, databases,
+    /// rights and settings stay in their own tables until it is forgotten.
+    pub was: Option<Was>,
+}
+
+/// What an instance was.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Was {
+    /// Its engine.
+    pub engine: Engine,
+    /// The engine's major version.
+    pub major: String,
+    /// Its class.
+    pub class: String,
+    /// Its storage, GiB.
+    pub storage_gib: i64,
+    /// How many members it had, as the API spells it.
+    pub category: String,
+    /// What else was set.
+    pub options: Options,
+    /// When it was made, microseconds since 1970.
+    pub created: i64,
+}
+
+impl Was {
+    /// How many members it had.
+    pub fn category(&self) -> Category {
+        Category::parse(&self.category).unwrap_or(Category::Basic)
+    }
 }
 
 /// Notes that an instance is gone.
@@ -247,22 +276,43 @@ pub fn release(tx: &mut Tx<'_>, released: &Released) -> Result<(), ApiError> {
     Ok(())
 }
 
+type RawReleased = (String, i64, i64, String);
+
+fn raw_released(row: &Row<'_>) -> Result<RawReleased, store::Error> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+}
+
+fn understood_released(
+    (instance, account, until, facts): RawReleased,
+) -> Result<Released, ApiError> {
+    Ok(Released {
+        instance,
+        account: AccountId::from_i64(account),
+        until: Time::from_micros(until),
+        facts: read(&facts)?,
+    })
+}
+
 /// Instances that are gone and have something left, after that id, at most so many.
 pub fn released(tx: &mut Tx<'_>, after: &str, limit: usize) -> Result<Vec<Released>, ApiError> {
     let sql = "SELECT instance, account, until, facts FROM rds_released WHERE instance > ?1
          ORDER BY instance LIMIT ?2";
-    let rows = tx.query(sql, params![after, limit], |row| {
-        Ok((row.get::<String>(0)?, row.get(1)?, row.get(2)?, row.get::<String>(3)?))
-    })?;
-    let understood = |(instance, account, until, facts): (String, i64, i64, String)| {
-        Ok(Released {
-            instance,
-            account: AccountId::from_i64(account),
-            until: Time::from_micros(until),
-            facts: read(&facts)?,
-        })
-    };
-    rows.into_iter().map(understood).collect()
+    let rows = tx.query(sql, params![after, limit], raw_released)?;
+    rows.into_iter().map(understood_released).collect()
+}
+
+/// Those of an account, by id.
+pub fn released_of_account(tx: &mut Tx<'_>, account: AccountId) -> Result<Vec<Released>, ApiError> {
+    let sql = "SELECT instance, account, until, facts FROM rds_released WHERE account = ?1
+         ORDER BY instance";
+    let rows = tx.query(sql, params![account], raw_released)?;
+    rows.into_iter().map(understood_released).collect()
+}
+
+/// One of them, whoever owned it.
+pub fn find_released(tx: &mut Tx<'_>, instance: &str) -> Result<Option<Released>, ApiError> {
+    let sql = "SELECT instance, account, until, facts FROM rds_released WHERE instance = ?1";
+    tx.query_opt(sql, params![instance], raw_released)?.map(understood_released).transpose()
 }
 
 /// Forgets an instance that is gone.

@@ -4,6 +4,7 @@ use base::{AccountId, ApiError, Time};
 use store::{Row, Tx, params};
 use terms::clauses::DataClass;
 
+use super::backup::{Released, Was};
 use super::{read, text};
 use crate::model::{Category, Engine, Options, Origin, Secrets, Status, Wanted};
 
@@ -227,6 +228,49 @@ impl Instance {
     ) -> Result<(), ApiError> {
         self.secrets = seal.seal(&context(&self.id), text(secrets)?.as_bytes());
         Ok(())
+    }
+
+    /// What it was, for when it is gone.
+    pub fn was(&self) -> Was {
+        Was {
+            engine: self.engine,
+            major: self.major.clone(),
+            class: self.class.clone(),
+            storage_gib: self.storage_gib,
+            category: self.category.as_str().to_owned(),
+            options: self.options.clone(),
+            created: self.created.micros(),
+        }
+    }
+
+    /// One that is gone, as far as it is known: to tell of it, and to make another like it. It has no secrets and no
+    /// row. `None` where nothing is kept that could be restored.
+    pub fn of_released(released: Released) -> Option<Self> {
+        let Released { instance: id, account, facts, .. } = released;
+        let was = facts.was?;
+        Some(Self {
+            account,
+            region: facts.region,
+            engine: was.engine,
+            category: was.category(),
+            major: was.major,
+            class: was.class,
+            storage_gib: was.storage_gib,
+            data_class: DataClass::parse(&facts.data_class)?,
+            parent: None,
+            status: Status::Released,
+            wanted: Wanted::Gone,
+            generation: 0,
+            settled: 0,
+            restarts: 0,
+            term: 0,
+            name: id.clone(),
+            origin: Origin::Template,
+            options: was.options,
+            secrets: Vec::new(),
+            created: Time::from_micros(was.created),
+            id,
+        })
     }
 
     /// True for one that is made by following another.

@@ -46,9 +46,17 @@ pub fn find(tx: &mut Tx<'_>, id: &str) -> Result<Option<Job>, ApiError> {
     Ok(tx.query_opt(sql, params![id], understood)?)
 }
 
-/// Stores how it ended: `Success`, `Failed`.
-pub fn end(tx: &mut Tx<'_>, id: &str, status: &str) -> Result<(), ApiError> {
-    tx.execute("UPDATE rds_job SET status = ?2 WHERE id = ?1", params![id, status])?;
+/// The jobs of an instance, newest first.
+pub fn of_instance(tx: &mut Tx<'_>, instance: &str) -> Result<Vec<Job>, ApiError> {
+    let sql = "SELECT id, instance, kind, wish, status, created FROM rds_job WHERE instance = ?1
+         ORDER BY created DESC, id";
+    Ok(tx.query(sql, params![instance], understood)?)
+}
+
+/// Stores how it ended, `Success` or `Failed`, and what there is to say of that.
+pub fn end(tx: &mut Tx<'_>, id: &str, status: &str, wish: &str) -> Result<(), ApiError> {
+    let sql = "UPDATE rds_job SET status = ?2, wish = ?3 WHERE id = ?1";
+    tx.execute(sql, params![id, status, wish])?;
     Ok(())
 }
 

@@ -174,6 +174,65 @@ async fn the_archive_follows_a_failover_and_goes_back_across_it() {
     archiving.stop().await;
 }
 
+/// Deletes the instance while it is written to, just after its only backup; gives how many rows there were when the
+/// backup began.
+async fn released(world: &mut World, policy: &'static str) -> (i64, Time) {
+    world.execute(policy).await;
+    let archiving = world.archive();
+    let acknowledged = Arc::new(AtomicI64::new(0));
+    let client = world.server.client().await;
+    let writer = tokio::spawn(load(client, Arc::clone(&acknowledged)));
+    while acknowledged.load(Ordering::SeqCst) < 50 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let began = acknowledged.load(Ordering::SeqCst);
+    world.back_up(1).await;
+    let client = world.server.client().await;
+    let until = moment(&client).await;
+    client.batch_execute("INSERT INTO line (id) VALUES (-1)").await.unwrap();
+    world.caught_up(&client).await;
+    drop(client);
+    world.server.destroy();
+    let _ = writer.await.unwrap();
+    archiving.stop().await;
+    rds::testing::release(&world.desk.cloud, INSTANCE).await.unwrap();
+    rds::backup::schedule::tidy(&world.desk).await.unwrap();
+    (began, until)
+}
+
+async fn only_backup(world: &World) -> String {
+    world.number("SELECT CAST(id AS BIGINT) FROM rds_backup").await.to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_one_backup_that_is_kept_of_a_deleted_instance_is_whole_by_itself() {
+    let mut world = World::new("").await;
+    let (began, _) = released(&mut world, "UPDATE rds_instance SET options = '{}'").await;
+    let log = world.vault.keys().into_iter().filter(|key| key.contains("/wal/")).count();
+    assert_eq!((log, world.number("SELECT COUNT(*) FROM rds_wal").await), (0, 0), "no log is kept");
+    let (restored, sent) = world.restore_backup(&only_backup(&world).await).await;
+    assert_eq!(sent.files, 0);
+    let found = lines(&restored).await;
+    assert!(found.len() as i64 >= began, "{} rows of {began}", found.len());
+    assert_eq!(found, (0..found.len() as i64).collect::<Vec<_>>(), "nothing in between is lost");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_instance_of_which_all_is_kept_goes_back_to_any_moment() {
+    let mut world = World::new("").await;
+    let all = "UPDATE rds_instance SET options = '{\"released_keep_policy\":\"All\"}'";
+    let (began, until) = released(&mut world, all).await;
+    let window = |tx: &mut store::Tx<'_>| restore::window(tx, INSTANCE);
+    let (first, last) = world.desk.cloud.db.read(window).await.unwrap().unwrap();
+    assert!(first <= until && until <= last, "{first:?} {until:?} {last:?}");
+    let (restored, _) = world.restore(until, true).await;
+    let before = lines(&restored).await;
+    assert!(before.len() as i64 >= began && before[0] == 0, "the last row was committed later");
+    let (restored, _) = world.restore(last, false).await;
+    let after = lines(&restored).await;
+    assert!(after.len() > before.len() && after[0] == -1);
+}
+
 /// Says that a restore went well where everything that it takes was sent; and asks no server.
 struct Takes(Arc<Desk>, bool);
 

@@ -502,22 +502,31 @@ impl World {
         }
     }
 
+    /// Restores a backup into a server of its own, with nothing but what is in it.
+    pub async fn restore_backup(&self, backup: &str) -> (Server, Sent) {
+        let (backup, until) = (Some(backup.to_owned()), None);
+        self.restored(restore::From { instance: INSTANCE.to_owned(), backup, until }, false).await
+    }
+
     /// Restores into a server of its own; what was committed after `until` is not there.
     pub async fn restore(&self, until: Time, target: bool) -> (Server, Sent) {
+        let (backup, until) = (None, Some(until));
+        self.restored(restore::From { instance: INSTANCE.to_owned(), backup, until }, target).await
+    }
+
+    async fn restored(&self, from: restore::From, target: bool) -> (Server, Sent) {
         let dir = TempDir::new().unwrap();
         give(dir.path(), 0o755);
         for name in ["data", "wal"] {
             std::fs::create_dir(dir.path().join(name)).unwrap();
         }
         let seeds = Directory(dir.path().to_owned());
-        let from =
-            restore::From { instance: INSTANCE.to_owned(), backup: None, until: Some(until) };
         let sent = restore::send(&self.desk, &from, (&seeds, "jkt-a", "new")).await.unwrap();
         let data = dir.path().join("data");
         let wal = dir.path().join("wal");
         append(&data, &format!("restore_command = 'cp {}/%f %p'\n", wal.display()));
         append(&data, "recovery_target_action = 'promote'\nsynchronous_standby_names = ''\n");
-        if target {
+        if let Some(until) = from.until.filter(|_| target) {
             append(&data, &format!("recovery_target_time = '{}'\n", micros(until)));
         }
         std::fs::write(data.join("recovery.signal"), "").unwrap();

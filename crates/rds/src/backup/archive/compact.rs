@@ -10,8 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::super::wal::{self, Lsn, SEGMENT};
-use super::super::{BACKUP_BYTES, Desk, arn, key};
-use crate::tables::instance;
+use super::super::{BACKUP_BYTES, Desk, arn, key, owner};
 use crate::tables::wal::{self as spans, Span};
 
 /// A piece as stored is at most so long, bytes: a segment that does not compress, and its frame.
@@ -93,11 +92,11 @@ fn size(bytes: u64) -> i64 {
 async fn resize(desk: &Desk, span: &Span, change: i64) -> Result<(), ApiError> {
     let (span, now) = (span.clone(), desk.cloud.clock.now());
     let note = move |tx: &mut store::Tx<'_>| {
-        let Some(instance) = instance::find(tx, &span.instance)? else { return Ok(()) };
+        let Some((account, region)) = owner(tx, &span.instance)? else { return Ok(()) };
         if spans::resize(tx, &span, change)? {
-            let arn = arn(&instance.region, instance.account, &span.instance);
+            let arn = arn(&region, account, &span.instance);
             let mut meters = Meters::default();
-            meters.level(instance.account, &arn, BACKUP_BYTES, change);
+            meters.level(account, &arn, BACKUP_BYTES, change);
             meters.write(tx, now)?;
         }
         Ok::<_, ApiError>(())
