@@ -157,7 +157,7 @@ async fn begin_span(
         newest: desk.cloud.clock.now(),
     };
     let row = span.clone();
-    desk.cloud.db.write(move |tx| spans::extend(tx, &row, 0)).await?;
+    desk.cloud.db.write(move |tx| spans::extend(tx, &row, row.end, 0)).await?;
     Ok(span)
 }
 
@@ -277,7 +277,7 @@ impl Stream {
         self.noted = Instant::now();
         let cloud = &self.place.desk.cloud;
         let span = Span { end: self.durable, newest: cloud.clock.now(), ..self.span.clone() };
-        Ok(cloud.db.write(move |tx| spans::extend(tx, &span, 0)).await?)
+        Ok(cloud.db.write(move |tx| spans::extend(tx, &span, span.end, 0)).await?)
     }
 
     async fn acknowledge(&self, connection: &mut Connection, ask: bool) -> Result<(), Broken> {
@@ -343,7 +343,7 @@ async fn store(place: Place, span: Span, start: Lsn, bytes: Bytes) -> Result<Lsn
     let end = span.end;
     let (account, arn) = (place.account, arn(&place.region, place.account, &span.instance));
     let note = move |tx: &mut store::Tx<'_>| {
-        spans::extend(tx, &span, added)?;
+        spans::extend(tx, &span, start, added)?;
         let mut meters = Meters::default();
         meters.level(account, &arn, BACKUP_BYTES, added);
         meters.write(tx, now)
