@@ -120,7 +120,8 @@ impl Floor {
     /// nothing about this one's: there the moments decide.
     fn is_behind(&self, span: &Span) -> bool {
         if span.cluster != self.cluster {
-            let is_later = self.ended.is_none_or(|ended| span.newest > ended);
+            let is_later =
+                span.newest == spans::UNKNOWN || self.ended.is_none_or(|ended| span.newest > ended);
             return !is_later && !self.clusters.contains(&span.cluster);
         }
         (span.timeline, span.start) < (self.timeline, self.start)
@@ -537,6 +538,7 @@ mod tests {
         let streamed = |now| span(9, 0, now);
         // Before the first backup of the new cluster, while it is made, and after it.
         assert!(!is_old(&all, at(8, 2), &streamed(at(8, 2))), "what is being streamed stays");
+        assert!(!is_old(&all, at(8, 2), &streamed(spans::UNKNOWN)), "also while it catches up");
         for status in [State::Running, State::Success] {
             all.push(of_nine("8", status, 8));
             assert!(!is_old(&all, at(9, 2), &streamed(at(9, 2))));

@@ -20,9 +20,12 @@ pub struct Span {
     pub end: Lsn,
     /// Its size as stored, bytes.
     pub bytes: i64,
-    /// When the newest of it was received.
+    /// Nothing that was committed before is missing, by the server's clock; [`UNKNOWN`] until that is known of a moment.
     pub newest: Time,
 }
+
+/// The moment of a span of which none is known yet.
+pub const UNKNOWN: Time = Time::from_micros(0);
 
 fn span(row: &Row<'_>) -> Result<Span, store::Error> {
     let lsn = |at| Ok::<_, store::Error>(Lsn(row.get::<i64>(at)?.cast_unsigned()));
@@ -50,13 +53,14 @@ const ITS_ROW: &str = "instance = ?1 AND cluster_id = ?2 AND timeline = ?3 AND s
     (SELECT MAX(start_lsn) FROM rds_wal WHERE instance = ?1 AND cluster_id = ?2 AND timeline = ?3 AND start_lsn >= ?4)";
 
 /// Begins a span, or makes one longer: what was added begins at `from`, behind what is there. Where nothing is there
-/// any more, because all before it went, the span begins with what was added.
+/// any more, because all before it went, the span begins with what was added. Its moment never goes back.
 pub fn extend(tx: &mut Tx<'_>, span: &Span, from: Lsn, added: i64) -> Result<(), ApiError> {
     let (cluster, start) = (span.cluster.cast_signed(), span.start.0.cast_signed());
     let end = span.end.0.cast_signed();
     let longer = tx.execute(
         &format!(
-            "UPDATE rds_wal SET end_lsn = ?5, bytes = bytes + ?6, newest = ?7 WHERE {ITS_ROW}"
+            "UPDATE rds_wal SET end_lsn = ?5, bytes = bytes + ?6,
+                 newest = CASE WHEN newest < ?7 THEN ?7 ELSE newest END WHERE {ITS_ROW}"
         ),
         params![&span.instance, cluster, span.timeline, start, end, added, span.newest],
     )?;
@@ -132,6 +136,9 @@ mod tests {
             // After a gap.
             extend(tx, &span(90, 95), Lsn(90), 1)?;
             assert_eq!(of_instance(tx, "i")?.len(), 2);
+            let unknown = Span { newest: UNKNOWN, ..span(90, 95) };
+            extend(tx, &unknown, Lsn(95), 0)?;
+            assert_eq!(of_instance(tx, "i")?.remove(1).newest, Time::from_secs(1));
             // All of it went: what was before is not promised again.
             remove(tx, &span(90, 95))?;
             extend(tx, &span(90, 97), Lsn(95), 1)?;
