@@ -123,3 +123,36 @@ async fn commits_wait_for_a_synchronous_standby() {
     assert_eq!(ask(&a, "SELECT slot_name FROM pg_replication_slots WHERE active"), *slot);
     lab.end().await;
 }
+
+/// What is being copied is on no disk yet, whatever its copy's name will be.
+#[tokio::test(flavor = "multi_thread")]
+async fn commits_do_not_wait_for_a_copy_that_is_being_made() {
+    let lab = Lab::new();
+    let mut first = spec("pgm-g");
+    let a = lab.serve(&first).await;
+    ask(&a, "CREATE TABLE t AS SELECT x, repeat('x', 500) FROM generate_series(1, 200000) x");
+    let b = standby_of(&first, "pgm-h", &a);
+    first.generation = 2;
+    first.synchronous = "FIRST 1 (pgm_h)".to_owned();
+    lab.serve(&first).await;
+    let mut seen = std::collections::BTreeSet::new();
+    let copied = lab.serve(&b);
+    tokio::pin!(copied);
+    loop {
+        tokio::select! {
+            _ = &mut copied => break,
+            () = tokio::time::sleep(std::time::Duration::from_millis(5)) => {}
+        }
+        // While there is no server of its own, nobody has its name.
+        if lab.observed("pgm-h").await.pid == 0 {
+            let names = "SELECT coalesce(string_agg(DISTINCT application_name, ','), '') FROM pg_stat_replication";
+            let names = ask(&a, names);
+            if lab.observed("pgm-h").await.pid == 0 {
+                seen.insert(names);
+            }
+        }
+    }
+    assert!(seen.iter().any(|names| names.contains("awan_copies")), "{seen:?}");
+    assert!(!seen.iter().any(|names| names.contains("pgm_h")), "{seen:?}");
+    lab.end().await;
+}

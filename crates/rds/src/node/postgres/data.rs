@@ -181,7 +181,7 @@ async fn make_slot(seat: &Seat, upstream: &Upstream) -> Result<()> {
         .args(["--no-password", "--create-slot", "--if-not-exists", "--slot"])
         .arg(&upstream.slot)
         .arg("--dbname")
-        .arg(config::conninfo(seat, upstream));
+        .arg(config::tool_conninfo(seat, upstream));
     seat.programs.run(&program, TOOL).await.map(|_| ())
 }
 
@@ -198,7 +198,7 @@ pub async fn copy(seat: &Seat, spec: &Spec, upstream: &Upstream) -> Result<()> {
         .arg("--pgdata")
         .arg(&new)
         .arg("--dbname")
-        .arg(config::conninfo(seat, upstream));
+        .arg(config::tool_conninfo(seat, upstream));
     seat.programs.run(&program, BULK).await?;
     signal_file(seat, &new, "standby.signal")?;
     home::remove_dir(&seat.dir.data())?;
@@ -219,7 +219,7 @@ pub async fn follow(seat: &Seat, spec: &Spec, upstream: &Upstream) -> Result<boo
         .arg("--target-pgdata")
         .arg(seat.dir.data())
         .arg("--source-server")
-        .arg(config::conninfo(seat, upstream));
+        .arg(config::tool_conninfo(seat, upstream));
     if let Err(error) = seat.programs.run(&rewind, BULK).await {
         let text = error.to_string();
         if text.contains("connection to server") || text.contains("could not connect") {
