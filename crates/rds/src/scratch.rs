@@ -133,5 +133,6 @@ fn spec(member: &Member, until: Option<i64>, complete: bool) -> Spec {
         key: secrets.key.clone(),
         leased: false,
         synchronous: String::new(),
+        slots: None,
     }
 }

@@ -124,6 +124,7 @@ pub fn spec(id: &str) -> Spec {
         key,
         leased: false,
         synchronous: String::new(),
+        slots: None,
     }
 }
 

@@ -156,3 +156,39 @@ async fn commits_do_not_wait_for_a_copy_that_is_being_made() {
     assert!(!seen.iter().any(|names| names.contains("pgm_h")), "{seen:?}");
     lab.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_keeps_no_log_for_who_follows_it_no_more() {
+    let lab = Lab::new();
+    let mut first = spec("pgm-i");
+    let a = lab.serve(&first).await;
+    let slots = "SELECT coalesce(string_agg(slot_name, ',' ORDER BY slot_name), '') FROM pg_replication_slots";
+    let mut standbys = Vec::new();
+    for (id, slot) in [("pgm-j", "awan_pgm_j"), ("pgm-k", "awan_pgm_k")] {
+        let mut standby = standby_of(&first, id, &a);
+        let Role::Standby { upstream, .. } = &mut standby.role else { unreachable!() };
+        upstream.slot = slot.to_owned();
+        lab.serve(&standby).await;
+        standbys.push(standby);
+    }
+    first.generation = 2;
+    lab.serve(&first).await;
+    assert_eq!(ask(&a, slots), "awan_pgm_j,awan_pgm_k", "where it is not known, all stay");
+    lab.node.delete("pgm-j", i64::MAX, WAIT).await.unwrap();
+    first.slots = Some(["awan_archive", "awan_pgm_k"].map(str::to_owned).into());
+    lab.put(&first).await;
+    assert_eq!(ask(&a, slots), "awan_pgm_k");
+    let following = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
+    until("still following", async || (ask(&a, following) == "1").then_some(())).await;
+
+    // The other takes over, and what was the primary keeps nothing as its standby.
+    let keeper = lab.node.keeper("pgm-k").unwrap();
+    keeper.promote(&Promote { term: 2, ttl_ms: 60_000 }, Instant::now()).unwrap();
+    keeper.settled(WAIT).await;
+    let k = lab.observed("pgm-k").await;
+    let back = rds::node::api::Spec { term: 2, ..standby_of(&first, "pgm-i", &k) };
+    let i = lab.serve(&rds::node::api::Spec { generation: 3, ..back }).await;
+    assert!(!i.writable);
+    assert_eq!(ask(&i, slots), "");
+    lab.end().await;
+}

@@ -14,7 +14,9 @@ use super::super::driver::{LogQuery, Seat, Stream};
 use super::super::error::{Doing, Error, Result};
 use super::super::home;
 use super::super::process::{Program, Programs, User};
-use super::{ADMIN, BULK, OWNER, REPLICATOR, TOOL, config, identity, logs, number, tool, users};
+use super::{
+    ADMIN, BULK, OWNER, REPLICATOR, TOOL, config, identity, logs, number, slots, tool, users,
+};
 use crate::engines::Build;
 
 /// The major version of a data directory; `None` where there is none.
@@ -228,6 +230,7 @@ pub async fn follow(seat: &Seat, spec: &Spec, upstream: &Upstream) -> Result<boo
         tracing::warn!(instance = %spec.id, %error, "rewind: the directory is copied anew");
         return Ok(false);
     }
+    slots::remove_all(seat)?;
     signal_file(seat, &seat.dir.data(), "standby.signal")?;
     Ok(true)
 }
@@ -245,7 +248,11 @@ pub async fn lost(seat: &Seat) -> Result<bool> {
     let lines = blocking(move || logs::read(&dir, query)).await?;
     let hopeless =
         ["has already been removed", "is not in this server's history", "highest timeline"];
-    Ok(lines.iter().any(|line| hopeless.iter().any(|text| line.text.contains(text))))
+    // Without its slot the log that it needs may go at any time; with a new copy it gets a new one.
+    let slotless =
+        |text: &str| text.contains("replication slot") && text.contains("does not exist");
+    let is_hopeless = |text: &str| hopeless.iter().any(|it| text.contains(it)) || slotless(text);
+    Ok(lines.iter().any(|line| is_hopeless(&line.text)))
 }
 
 /// See [`super::super::driver::Driver::upgrade`]. Hard links: the old directory is of no use once the new one was
