@@ -17,10 +17,20 @@ use crate::model::Secrets;
 use crate::node::api::{Limits, Phase, Role, Seed, Spec};
 use crate::nodes::{Hosts, Nodes};
 use crate::tables::instance::{self, Instance};
-use crate::tables::member;
+use crate::tables::{job, member};
 
 /// How long a scratch member may take to be made, and again to recover.
 const STEP: Duration = Duration::from_secs(600);
+
+/// The name of the one in which an instance's backups are tested.
+pub(crate) fn of_test(instance: &str) -> String {
+    format!("{instance}{TEST}")
+}
+
+/// What names of those end with.
+const TEST: &str = "-test";
+/// What ids of jobs begin with, by which members for bringing tables back are called.
+pub(crate) const JOB: &str = "rt-";
 
 /// Makes scratch members on the nodes of the instances themselves.
 pub(crate) struct Scratch {
@@ -78,6 +88,29 @@ impl Scratch {
         self.nodes.delete(site, name, i64::MAX).await.map_err(ApiError::internal)
     }
 
+    /// Removes those that nobody needs: a crash ended what did, and forgot it. No test may be under way. Nodes that do
+    /// not run are not started for it.
+    ///
+    /// # Errors
+    /// Those of the database. What a node does not remove is left for the next time.
+    pub(crate) async fn sweep(&self) -> Result<(), ApiError> {
+        for site in self.nodes.places().sites.clone() {
+            if !self.nodes.is_remote(&site) && !self.nodes.runs(&site).await {
+                continue;
+            }
+            let Ok(there) = self.nodes.observe_all(&site).await else { continue };
+            let names: Vec<String> = there.into_iter().map(|it| it.id).collect();
+            let unknown = move |tx: &mut Tx<'_>| unknown(tx, names);
+            for name in self.desk.cloud.db.read(unknown).await? {
+                match self.remove(&site, &name).await {
+                    Ok(()) => tracing::warn!(site, name, "removed a scratch member of nobody's"),
+                    Err(error) => tracing::warn!(site, name, ?error, "a scratch member stays"),
+                }
+            }
+        }
+        Ok(())
+    }
+
     async fn reach(&self, member: &Member, spec: &Spec, phase: Phase) -> Result<(), ApiError> {
         let until = Instant::now() + STEP;
         loop {
@@ -92,6 +125,21 @@ impl Scratch {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
+}
+
+/// Of those names, the ones of scratch members that no job is at.
+fn unknown(tx: &mut Tx<'_>, names: Vec<String>) -> Result<Vec<String>, ApiError> {
+    let mut unknown = Vec::new();
+    for name in names {
+        let is_known = match name.starts_with(JOB) {
+            true => job::find(tx, &name)?.is_some_and(|job| job.status == "Running"),
+            false => !name.ends_with(TEST) || instance::find(tx, &name)?.is_some(),
+        };
+        if !is_known {
+            unknown.push(name);
+        }
+    }
+    Ok(unknown)
 }
 
 fn place(tx: &mut Tx<'_>, cloud: &engine::Cloud, id: &str, name: &str) -> Result<Member, ApiError> {

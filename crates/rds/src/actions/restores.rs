@@ -17,6 +17,7 @@ use crate::model::{Category, Engine, Origin, Status};
 use crate::names;
 use crate::requests::make::{Made, Plan, make};
 use crate::requests::within::{invalid, writable};
+use crate::scratch;
 use crate::tables::backup::{self, State};
 use crate::tables::instance::Instance;
 use crate::tables::{account, database, grant, hba, job, parameter, text};
@@ -313,7 +314,7 @@ impl Action for RestoreTable {
         }
         let origin = point(cx, &instance.id, (&request.backup_id, &request.restore_time))?;
         let job = job::Job {
-            id: format!("rt-{}", cx.rng().alphanumeric(20)),
+            id: format!("{}{}", scratch::JOB, cx.rng().alphanumeric(20)),
             instance: instance.id,
             kind: restore_table::KIND.to_owned(),
             wish: text(&Wish { origin, databases })?,

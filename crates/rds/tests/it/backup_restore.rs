@@ -258,6 +258,10 @@ impl Prover for Takes {
             false => Err(ApiError::internal("the server does not start")),
         }
     }
+
+    async fn sweep(&self) -> Result<(), ApiError> {
+        Ok(())
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
