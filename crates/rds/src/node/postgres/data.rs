@@ -55,13 +55,7 @@ pub async fn warm(build: &Build, templates: &Path, programs: &Programs) -> Resul
     let numbers = Program::new(build.programs.join("pg_resetwal")).user(user);
     programs.run(&numbers.args(["-o", "16384", "-D"]).arg(&new), TOOL).await?;
     for (database, sql) in [("template1", template_sql(build)), ("postgres", postgres_sql(build))] {
-        let single = Program::new(build.programs.join("postgres"))
-            .user(user)
-            .args(["--single", "-D"])
-            .arg(&new)
-            .args(["-c", "fsync=off", "-c", "exit_on_error=on", database]);
-        let sql: Stream = Box::new(Cursor::new(sql.into_bytes()));
-        programs.feed(&single, sql).await?;
+        alone(build, &new, (programs, user), database, sql).await?;
     }
     blocking(move || {
         sync(&new)?;
@@ -69,6 +63,23 @@ pub async fn warm(build: &Build, templates: &Path, programs: &Programs) -> Resul
         sync(&finished)
     })
     .await
+}
+
+/// Runs statements, one a line, in a cluster that has no server.
+async fn alone(
+    build: &Build,
+    at: &Path,
+    (programs, user): (&Programs, Option<User>),
+    database: &str,
+    sql: String,
+) -> Result<()> {
+    let single = Program::new(build.programs.join("postgres"))
+        .user(user)
+        .args(["--single", "-D"])
+        .arg(at)
+        .args(["-c", "fsync=off", "-c", "exit_on_error=on", database]);
+    let sql: Stream = Box::new(Cursor::new(sql.into_bytes()));
+    programs.feed(&single, sql).await
 }
 
 async fn initdb(build: &Build, at: &Path, programs: &Programs, user: Option<User>) -> Result<()> {
@@ -85,14 +96,9 @@ async fn initdb(build: &Build, at: &Path, programs: &Programs, user: Option<User
 /// way of loading a dump of it.
 fn template_sql(build: &Build) -> String {
     let roles = format!("CREATE ROLE {OWNER} LOGIN\nCREATE ROLE {REPLICATOR} LOGIN REPLICATION\n");
-    let guard = if number(&build.major) < 16 { GUARD } else { "" };
-    roles + guard
+    let guard = roles::guard(number(&build.major)).map(|guard| guard + "\n");
+    roles + &guard.unwrap_or_default()
 }
-
-/// Before 16, whoever may make roles may also give away, and take, every role that is no superuser's: among them those
-/// that run programs, reach files and read verifiers. So these count as such; nobody is ever given them.
-const GUARD: &str = "UPDATE pg_authid SET rolsuper = true WHERE rolname IN ('pg_execute_server_program', \
-                     'pg_read_server_files', 'pg_write_server_files', 'pg_read_all_data')\n";
 
 fn extension_sql(build: &Build) -> &'static str {
     let known = build.extensions.iter().any(|name| name == "pg_stat_statements");
@@ -298,6 +304,11 @@ pub async fn upgrade(seat: &Seat, from: &Build) -> Result<()> {
     if let Err(error) = upgraded {
         usable_again(&old)?;
         return Err(Error::Failed(format!("{}: {}", first_and_last(&error), consulted(&error))));
+    }
+    // The roles of the engine's own are the new cluster's, as it was made.
+    if let Some(guard) = roles::guard(number(&seat.build.major)) {
+        let who = (&seat.programs, Some(user));
+        alone(&seat.build, &new, who, "postgres", guard + "\n").await?;
     }
     home::own_tree(&new, seat.user)?;
     home::remove_dir(&work)?;
