@@ -28,7 +28,7 @@ impl Prover for Reading {
     }
 
     async fn sweep(&self) -> Result<(), ApiError> {
-        self.0.sweep().await
+        scratch::sweep(&self.0.desk.cloud, &*self.0.nodes).await
     }
 }
 

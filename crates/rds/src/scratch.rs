@@ -88,29 +88,6 @@ impl Scratch {
         self.nodes.delete(site, name, i64::MAX).await.map_err(ApiError::internal)
     }
 
-    /// Removes those that nobody needs: a crash ended what did, and forgot it. No test may be under way. Nodes that do
-    /// not run are not started for it.
-    ///
-    /// # Errors
-    /// Those of the database. What a node does not remove is left for the next time.
-    pub(crate) async fn sweep(&self) -> Result<(), ApiError> {
-        for site in self.nodes.places().sites.clone() {
-            if !self.nodes.is_remote(&site) && !self.nodes.runs(&site).await {
-                continue;
-            }
-            let Ok(there) = self.nodes.observe_all(&site).await else { continue };
-            let names: Vec<String> = there.into_iter().map(|it| it.id).collect();
-            let unknown = move |tx: &mut Tx<'_>| unknown(tx, names);
-            for name in self.desk.cloud.db.read(unknown).await? {
-                match self.remove(&site, &name).await {
-                    Ok(()) => tracing::warn!(site, name, "removed a scratch member of nobody's"),
-                    Err(error) => tracing::warn!(site, name, ?error, "a scratch member stays"),
-                }
-            }
-        }
-        Ok(())
-    }
-
     async fn reach(&self, member: &Member, spec: &Spec, phase: Phase) -> Result<(), ApiError> {
         let until = Instant::now() + STEP;
         loop {
@@ -127,19 +104,39 @@ impl Scratch {
     }
 }
 
-/// Of those names, the ones of scratch members that no job is at.
-fn unknown(tx: &mut Tx<'_>, names: Vec<String>) -> Result<Vec<String>, ApiError> {
-    let mut unknown = Vec::new();
-    for name in names {
-        let is_known = match name.starts_with(JOB) {
-            true => job::find(tx, &name)?.is_some_and(|job| job.status == "Running"),
-            false => !name.ends_with(TEST) || instance::find(tx, &name)?.is_some(),
-        };
-        if !is_known {
-            unknown.push(name);
+/// Removes those that nobody needs: a crash ended what did, and forgot it. No test may be under way. Nodes that do not
+/// run are not started for it.
+///
+/// # Errors
+/// Those of the database. What a node does not remove is left for the next time.
+pub(crate) async fn sweep(cloud: &engine::Cloud, nodes: &dyn Hosts) -> Result<(), ApiError> {
+    for centre in &cloud.region.data_centres {
+        let site = centre.site.as_str();
+        let Ok(there) = nodes.observe_all(site).await else { continue };
+        let names: Vec<String> = there.into_iter().map(|it| it.id).collect();
+        for name in cloud.db.read(move |tx| unneeded(tx, &names)).await? {
+            match nodes.delete(site, &name, i64::MAX).await {
+                Ok(()) => tracing::warn!(site, name, "removed a scratch member of nobody's"),
+                Err(error) => tracing::warn!(site, name, %error, "a scratch member stays"),
+            }
         }
     }
-    Ok(unknown)
+    Ok(())
+}
+
+/// Of those names, the ones of scratch members that no job is at.
+fn unneeded(tx: &mut Tx<'_>, names: &[String]) -> Result<Vec<String>, ApiError> {
+    let mut unneeded = Vec::new();
+    for name in names {
+        let stays = match name.starts_with(JOB) {
+            true => job::find(tx, name)?.is_some_and(|job| job.status == "Running"),
+            false => !name.ends_with(TEST) || instance::find(tx, name)?.is_some(),
+        };
+        if !stays {
+            unneeded.push(name.clone());
+        }
+    }
+    Ok(unneeded)
 }
 
 fn place(tx: &mut Tx<'_>, cloud: &engine::Cloud, id: &str, name: &str) -> Result<Member, ApiError> {

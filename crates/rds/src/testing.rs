@@ -10,6 +10,8 @@ use crate::engines::{Build, Setting};
 use crate::machine::parts::{self, Parts};
 use crate::model::{Category, Engine, Options, Origin, Secrets, Status};
 use crate::node::api::Observed;
+use crate::nodes::Hosts;
+use crate::scratch;
 use crate::tables::backup;
 use crate::tables::instance::{self, New};
 use crate::tables::member::{self, Member};
@@ -128,6 +130,14 @@ pub fn origin(tx: &mut Tx<'_>, id: &str) -> Result<Origin, ApiError> {
 pub fn told(tx: &mut Tx<'_>, cloud: &Cloud, id: &str) -> Result<Parts, ApiError> {
     let instance = found(tx, id)?;
     parts::spec_parts(tx, cloud, &instance)
+}
+
+/// Removes scratch members that nobody needs from the nodes that run.
+///
+/// # Errors
+/// Those of the database.
+pub async fn sweep(cloud: &Cloud, nodes: &dyn Hosts) -> Result<(), ApiError> {
+    scratch::sweep(cloud, nodes).await
 }
 
 /// Does as if a backup had ended well.

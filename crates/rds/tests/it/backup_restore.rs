@@ -241,7 +241,7 @@ async fn moments_within_a_backlog_are_offered_once_it_is_archived_and_restored_e
 }
 
 /// Says that a restore went well where everything that it takes was sent; and asks no server.
-struct Takes(Arc<Desk>, bool);
+struct Takes(Arc<Desk>, bool, AtomicI64);
 
 #[async_trait::async_trait]
 impl Prover for Takes {
@@ -260,6 +260,7 @@ impl Prover for Takes {
     }
 
     async fn sweep(&self) -> Result<(), ApiError> {
+        self.2.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
 }
@@ -271,7 +272,9 @@ async fn what_came_of_a_restore_test_is_on_record_whether_it_went_well_or_not() 
     world.back_up(1).await;
     insert(&world.server.client().await, 0..10).await;
     for (works, outcome) in [(true, "OK"), (false, "InternalError")] {
-        world.test_restores(Arc::new(Takes(Arc::clone(&world.desk), works)), outcome).await;
+        let takes = Arc::new(Takes(Arc::clone(&world.desk), works, AtomicI64::new(0)));
+        world.test_restores(Arc::clone(&takes) as Arc<dyn Prover>, outcome).await;
+        assert_eq!(takes.2.load(Ordering::SeqCst), 1, "a start looks for what a crash left, once");
     }
     archiving.stop().await;
 }
