@@ -136,8 +136,7 @@ async fn commits_do_not_wait_for_a_copy_that_is_being_made() {
     first.synchronous = "FIRST 1 (pgm_h)".to_owned();
     lab.serve(&first).await;
     let mut seen = std::collections::BTreeSet::new();
-    let copied = lab.serve(&b);
-    tokio::pin!(copied);
+    let mut copied = Box::pin(lab.serve(&b));
     loop {
         tokio::select! {
             _ = &mut copied => break,
@@ -152,6 +151,7 @@ async fn commits_do_not_wait_for_a_copy_that_is_being_made() {
             }
         }
     }
+    drop(copied);
     assert!(seen.iter().any(|names| names.contains("awan_copies")), "{seen:?}");
     assert!(!seen.iter().any(|names| names.contains("pgm_h")), "{seen:?}");
     lab.end().await;

@@ -15,7 +15,7 @@ use super::super::error::{Doing, Error, Result};
 use super::super::home;
 use super::super::process::{Program, Programs, User};
 use super::{
-    ADMIN, BULK, OWNER, REPLICATOR, TOOL, config, identity, logs, number, slots, tool, users,
+    ADMIN, BULK, OWNER, REPLICATOR, TOOL, config, identity, logs, number, roles, slots, tool, users,
 };
 use crate::engines::Build;
 
