@@ -151,7 +151,7 @@ CREATE TABLE rds_wal (
     start_lsn INTEGER NOT NULL,
     end_lsn INTEGER NOT NULL,
     bytes INTEGER NOT NULL,          -- as stored
-    newest INTEGER NOT NULL,         -- when the newest of it was received
+    newest INTEGER NOT NULL,         -- nothing committed before is missing; 0: not known yet
     PRIMARY KEY (instance, cluster_id, timeline, start_lsn)
 ) /*rowless*/;
 

@@ -123,6 +123,12 @@ pub trait Hosts: Send + Sync + 'static {
     /// See [`Error`]; [`Error::is_unknown`] where it is not there.
     async fn observe(&self, site: &str, id: &str) -> Result<Observed, Error>;
 
+    /// What everything is that a node has, if it runs.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    async fn observe_all(&self, site: &str) -> Result<Vec<Observed>, Error>;
+
     /// Grants leases, if the node runs; answers what those instances are. A node that died is not started for it:
     /// whether its servers come back there or elsewhere is decided first.
     ///
@@ -189,14 +195,6 @@ impl Nodes {
     /// Whether the node of a data centre of this machine runs.
     pub async fn runs(&self, site: &str) -> bool {
         self.local.runs(site).await
-    }
-
-    /// What all instances of a node are.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn observe_all(&self, site: &str) -> Result<Vec<Observed>, Error> {
-        self.get(site, "/instances").await
     }
 
     /// The engines that a node has.
@@ -418,6 +416,10 @@ impl Hosts for Nodes {
 
     async fn observe(&self, site: &str, id: &str) -> Result<Observed, Error> {
         self.of_running(site, Method::GET, &format!("/instances/{id}"), &()).await
+    }
+
+    async fn observe_all(&self, site: &str) -> Result<Vec<Observed>, Error> {
+        self.of_running(site, Method::GET, "/instances", &()).await
     }
 
     async fn delete(&self, site: &str, id: &str, term: i64) -> Result<(), Error> {

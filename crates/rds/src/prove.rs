@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::backup::restore::From;
 use crate::backup::restore_test::{Proof, Prover};
 use crate::node::api::Dump;
-use crate::scratch::{Member, Scratch};
+use crate::scratch::{self, Member, Scratch};
 
 /// Reads everything that a backup has.
 pub(crate) struct Reading(pub(crate) Arc<Scratch>);
@@ -20,11 +20,15 @@ pub(crate) struct Reading(pub(crate) Arc<Scratch>);
 impl Prover for Reading {
     async fn prove(&self, from: &From) -> Result<Proof, ApiError> {
         let began = Instant::now();
-        let member = self.0.beside(&from.instance, format!("{}-test", from.instance)).await?;
+        let member = self.0.beside(&from.instance, scratch::of_test(&from.instance)).await?;
         let outcome = self.restored(from, &member).await;
         self.0.remove(&member.site, &member.name).await?;
         let databases = outcome?;
         Ok(Proof { took: began.elapsed(), databases })
+    }
+
+    async fn sweep(&self) -> Result<(), ApiError> {
+        scratch::sweep(&self.0.desk.cloud, &*self.0.nodes).await
     }
 }
 

@@ -17,10 +17,20 @@ use crate::model::Secrets;
 use crate::node::api::{Limits, Phase, Role, Seed, Spec};
 use crate::nodes::{Hosts, Nodes};
 use crate::tables::instance::{self, Instance};
-use crate::tables::member;
+use crate::tables::{job, member};
 
 /// How long a scratch member may take to be made, and again to recover.
 const STEP: Duration = Duration::from_secs(600);
+
+/// The name of the one in which an instance's backups are tested.
+pub(crate) fn of_test(instance: &str) -> String {
+    format!("{instance}{TEST}")
+}
+
+/// What names of those end with.
+const TEST: &str = "-test";
+/// What ids of jobs begin with, by which members for bringing tables back are called.
+pub(crate) const JOB: &str = "rt-";
 
 /// Makes scratch members on the nodes of the instances themselves.
 pub(crate) struct Scratch {
@@ -94,6 +104,41 @@ impl Scratch {
     }
 }
 
+/// Removes those that nobody needs: a crash ended what did, and forgot it. No test may be under way. Nodes that do not
+/// run are not started for it.
+///
+/// # Errors
+/// Those of the database. What a node does not remove is left for the next time.
+pub(crate) async fn sweep(cloud: &engine::Cloud, nodes: &dyn Hosts) -> Result<(), ApiError> {
+    for centre in &cloud.region.data_centres {
+        let site = centre.site.as_str();
+        let Ok(there) = nodes.observe_all(site).await else { continue };
+        let names: Vec<String> = there.into_iter().map(|it| it.id).collect();
+        for name in cloud.db.read(move |tx| unneeded(tx, &names)).await? {
+            match nodes.delete(site, &name, i64::MAX).await {
+                Ok(()) => tracing::warn!(site, name, "removed a scratch member of nobody's"),
+                Err(error) => tracing::warn!(site, name, %error, "a scratch member stays"),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Of those names, the ones of scratch members that no job is at.
+fn unneeded(tx: &mut Tx<'_>, names: &[String]) -> Result<Vec<String>, ApiError> {
+    let mut unneeded = Vec::new();
+    for name in names {
+        let stays = match name.starts_with(JOB) {
+            true => job::find(tx, name)?.is_some_and(|job| job.status == "Running"),
+            false => !name.ends_with(TEST) || instance::find(tx, name)?.is_some(),
+        };
+        if !stays {
+            unneeded.push(name.clone());
+        }
+    }
+    Ok(unneeded)
+}
+
 fn place(tx: &mut Tx<'_>, cloud: &engine::Cloud, id: &str, name: &str) -> Result<Member, ApiError> {
     let gone = || ApiError::internal(format!("{id} is gone"));
     let instance = instance::find(tx, id)?.ok_or_else(gone)?;
@@ -133,5 +178,6 @@ fn spec(member: &Member, until: Option<i64>, complete: bool) -> Spec {
         key: secrets.key.clone(),
         leased: false,
         synchronous: String::new(),
+        slots: None,
     }
 }

@@ -75,10 +75,8 @@ impl Service {
                 .with(Removal::new(Arc::clone(desk)))
                 .with_one(Schedule::new(Arc::clone(desk)), &())
                 .await?;
-            if !desk.pace.restore_test.is_zero() {
-                let tests = RestoreTests::new(Arc::clone(desk), Arc::new(Reading(scratch)));
-                runner = runner.with_one(tests, &()).await?;
-            }
+            let tests = RestoreTests::new(Arc::clone(desk), Arc::new(Reading(scratch)));
+            runner = runner.with_one(tests, &()).await?;
         }
         self.cloud.wakes.wake(machine::KIND);
         Ok(runner)

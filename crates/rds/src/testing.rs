@@ -13,6 +13,8 @@ use crate::machine;
 use crate::machine::parts::{self, Parts};
 use crate::model::{Category, Engine, Options, Origin, Secrets, Status};
 use crate::node::api::Observed;
+use crate::nodes::Hosts;
+use crate::scratch;
 use crate::tables::backup;
 use crate::tables::instance::{self, New};
 use crate::tables::member::{self, Member};
@@ -147,6 +149,14 @@ pub async fn release(cloud: &Arc<Cloud>, id: &str) -> Result<(), ApiError> {
 pub fn told(tx: &mut Tx<'_>, cloud: &Cloud, id: &str) -> Result<Parts, ApiError> {
     let instance = found(tx, id)?;
     parts::spec_parts(tx, cloud, &instance)
+}
+
+/// Removes scratch members that nobody needs from the nodes that run.
+///
+/// # Errors
+/// Those of the database.
+pub async fn sweep(cloud: &Cloud, nodes: &dyn Hosts) -> Result<(), ApiError> {
+    scratch::sweep(cloud, nodes).await
 }
 
 /// Does as if a backup had ended well.

@@ -20,6 +20,7 @@ use crate::names;
 use crate::requests::make::{Made, Plan, make};
 use crate::requests::place::{Spot, place};
 use crate::requests::within::{invalid, writable};
+use crate::scratch;
 use crate::tables::backup::{self, Backup, State};
 use crate::tables::instance::Instance;
 use crate::tables::{account, database, grant, hba, job, parameter, text};
@@ -385,7 +386,7 @@ impl Action for RestoreTable {
             return Err(ENGINE_UNSUPPORTED.error(message));
         }
         let job = job::Job {
-            id: format!("rt-{}", cx.rng().alphanumeric(20)),
+            id: format!("{}{}", scratch::JOB, cx.rng().alphanumeric(20)),
             instance: source.instance.id,
             kind: restore_table::KIND.to_owned(),
             wish: text(&Wish { origin, databases, failed: String::new() })?,

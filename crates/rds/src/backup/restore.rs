@@ -1,7 +1,8 @@
 //! What a restore needs, in order: a base backup, and the log from there on.
 //!
 //! It sends at least as much of the log as the moment asks for, and often more: the server stops by itself at the
-//! first commit that is later. Where there is none, it ends at the end of the log, which is then as exact.
+//! first commit that is later. Where there is none, it ends at the end of the log, which is then as exact: what is not
+//! known to have everything that was committed until that moment is not sent at all.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -60,8 +61,8 @@ pub struct Sent {
 /// Sends everything that a restore needs.
 ///
 /// # Errors
-/// `InvalidBackup.NotFound` where there is no such backup; where the log has a gap before the moment;
-/// those of the vault and of the taker.
+/// `InvalidBackup.NotFound` where there is no such backup; where the log has a gap before the moment, or does not reach
+/// it yet; those of the vault and of the taker.
 pub async fn send(
     desk: &Arc<Desk>,
     from: &From,
@@ -70,20 +71,24 @@ pub async fn send(
     let (wanted, now) = (from.clone(), desk.cloud.clock.now());
     let find = move |tx: &mut Tx<'_>| {
         let backup = choose(tx, &wanted, now)?;
-        Ok::<_, ApiError>((backup, spans::of_instance(tx, &wanted.instance)?))
+        let backups = backup::of_instance(tx, &wanted.instance)?;
+        Ok::<_, ApiError>((backup, backups, spans::of_instance(tx, &wanted.instance)?))
     };
-    let (backup, spans) = desk.cloud.db.read(find).await?;
+    let (backup, backups, spans) = desk.cloud.db.read(find).await?;
     let bucket = backup.facts.bucket.clone();
     let tar = Tar::new(Arc::clone(desk), &bucket, &backup, backup.facts.parts);
     seeds.seed(site, id, Box::new(tar)).await?;
     let mut sent = Sent { backup: backup.id.clone(), files: 0 };
     let Some(until) = from.until else { return Ok(sent) };
-    let Some(way) = way(desk, &bucket, &backup, &spans, (seeds, site, id)).await? else {
-        return Ok(sent); // nothing was logged since
+    let way = way(desk, &bucket, &backup, &spans, (seeds, site, id)).await?;
+    let end = way.as_ref().and_then(|way| enough(way, &backup, &backups, &spans, until));
+    let (Some(way), Some(end)) = (way, end) else {
+        let why = format!("the archive of {} does not reach {}", backup.instance, until.iso());
+        return Err(ApiError::internal(why));
     };
     let mut segment = Lsn(backup.start_lsn).segment();
-    while segment < way.end {
-        let Some(found) = file(desk, &bucket, &backup, &way, segment).await? else {
+    while segment < end {
+        let Some(found) = file(desk, &bucket, &backup, &way, (segment, end)).await? else {
             // The backup holds its own log itself.
             if segment <= Lsn(backup.end_lsn) {
                 segment = segment.next_segment();
@@ -94,9 +99,6 @@ pub async fn send(
         };
         seeds.wal(site, id, &found.name, found.frame).await?;
         sent.files += 1;
-        if found.stored > until.plus(SKEW) {
-            break; // everything until then was in the log before
-        }
         segment = segment.next_segment();
     }
     Ok(sent)
@@ -128,6 +130,40 @@ impl Way {
         let ended = self.switches.iter().position(|switch| switch.at.segment() > segment);
         ended.map_or(self.timeline, |at| self.switches[at].timeline)
     }
+
+    /// Where it leaves a timeline; `None` of one that it does not go along.
+    fn leaves(&self, timeline: u32) -> Option<Lsn> {
+        let left = self.switches.iter().find(|switch| switch.timeline == timeline);
+        let last = (timeline == self.timeline).then_some(self.end);
+        left.map(|switch| switch.at).or(last)
+    }
+}
+
+/// A position before which everything is that was committed until a moment, the first that is known; `None` where
+/// none is, because the archive has not come so far.
+///
+/// When something was stored does not tell: what was written before may be stored at any time later.
+fn enough(
+    way: &Way,
+    from: &Backup,
+    backups: &[Backup],
+    spans: &[Span],
+    until: Time,
+) -> Option<Lsn> {
+    let own = |cluster| cluster == from.facts.cluster;
+    let archived = spans
+        .iter()
+        .filter(|span| own(span.cluster) && span.newest >= until)
+        .filter_map(|span| Some(span.end.min(way.leaves(span.timeline)?)));
+    // A backup begins with a checkpoint that is made for it: all that was committed before is before that.
+    let begun = backups
+        .iter()
+        .filter(|it| it.status == State::Success && own(it.facts.cluster))
+        .filter(|it| it.started > until.plus(SKEW))
+        .map(|it| (it.timeline, Lsn(it.start_lsn)))
+        .filter(|(timeline, start)| way.leaves(*timeline).is_some_and(|end| *start <= end))
+        .filter_map(|(_, start)| (start <= way.end).then_some(start));
+    archived.chain(begun).min()
 }
 
 /// Finds the way of the log, and sends the histories that the server finds it by.
@@ -164,37 +200,31 @@ async fn way(
 struct File {
     name: String,
     frame: Vec<u8>,
-    /// When the last of it was stored.
-    stored: Time,
 }
 
-/// The file that has a segment: as it is stored, or put together of its pieces.
+/// The file that has a segment: as it is stored, or put together of its pieces, which have to go to `end`.
 async fn file(
     desk: &Desk,
     bucket: &str,
     backup: &Backup,
     way: &Way,
-    segment: Lsn,
+    (segment, end): (Lsn, Lsn),
 ) -> Result<Option<File>, ApiError> {
     let (instance, cluster) = (&backup.instance, backup.facts.cluster);
     let timeline = way.timeline(segment);
     let name = wal::segment_name(timeline, segment);
     let key = key::file(instance, cluster, &name);
-    if let Some(kept) = desk.vault.list(bucket, &key, "", 1).await?.into_iter().next()
-        && let Some(frame) = desk.whole(bucket, &key, PACKED_MAX).await?
-    {
-        return Ok(Some(File { name, frame, stored: kept.modified }));
+    if let Some(frame) = desk.whole(bucket, &key, PACKED_MAX).await? {
+        return Ok(Some(File { name, frame }));
     }
     let prefix = key::pieces_of(instance, cluster, timeline, segment);
-    let pieces = desk.keys(bucket, &prefix).await?;
-    let Some(stored) = pieces.iter().map(|piece| piece.modified).max() else { return Ok(None) };
     let assembled = assemble(desk, bucket, &prefix, segment).await?;
-    // Zeros follow only where the archive ends.
-    let needed = way.end.min(segment.next_segment()).0 - segment.0;
+    // Zeros follow only where nothing is needed any more.
+    let needed = end.min(segment.next_segment()).0 - segment.0;
     if assembled.filled < needed {
         return Ok(None);
     }
-    Ok(Some(File { name, frame: wal::pack(&assembled.bytes), stored }))
+    Ok(Some(File { name, frame: wal::pack(&assembled.bytes) }))
 }
 
 /// The first and the last moment that an instance can be taken back to; `None` where there is none.
@@ -220,7 +250,7 @@ fn bounds(backups: &[Backup], spans: &[Span]) -> Option<(Time, Time)> {
     };
     let whole = backups.iter().filter(|backup| backup.status == State::Success);
     let first = whole.filter(reaches).filter_map(|backup| backup.ended).min()?;
-    Some((first, newest.max(first)))
+    (first <= newest).then_some((first, newest))
 }
 
 /// The spans that follow each other without a gap up to the newest, that one first.
@@ -368,6 +398,45 @@ mod tests {
         assert_eq!(bounds(&backups, &whole), Some((AT(10), AT(40))));
         let gap = [span(1, S, 3 * S, 30), span(2, 4 * S, 6 * S, 40)];
         assert_eq!(bounds(&backups, &gap), None);
+    }
+
+    #[test]
+    fn no_window_is_offered_before_the_archive_has_caught_up_with_the_backup() {
+        let backups = [ended("1", 1, S, 10)];
+        assert_eq!(bounds(&backups, &[span(1, S, 12 * S, 9)]), None);
+        let unknown = Span { newest: spans::UNKNOWN, ..span(1, S, 12 * S, 0) };
+        assert_eq!(bounds(&backups, &[unknown]), None);
+    }
+
+    #[test]
+    fn a_moment_is_reached_only_by_what_is_known_to_have_it() {
+        let way = |timeline, switches: &[(u32, u64)], end| {
+            let switch = |(timeline, at): &(u32, u64)| Switch { timeline: *timeline, at: Lsn(*at) };
+            let switches = switches.iter().map(switch).collect();
+            Way { switches, timeline, end: Lsn(end) }
+        };
+        let first = ended("1", 1, S, 10);
+        let of = |way: &Way, backups: &[Backup], spans: &[Span], until| {
+            enough(way, &first, backups, spans, AT(until)).map(|it| it.0)
+        };
+        let one = way(1, &[], 12 * S);
+        let spans = [span(1, S, 12 * S, 40)];
+        assert_eq!(of(&one, &[], &spans, 40), Some(12 * S));
+        assert_eq!(of(&one, &[], &spans, 41), None, "it has not come so far");
+        // A day later the log before the next backup is enough, and before that it may not be.
+        let day = |end, at| Backup { started: AT(at), ..ended("2", 1, end, at + 5) };
+        assert_eq!(of(&one, &[day(5 * S, 161)], &[span(1, S, 12 * S, 400)], 40), Some(5 * S));
+        assert_eq!(of(&one, &[day(5 * S, 160)], &[span(1, S, 12 * S, 400)], 40), Some(12 * S));
+        assert_eq!(of(&one, &[day(13 * S, 161)], &[span(1, S, 12 * S, 9)], 40), None);
+        // Before a gap, and across a failover: of the old timeline what the new one went on from.
+        let gap = [span(1, S, 3 * S, 40), span(1, 8 * S, 12 * S, 60)];
+        assert_eq!((of(&one, &[], &gap, 40), of(&one, &[], &gap, 41)), (Some(3 * S), Some(12 * S)));
+        let two = way(2, &[(1, 4 * S + 9)], 6 * S);
+        let whole = [span(1, S, 5 * S, 40), span(2, 4 * S, 6 * S, 50)];
+        assert_eq!(of(&two, &[], &whole, 40), Some(4 * S + 9));
+        assert_eq!(of(&two, &[], &whole, 41), Some(6 * S));
+        let lost = Backup { timeline: 1, ..day(5 * S, 161) };
+        assert_eq!(of(&two, &[lost], &whole, 40), Some(4 * S + 9), "it is on no way");
     }
 
     proptest! {

@@ -11,6 +11,7 @@ use engine::Cx;
 use engine::task::{Machine, Next, Step, StepCx, StepError};
 use store::Tx;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::restore::{From, window};
 use super::schedule::session;
@@ -19,6 +20,8 @@ use crate::tables::backup::{self, Backup, State};
 
 /// How often is looked whether a test is due, or done.
 const LOOK: Duration = Duration::from_secs(5);
+/// How often is looked for what tests left that a crash ended: a copy of a tenant's data, and it runs.
+const SWEEP: Duration = Duration::from_secs(180);
 const ACTION: &str = "RestoreTest";
 
 /// Restores into a scratch member.
@@ -30,6 +33,12 @@ pub trait Prover: Send + Sync {
     /// # Errors
     /// Where any of that fails: then the test failed.
     async fn prove(&self, from: &From) -> Result<Proof, ApiError>;
+
+    /// Removes what is left of tests that a crash ended. Called while none is under way.
+    ///
+    /// # Errors
+    /// Where that cannot be found out.
+    async fn sweep(&self) -> Result<(), ApiError>;
 }
 
 /// What a restored server said.
@@ -52,17 +61,19 @@ struct Test {
 
 type Running = (Test, JoinHandle<Result<Proof, ApiError>>);
 
-/// Tests restores, one at a time.
+/// Tests restores, one at a time, and sweeps up after tests that a crash ended: of a cloud, only the process that sweeps
+/// tests, so that it knows which are under way.
 pub struct RestoreTests {
     desk: Arc<Desk>,
     prover: Arc<dyn Prover>,
     running: Mutex<Option<Running>>,
+    swept: Mutex<Option<Instant>>,
 }
 
 impl RestoreTests {
     /// Tests with this.
     pub fn new(desk: Arc<Desk>, prover: Arc<dyn Prover>) -> Self {
-        Self { desk, prover, running: Mutex::default() }
+        Self { desk, prover, running: Mutex::default(), swept: Mutex::default() }
     }
 
     /// The test that came to its end; `Err(true)` while one is under way.
@@ -70,6 +81,18 @@ impl RestoreTests {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let busy = running.as_ref().is_some_and(|(_, job)| !job.is_finished());
         if busy { Err(true) } else { running.take().ok_or(false) }
+    }
+
+    /// Sweeps where it is time.
+    async fn sweep(&self) -> Result<(), ApiError> {
+        {
+            let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+            if swept.is_some_and(|swept| swept.elapsed() < SWEEP) {
+                return Ok(());
+            }
+            *swept = Some(Instant::now());
+        }
+        self.prover.sweep().await
     }
 
     fn start(&self, test: Test) {
@@ -125,7 +148,11 @@ impl Machine for RestoreTests {
                 self.note(test, proof).await?;
             }
         }
+        self.sweep().await?;
         let (now, every) = (cx.cloud.clock.now(), self.desk.pace.restore_test);
+        if every.is_zero() {
+            return Ok(Next::Wait(LOOK).into());
+        }
         if let Some(test) = cx.cloud.db.read(move |tx| due(tx, now, every)).await? {
             self.start(test);
         }

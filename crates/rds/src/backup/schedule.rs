@@ -1,7 +1,7 @@
 //! When backups are made, and when what is kept goes: the newest successful backup never does, and never the log that a
 //! kept backup needs, while the instance is there.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -94,17 +94,44 @@ pub(crate) struct Expired {
 }
 
 /// From where on the log is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Floor {
     cluster: u64,
     timeline: u32,
     start: Lsn,
+    /// When the backup ended that this is the beginning of.
+    ended: Option<Time>,
+    /// The clusters of all backups that are kept, or being made.
+    clusters: BTreeSet<u64>,
 }
 
 impl Floor {
-    fn of(backup: &Backup) -> Self {
-        let start = Lsn(backup.start_lsn).segment();
-        Self { cluster: backup.facts.cluster, timeline: backup.timeline, start }
+    /// The beginning of a backup, of the `kept`.
+    fn of<'a>(backup: &Backup, kept: impl Iterator<Item = &'a Backup>) -> Self {
+        Self {
+            cluster: backup.facts.cluster,
+            timeline: backup.timeline,
+            start: Lsn(backup.start_lsn).segment(),
+            ended: backup.ended,
+            clusters: kept.map(|it| it.facts.cluster).collect(),
+        }
+    }
+
+    /// Whether a span has anything that is not kept. A major upgrade makes another cluster, whose positions say
+    /// nothing about this one's: there the moments decide.
+    fn is_behind(&self, span: &Span) -> bool {
+        if span.cluster != self.cluster {
+            let is_later =
+                span.newest == spans::UNKNOWN || self.ended.is_none_or(|ended| span.newest > ended);
+            return !is_later && !self.clusters.contains(&span.cluster);
+        }
+        (span.timeline, span.start) < (self.timeline, self.start)
+    }
+
+    /// Up to where what a span has goes.
+    fn within(&self, span: &Span) -> Lsn {
+        let same = (self.cluster, self.timeline) == (span.cluster, span.timeline);
+        if same { self.start.min(span.end) } else { span.end }
     }
 }
 
@@ -123,7 +150,9 @@ pub(crate) fn expired(policy: &BackupPolicy, backups: &[Backup], now: Time) -> E
     let log_cutoff = before(policy.log_retention_days.min(policy.retention_days));
     let from = kept().filter(|it| had_ended(it, log_cutoff)).max_by_key(|it| it.ended);
     let from = from.or_else(|| kept().min_by_key(|it| it.ended));
-    Expired { log: from.map(|it| Some(Floor::of(it))), backups: gone }
+    let running = backups.iter().filter(|backup| backup.status == State::Running);
+    let log = from.map(|it| Some(Floor::of(it, kept().chain(running))));
+    Expired { log, backups: gone }
 }
 
 /// What goes of an instance that is gone.
@@ -421,22 +450,14 @@ pub async fn remove(desk: &Desk, region: &str, id: &str) -> Result<(), ApiError>
 async fn let_log_go(desk: &Desk, owner: &Owner, floor: Option<Floor>) -> Result<(), ApiError> {
     let id = owner.instance.clone();
     let spans = desk.cloud.db.read(move |tx| spans::of_instance(tx, &id)).await?;
-    let is_old = |span: &&Span| match &floor {
-        None => true,
-        Some(floor) => {
-            span.cluster != floor.cluster
-                || span.timeline < floor.timeline
-                || span.timeline == floor.timeline && span.start < floor.start
-        }
-    };
-    let old: Vec<Span> = spans.iter().filter(is_old).cloned().collect();
+    let is_old = |span: &Span| floor.as_ref().is_none_or(|floor| floor.is_behind(span));
+    let old: Vec<Span> = spans.into_iter().filter(is_old).collect();
     if old.is_empty() {
         return Ok(());
     }
     let bucket = desk.vault.ensure(owner.bucket()).await?;
     for span in old {
-        let same = floor.filter(|it| (it.cluster, it.timeline) == (span.cluster, span.timeline));
-        let until = same.map_or(span.end, |floor| floor.start.min(span.end));
+        let until = floor.as_ref().map_or(span.end, |floor| floor.within(&span));
         shorten(desk, owner, &bucket, &span, until).await?;
     }
     Ok(())
@@ -549,8 +570,55 @@ mod tests {
         let expired = expired(&policy, &all, at(10, 0));
         // Seven days back is the third: the backup of the second is the first that leads there.
         assert_eq!(ids(&expired), ["0", "1", "f"]);
-        let start = Lsn(2 * wal::SEGMENT);
-        assert_eq!(expired.log, Some(Some(Floor { cluster: 7, timeline: 1, start })));
+        let kept = all.iter().filter(|it| !expired.backups.contains(&it.id));
+        assert_eq!(expired.log, Some(Some(Floor::of(&all[3], kept))));
+        assert_eq!(all[3].id, "2");
+    }
+
+    fn span(cluster: u64, start: u64, newest: Time) -> Span {
+        let (start, end) = (Lsn(start * wal::SEGMENT), Lsn((start + 3) * wal::SEGMENT));
+        Span { instance: "i".to_owned(), cluster, timeline: 1, start, end, bytes: 1, newest }
+    }
+
+    #[test]
+    fn the_log_of_a_new_cluster_stays_while_the_backups_of_the_old_one_are_kept() {
+        // A major upgrade on the eighth day.
+        let mut all: Vec<_> =
+            (0..8).map(|day| backup(&day.to_string(), State::Success, day)).collect();
+        let of_nine = |id: &str, status, day| {
+            let facts = Facts { cluster: 9, ..Facts::default() };
+            Backup { start_lsn: 5, facts, ..backup(id, status, day) }
+        };
+        let is_old = |all: &[Backup], now: Time, span: &Span| {
+            let expired = expired(&BackupPolicy::default(), all, now);
+            expired.log.unwrap().unwrap().is_behind(span)
+        };
+        let old = span(7, 0, at(8, 1));
+        let streamed = |now| span(9, 0, now);
+        // Before the first backup of the new cluster, while it is made, and after it.
+        assert!(!is_old(&all, at(8, 2), &streamed(at(8, 2))), "what is being streamed stays");
+        assert!(!is_old(&all, at(8, 2), &streamed(spans::UNKNOWN)), "also while it catches up");
+        for status in [State::Running, State::Success] {
+            all.push(of_nine("8", status, 8));
+            assert!(!is_old(&all, at(9, 2), &streamed(at(9, 2))));
+            assert!(!is_old(&all, at(9, 2), &streamed(at(0, 2))), "its backup needs it");
+            assert!(is_old(&all, at(9, 2), &old), "what is before the floor of its own goes");
+            all.pop();
+        }
+        all.extend((8..30).map(|day| of_nine(&day.to_string(), State::Success, day)));
+        assert!(is_old(&all, at(16, 2), &old), "no kept backup is of it");
+        let policy = BackupPolicy { retention_days: 30, ..BackupPolicy::default() };
+        let floor = expired(&policy, &all, at(16, 2)).log.unwrap().unwrap();
+        assert!(floor.cluster == 9 && !floor.is_behind(&old), "kept backups are of it");
+    }
+
+    #[test]
+    fn what_goes_of_a_span_is_what_is_before_the_floor_of_its_own_cluster() {
+        let of = backup("5", State::Success, 5);
+        let floor = Floor::of(&of, [&of].into_iter());
+        assert_eq!(floor.within(&span(7, 3, at(6, 0))), Lsn(5 * wal::SEGMENT));
+        assert_eq!(floor.within(&span(7, 0, at(6, 0))), Lsn(3 * wal::SEGMENT));
+        assert_eq!(floor.within(&span(6, 4, at(1, 0))), Lsn(7 * wal::SEGMENT));
     }
 
     #[test]
@@ -606,7 +674,8 @@ mod tests {
             prop_assert!(!expired.backups.contains(&all.last().unwrap().id));
             let floor = expired.log.unwrap().unwrap();
             let kept = all.iter().filter(|it| !expired.backups.contains(&it.id));
-            prop_assert!(kept.map(Floor::of).any(|it| it == floor));
+            let starts: Vec<_> = kept.map(|it| Lsn(it.start_lsn).segment()).collect();
+            prop_assert!(starts.contains(&floor.start));
         }
     }
 }

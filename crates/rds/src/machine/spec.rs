@@ -1,6 +1,6 @@
 //! What nodes are told, made of the rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -33,6 +33,7 @@ pub(super) struct Loaded {
     grants: Vec<Grant>,
     parameters: BTreeMap<String, String>,
     hba: Vec<String>,
+    slots: BTreeSet<String>,
 }
 
 /// Reads an instance; `None` where it is gone.
@@ -51,6 +52,7 @@ pub(super) fn load(tx: &mut Tx<'_>, cloud: &Cloud, id: &str) -> Result<Option<Lo
         // A copy has the roles of what it was copied from.
         secrets.replicator = parent.secrets(&cloud.seal)?.replicator;
     }
+    let slots = slots(tx, &instance, &members)?;
     Ok(Some(Loaded {
         instance,
         members,
@@ -61,6 +63,7 @@ pub(super) fn load(tx: &mut Tx<'_>, cloud: &Cloud, id: &str) -> Result<Option<Lo
         grants,
         parameters,
         hba,
+        slots,
     }))
 }
 
@@ -115,7 +118,24 @@ pub(super) fn of(loaded: &Loaded, member: &Member, told: &[Observed]) -> Result<
         key: loaded.secrets.key.clone(),
         leased: instance.category == Category::HighAvailability,
         synchronous,
+        slots: Some(loaded.slots.clone()),
     })
+}
+
+/// The slots that the primary of an instance has, whichever member that is.
+fn slots(
+    tx: &mut Tx<'_>,
+    instance: &Instance,
+    members: &[Member],
+) -> Result<BTreeSet<String>, ApiError> {
+    let mut slots: BTreeSet<String> = members.iter().map(|it| slot(instance, &it.site)).collect();
+    for follower in instance::followers(tx, &instance.id)? {
+        let members = member::of(tx, &follower.id)?;
+        slots.extend(members.iter().map(|it| slot(&follower, &it.site)));
+    }
+    // Of an instance that is not archived, the archive removes it itself.
+    slots.insert(ARCHIVE_NAME.to_owned());
+    Ok(slots)
 }
 
 fn role(loaded: &Loaded, member: &Member, told: &[Observed]) -> Result<Role, StepError> {

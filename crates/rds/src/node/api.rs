@@ -22,7 +22,7 @@
 //! An error is `{"error": "…"}` with a status: 404 unknown, 409 an older term or generation than was seen,
 //! 503 try again, 500 anything else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -75,6 +75,10 @@ pub struct Spec {
     pub leased: bool,
     /// Names of standbys that commits wait for, as `synchronous_standby_names` takes them; empty for none.
     pub synchronous: String,
+    /// The slots that a primary has: those of its standby, of its read-only instances and of the archive. Others of
+    /// ours go, because each keeps the log for somebody who is no more. `None`: that is not known, and none goes.
+    #[serde(default)]
+    pub slots: Option<BTreeSet<String>>,
 }
 
 /// What a member of an instance is.

@@ -20,9 +20,12 @@ pub struct Span {
     pub end: Lsn,
     /// Its size as stored, bytes.
     pub bytes: i64,
-    /// When the newest of it was received.
+    /// Nothing that was committed before is missing, by the server's clock; [`UNKNOWN`] until that is known of a moment.
     pub newest: Time,
 }
+
+/// The moment of a span of which none is known yet.
+pub const UNKNOWN: Time = Time::from_micros(0);
 
 fn span(row: &Row<'_>) -> Result<Span, store::Error> {
     let lsn = |at| Ok::<_, store::Error>(Lsn(row.get::<i64>(at)?.cast_unsigned()));
@@ -49,13 +52,15 @@ pub fn of_instance(tx: &mut Tx<'_>, instance: &str) -> Result<Vec<Span>, ApiErro
 const ITS_ROW: &str = "instance = ?1 AND cluster_id = ?2 AND timeline = ?3 AND start_lsn =
     (SELECT MAX(start_lsn) FROM rds_wal WHERE instance = ?1 AND cluster_id = ?2 AND timeline = ?3 AND start_lsn >= ?4)";
 
-/// Begins a span, or makes one longer: what was added lies behind what is there.
-pub fn extend(tx: &mut Tx<'_>, span: &Span, added: i64) -> Result<(), ApiError> {
+/// Begins a span, or makes one longer: what was added begins at `from`, behind what is there. Where nothing is there
+/// any more, because all before it went, the span begins with what was added. Its moment never goes back.
+pub fn extend(tx: &mut Tx<'_>, span: &Span, from: Lsn, added: i64) -> Result<(), ApiError> {
     let (cluster, start) = (span.cluster.cast_signed(), span.start.0.cast_signed());
     let end = span.end.0.cast_signed();
     let longer = tx.execute(
         &format!(
-            "UPDATE rds_wal SET end_lsn = ?5, bytes = bytes + ?6, newest = ?7 WHERE {ITS_ROW}"
+            "UPDATE rds_wal SET end_lsn = ?5, bytes = bytes + ?6,
+                 newest = CASE WHEN newest < ?7 THEN ?7 ELSE newest END WHERE {ITS_ROW}"
         ),
         params![&span.instance, cluster, span.timeline, start, end, added, span.newest],
     )?;
@@ -63,7 +68,15 @@ pub fn extend(tx: &mut Tx<'_>, span: &Span, added: i64) -> Result<(), ApiError> 
         tx.execute(
             "INSERT INTO rds_wal (instance, cluster_id, timeline, start_lsn, end_lsn, bytes, newest)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            params![&span.instance, cluster, span.timeline, start, end, added, span.newest],
+            params![
+                &span.instance,
+                cluster,
+                span.timeline,
+                from.0.cast_signed(),
+                end,
+                added,
+                span.newest
+            ],
         )?;
     }
     Ok(())
@@ -110,19 +123,26 @@ mod tests {
     fn a_span_that_was_cut_grows_and_is_no_second_one() {
         let test = testkit::cloud(&[], &[crate::MIGRATIONS]);
         let write = |tx: &mut Tx<'_>| {
-            extend(tx, &span(10, 20), 100)?;
+            extend(tx, &span(10, 20), Lsn(10), 100)?;
             cut(tx, &span(10, 20), Lsn(15), 40)?;
-            extend(tx, &span(10, 30), 5)?;
+            extend(tx, &span(10, 30), Lsn(20), 5)?;
             assert!(resize(tx, &span(10, 30), -1)?, "it is still there");
             let grown = of_instance(tx, "i")?.remove(0);
             cut(tx, &grown, Lsn(25), 20)?;
-            extend(tx, &span(10, 40), 6)?;
+            extend(tx, &span(10, 40), Lsn(30), 6)?;
             let of = of_instance(tx, "i")?;
             let rows: Vec<_> = of.iter().map(|it| (it.start.0, it.end.0, it.bytes)).collect();
             assert_eq!(rows, [(25, 40, 50)]);
             // After a gap.
-            extend(tx, &span(90, 95), 1)?;
+            extend(tx, &span(90, 95), Lsn(90), 1)?;
             assert_eq!(of_instance(tx, "i")?.len(), 2);
+            let unknown = Span { newest: UNKNOWN, ..span(90, 95) };
+            extend(tx, &unknown, Lsn(95), 0)?;
+            assert_eq!(of_instance(tx, "i")?.remove(1).newest, Time::from_secs(1));
+            // All of it went: what was before is not promised again.
+            remove(tx, &span(90, 95))?;
+            extend(tx, &span(90, 97), Lsn(95), 1)?;
+            assert_eq!(of_instance(tx, "i")?.remove(1).start, Lsn(95));
             Ok::<_, ApiError>(())
         };
         let db = test.cloud.db.clone();

@@ -48,7 +48,7 @@ async fn a_slot_is_made_once_and_the_log_comes_from_where_it_is_asked_for() {
     let mut next = from;
     while next < system.end {
         match connection.next().await.unwrap() {
-            Next::Said(Streamed::Log { start, bytes }) => {
+            Next::Said(Streamed::Log { start, bytes, .. }) => {
                 assert_eq!(start, next, "without a gap");
                 next = next.plus(bytes.len());
             }

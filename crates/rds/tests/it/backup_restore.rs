@@ -54,7 +54,7 @@ async fn rows_committed_before_the_moment_are_there_and_rows_after_are_not() {
     println!("rows before the moment: {}, after: 200, restored: {}", 200, found.len());
 
     // To the end of the archive, too.
-    let (restored, _) = world.restore(moment(&client).await, false).await;
+    let (restored, _) = world.restore(world.last().await, false).await;
     assert_eq!(lines(&restored).await, (0..400).collect::<Vec<_>>());
     archiving.stop().await;
 }
@@ -85,7 +85,7 @@ async fn destroyed(world: &mut World) -> (i64, i64, Duration) {
     world.server.destroy();
     let times = writer.await.unwrap();
     archiving.stop().await;
-    let (restored, _) = world.restore(base::Clock::now(&base::SystemClock), false).await;
+    let (restored, _) = world.restore(world.last().await, false).await;
     let found = lines(&restored).await;
     assert_eq!(found, (0..found.len() as i64).collect::<Vec<_>>(), "nothing in between is lost");
     let window = match found.len() < times.len() {
@@ -142,7 +142,7 @@ async fn an_archiver_that_is_killed_goes_on_without_a_gap() {
     }
     world.caught_up(&client).await;
     assert_eq!(world.number("SELECT COUNT(*) FROM rds_wal").await, 1, "one span, without a gap");
-    let (restored, _) = world.restore(moment(&client).await, false).await;
+    let (restored, _) = world.restore(world.last().await, false).await;
     assert_eq!(lines(&restored).await, (0..500).collect::<Vec<_>>());
     archiving.stop().await;
 }
@@ -169,7 +169,7 @@ async fn the_archive_follows_a_failover_and_goes_back_across_it() {
         let (restored, _) = world.restore(until, true).await;
         assert_eq!(lines(&restored).await, (0..rows).collect::<Vec<_>>());
     }
-    let (restored, _) = world.restore(moment(&client).await, false).await;
+    let (restored, _) = world.restore(world.last().await, false).await;
     assert_eq!(lines(&restored).await, (0..200).collect::<Vec<_>>());
     archiving.stop().await;
 }
@@ -233,8 +233,74 @@ async fn a_deleted_instance_of_which_all_is_kept_goes_back_to_any_moment() {
     assert!(after.len() > before.len() && after[0] == -1);
 }
 
+/// Waits until the archive reaches a moment.
+async fn reached(world: &World, moment: Time) {
+    let until = Instant::now() + Duration::from_secs(60);
+    while world.last().await <= moment {
+        assert!(Instant::now() < until, "the archive does not reach it");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn moments_within_a_backlog_are_offered_once_it_is_archived_and_restored_exactly() {
+    let world = World::new("wal_keep_size = 1GB\n").await;
+    let client = world.server.client().await;
+    let archiving = world.archive();
+    insert(&client, 0..10).await;
+    world.back_up(1).await;
+    insert(&client, 10..20).await;
+    let before = moment(&client).await;
+    insert(&client, 20..30).await;
+    world.caught_up(&client).await;
+    reached(&world, before).await;
+    archiving.stop().await;
+
+    // Nobody archives; several segments are written.
+    insert(&client, 30..40).await;
+    let backlog = moment(&client).await;
+    for segment in 4..20 {
+        insert(&client, segment * 10..segment * 10 + 10).await;
+        client.batch_execute("SELECT pg_switch_wal()").await.unwrap();
+    }
+    let within = moment(&client).await;
+    insert(&client, 200..210).await;
+    let row = client.query_one("SELECT pg_current_wal_flush_lsn()::text", &[]).await.unwrap();
+    let end = rds::backup::wal::Lsn::parse(row.get(0)).unwrap().0.cast_signed();
+    let from = From { instance: INSTANCE.to_owned(), backup: None, until: Some(within) };
+    let early = tempfile::TempDir::new().unwrap();
+    for name in ["data", "wal"] {
+        std::fs::create_dir(early.path().join(name)).unwrap();
+    }
+    let seeds = Directory(early.path().to_owned());
+    let sent = restore::send(&world.desk, &from, (&seeds, "jkt-a", "early")).await;
+    assert!(sent.is_err(), "what is not archived is not restored as if it were: {sent:?}");
+
+    let archiving = world.archive();
+    let row = |tx: &mut store::Tx<'_>| {
+        let sql = "SELECT end_lsn, newest FROM rds_wal";
+        let row = |row: &store::Row<'_>| Ok((row.get::<i64>(0)?, row.get::<i64>(1)?));
+        Ok::<_, store::Error>(tx.query_opt(sql, &[], row)?.unwrap())
+    };
+    loop {
+        let (archived, newest) = world.desk.cloud.db.read(row).await.unwrap();
+        if archived >= end {
+            break;
+        }
+        assert!(newest < backlog.micros(), "a moment is offered that is not archived yet");
+    }
+    reached(&world, within).await;
+    // However late it was stored.
+    world.vault.stored_later(Duration::from_secs(3600));
+    for (until, rows) in [(before, 20), (backlog, 40), (within, 200)] {
+        let (restored, _) = world.restore(until, true).await;
+        assert_eq!(lines(&restored).await, (0..rows).collect::<Vec<_>>());
+    }
+    archiving.stop().await;
+}
+
 /// Says that a restore went well where everything that it takes was sent; and asks no server.
-struct Takes(Arc<Desk>, bool);
+struct Takes(Arc<Desk>, bool, AtomicI64);
 
 #[async_trait::async_trait]
 impl Prover for Takes {
@@ -251,6 +317,11 @@ impl Prover for Takes {
             false => Err(ApiError::internal("the server does not start")),
         }
     }
+
+    async fn sweep(&self) -> Result<(), ApiError> {
+        self.2.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -260,7 +331,9 @@ async fn what_came_of_a_restore_test_is_on_record_whether_it_went_well_or_not() 
     world.back_up(1).await;
     insert(&world.server.client().await, 0..10).await;
     for (works, outcome) in [(true, "OK"), (false, "InternalError")] {
-        world.test_restores(Arc::new(Takes(Arc::clone(&world.desk), works)), outcome).await;
+        let takes = Arc::new(Takes(Arc::clone(&world.desk), works, AtomicI64::new(0)));
+        world.test_restores(Arc::clone(&takes) as Arc<dyn Prover>, outcome).await;
+        assert_eq!(takes.2.load(Ordering::SeqCst), 1, "a start looks for what a crash left, once");
     }
     archiving.stop().await;
 }

@@ -264,6 +264,13 @@ impl Memory {
         self.0.lock().unwrap().get(key).map(|(bytes, _)| bytes.clone())
     }
 
+    /// Everything that is there was stored so much later.
+    pub fn stored_later(&self, by: Duration) {
+        for (_, modified) in self.0.lock().unwrap().values_mut() {
+            *modified = modified.plus(by);
+        }
+    }
+
     pub fn total(&self) -> u64 {
         self.0.lock().unwrap().values().map(|(bytes, _)| bytes.len() as u64).sum()
     }
@@ -431,6 +438,13 @@ impl World {
             move |tx: &mut store::Tx<'_>| tx.query_opt(sql, &[], |row| row.get::<Option<i64>>(0));
         let found: Result<_, store::Error> = self.desk.cloud.db.read(read).await;
         found.unwrap().flatten().unwrap_or(0)
+    }
+
+    /// The last moment that the archive reaches.
+    pub async fn last(&self) -> Time {
+        let window = |tx: &mut store::Tx<'_>| restore::window(tx, INSTANCE);
+        let (_, last) = self.desk.cloud.db.read(window).await.unwrap().unwrap();
+        last
     }
 
     /// Archives from now on.

@@ -206,6 +206,14 @@ impl Hosts for Fakes {
         .await
     }
 
+    async fn observe_all(&self, site: &str) -> Result<Vec<Observed>, Error> {
+        self.call(site, |world| {
+            let of = world.held.iter().filter(|((at, _), _)| at == site);
+            Ok(of.map(|(_, held)| world.observed(site, held)).collect())
+        })
+        .await
+    }
+
     async fn lease(&self, site: &str, grants: Vec<LeaseGrant>) -> Result<Vec<Observed>, Error> {
         self.call(site, |world| {
             let mut seen = Vec::new();

@@ -365,3 +365,39 @@ async fn a_planned_switch_to_a_standby_that_is_away_leaves_the_primary_serving()
     play.fakes.reach_all();
     assert_eq!(play.succeeded(&id, &first).await, standby);
 }
+
+#[tokio::test]
+async fn a_primary_has_slots_for_who_follows_it_and_for_nobody_else() {
+    let mut play = Play::new(Fault::None, false).await;
+    let id = play.create("pg.n2.2c.1m").await;
+    play.rest(&id, Some("Running")).await;
+    let told = |play: &Play, of: &str| {
+        let world = play.fakes.world.lock().unwrap();
+        let held = world.held.values().find(|held| held.spec.id == id).unwrap();
+        let slots = held.spec.slots.clone().unwrap();
+        assert!(slots.contains("awan_archive"), "{slots:?}");
+        let of = format!("awan_{}", of.replace('-', "_"));
+        slots.iter().filter(|slot| slot.starts_with(&of)).count()
+    };
+    let follower = [("DBInstanceId", id.as_str()), ("ZoneId", "ap-southeast-5c")];
+    let wish = stage::wish("pg.n2.2c.1m");
+    let rest = wish.iter().filter(|(name, _)| *name != "Engine" && *name != "SecurityIPList");
+    let params: Vec<_> = follower.iter().chain(rest).copied().collect();
+    let made = play.call("CreateReadOnlyDBInstance", &params).await.unwrap();
+    let made = made["DBInstanceId"].as_str().unwrap().to_owned();
+    play.rest(&made, Some("Running")).await;
+    for (deleted, wanted) in [(false, 1), (true, 0)] {
+        if deleted {
+            play.insist("DeleteDBInstance", &[("DBInstanceId", made.as_str())]).await;
+            play.rest(&made, None).await;
+        }
+        for tick in 0.. {
+            if told(&play, &made) == wanted {
+                break;
+            }
+            assert!(tick < 400, "its slots do not follow");
+            play.tick().await;
+        }
+    }
+    assert_eq!(told(&play, &id), 1, "its own, for when another is the primary");
+}

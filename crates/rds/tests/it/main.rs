@@ -28,6 +28,7 @@ mod node_standby;
 mod parameters;
 mod replicas;
 mod restores;
+mod scratch;
 mod settings;
 mod stage;
 mod strangers;

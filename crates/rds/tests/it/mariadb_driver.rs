@@ -175,6 +175,7 @@ fn spec(id: &str) -> Spec {
         key: certificate.signing_key.serialize_pem(),
         leased: false,
         synchronous: String::new(),
+        slots: None,
     }
 }
 

@@ -124,6 +124,7 @@ pub fn spec(id: &str) -> Spec {
         key,
         leased: false,
         synchronous: String::new(),
+        slots: None,
     }
 }
 
@@ -188,6 +189,20 @@ pub fn sql(
 /// The same as the chief in the shop, who may.
 pub fn ask(observed: &Observed, text: &str) -> String {
     sql(observed, "chief", "shop", text).unwrap()
+}
+
+/// The same as the administrator, who comes from the machine itself.
+pub fn administer(lab: &Lab, observed: &Observed, text: &str) -> String {
+    let conf = lab.dir.path().join("instances").join(&observed.id).join("conf/postgresql.conf");
+    let conf = std::fs::read_to_string(conf).unwrap();
+    let word = "unix_socket_directories = '";
+    let socket = conf.lines().find_map(|line| line.strip_prefix(word)).unwrap();
+    let output = psql(observed, "awan_admin", "postgres")
+        .args(["--host", socket.trim_end_matches('\''), "--command", text])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 /// Waits until that is so.

@@ -2,7 +2,7 @@
 
 use rds::node::api::{Grant, Privilege};
 
-use crate::node_lab::{Lab, account, ask, database, spec, sql};
+use crate::node_lab::{Lab, account, administer, ask, database, spec, sql};
 
 fn grant(account: &str, privilege: Privilege) -> Grant {
     Grant { account: account.to_owned(), database: "shop".to_owned(), privilege, wanted: true }
@@ -101,5 +101,44 @@ async fn what_is_taken_away_is_gone_at_once() {
     let owner = "SELECT pg_get_userbyid(proowner) FROM pg_proc WHERE proname = 'sly'";
     let owner = sql(&it, "chief", "shop", owner).unwrap();
     assert_eq!(owner, "awan_owner", "what a dropped role leaves never runs as the superuser");
+    lab.end().await;
+}
+
+/// Before 16 who may make roles may take some that are ours, and an upgrade leaves the engine's own unguarded.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_account_took_that_is_not_a_tenants_it_has_no_more_after_the_next_wish() {
+    let lab = Lab::new();
+    let mut spec = spec("pgm-taker");
+    let it = lab.serve(&spec).await;
+    administer(&lab, &it, "UPDATE pg_authid SET rolsuper = false WHERE rolname LIKE 'pg\\_%'");
+    let chief = |text: &str| sql(&it, "chief", "postgres", text);
+    chief("CREATE ROLE helper; GRANT awan_owner TO helper").unwrap();
+    chief("GRANT awan_replicator, pg_execute_server_program TO chief WITH ADMIN OPTION").unwrap();
+    chief("SET ROLE awan_replicator; SELECT pg_create_physical_replication_slot('mine')").unwrap();
+    chief("COPY (SELECT 1) TO PROGRAM 'cat > /dev/null'").unwrap();
+    // Ours is a member of tenants' roles while it loads what they dumped.
+    administer(&lab, &it, "GRANT chief TO awan_owner");
+
+    spec.generation = 2;
+    lab.serve(&spec).await;
+    for text in [
+        "SET ROLE awan_replicator",
+        "SELECT pg_drop_replication_slot('mine')",
+        "COPY (SELECT 1) TO PROGRAM 'cat > /dev/null'",
+        "GRANT pg_execute_server_program TO helper",
+    ] {
+        let refused = chief(text).unwrap_err();
+        assert!(refused.contains("permission denied") || refused.contains("must be"), "{refused}");
+    }
+    let members = "SELECT string_agg(m.rolname || ' in ' || r.rolname, ',') FROM pg_auth_members a
+        JOIN pg_roles r ON r.oid = a.roleid JOIN pg_roles m ON m.oid = a.member
+        WHERE r.rolname LIKE 'awan%' OR m.rolname LIKE 'awan%'";
+    assert_eq!(ask(&it, members), "awan_owner in chief");
+    let guarded = "SELECT string_agg(rolname, ',' ORDER BY rolname) FROM pg_roles WHERE rolsuper";
+    assert_eq!(
+        ask(&it, guarded),
+        "awan_admin,pg_execute_server_program,pg_read_all_data,pg_read_server_files,pg_write_server_files"
+    );
+    administer(&lab, &it, "SELECT pg_drop_replication_slot('mine')");
     lab.end().await;
 }

@@ -123,3 +123,72 @@ async fn commits_wait_for_a_synchronous_standby() {
     assert_eq!(ask(&a, "SELECT slot_name FROM pg_replication_slots WHERE active"), *slot);
     lab.end().await;
 }
+
+/// What is being copied is on no disk yet, whatever its copy's name will be.
+#[tokio::test(flavor = "multi_thread")]
+async fn commits_do_not_wait_for_a_copy_that_is_being_made() {
+    let lab = Lab::new();
+    let mut first = spec("pgm-g");
+    let a = lab.serve(&first).await;
+    ask(&a, "CREATE TABLE t AS SELECT x, repeat('x', 500) FROM generate_series(1, 200000) x");
+    let b = standby_of(&first, "pgm-h", &a);
+    first.generation = 2;
+    first.synchronous = "FIRST 1 (pgm_h)".to_owned();
+    lab.serve(&first).await;
+    let mut seen = std::collections::BTreeSet::new();
+    let mut copied = Box::pin(lab.serve(&b));
+    loop {
+        tokio::select! {
+            _ = &mut copied => break,
+            () = tokio::time::sleep(std::time::Duration::from_millis(5)) => {}
+        }
+        // While there is no server of its own, nobody has its name.
+        if lab.observed("pgm-h").await.pid == 0 {
+            let names = "SELECT coalesce(string_agg(DISTINCT application_name, ','), '') FROM pg_stat_replication";
+            let names = ask(&a, names);
+            if lab.observed("pgm-h").await.pid == 0 {
+                seen.insert(names);
+            }
+        }
+    }
+    drop(copied);
+    assert!(seen.iter().any(|names| names.contains("awan_copies")), "{seen:?}");
+    assert!(!seen.iter().any(|names| names.contains("pgm_h")), "{seen:?}");
+    lab.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_keeps_no_log_for_who_follows_it_no_more() {
+    let lab = Lab::new();
+    let mut first = spec("pgm-i");
+    let a = lab.serve(&first).await;
+    let slots = "SELECT coalesce(string_agg(slot_name, ',' ORDER BY slot_name), '') FROM pg_replication_slots";
+    let mut standbys = Vec::new();
+    for (id, slot) in [("pgm-j", "awan_pgm_j"), ("pgm-k", "awan_pgm_k")] {
+        let mut standby = standby_of(&first, id, &a);
+        let Role::Standby { upstream, .. } = &mut standby.role else { unreachable!() };
+        upstream.slot = slot.to_owned();
+        lab.serve(&standby).await;
+        standbys.push(standby);
+    }
+    first.generation = 2;
+    lab.serve(&first).await;
+    assert_eq!(ask(&a, slots), "awan_pgm_j,awan_pgm_k", "where it is not known, all stay");
+    lab.node.delete("pgm-j", i64::MAX, WAIT).await.unwrap();
+    first.slots = Some(["awan_archive", "awan_pgm_k"].map(str::to_owned).into());
+    lab.put(&first).await;
+    assert_eq!(ask(&a, slots), "awan_pgm_k");
+    let following = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
+    until("still following", async || (ask(&a, following) == "1").then_some(())).await;
+
+    // The other takes over, and what was the primary keeps nothing as its standby.
+    let keeper = lab.node.keeper("pgm-k").unwrap();
+    keeper.promote(&Promote { term: 2, ttl_ms: 60_000 }, Instant::now()).unwrap();
+    keeper.settled(WAIT).await;
+    let k = lab.observed("pgm-k").await;
+    let back = rds::node::api::Spec { term: 2, ..standby_of(&first, "pgm-i", &k) };
+    let i = lab.serve(&rds::node::api::Spec { generation: 3, ..back }).await;
+    assert!(!i.writable);
+    assert_eq!(ask(&i, slots), "");
+    lab.end().await;
+}

@@ -6,6 +6,7 @@
 
 mod compact;
 mod plan;
+mod reach;
 mod stream;
 
 use std::collections::{HashMap, HashSet};

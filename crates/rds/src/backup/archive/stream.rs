@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::base::{AccountId, ApiError};
+use ::base::{AccountId, ApiError, Time};
 use bytes::{Bytes, BytesMut};
 use engine::meter::Meters;
 use engine::ports::OnePiece;
@@ -18,6 +18,7 @@ use super::super::wal::{self, Lsn, Switch};
 use super::super::{ARCHIVE_NAME, BACKUP_BYTES, Desk, arn, key};
 use super::compact;
 use super::plan::{Plan, plan};
+use super::reach::Reach;
 use crate::tables::wal::{self as spans, Span};
 
 /// A piece is at most so long, bytes, unless more waits already.
@@ -26,7 +27,7 @@ const PIECE: usize = 1 << 20;
 const HELD_MAX: usize = 4 << 20;
 /// The server is told at least this often how far everything is durable, and asked whether it is there.
 const STATUS: Duration = Duration::from_secs(5);
-/// Where nothing is written, that the archive is up to date is noted this often.
+/// Where nothing is written, up to which moment the archive has everything is noted this often.
 const IDLE: Duration = Duration::from_secs(15);
 
 /// Whose log is archived, and how.
@@ -103,7 +104,8 @@ pub(super) async fn run(
     let (compact, compacting) = compact::start(desk, &bucket, &span);
     let place =
         Place { desk: Arc::clone(desk), bucket, account: job.account, region: job.region.clone() };
-    let mut stream = Stream::new(place, span, job.write, compact);
+    let is_newest = plan.timeline == system.timeline;
+    let mut stream = Stream::new(place, span, job.write, compact, is_newest);
     let ended = stream.run(&mut connection, stop).await;
     drop(stream); // so that the compaction comes to its end
     if ended.is_ok() {
@@ -154,10 +156,10 @@ async fn begin_span(
         start: plan.span,
         end: plan.from,
         bytes: 0,
-        newest: desk.cloud.clock.now(),
+        newest: spans::UNKNOWN,
     };
     let row = span.clone();
-    desk.cloud.db.write(move |tx| spans::extend(tx, &row, 0)).await?;
+    desk.cloud.db.write(move |tx| spans::extend(tx, &row, row.end, 0)).await?;
     Ok(span)
 }
 
@@ -186,12 +188,22 @@ struct Stream {
     /// Everything before it is durable.
     durable: Lsn,
     last_write: Instant,
+    /// Up to which moment it has everything. Of an older timeline nothing is said: the server has more than its end.
+    reach: Option<Reach>,
+    /// When the server was asked whether it is there, unless something of the log came since.
+    asked: Option<Time>,
     /// When a row said last up to which moment the archive is.
-    noted: Instant,
+    noted: Option<Instant>,
 }
 
 impl Stream {
-    fn new(place: Place, span: Span, write: Duration, compact: mpsc::UnboundedSender<Lsn>) -> Self {
+    fn new(
+        place: Place,
+        span: Span,
+        write: Duration,
+        compact: mpsc::UnboundedSender<Lsn>,
+        is_newest: bool,
+    ) -> Self {
         let now = Instant::now();
         Self {
             place,
@@ -202,7 +214,9 @@ impl Stream {
             durable: span.end,
             due: now,
             last_write: now,
-            noted: now,
+            reach: is_newest.then(Reach::default),
+            asked: None,
+            noted: None,
             span,
         }
     }
@@ -258,30 +272,45 @@ impl Stream {
 
     async fn heard(&mut self, said: Streamed, connection: &mut Connection) -> Result<(), Broken> {
         match said {
-            Streamed::Log { start, bytes } => self.take(start, bytes),
-            Streamed::Alive { end, reply } => {
+            Streamed::Log { start, end, at, bytes } => {
+                let now = self.place.desk.cloud.clock.now();
+                if let Some(reach) = &mut self.reach {
+                    reach.seen(end, at.min(now));
+                }
+                self.take(start, bytes)
+            }
+            Streamed::Alive { end, at, reply } => {
                 if reply {
                     self.acknowledge(connection, false).await?;
                 }
-                self.is_alive(end).await
+                self.is_alive(end, at).await
             }
         }
     }
 
     /// Notes that the archive has all that there is, though nothing is written: the moment to which one can go back
-    /// moves on.
-    async fn is_alive(&mut self, end: Lsn) -> Result<(), Broken> {
-        if end > self.durable || !self.held.is_empty() || self.noted.elapsed() < IDLE {
+    /// moves on. That is known from an answer only where nothing of the log came since the question.
+    async fn is_alive(&mut self, end: Lsn, at: Time) -> Result<(), Broken> {
+        let waits = end > self.durable || !self.held.is_empty();
+        let lately = self.noted.is_some_and(|noted| noted.elapsed() < IDLE);
+        let (Some(asked), Some(reach)) = (self.asked.take(), &mut self.reach) else {
+            return Ok(());
+        };
+        if waits || lately {
             return Ok(());
         }
-        self.noted = Instant::now();
+        let Some(newest) = reach.idle(self.durable, asked.min(at)) else { return Ok(()) };
+        self.noted = Some(Instant::now());
         let cloud = &self.place.desk.cloud;
-        let span = Span { end: self.durable, newest: cloud.clock.now(), ..self.span.clone() };
-        Ok(cloud.db.write(move |tx| spans::extend(tx, &span, 0)).await?)
+        let span = Span { end: self.durable, newest, ..self.span.clone() };
+        Ok(cloud.db.write(move |tx| spans::extend(tx, &span, span.end, 0)).await?)
     }
 
-    async fn acknowledge(&self, connection: &mut Connection, ask: bool) -> Result<(), Broken> {
+    async fn acknowledge(&mut self, connection: &mut Connection, ask: bool) -> Result<(), Broken> {
         let now = self.place.desk.cloud.clock.now();
+        if ask {
+            self.asked = Some(now);
+        }
         Ok(connection.acknowledge(self.durable, now, ask).await?)
     }
 
@@ -294,6 +323,7 @@ impl Stream {
             self.due = (self.last_write + self.write).max(Instant::now());
         }
         self.held.extend_from_slice(&bytes);
+        self.asked = None;
         Ok(())
     }
 
@@ -309,9 +339,11 @@ impl Stream {
         self.held_from = start.plus(bytes.len());
         self.last_write = Instant::now();
         self.due = self.last_write + self.write;
-        self.noted = self.last_write;
-        // Before it is stored: what is committed from here on is not in it.
-        let newest = self.place.desk.cloud.clock.now();
+        let moment = self.reach.as_mut().and_then(|reach| reach.moment(self.held_from));
+        if moment.is_some() {
+            self.noted = Some(self.last_write);
+        }
+        let newest = moment.unwrap_or(spans::UNKNOWN);
         let span = Span { end: self.held_from, newest, ..self.span.clone() };
         Some(Box::pin(store(self.place.clone(), span, start, bytes)))
     }
@@ -343,7 +375,7 @@ async fn store(place: Place, span: Span, start: Lsn, bytes: Bytes) -> Result<Lsn
     let end = span.end;
     let (account, arn) = (place.account, arn(&place.region, place.account, &span.instance));
     let note = move |tx: &mut store::Tx<'_>| {
-        spans::extend(tx, &span, added)?;
+        spans::extend(tx, &span, start, added)?;
         let mut meters = Meters::default();
         meters.level(account, &arn, BACKUP_BYTES, added);
         meters.write(tx, now)

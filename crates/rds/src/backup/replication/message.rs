@@ -1,5 +1,6 @@
 //! The bodies of the replication protocol's copy messages. Pure.
 
+use ::base::Time;
 use bytes::{Buf as _, Bytes};
 
 use super::Error;
@@ -12,13 +13,19 @@ pub enum Streamed {
     Log {
         /// The position of the first one.
         start: Lsn,
+        /// Where its log ends: often far ahead.
+        end: Lsn,
+        /// When it sent this, by its own clock.
+        at: Time,
         /// The bytes.
         bytes: Bytes,
     },
     /// It is there.
     Alive {
-        /// The end of its log.
+        /// The end of what it has sent.
         end: Lsn,
+        /// When it sent this, by its own clock.
+        at: Time,
         /// It wants an answer at once.
         reply: bool,
     },
@@ -52,16 +59,21 @@ pub fn streamed(mut body: Bytes) -> Result<Streamed, Error> {
     match (body.get_u8(), body.len()) {
         (b'w', 24..) => {
             let start = Lsn(body.get_u64());
-            body.advance(16); // the end of the log, and the server's clock
-            Ok(Streamed::Log { start, bytes: body })
+            let (end, at) = (Lsn(body.get_u64()), moment(body.get_i64()));
+            Ok(Streamed::Log { start, end, at, bytes: body })
         }
         (b'k', 17) => {
             let end = Lsn(body.get_u64());
-            body.advance(8); // the server's clock
-            Ok(Streamed::Alive { end, reply: body.get_u8() == 1 })
+            let at = moment(body.get_i64());
+            Ok(Streamed::Alive { end, at, reply: body.get_u8() == 1 })
         }
         _ => short,
     }
+}
+
+/// A moment as servers count, from 2000 on.
+fn moment(micros: i64) -> Time {
+    Time::from_micros(micros.saturating_add(EPOCH_SECS * 1_000_000))
 }
 
 /// The word that everything before `durable` is safe. `now`: microseconds since 1970; `ask`: for an answer.
@@ -125,13 +137,15 @@ mod tests {
         }
 
         #[test]
-        fn bytes_of_the_log_come_with_their_position(start: u64, end: u64, log: Vec<u8>) {
+        fn bytes_of_the_log_come_with_their_position(start: u64, end: u64, at: i32, log: Vec<u8>) {
             let mut body = vec![b'w'];
             body.extend_from_slice(&start.to_be_bytes());
             body.extend_from_slice(&end.to_be_bytes());
-            body.extend_from_slice(&[0; 8]);
+            body.extend_from_slice(&i64::from(at).to_be_bytes());
             body.extend_from_slice(&log);
-            let expected = Streamed::Log { start: Lsn(start), bytes: Bytes::from(log) };
+            let at = Time::from_micros(i64::from(at) + 946_684_800_000_000);
+            let (start, end) = (Lsn(start), Lsn(end));
+            let expected = Streamed::Log { start, end, at, bytes: Bytes::from(log) };
             prop_assert_eq!(streamed(Bytes::from(body)).unwrap(), expected);
         }
 
@@ -148,7 +162,8 @@ mod tests {
         body.extend_from_slice(&7_u64.to_be_bytes());
         body.extend_from_slice(&[0; 8]);
         body.push(1);
-        let alive = Streamed::Alive { end: Lsn(7), reply: true };
+        let at = Time::from_secs(946_684_800);
+        let alive = Streamed::Alive { end: Lsn(7), at, reply: true };
         assert_eq!(streamed(Bytes::from(body)).unwrap(), alive);
     }
 

@@ -63,6 +63,9 @@ const OWNED_PREFIXES: &[&str] = &[
     "zero_damaged",
 ];
 
+/// What our programs call themselves at an upstream.
+const COPIES: &str = "awan_copies";
+
 /// Connections beside those of tenants: ours, and whoever still ends.
 const RESERVE: u32 = 8;
 
@@ -223,6 +226,12 @@ pub fn conninfo(seat: &Seat, upstream: &Upstream) -> String {
         quoted(&upstream.slot),
         quoted(&seat.dir.conf().join("pgpass").display().to_string()),
     )
+}
+
+/// How our programs reach an upstream: under a name that no commit waits for. The one of the slot is that of the server,
+/// whose copy is on its disk; what a program has is not yet.
+pub fn tool_conninfo(seat: &Seat, upstream: &Upstream) -> String {
+    conninfo(seat, &Upstream { slot: COPIES.to_owned(), ..upstream.clone() })
 }
 
 /// Who may connect: first match wins. The administrator comes through the unix socket only, as the user that we are.

@@ -14,7 +14,9 @@ use super::super::driver::{LogQuery, Seat, Stream};
 use super::super::error::{Doing, Error, Result};
 use super::super::home;
 use super::super::process::{Program, Programs, User};
-use super::{ADMIN, BULK, OWNER, REPLICATOR, TOOL, config, identity, logs, number, tool, users};
+use super::{
+    ADMIN, BULK, OWNER, REPLICATOR, TOOL, config, identity, logs, number, roles, slots, tool, users,
+};
 use crate::engines::Build;
 
 /// The major version of a data directory; `None` where there is none.
@@ -53,13 +55,7 @@ pub async fn warm(build: &Build, templates: &Path, programs: &Programs) -> Resul
     let numbers = Program::new(build.programs.join("pg_resetwal")).user(user);
     programs.run(&numbers.args(["-o", "16384", "-D"]).arg(&new), TOOL).await?;
     for (database, sql) in [("template1", template_sql(build)), ("postgres", postgres_sql(build))] {
-        let single = Program::new(build.programs.join("postgres"))
-            .user(user)
-            .args(["--single", "-D"])
-            .arg(&new)
-            .args(["-c", "fsync=off", "-c", "exit_on_error=on", database]);
-        let sql: Stream = Box::new(Cursor::new(sql.into_bytes()));
-        programs.feed(&single, sql).await?;
+        alone(build, &new, (programs, user), database, sql).await?;
     }
     blocking(move || {
         sync(&new)?;
@@ -67,6 +63,23 @@ pub async fn warm(build: &Build, templates: &Path, programs: &Programs) -> Resul
         sync(&finished)
     })
     .await
+}
+
+/// Runs statements, one a line, in a cluster that has no server.
+async fn alone(
+    build: &Build,
+    at: &Path,
+    (programs, user): (&Programs, Option<User>),
+    database: &str,
+    sql: String,
+) -> Result<()> {
+    let single = Program::new(build.programs.join("postgres"))
+        .user(user)
+        .args(["--single", "-D"])
+        .arg(at)
+        .args(["-c", "fsync=off", "-c", "exit_on_error=on", database]);
+    let sql: Stream = Box::new(Cursor::new(sql.into_bytes()));
+    programs.feed(&single, sql).await
 }
 
 async fn initdb(build: &Build, at: &Path, programs: &Programs, user: Option<User>) -> Result<()> {
@@ -83,14 +96,9 @@ async fn initdb(build: &Build, at: &Path, programs: &Programs, user: Option<User
 /// way of loading a dump of it.
 fn template_sql(build: &Build) -> String {
     let roles = format!("CREATE ROLE {OWNER} LOGIN\nCREATE ROLE {REPLICATOR} LOGIN REPLICATION\n");
-    let guard = if number(&build.major) < 16 { GUARD } else { "" };
-    roles + guard
+    let guard = roles::guard(number(&build.major)).map(|guard| guard + "\n");
+    roles + &guard.unwrap_or_default()
 }
-
-/// Before 16, whoever may make roles may also give away, and take, every role that is no superuser's: among them those
-/// that run programs, reach files and read verifiers. So these count as such; nobody is ever given them.
-const GUARD: &str = "UPDATE pg_authid SET rolsuper = true WHERE rolname IN ('pg_execute_server_program', \
-                     'pg_read_server_files', 'pg_write_server_files', 'pg_read_all_data')\n";
 
 fn extension_sql(build: &Build) -> &'static str {
     let known = build.extensions.iter().any(|name| name == "pg_stat_statements");
@@ -181,7 +189,7 @@ async fn make_slot(seat: &Seat, upstream: &Upstream) -> Result<()> {
         .args(["--no-password", "--create-slot", "--if-not-exists", "--slot"])
         .arg(&upstream.slot)
         .arg("--dbname")
-        .arg(config::conninfo(seat, upstream));
+        .arg(config::tool_conninfo(seat, upstream));
     seat.programs.run(&program, TOOL).await.map(|_| ())
 }
 
@@ -198,7 +206,7 @@ pub async fn copy(seat: &Seat, spec: &Spec, upstream: &Upstream) -> Result<()> {
         .arg("--pgdata")
         .arg(&new)
         .arg("--dbname")
-        .arg(config::conninfo(seat, upstream));
+        .arg(config::tool_conninfo(seat, upstream));
     seat.programs.run(&program, BULK).await?;
     signal_file(seat, &new, "standby.signal")?;
     home::remove_dir(&seat.dir.data())?;
@@ -219,7 +227,7 @@ pub async fn follow(seat: &Seat, spec: &Spec, upstream: &Upstream) -> Result<boo
         .arg("--target-pgdata")
         .arg(seat.dir.data())
         .arg("--source-server")
-        .arg(config::conninfo(seat, upstream));
+        .arg(config::tool_conninfo(seat, upstream));
     if let Err(error) = seat.programs.run(&rewind, BULK).await {
         let text = error.to_string();
         if text.contains("connection to server") || text.contains("could not connect") {
@@ -228,6 +236,7 @@ pub async fn follow(seat: &Seat, spec: &Spec, upstream: &Upstream) -> Result<boo
         tracing::warn!(instance = %spec.id, %error, "rewind: the directory is copied anew");
         return Ok(false);
     }
+    slots::remove_all(seat)?;
     signal_file(seat, &seat.dir.data(), "standby.signal")?;
     Ok(true)
 }
@@ -245,7 +254,11 @@ pub async fn lost(seat: &Seat) -> Result<bool> {
     let lines = blocking(move || logs::read(&dir, query)).await?;
     let hopeless =
         ["has already been removed", "is not in this server's history", "highest timeline"];
-    Ok(lines.iter().any(|line| hopeless.iter().any(|text| line.text.contains(text))))
+    // Without its slot the log that it needs may go at any time; with a new copy it gets a new one.
+    let slotless =
+        |text: &str| text.contains("replication slot") && text.contains("does not exist");
+    let is_hopeless = |text: &str| hopeless.iter().any(|it| text.contains(it)) || slotless(text);
+    Ok(lines.iter().any(|line| is_hopeless(&line.text)))
 }
 
 /// See [`super::super::driver::Driver::upgrade`]. Hard links: the old directory is of no use once the new one was
@@ -291,6 +304,11 @@ pub async fn upgrade(seat: &Seat, from: &Build) -> Result<()> {
     if let Err(error) = upgraded {
         usable_again(&old)?;
         return Err(Error::Failed(format!("{}: {}", first_and_last(&error), consulted(&error))));
+    }
+    // The roles of the engine's own are the new cluster's, as it was made.
+    if let Some(guard) = roles::guard(number(&seat.build.major)) {
+        let who = (&seat.programs, Some(user));
+        alone(&seat.build, &new, who, "postgres", guard + "\n").await?;
     }
     home::own_tree(&new, seat.user)?;
     home::remove_dir(&work)?;

@@ -11,6 +11,7 @@ mod identity;
 mod logs;
 mod recover;
 mod roles;
+mod slots;
 mod users;
 
 use std::path::Path;
@@ -131,6 +132,7 @@ impl Driver for Postgres {
     async fn apply(&self, seat: &Seat, spec: &Spec) -> Result<()> {
         if spec.role == Role::Primary {
             roles::apply(seat, spec).await?;
+            slots::apply(seat, spec).await?;
         }
         admin::end_sessions_without_a_rule(seat).await
     }

@@ -102,7 +102,8 @@ pub async fn recover(seat: &Seat, until: Option<i64>) -> Result<()> {
     if !state(seat, &at).await?.contains("shut down") || at.join("backup_label").exists() {
         prepare_log(seat).await?;
         if let Err(error) = replay(seat, &at, until).await {
-            // The log ends before that moment: so everything that was committed before it is what there is.
+            // Nothing was committed later: what was sent has everything that was committed until that moment, else it
+            // would not have been said to be complete (`backup::restore`).
             if !error.to_string().contains("before configured recovery target was reached") {
                 return Err(error);
             }

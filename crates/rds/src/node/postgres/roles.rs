@@ -12,9 +12,53 @@ use super::super::error::{Error, Result};
 use super::admin::{connect, end_sessions_of, ident, literal};
 use super::{ADMIN, OWNER, REPLICATOR, number};
 
+/// Roles of the engine's that run programs, reach files and read verifiers: nobody is ever given them.
+const GUARDED: [&str; 4] = [
+    "pg_execute_server_program",
+    "pg_read_server_files",
+    "pg_write_server_files",
+    "pg_read_all_data",
+];
+
+/// Before 16, whoever may make roles may also give away, and take, every role that is no superuser's. So the guarded
+/// ones count as superusers'; this is the statement for it, where that version needs it.
+pub fn guard(major: u32) -> Option<String> {
+    let names = GUARDED.map(literal).join(", ");
+    let sql = "UPDATE pg_authid SET rolsuper = true WHERE NOT rolsuper AND rolname IN";
+    (major < 16).then(|| format!("{sql} ({names})"))
+}
+
+/// Takes from tenants' roles what they have of ours and of the guarded ones: before 16 they can give it to themselves,
+/// and an upgrade takes it along. Ours count as superusers' nowhere, because then they would be.
+async fn reclaim(client: &Client, major: u32) -> Result<()> {
+    if let Some(guard) = guard(major) {
+        client.batch_execute(&guard).await?;
+    }
+    let ours = [ADMIN, OWNER, REPLICATOR];
+    let taken: Vec<&str> = GUARDED.into_iter().chain(ours).collect();
+    let sql = "SELECT r.rolname::text, m.rolname::text, coalesce(g.rolname::text, '')
+               FROM pg_auth_members a JOIN pg_roles r ON r.oid = a.roleid
+                   JOIN pg_roles m ON m.oid = a.member LEFT JOIN pg_roles g ON g.oid = a.grantor
+               WHERE r.rolname = ANY ($1::text[]) AND m.rolname <> ALL ($2::text[])
+                   AND m.rolname NOT LIKE 'pg\\_%'";
+    for row in client.query(sql, &[&taken, &ours.as_slice()]).await? {
+        let (role, member, by): (String, String, String) = (row.get(0), row.get(1), row.get(2));
+        tracing::warn!(role, member, "a tenant's role has what it may not have");
+        let by = match major >= 16 {
+            true => format!(" GRANTED BY {}", ident(&by)),
+            false => String::new(),
+        };
+        let statement = format!("REVOKE {} FROM {}{by} CASCADE", ident(&role), ident(&member));
+        client.batch_execute(&statement).await?;
+        end_sessions_of(client, &member).await?;
+    }
+    Ok(())
+}
+
 /// Makes all of it so.
 pub async fn apply(seat: &Seat, spec: &Spec) -> Result<()> {
     let client = connect(seat, "postgres").await?;
+    reclaim(&client, number(&spec.major)).await?;
     replicator(&client, &spec.replicator).await?;
     for account in spec.accounts.iter().filter(|account| account.wanted) {
         self::account(&client, account, number(&spec.major)).await?;
@@ -329,6 +373,12 @@ mod tests {
             assert!(refuse_reserved(name).is_err(), "{name}");
         }
         assert!(refuse_reserved("shop").is_ok());
+    }
+
+    #[test]
+    fn the_guard_is_for_the_versions_that_need_it() {
+        assert!(guard(15).is_some_and(|sql| sql.contains("'pg_execute_server_program'")));
+        assert_eq!((guard(16), guard(17)), (None, None));
     }
 
     proptest! {
