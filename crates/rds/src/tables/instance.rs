@@ -4,7 +4,7 @@ use base::{AccountId, ApiError, Time};
 use store::{Row, Tx, params};
 use terms::clauses::DataClass;
 
-use super::{read, text};
+use super::{read, route, text};
 use crate::model::{Category, Engine, Options, Origin, Secrets, Status, Wanted};
 
 /// An instance, as stored.
@@ -200,6 +200,7 @@ pub fn insert(
             now
         ],
     )?;
+    route::changed(tx);
     Ok(())
 }
 
@@ -261,6 +262,7 @@ pub fn save(tx: &mut Tx<'_>, instance: &Instance) -> Result<(), ApiError> {
             &text(&instance.origin)?
         ],
     )?;
+    route::changed(tx);
     Ok(())
 }
 
@@ -324,5 +326,6 @@ pub fn all(tx: &mut Tx<'_>, after: &str, limit: usize) -> Result<Vec<Instance>, 
 /// Removes the row. Everything that hangs on it is removed by whoever owns those rows.
 pub fn remove(tx: &mut Tx<'_>, id: &str) -> Result<(), ApiError> {
     tx.execute("DELETE FROM rds_instance WHERE id = ?1", params![id])?;
+    route::changed(tx);
     Ok(())
 }

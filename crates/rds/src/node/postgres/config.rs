@@ -10,6 +10,8 @@ use super::super::driver::{Change, Seat};
 use super::super::error::{Error, Result};
 use super::super::home;
 use super::{ADMIN, OWNER, REPLICATOR, number};
+use crate::gateway::SOURCE;
+use crate::gateway::doubts::ASKS_AS;
 
 /// Settings that are the node's alone: of files, paths, replication and who may connect.
 const OWNED: &[&str] = &[
@@ -236,6 +238,11 @@ fn hba(spec: &Spec) -> Result<String> {
          host replication all all reject\n"
     );
     let serves = !matches!(spec.role, Role::Standby { readable: false, .. });
+    if serves {
+        // Whether the server serves: no role has that name, so that nobody comes further than being asked a password.
+        let _ = writeln!(text, "host postgres {ASKS_AS} {SOURCE}/32 scram-sha-256");
+        let _ = writeln!(text, "host all {ASKS_AS} all reject");
+    }
     for line in spec.hba.iter().filter(|_| serves) {
         let kind = line.split_whitespace().next().unwrap_or_default();
         let network = ["host", "hostssl", "hostnossl"].contains(&kind);
