@@ -133,5 +133,7 @@ fn spec(member: &Member, until: Option<i64>, complete: bool) -> Spec {
         key: secrets.key.clone(),
         leased: false,
         synchronous: String::new(),
+        extensions: Vec::new(),
+        time_zone: String::new(),
     }
 }

@@ -255,7 +255,8 @@ fn settle(
         return Ok(());
     }
     if instance.settled != generation {
-        parts::settle(cx.tx(), id)?;
+        let refused = observed.first().map(|seen| seen.refused.as_slice()).unwrap_or_default();
+        parts::settle(cx.tx(), id, refused)?;
         instance.settled = generation;
         instance.status = match instance.wanted {
             Wanted::Running => Status::Running,

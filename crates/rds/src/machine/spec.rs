@@ -14,7 +14,10 @@ use crate::backup::{self, ARCHIVE_NAME};
 use crate::classes;
 use crate::deployment::Settings;
 use crate::model::{Category, Origin, Secrets, Wanted};
-use crate::node::api::{Account, Database, Grant, Observed, Role, Seed, Spec, Upstream};
+use crate::node::api::{
+    Account, Database, ExtensionWish, Grant, Observed, Role, Seed, Spec, Upstream,
+};
+use crate::tables::extension;
 use crate::tables::instance::{self, Instance};
 use crate::tables::member::{self, Member};
 
@@ -33,6 +36,7 @@ pub(super) struct Loaded {
     grants: Vec<Grant>,
     parameters: BTreeMap<String, String>,
     hba: Vec<String>,
+    extensions: Vec<ExtensionWish>,
 }
 
 /// Reads an instance; `None` where it is gone.
@@ -44,6 +48,7 @@ pub(super) fn load(tx: &mut Tx<'_>, cloud: &Cloud, id: &str) -> Result<Option<Lo
         None => None,
     };
     let (accounts, databases, grants, parameters, hba) = parts::spec_parts(tx, cloud, &instance)?;
+    let extensions = extension::wished(tx, id)?;
     let mut secrets = instance.secrets(&cloud.seal)?;
     if let Some(parent) = &instance.parent
         && let Some(parent) = instance::find(tx, parent)?
@@ -61,6 +66,7 @@ pub(super) fn load(tx: &mut Tx<'_>, cloud: &Cloud, id: &str) -> Result<Option<Lo
         grants,
         parameters,
         hba,
+        extensions,
     }))
 }
 
@@ -115,6 +121,8 @@ pub(super) fn of(loaded: &Loaded, member: &Member, told: &[Observed]) -> Result<
         key: loaded.secrets.key.clone(),
         leased: instance.category == Category::HighAvailability,
         synchronous,
+        extensions: loaded.extensions.clone(),
+        time_zone: instance.options.time_zone.clone(),
     })
 }
 

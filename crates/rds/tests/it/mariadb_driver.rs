@@ -175,6 +175,8 @@ fn spec(id: &str) -> Spec {
         key: certificate.signing_key.serialize_pem(),
         leased: false,
         synchronous: String::new(),
+        extensions: Vec::new(),
+        time_zone: String::new(),
     }
 }
 

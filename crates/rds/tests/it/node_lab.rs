@@ -35,6 +35,7 @@ pub fn build() -> Build {
         programs: PathBuf::from(PROGRAMS),
         sha256,
         extensions: vec!["pg_stat_statements".to_owned()],
+        offers: Vec::new(),
         libraries: None,
         settings: Vec::new(),
     }
@@ -124,6 +125,8 @@ pub fn spec(id: &str) -> Spec {
         key,
         leased: false,
         synchronous: String::new(),
+        extensions: Vec::new(),
+        time_zone: String::new(),
     }
 }
 

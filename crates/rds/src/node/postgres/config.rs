@@ -132,6 +132,7 @@ fn from_limits(spec: &Spec) -> BTreeMap<String, String> {
     let disk = spec.limits.storage_gib.max(1) * 1024;
     let wal = (disk / 25).clamp(5 * 1024, 256 * 1024).min(disk / 4).max(96);
     let major = number(&spec.major);
+    let zone = if spec.time_zone.is_empty() { "UTC" } else { &spec.time_zone };
     let settings = [
         ("shared_buffers", format!("{}MB", memory / 4)),
         ("effective_cache_size", format!("{}MB", memory * 3 / 4)),
@@ -155,7 +156,7 @@ fn from_limits(spec: &Spec) -> BTreeMap<String, String> {
         ("log_lock_waits", "on".to_owned()),
         ("idle_in_transaction_session_timeout", "1h".to_owned()),
         ("track_io_timing", "on".to_owned()),
-        ("timezone", "UTC".to_owned()),
+        ("timezone", zone.to_owned()),
     ];
     settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
