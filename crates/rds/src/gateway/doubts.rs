@@ -18,6 +18,8 @@ const LASTS: Duration = Duration::from_secs(20);
 const ASK_EVERY: Duration = Duration::from_millis(50);
 /// Who asks: a role that no server has (`node::postgres` lets it try a password from where the gateway dials).
 pub(crate) const ASKS_AS: &str = "awan_gateway";
+/// A server that lost a process notices it after its client does: it is not asked sooner.
+pub(super) const NOTICES: Duration = Duration::from_millis(200);
 /// Longer answers are not read.
 const ANSWER_MAX: usize = 8 << 10;
 
@@ -28,14 +30,15 @@ pub(super) enum Turn {
     Go,
     /// Ask whether it serves, with [`serves`], and say what came out.
     Ask,
-    /// Wait: somebody else is asking.
+    /// Wait: somebody else is asking, or it is too soon.
     Wait,
 }
 
 /// A doubt.
 struct Doubt {
     since: Instant,
-    asked: Option<Instant>,
+    /// Nobody asks before that.
+    ask_at: Instant,
 }
 
 /// The doubtful servers.
@@ -43,11 +46,12 @@ struct Doubt {
 pub(super) struct Doubts(Mutex<HashMap<SocketAddr, Doubt>>);
 
 impl Doubts {
-    /// Notes that it is uncertain whether a server serves.
-    pub(super) fn cast(&self, server: SocketAddr, now: Instant) {
+    /// Notes that it is uncertain whether a server serves, and that it does not know itself before `notices` is over. A
+    /// doubt that is there already is asked about no later for it: sessions that end all the time keep nobody out.
+    pub(super) fn cast(&self, server: SocketAddr, now: Instant, notices: Duration) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, doubt| now.duration_since(doubt.since) < LASTS);
-        all.entry(server).or_insert(Doubt { since: now, asked: None }).since = now;
+        all.entry(server).or_insert(Doubt { since: now, ask_at: now + notices }).since = now;
     }
 
     /// Notes that it does.
@@ -63,10 +67,10 @@ impl Doubts {
             all.remove(&server);
             return Turn::Go;
         }
-        if doubt.asked.is_some_and(|asked| now.duration_since(asked) < ASK_EVERY) {
+        if now < doubt.ask_at {
             return Turn::Wait;
         }
-        doubt.asked = Some(now);
+        doubt.ask_at = now + ASK_EVERY;
         Turn::Ask
     }
 }
@@ -117,15 +121,26 @@ mod tests {
         let (one, other) = (([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 2).into());
         let now = Instant::now();
         assert_eq!(doubts.turn(one, now), Turn::Go);
-        doubts.cast(one, now);
+        doubts.cast(one, now, Duration::ZERO);
         assert_eq!(doubts.turn(one, now), Turn::Ask);
         assert_eq!(doubts.turn(one, now), Turn::Wait);
         assert_eq!(doubts.turn(other, now), Turn::Go);
         assert_eq!(doubts.turn(one, now + ASK_EVERY), Turn::Ask);
         doubts.clear(one);
         assert_eq!(doubts.turn(one, now), Turn::Go);
-        doubts.cast(one, now);
-        assert_eq!(doubts.turn(one, now + LASTS), Turn::Go, "what nothing confirmed is over");
+        doubts.cast(one, now, NOTICES);
+        assert_eq!(doubts.turn(one, now), Turn::Wait, "it has not noticed itself yet");
+        doubts.cast(one, now + NOTICES, NOTICES);
+        assert_eq!(
+            doubts.turn(one, now + NOTICES),
+            Turn::Ask,
+            "another end makes nobody wait longer"
+        );
+        assert_eq!(
+            doubts.turn(one, now + NOTICES + LASTS),
+            Turn::Go,
+            "what nothing confirmed is over"
+        );
         assert!(doubts.0.lock().is_ok_and(|all| all.is_empty()), "and forgotten");
     }
 

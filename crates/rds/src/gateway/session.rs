@@ -133,10 +133,11 @@ impl Visit<'_> {
                 Ok(Verdict::Dial(target)) => {
                     self.take_slot(target.instance.clone())?;
                     tokio::select! {
-                        dialled = self.dial(&target, hello) => match dialled {
-                            Some(server) => return Ok((server, target)),
-                            None => {}
-                        },
+                        dialled = self.dial(&target, hello) => {
+                            if let Some(server) = dialled {
+                                return Ok((server, target));
+                            }
+                        }
                         () = self.moved(&mut changes, &target) => continue,
                     }
                 }
@@ -169,7 +170,7 @@ impl Visit<'_> {
         };
         let reached = timeout(limit, reach).await.map_err(io::Error::from).flatten();
         reached.unwrap_or_else(|error| {
-            self.shared.doubts.cast(address, Instant::now());
+            self.shared.doubts.cast(address, Instant::now(), Duration::ZERO);
             tracing::debug!(instance = target.instance, %error, "a server takes no client");
             None
         })
@@ -241,7 +242,7 @@ impl Visit<'_> {
         tokio::select! {
             () = splice::splice(&mut stream, &mut server, self.shared.limits.half_closed, || {
                 // Its client knows why, unless the server went down: who comes next finds out.
-                self.shared.doubts.cast(target.address, Instant::now());
+                self.shared.doubts.cast(target.address, Instant::now(), doubts::NOTICES);
             }) => {}
             () = self.moved(&mut changes, target) => {
                 self.shared.tally.cut.fetch_add(1, Ordering::Relaxed);

@@ -174,6 +174,9 @@ async fn new_connections_wait_while_a_server_recovers_from_a_crash_that_nobody_w
     for round in 1..=3 {
         let (client, connection) =
             login(&server, &gateway, "127.0.0.1", SslNegotiation::Postgres).await.unwrap();
+        tokio::spawn(connection);
+        let (_other, connection) =
+            login(&server, &gateway, "127.0.0.1", SslNegotiation::Postgres).await.unwrap();
         let ended = tokio::spawn(connection);
         let fill =
             "create table if not exists t (x int); insert into t select generate_series(1, 100000)";
@@ -181,6 +184,7 @@ async fn new_connections_wait_while_a_server_recovers_from_a_crash_that_nobody_w
         let row = client.query_one("select pg_backend_pid()", &[]).await.unwrap();
         let pid = rustix::process::Pid::from_raw(row.get(0)).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        // The server ends this one once it has noticed.
         let _ = ended.await.unwrap();
         let start = Instant::now();
         let count = "select count(*) from t";
