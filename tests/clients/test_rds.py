@@ -63,17 +63,19 @@ def instance(databases):
 def test_a_new_instance_is_told_as_it_was_asked_for_and_reached_at_once(databases):
     name = unique("db")
     start = time.monotonic()
-    made = databases.create(name, tag=[models.CreateDBInstanceRequestTag(key="unit", value="arsip")])
+    tag = models.CreateDBInstanceRequestTag(key="unit", value="arsip")
+    made = databases.create(name, tag=[tag], dbtime_zone="Asia/Jakarta")
     served = time.monotonic() - start
     made.make_account()
-    version, writable = made.ask(
-        "select current_setting('server_version_num')::int / 10000, not pg_is_in_recovery()",
+    version, writable, zone = made.ask(
+        "select current_setting('server_version_num')::int / 10000, not pg_is_in_recovery(), current_setting('timezone')",
         database="postgres",
     )
     print(f"created in {served:.2f} s, first SQL after {time.monotonic() - start:.2f} s")
     told = made.attribute()
     assert (told.engine, told.dbinstance_class, told.dbinstance_storage) == ("PostgreSQL", CLASS, 20)
     assert told.engine_version.split(".")[0] == str(version) and writable
+    assert (told.time_zone, zone) == ("Asia/Jakarta", "Asia/Jakarta")
     assert (told.dbinstance_description, told.pay_type, told.category) == (name, "Postpaid", "Basic")
     net = databases.client.describe_dbinstance_net_info(
         models.DescribeDBInstanceNetInfoRequest(dbinstance_id=made.id)
@@ -228,6 +230,60 @@ def test_parameters_are_checked_take_effect_and_survive_a_restart(databases, ins
     # The gateway holds a new connection until the server is back, unless the server itself says that it ends.
     instance.running()
     assert instance.ask("select setting from pg_settings where name = 'statement_timeout'") == ("54321",)
+
+
+def test_an_extension_is_made_used_and_removed_through_the_api(instance):
+    client = instance.client
+
+    def listed():
+        answer = client.describe_postgres_extensions(
+            models.DescribePostgresExtensionsRequest(dbinstance_id=instance.id, dbname="app")
+        ).body
+        return (
+            {it.name: it for it in answer.installed_extensions},
+            {it.name: it for it in answer.uninstalled_extensions},
+            answer.overview,
+        )
+
+    installed, offered, _ = listed()
+    assert "pg_trgm" not in installed and "dblink" not in offered
+    assert offered["pg_trgm"].default_version and not offered["pg_trgm"].installed_version
+
+    def asked(name, database="app"):
+        return dict(dbinstance_id=instance.id, dbnames=database, extensions=name)
+
+    def create(name, **more):
+        client.create_postgres_extensions(
+            models.CreatePostgresExtensionsRequest(**asked(name, **more), account_name="app")
+        )
+
+    def delete(name):
+        client.delete_postgres_extensions(models.DeletePostgresExtensionsRequest(**asked(name)))
+
+    refused("InvalidDBName.NotFound", lambda: create("pg_trgm", database="tiada"))
+    refused("InvalidExtensionName.NotFound", lambda: create("tiada"))
+    refused("OperationDenied.NotSupported", lambda: create("dblink"))
+    refused("InvalidExtensionName.NotFound", lambda: delete("pg_trgm"))
+
+    create("pg_trgm,pg_stat_statements")
+    until("the extensions", lambda: {"pg_trgm", "pg_stat_statements"} <= listed()[0].keys())
+    there = listed()[0]["pg_trgm"]
+    assert (there.owner, there.installed_version) == ("app", there.default_version)
+    assert instance.ask("select similarity('pemilu', 'pemilu'), similarity('pemilu', 'xyz')") == (1, 0)
+    assert instance.ask("select count(*) > 0 from pg_stat_statements") == (True,)
+    client.update_postgres_extensions(models.UpdatePostgresExtensionsRequest(**asked("pg_trgm")))
+    instance.running()
+
+    with instance.connect() as session:
+        session.execute("create table calon (nama text)")
+        session.execute("create index calon_nama on calon using gin (nama gin_trgm_ops)")
+        delete("pg_trgm")
+        until("the refusal", lambda: "calon_nama" in (listed()[2] or {}).get("pg_trgm", ""))
+        session.execute("drop table calon")
+    delete("pg_trgm")
+    until("its end", lambda: "pg_trgm" not in listed()[0])
+    with instance.connect() as session, pytest.raises(psycopg.errors.UndefinedFunction):
+        session.execute("select similarity('a', 'b')")
 
 
 def gone(session):

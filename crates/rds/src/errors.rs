@@ -40,6 +40,7 @@ codes! {
     DATABASE_EXISTS "InvalidDBName.Duplicate" 400 "The instance has a database of this name already.";
     DATABASE_NAME "InvalidDBName.Malformed" 400 "The specified database name is not valid.";
     DATABASE_STATUS "OperationDenied.DBStatus" 403 "The operation is not permitted while the database is in its present status.";
+    NO_EXTENSION "InvalidExtensionName.NotFound" 404 "The specified extension does not exist.";
     CHARACTER_SET "InvalidCharacterSetName.Malformed" 400 "The specified character set is not valid.";
     PARAMETERS "InvalidParameters.Malformed" 400 "The specified parameters are not valid.";
     NO_GROUP "ParamGroupsNotExistError" 404 "The specified parameter group does not exist.";

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::names;
 
 /// From where the gateway connects to servers.
-const GATEWAY: Net = Net { address: IpAddr::V4(Ipv4Addr::new(127, 77, 0, 1)), prefix: 32 };
+const GATEWAY: Net = Net { address: IpAddr::V4(crate::gateway::SOURCE), prefix: 32 };
 
 /// The most rules of an instance.
 pub(crate) const RULES_MAX: usize = 200;
@@ -214,8 +214,8 @@ impl std::fmt::Display for Net {
 /// The lines: what `rules` say, in their order, and accepted only from what `white` lists. What of a white list is
 /// no network is left out.
 ///
-/// The gateway hides where clients come from and checks the white lists itself. Of a rule it keeps databases and
-/// accounts; a rule that refuses some addresses cannot be kept for who comes through it, one that refuses all is.
+/// The gateway hides where clients come from: for who comes through it, a rule's databases and accounts count here, and
+/// its addresses there ([`crate::gateway::door`]). What refuses all addresses is kept here, too.
 pub(crate) fn lines(rules: &[Rule], white: &[String]) -> Vec<String> {
     let white: Vec<Net> = white.iter().filter_map(|text| Net::parse(text)).collect();
     let default = [DEFAULT];

@@ -64,5 +64,9 @@ pub use service::Service;
 /// The tables of relational databases.
 pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
     name: "rds",
-    steps: &[include_str!("../schema/0001.sql"), include_str!("../schema/0002.sql")],
+    steps: &[
+        include_str!("../schema/0001.sql"),
+        include_str!("../schema/0002.sql"),
+        include_str!("../schema/0003.sql"),
+    ],
 };

@@ -179,5 +179,7 @@ fn spec(member: &Member, until: Option<i64>, complete: bool) -> Spec {
         leased: false,
         synchronous: String::new(),
         slots: None,
+        extensions: Vec::new(),
+        time_zone: String::new(),
     }
 }

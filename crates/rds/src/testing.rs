@@ -8,17 +8,17 @@ use engine::{Caller, Cloud, Cx, Meta, RequestInfo, Session};
 use store::{Tx, params};
 use terms::clauses::DataClass;
 
-use crate::engines::{Build, Setting};
+use crate::engines::{Build, Extension, Setting};
 use crate::machine;
 use crate::machine::parts::{self, Parts};
 use crate::model::{Category, Engine, Options, Origin, Secrets, Status};
-use crate::node::api::Observed;
+use crate::node::api::{ExtensionWish, InstalledExtension, Observed, RefusedExtension};
 use crate::nodes::Hosts;
 use crate::scratch;
-use crate::tables::backup;
 use crate::tables::instance::{self, New};
 use crate::tables::member::{self, Member};
 use crate::tables::text;
+use crate::tables::{backup, engine as builds, extension};
 
 /// Adds an instance that runs at `jkt-a`, as if its nodes had made it.
 ///
@@ -77,6 +77,7 @@ pub fn engine(tx: &mut Tx<'_>, engine: Engine, settings: Vec<Setting>) -> Result
         programs: std::path::PathBuf::new(),
         sha256: String::new(),
         extensions: Vec::new(),
+        offers: Vec::new(),
         libraries: None,
         settings,
     };
@@ -87,12 +88,50 @@ pub fn engine(tx: &mut Tx<'_>, engine: Engine, settings: Vec<Setting>) -> Result
     Ok(())
 }
 
+/// Does as if the engine at `jkt-a` offered these extensions to tenants.
+///
+/// # Errors
+/// Those of the database.
+pub fn offer(tx: &mut Tx<'_>, engine: Engine, offers: &[Extension]) -> Result<(), ApiError> {
+    let mut builds = builds::at(tx, "jkt-a")?;
+    for build in builds.iter_mut().filter(|build| build.engine == engine) {
+        build.offers = offers.to_vec();
+    }
+    builds::replace(tx, "jkt-a", &builds)
+}
+
+/// What the node of an instance would be told of extensions.
+///
+/// # Errors
+/// Those of the database.
+pub fn wished(tx: &mut Tx<'_>, id: &str) -> Result<Vec<ExtensionWish>, ApiError> {
+    extension::wished(tx, id)
+}
+
+/// Does as if the node had reached the present generation, with these extensions in one database, and a refusal.
+///
+/// # Errors
+/// Those of the database.
+pub fn extended(
+    tx: &mut Tx<'_>,
+    id: &str,
+    (database, installed): (&str, &[InstalledExtension]),
+    refused: &[RefusedExtension],
+) -> Result<(), ApiError> {
+    for mut member in member::of(tx, id)? {
+        member.observed.extensions.insert(database.to_owned(), installed.to_vec());
+        member::put(tx, &member)?;
+    }
+    extension::settle(tx, id, refused)?;
+    settle(tx, id)
+}
+
 /// Does as if the nodes of an instance had reached its present generation.
 ///
 /// # Errors
 /// Those of the database.
 pub fn settle(tx: &mut Tx<'_>, id: &str) -> Result<(), ApiError> {
-    parts::settle(tx, id)?;
+    parts::settle(tx, id, &[])?;
     let mut instance = found(tx, id)?;
     instance.settled = instance.generation;
     instance.status = Status::Running;

@@ -6,6 +6,7 @@
 
 mod abuse;
 mod crash;
+mod databases;
 mod dice;
 mod mirrors;
 mod program;

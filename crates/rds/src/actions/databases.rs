@@ -14,8 +14,8 @@ use crate::names::{self, CLUSTER_LOCALE};
 use crate::node::api::{Grant, Privilege};
 use crate::requests::within::{Page, cut, invalid, writable};
 use crate::tables::database::{self, Database};
-use crate::tables::grant;
 use crate::tables::instance::Instance;
+use crate::tables::{extension, grant};
 
 /// The most databases of an instance.
 const DATABASES_MAX: usize = 500;
@@ -306,6 +306,7 @@ impl Action for DeleteDatabase {
             return Err(DATABASE_STATUS.error(format!("The database is {}.", found.status)));
         }
         grant::retire_database(cx.tx(), &instance.id, &request.name)?;
+        extension::remove_database(cx.tx(), &instance.id, &request.name)?;
         database::retire(cx.tx(), &instance.id, &request.name)?;
         cx.audit_detail("DBName", &request.name);
         ask(cx, &mut instance, Status::Running)?;

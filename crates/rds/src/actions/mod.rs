@@ -12,6 +12,7 @@ mod catalogue;
 mod create;
 mod databases;
 mod encryption;
+mod extensions;
 mod lifecycle;
 mod logs;
 mod monitoring;
@@ -116,6 +117,10 @@ pub const ACTIONS: &[Entry] = &[
     action::<databases::ModifyDBDescription>(),
     action::<databases::DeleteDatabase>(),
     action::<databases::CheckDBNameAvailable>(),
+    action::<extensions::CreatePostgresExtensions>(),
+    action::<extensions::DescribePostgresExtensions>(),
+    action::<extensions::UpdatePostgresExtensions>(),
+    action::<extensions::DeletePostgresExtensions>(),
     action::<privileges::GrantAccountPrivilege>(),
     action::<privileges::RevokeAccountPrivilege>(),
     action::<parameters::DescribeParameters>(),

@@ -165,12 +165,14 @@ impl Known {
         if settings.is_empty() {
             return Err(Error("it told no settings".to_owned()));
         }
+        let (extensions, offers) = match candidate.engine {
+            Engine::Postgres => extensions::offered(&candidate.programs, &major),
+            Engine::MariaDb => Default::default(),
+        };
         Ok(Build {
             engine: candidate.engine,
-            extensions: match candidate.engine {
-                Engine::Postgres => extensions::offered(&candidate.programs, &major),
-                Engine::MariaDb => Vec::new(),
-            },
+            extensions,
+            offers,
             major,
             version,
             programs: candidate.programs.clone(),

@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use crate::model::Engine;
 
 pub use discover::discover;
-pub use extensions::refused as refused_extension;
+pub use extensions::{made_by_node, refused as refused_extension};
 pub use install::{install, remove};
 
 /// Why an engine cannot be used or installed, with what to do about it where that is known.
@@ -49,8 +49,11 @@ pub struct Build {
     pub libraries: Option<PathBuf>,
     /// SHA-256 of the server program, lower-case hexadecimal.
     pub sha256: String,
-    /// Extensions that a tenant may have.
+    /// Extensions that a tenant may have, as far as safety goes.
     pub extensions: Vec<String>,
+    /// Those of them that a tenant gets without a superuser.
+    #[serde(default)]
+    pub offers: Vec<Extension>,
     /// Its settings.
     pub settings: Vec<Setting>,
 }
@@ -60,6 +63,21 @@ impl Build {
     pub fn program(&self, name: &str) -> PathBuf {
         programs::find(&self.programs, name)
     }
+}
+
+/// An extension of PostgreSQL, as its package describes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extension {
+    /// Its name.
+    pub name: String,
+    /// The version that a database gets.
+    pub version: String,
+    /// One line of what it is for.
+    pub comment: String,
+    /// Extensions that it needs.
+    pub requires: Vec<String>,
+    /// Made by who may create in a database; the others by the node itself.
+    pub trusted: bool,
 }
 
 /// A setting of an engine.

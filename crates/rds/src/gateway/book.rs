@@ -1,5 +1,5 @@
-//! Where the instances are, as the cloud's database says: read twice a second, when somebody says that it changed, and
-//! when a client asks for what is not in it. Reads only; serves no connection.
+//! Where the instances are, as the cloud's database says: read when this process changed it, when a client asks for what
+//! is not in it, and for changes of other processes twice a second. Reads only; serves no connection.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -10,7 +10,7 @@ use base::ApiError;
 use store::Db;
 use tokio::sync::{Notify, watch};
 
-use super::{Net, Route, Routes, net};
+use super::{Door, Route, Routes};
 use crate::model::{Status, Wanted};
 use crate::node::api::Phase;
 use crate::tables::route::{self, Place};
@@ -30,6 +30,7 @@ pub struct Book {
     /// How many reads were asked for, and up to which of these that is done.
     asked: watch::Sender<u64>,
     done: watch::Sender<u64>,
+    /// Somebody asked.
     wake: Notify,
 }
 
@@ -46,23 +47,24 @@ impl Book {
         })
     }
 
-    /// Says that something changed. Cheap, never waits, and may be called from `on_commit`.
-    pub fn wake(&self) {
-        self.wake.notify_one();
-    }
-
     /// Reads until `stop` turns true.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let mut version = None;
+        let mut changes = route::changes();
         let work = async {
             loop {
+                changes.borrow_and_update();
                 let asked = *self.asked.borrow();
                 if let Err(error) = self.read(&mut version).await {
                     tracing::warn!(%error, "read where the databases are");
                 }
                 self.done.send_replace(asked);
                 tokio::time::sleep(READ_AGAIN).await;
-                let _ = tokio::time::timeout(READ_EVERY, self.wake.notified()).await;
+                tokio::select! {
+                    () = tokio::time::sleep(READ_EVERY) => {}
+                    () = self.wake.notified() => {}
+                    Ok(()) = changes.changed() => {}
+                }
             }
         };
         tokio::select! {
@@ -122,7 +124,7 @@ fn routes(place: Place) -> impl Iterator<Item = (String, Route)> {
 
 /// Where connections to an instance go.
 fn decide(place: &Place) -> Route {
-    let allow: Arc<[Net]> = place.addresses.iter().flat_map(|list| net::list(list)).collect();
+    let allow = Arc::new(Door::new(&place.addresses, &place.rules));
     let instance = place.instance.clone();
     match (place.wanted, place.status) {
         (Wanted::Gone, _) | (_, Status::Deleting | Status::Released) => return Route::Unknown,
@@ -173,6 +175,7 @@ mod tests {
             port: 5433,
             phase,
             addresses: vec!["10.0.0.0/8,bogus".to_owned(), "127.0.0.1".to_owned()],
+            rules: Vec::new(),
         }
     }
 
@@ -184,7 +187,7 @@ mod tests {
             panic!("{routing:?}");
         };
         assert_eq!((address.to_string().as_str(), *version), ("127.0.0.1:5433", 3));
-        assert_eq!(format!("{allow:?}"), "[10.0.0.0/8, 127.0.0.1/32]");
+        assert_eq!(**allow, Door::open_to(&["10.0.0.0/8", "127.0.0.1"]));
     }
 
     #[test]

@@ -6,9 +6,11 @@
 //! |---|---|
 //! | [`hello`] | the name in the first message of a TLS client |
 //! | [`net`] | networks of white lists |
+//! | [`door`] | who is let in, by address |
 //! | [`book`] | where the instances are, from the cloud's database |
 //! | `greeting` | what is said before TLS begins, and how a client is refused |
 //! | `session` | one connection, from its hello to its end |
+//! | `doubts` | which servers are asked whether they serve before a client is given to them |
 //! | `sessions` | which addresses have sessions with which servers |
 //! | `slots` | how many there are at once |
 //! | `splice` | bytes both ways |
@@ -23,12 +25,12 @@
 //!   and nobody can try keys where it could not also connect. Libraries that cancel over TLS are routed as always.
 //!
 //! A refusal after `S` is a TLS alert, because that is what the client reads then: `unrecognized_name` where no
-//! instance has the name, `missing_extension` where none was given, `access_denied` where the white list has not the
-//! client's address, `internal_error` where the instance does not serve, or serves as many as it may.
+//! instance has the name, `missing_extension` where none was given, `access_denied` where the client's address is not on
+//! the white list or a rule refuses it, `internal_error` where the instance does not serve, or serves as many as it may.
 //!
 //! # Invariants
-//! - No server is dialled for an address that is not in the instance's white list; a session ends when its address
-//!   leaves that list, when the instance goes, and when another primary takes over.
+//! - No server is dialled for an address that the instance does not let in; a session ends when its address is not let in
+//!   any more, when the instance goes, and when another primary takes over.
 //! - What waits is bounded: clients that have not said where they want to go, in all and by address, and the time
 //!   they take; those that are held while an instance restarts; the memory of each.
 //!
@@ -46,6 +48,8 @@ use tokio::sync::{Semaphore, watch};
 use workers::Visitor;
 
 pub mod book;
+pub mod door;
+pub(crate) mod doubts;
 mod greeting;
 pub mod hello;
 pub mod net;
@@ -56,7 +60,8 @@ mod splice;
 mod workers;
 
 pub use book::Book;
-pub use net::Net;
+pub use door::Door;
+pub(crate) use session::SOURCE;
 
 /// Where connections to a host name go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +75,7 @@ pub enum Route {
         /// Which.
         instance: String,
         /// Who may reach it.
-        allow: Arc<[Net]>,
+        allow: Arc<Door>,
     },
     /// To this server.
     To {
@@ -79,7 +84,7 @@ pub enum Route {
         /// Where it listens.
         address: SocketAddr,
         /// Who may reach it.
-        allow: Arc<[Net]>,
+        allow: Arc<Door>,
         /// Sessions of another version are of a primary that is none any more.
         version: u64,
     },
@@ -276,6 +281,8 @@ struct Shared {
     instances: slots::Slots<String>,
     /// Sessions by the client's address.
     sessions: sessions::Sessions,
+    /// Servers that may be starting or stopping.
+    doubts: doubts::Doubts,
 }
 
 /// Serves until `stop` turns true; then ends all sessions, because those of PostgreSQL last as long as their clients
@@ -297,6 +304,7 @@ pub async fn serve(
         greeting: slots::Slots::new(limits.greeting_max),
         instances: slots::Slots::new(limits.instance_max),
         sessions: sessions::Sessions::default(),
+        doubts: doubts::Doubts::default(),
     });
     let workers = workers::Workers::start(limits.threads, &shared)?;
     let slots = Arc::new(Semaphore::new(limits.connections_max));

@@ -11,8 +11,9 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
+use super::doubts::{self, Turn};
 use super::greeting::{Client, Ended, SSL_REQUEST_BYTES};
-use super::{Net, Refusal, Route, Shared, slots, splice};
+use super::{Refusal, Route, Shared, slots, splice};
 
 /// From where servers on this machine are dialled: their rules know the gateway by it, since clients of this
 /// machine come from other addresses.
@@ -132,11 +133,11 @@ impl Visit<'_> {
                 Ok(Verdict::Dial(target)) => {
                     self.take_slot(target.instance.clone())?;
                     tokio::select! {
-                        dialled = timeout(limits.dial, dial(target.address, hello)) => match dialled {
-                            Ok(Ok(server)) => return Ok((server, target)),
-                            Ok(Err(error)) => tracing::debug!(instance = target.instance, %error, "dial a server"),
-                            Err(_) => tracing::debug!(instance = target.instance, "a server does not answer"),
-                        },
+                        dialled = self.dial(&target, hello) => {
+                            if let Some(server) = dialled {
+                                return Ok((server, target));
+                            }
+                        }
                         () = self.moved(&mut changes, &target) => continue,
                     }
                 }
@@ -153,6 +154,28 @@ impl Visit<'_> {
         }
     }
 
+    /// Gives the hello to a server; `None` where it does not take clients in at this moment.
+    async fn dial(&self, target: &Target, hello: &[u8]) -> Option<TcpStream> {
+        let (limit, address) = (self.shared.limits.dial, target.address);
+        let reach = async {
+            match self.shared.doubts.turn(address, Instant::now()) {
+                Turn::Go => {}
+                Turn::Wait => return Ok(None),
+                Turn::Ask if doubts::serves(connect(address).await?).await? => {
+                    self.shared.doubts.clear(address);
+                }
+                Turn::Ask => return Err(io::Error::other("it starts or stops")),
+            }
+            dial(address, hello).await.map(Some)
+        };
+        let reached = timeout(limit, reach).await.map_err(io::Error::from).flatten();
+        reached.unwrap_or_else(|error| {
+            self.shared.doubts.cast(address, Instant::now(), Duration::ZERO);
+            tracing::debug!(instance = target.instance, %error, "a server takes no client");
+            None
+        })
+    }
+
     async fn refresh(&self) {
         // A database that does not answer is no reason to refuse those whose instance is known.
         let _ = timeout(REFRESH_MAX, self.shared.routes.refresh()).await;
@@ -162,7 +185,7 @@ impl Visit<'_> {
         match self.shared.routes.route(&self.label) {
             Route::Unknown => Err(Refusal::Unknown),
             Route::Stopped => Err(Refusal::Stopped),
-            Route::Hold { allow, .. } | Route::To { allow, .. } if !self.is_in(&allow) => {
+            Route::Hold { allow, .. } | Route::To { allow, .. } if !allow.lets_in(self.peer) => {
                 Err(Refusal::NotAllowed)
             }
             Route::Hold { instance, .. } => Ok(Verdict::Wait(instance)),
@@ -170,10 +193,6 @@ impl Visit<'_> {
                 Ok(Verdict::Dial(Target { instance, address, version }))
             }
         }
-    }
-
-    fn is_in(&self, allow: &[Net]) -> bool {
-        allow.iter().any(|net| net.contains(self.peer))
     }
 
     fn take_slot(&mut self, instance: String) -> Result<(), Refusal> {
@@ -221,7 +240,10 @@ impl Visit<'_> {
         let mut stream = client.stream;
         let mut changes = self.shared.routes.changes();
         tokio::select! {
-            () = splice::splice(&mut stream, &mut server, self.shared.limits.half_closed) => {}
+            () = splice::splice(&mut stream, &mut server, self.shared.limits.half_closed, || {
+                // Its client knows why, unless the server went down: who comes next finds out.
+                self.shared.doubts.cast(target.address, Instant::now(), doubts::NOTICES);
+            }) => {}
             () = self.moved(&mut changes, target) => {
                 self.shared.tally.cut.fetch_add(1, Ordering::Relaxed);
                 tracing::info!(peer = %self.peer, instance = target.instance, "ended a session of PostgreSQL");

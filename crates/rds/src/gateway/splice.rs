@@ -11,8 +11,14 @@ const SMALL: usize = 4 << 10;
 /// What it reads at once while there is much, bytes.
 const LARGE: usize = 128 << 10;
 
-/// Passes on bytes until both sides have ended, or one has and the other did not within the time.
-pub(super) async fn splice(client: &mut TcpStream, server: &mut TcpStream, half_closed: Duration) {
+/// Passes on bytes until both sides have ended, or one has and the other did not within the time. `left` is called
+/// where the server is the first.
+pub(super) async fn splice(
+    client: &mut TcpStream,
+    server: &mut TcpStream,
+    half_closed: Duration,
+    left: impl FnOnce(),
+) {
     let (client_read, client_write) = client.split();
     let (server_read, server_write) = server.split();
     let up = pump(client_read, server_write);
@@ -21,7 +27,10 @@ pub(super) async fn splice(client: &mut TcpStream, server: &mut TcpStream, half_
     // Whatever ended one direction, the other may still have to bring what was said last.
     let _ = tokio::select! {
         () = &mut up => tokio::time::timeout(half_closed, down).await,
-        () = &mut down => tokio::time::timeout(half_closed, up).await,
+        () = &mut down => {
+            left();
+            tokio::time::timeout(half_closed, up).await
+        }
     };
 }
 

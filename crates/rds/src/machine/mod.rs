@@ -239,6 +239,11 @@ fn settle(
     let Some(mut instance) = instance::find(cx.tx(), id)? else { return Ok(()) };
     let now = cx.now;
     for (member, seen) in member::of(cx.tx(), id)?.iter_mut().zip(observed) {
+        // Only where clients are led elsewhere: every instance is looked at each minute.
+        if (&member.host, member.port, member.observed.phase) != (&seen.host, seen.port, seen.phase)
+        {
+            tables::route::changed(cx.tx());
+        }
         member.host.clone_from(&seen.host);
         member.port = seen.port;
         member.observed = seen.clone();
@@ -250,7 +255,8 @@ fn settle(
         return Ok(());
     }
     if instance.settled != generation {
-        parts::settle(cx.tx(), id)?;
+        let refused = observed.first().map(|seen| seen.refused.as_slice()).unwrap_or_default();
+        parts::settle(cx.tx(), id, refused)?;
         instance.settled = generation;
         instance.status = match instance.wanted {
             Wanted::Running => Status::Running,

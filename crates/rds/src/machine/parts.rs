@@ -12,7 +12,7 @@ use crate::model::Engine;
 use crate::node::api;
 use crate::tables::account::Status;
 use crate::tables::instance::Instance;
-use crate::tables::{self, account, database, grant, parameter};
+use crate::tables::{self, account, database, extension, grant, parameter};
 
 /// Those parts of a node's spec that tenants write.
 pub type Parts =
@@ -65,8 +65,13 @@ pub fn spec_parts(tx: &mut Tx<'_>, cloud: &Cloud, instance: &Instance) -> Result
 
 /// The nodes have done everything that the rows of this instance say: what is wanted is there, what is not is
 /// forgotten. Only for the transaction that found that they have reached the instance's present generation; rows
-/// of a later one would be forgotten undone.
-pub fn settle(tx: &mut Tx<'_>, instance: &str) -> Result<(), ApiError> {
+/// of a later one would be forgotten undone. `refused` is what the server did not do of extensions.
+pub fn settle(
+    tx: &mut Tx<'_>,
+    instance: &str,
+    refused: &[api::RefusedExtension],
+) -> Result<(), ApiError> {
+    extension::settle(tx, instance, refused)?;
     grant::settle(tx, instance)?;
     database::settle(tx, instance)?;
     account::settle(tx, instance)
@@ -74,13 +79,14 @@ pub fn settle(tx: &mut Tx<'_>, instance: &str) -> Result<(), ApiError> {
 
 /// Keeps of an instance that is gone what another that is made of its backups begins with: what was wanted in the end.
 pub fn retire(tx: &mut Tx<'_>, instance: &str) -> Result<(), ApiError> {
-    settle(tx, instance)?;
+    settle(tx, instance, &[])?;
     tables::job::remove(tx, instance)
 }
 
 /// Removes everything of an instance that is gone, but its backups and what they need, its figures and its logs
 /// (see [`crate::monitor::forget`]).
 pub fn remove(tx: &mut Tx<'_>, instance: &str) -> Result<(), ApiError> {
+    extension::remove(tx, instance)?;
     grant::remove(tx, instance)?;
     database::remove(tx, instance)?;
     account::remove(tx, instance)?;

@@ -14,7 +14,10 @@ use crate::backup::{self, ARCHIVE_NAME};
 use crate::classes;
 use crate::deployment::Settings;
 use crate::model::{Category, Origin, Secrets, Wanted};
-use crate::node::api::{Account, Database, Grant, Observed, Role, Seed, Spec, Upstream};
+use crate::node::api::{
+    Account, Database, ExtensionWish, Grant, Observed, Role, Seed, Spec, Upstream,
+};
+use crate::tables::extension;
 use crate::tables::instance::{self, Instance};
 use crate::tables::member::{self, Member};
 
@@ -34,6 +37,7 @@ pub(super) struct Loaded {
     parameters: BTreeMap<String, String>,
     hba: Vec<String>,
     slots: BTreeSet<String>,
+    extensions: Vec<ExtensionWish>,
 }
 
 /// Reads an instance; `None` where it is gone.
@@ -45,6 +49,7 @@ pub(super) fn load(tx: &mut Tx<'_>, cloud: &Cloud, id: &str) -> Result<Option<Lo
         None => None,
     };
     let (accounts, databases, grants, parameters, hba) = parts::spec_parts(tx, cloud, &instance)?;
+    let extensions = extension::wished(tx, id)?;
     let mut secrets = instance.secrets(&cloud.seal)?;
     if let Some(parent) = &instance.parent
         && let Some(parent) = instance::find(tx, parent)?
@@ -64,6 +69,7 @@ pub(super) fn load(tx: &mut Tx<'_>, cloud: &Cloud, id: &str) -> Result<Option<Lo
         parameters,
         hba,
         slots,
+        extensions,
     }))
 }
 
@@ -119,6 +125,8 @@ pub(super) fn of(loaded: &Loaded, member: &Member, told: &[Observed]) -> Result<
         leased: instance.category == Category::HighAvailability,
         synchronous,
         slots: Some(loaded.slots.clone()),
+        extensions: loaded.extensions.clone(),
+        time_zone: instance.options.time_zone.clone(),
     })
 }
 

@@ -79,6 +79,12 @@ pub struct Spec {
     /// ours go, because each keeps the log for somebody who is no more. `None`: that is not known, and none goes.
     #[serde(default)]
     pub slots: Option<BTreeSet<String>>,
+    /// What is wished of extensions in [`Self::databases`], once each: what was done needs not be told again.
+    #[serde(default)]
+    pub extensions: Vec<ExtensionWish>,
+    /// The server's time zone, where no setting names another; empty for UTC. A name; of MariaDB `+07:00`, too.
+    #[serde(default)]
+    pub time_zone: String,
 }
 
 /// What a member of an instance is.
@@ -168,6 +174,52 @@ pub struct Database {
     pub wanted: bool,
 }
 
+/// What is wished of an extension in a database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtensionWish {
+    /// The database.
+    pub database: String,
+    /// The extension.
+    pub name: String,
+    /// The account that makes it, and whose it is unless the node has to make it.
+    pub account: String,
+    /// What.
+    pub what: ExtensionChange,
+}
+
+/// What may be done to an extension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExtensionChange {
+    /// It is to be there, with those that it needs.
+    Create,
+    /// It is to have the version that new ones get.
+    Update,
+    /// It is to go, unless something needs it.
+    Drop,
+}
+
+/// An extension that is in a database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstalledExtension {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Whose it is.
+    pub owner: String,
+}
+
+/// A wish that the server refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedExtension {
+    /// In which database.
+    pub database: String,
+    /// Of which extension.
+    pub name: String,
+    /// The server's own words.
+    pub reason: String,
+}
+
 /// A right of an account in a database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
@@ -241,6 +293,12 @@ pub struct Observed {
     pub confinement: String,
     /// Microseconds of each part of its making, in order, for whom it takes too long.
     pub made: Vec<(String, u64)>,
+    /// The extensions in each of the spec's databases that has any besides `plpgsql`, which all have.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub extensions: BTreeMap<String, Vec<InstalledExtension>>,
+    /// What the server refused of [`Spec::extensions`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusedExtension>,
 }
 
 /// What an instance on a node is doing.

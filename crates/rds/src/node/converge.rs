@@ -11,7 +11,7 @@ use super::confinement::Confinement;
 use super::driver::{Change, Driver, Seat, Stop};
 use super::error::{Error, Result};
 use super::home;
-use super::keeper::{Shared, State, Status, Wish, store};
+use super::keeper::{Shared, State, Status, Wish, in_databases, store};
 use super::pool::free_port;
 use super::process::{Server, kill_tree};
 
@@ -225,6 +225,7 @@ impl Worker {
         }
         if self.applied.as_deref() != Some(&**spec) {
             driver.apply(&seat, spec).await?;
+            self.extend(&*driver, &seat, spec).await?;
             self.applied = Some(Arc::clone(spec));
             self.mark("roles");
         }
@@ -233,6 +234,25 @@ impl Worker {
         self.save()?;
         self.phase(Phase::Serving);
         Ok(Done::Settled)
+    }
+
+    /// What is wished of extensions; and says which there are, of all databases where nobody looked yet.
+    async fn extend(&self, driver: &dyn Driver, seat: &Seat, spec: &Spec) -> Result<()> {
+        let refused = match spec.role {
+            Role::Primary => driver.extend(seat, spec).await?,
+            Role::Standby { .. } => Vec::new(),
+        };
+        let first = self.applied.is_none();
+        let touched = |name: &str| first || spec.extensions.iter().any(|it| it.database == name);
+        let found = in_databases(driver, seat, spec, touched).await;
+        self.set(|status| {
+            status.refused = refused;
+            let kept =
+                |name: &String| spec.databases.iter().any(|it| it.wanted && it.name == *name);
+            status.extensions.retain(|name, _| kept(name) && !touched(name));
+            status.extensions.extend(found);
+        });
+        Ok(())
     }
 
     /// Notes how long a part of making took.

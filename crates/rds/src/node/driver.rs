@@ -2,7 +2,7 @@
 //! anything happens, does not watch processes and keeps nothing in memory: [`super::keeper`] does.
 //!
 //! A keeper calls the functions of one driver for one instance one after the other, never two at once, except
-//! [`Driver::observe`], [`Driver::figures`], [`Driver::logs`], [`Driver::dump`], [`Driver::load`] and
+//! [`Driver::observe`], [`Driver::figures`], [`Driver::extensions`], [`Driver::logs`], [`Driver::dump`], [`Driver::load`] and
 //! [`Driver::backup`], which may come at any time. Everything may be interrupted by a crash and is then called again.
 
 use std::path::PathBuf;
@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use tokio::io::AsyncRead;
 
-use super::api::{Dump, Figures, LogLine, Observed, Spec, Upstream};
+use super::api::{
+    Dump, Figures, InstalledExtension, LogLine, Observed, RefusedExtension, Spec, Upstream,
+};
 use super::error::Result;
 use super::home::InstanceDir;
 use super::process::{Program, Programs, User};
@@ -126,6 +128,16 @@ pub trait Driver: Send + Sync {
     /// On a primary: makes accounts, databases, grants and what else lives in the database as `spec` wants them.
     /// On both: ends sessions that no rule lets in any more, and those of locked or changed accounts.
     async fn apply(&self, seat: &Seat, spec: &Spec) -> Result<()>;
+
+    /// On a primary: does what `spec` wishes of extensions; says what the server refused of it.
+    async fn extend(&self, _seat: &Seat, _spec: &Spec) -> Result<Vec<RefusedExtension>> {
+        Ok(Vec::new()) // most engines have none
+    }
+
+    /// The extensions in a database.
+    async fn extensions(&self, _seat: &Seat, _database: &str) -> Result<Vec<InstalledExtension>> {
+        Ok(Vec::new())
+    }
 
     /// Fills in what a running server says: `writable`, `timeline`, `lsn`, `replayed`, `lag_seconds`,
     /// `system_identifier`, `pending_restart`.

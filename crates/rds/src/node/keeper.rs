@@ -2,6 +2,7 @@
 //!
 //! The task is in [`super::converge`]; here is what others may ask of an instance at any time.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,9 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 
-use super::api::{Figures, Observed, Phase, Promote, Role, Spec, Upstream};
+use super::api::{
+    Figures, InstalledExtension, Observed, Phase, Promote, RefusedExtension, Role, Spec, Upstream,
+};
 use super::confinement::Confinement;
 use super::converge::Worker;
 use super::driver::{Driver, Seat, Stream};
@@ -67,6 +70,10 @@ pub(super) struct Status {
     /// How to reach its server; `None` until it has a seat.
     pub seat: Option<(Arc<dyn Driver>, Seat)>,
     pub confinement: Option<Confinement>,
+    /// See [`Observed::extensions`].
+    pub extensions: BTreeMap<String, Vec<InstalledExtension>>,
+    /// See [`Observed::refused`].
+    pub refused: Vec<RefusedExtension>,
 }
 
 /// What a keeper shares with its task.
@@ -251,6 +258,8 @@ impl Keeper {
             pid: status.pid,
             confinement: status.confinement.map(|it| it.word().to_owned()).unwrap_or_default(),
             made: status.state.made,
+            extensions: status.extensions,
+            refused: status.refused,
             ..Observed::default()
         };
         if let Some((driver, seat)) = status.seat {
@@ -353,9 +362,41 @@ impl Keeper {
         }
         if status.pid != 0 {
             driver.figures(&seat, &mut figures).await?;
+            self.look_for_extensions(&*driver, &seat).await;
         }
         Ok(figures)
     }
+
+    /// Tenants make extensions by SQL, too: whoever asks for figures every minute learns of them so.
+    async fn look_for_extensions(&self, driver: &dyn Driver, seat: &Seat) {
+        let Some(spec) = self.spec() else { return };
+        let found = in_databases(driver, seat, &spec, |_| true).await;
+        self.shared.status.send_modify(|status| status.extensions = found);
+    }
+}
+
+/// The extensions in those databases of a spec that are asked for and have any. A database that cannot be asked now is
+/// one that is going, or just coming.
+pub(super) async fn in_databases(
+    driver: &dyn Driver,
+    seat: &Seat,
+    spec: &Spec,
+    asked: impl Fn(&str) -> bool,
+) -> BTreeMap<String, Vec<InstalledExtension>> {
+    let mut found = BTreeMap::new();
+    for database in spec.databases.iter().filter(|database| database.wanted) {
+        if !asked(&database.name) {
+            continue;
+        }
+        match driver.extensions(seat, &database.name).await {
+            Ok(installed) if !installed.is_empty() => {
+                found.insert(database.name.clone(), installed);
+            }
+            Ok(_) => {}
+            Err(error) => tracing::debug!(instance = spec.id, %error, "look for extensions"),
+        }
+    }
+    found
 }
 
 /// Reads what was stored; `None` where nothing was.

@@ -3,7 +3,7 @@
 use base::ApiError;
 use store::{Tx, params};
 
-use super::{read, text};
+use super::{read, route, text};
 use crate::hba::Rule;
 
 /// The rules of an instance, first first, each with its priority.
@@ -25,6 +25,7 @@ pub(crate) fn replace(
         let sql = "INSERT INTO rds_hba (instance, priority, rule) VALUES (?1, ?2, ?3)";
         tx.execute(sql, params![instance, *priority, &text(rule)?])?;
     }
+    route::changed(tx);
     Ok(())
 }
 

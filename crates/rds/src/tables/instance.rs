@@ -5,7 +5,7 @@ use store::{Row, Tx, params};
 use terms::clauses::DataClass;
 
 use super::backup::{Released, Was};
-use super::{read, text};
+use super::{read, route, text};
 use crate::model::{Category, Engine, Options, Origin, Secrets, Status, Wanted};
 
 /// An instance, as stored.
@@ -201,6 +201,7 @@ pub fn insert(
             now
         ],
     )?;
+    route::changed(tx);
     Ok(())
 }
 
@@ -305,6 +306,7 @@ pub fn save(tx: &mut Tx<'_>, instance: &Instance) -> Result<(), ApiError> {
             &text(&instance.origin)?
         ],
     )?;
+    route::changed(tx);
     Ok(())
 }
 
@@ -368,5 +370,6 @@ pub fn all(tx: &mut Tx<'_>, after: &str, limit: usize) -> Result<Vec<Instance>, 
 /// Removes the row. Everything that hangs on it is removed by whoever owns those rows.
 pub fn remove(tx: &mut Tx<'_>, id: &str) -> Result<(), ApiError> {
     tx.execute("DELETE FROM rds_instance WHERE id = ?1", params![id])?;
+    route::changed(tx);
     Ok(())
 }

@@ -3,6 +3,8 @@
 use base::ApiError;
 use store::{Row, Tx, params};
 
+use super::route;
+
 /// An array of a white list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IpArray {
@@ -32,6 +34,7 @@ pub fn put(tx: &mut Tx<'_>, instance: &str, array: &IpArray) -> Result<(), ApiEr
          ON CONFLICT (instance, name) DO UPDATE SET attribute = excluded.attribute, addresses = excluded.addresses",
         params![instance, &array.name, &array.attribute, &array.addresses],
     )?;
+    route::changed(tx);
     Ok(())
 }
 
@@ -39,6 +42,7 @@ pub fn put(tx: &mut Tx<'_>, instance: &str, array: &IpArray) -> Result<(), ApiEr
 pub fn remove(tx: &mut Tx<'_>, instance: &str, name: &str) -> Result<(), ApiError> {
     let sql = "DELETE FROM rds_ip_array WHERE instance = ?1 AND name = ?2";
     tx.execute(sql, params![instance, name])?;
+    route::changed(tx);
     Ok(())
 }
 

@@ -4,6 +4,7 @@ pub mod account;
 pub mod backup;
 pub mod database;
 pub mod engine;
+pub mod extension;
 pub mod figure;
 pub mod grant;
 pub mod hba;

@@ -1,12 +1,31 @@
-//! What the gateway needs to know of every PostgreSQL instance: names, the server that serves, who may reach it.
+//! What the gateway needs to know of every PostgreSQL instance: names, the server that serves, who may reach it; and
+//! word that it changed, for gateways of this process. Others look by themselves.
+
+use std::sync::LazyLock;
 
 use base::ApiError;
 use serde::Deserialize;
 use store::{Row, Tx, params};
+use tokio::sync::watch;
 
 use super::read;
+use crate::hba::Rule;
 use crate::model::{Engine, Status, Wanted};
 use crate::node::api::Phase;
+
+/// Counts commits that changed what [`all`] answers. One for the process, so that whoever changes rows needs to know
+/// of no gateway; where it has several databases, as in tests, a gateway hears of others' changes and finds none.
+static CHANGES: LazyLock<watch::Sender<u64>> = LazyLock::new(|| watch::channel(0).0);
+
+/// This transaction changes what [`all`] answers.
+pub(crate) fn changed(tx: &mut Tx<'_>) {
+    tx.on_commit(|| CHANGES.send_modify(|count| *count += 1));
+}
+
+/// Changes with each such commit of this process, once it can be read.
+pub(crate) fn changes() -> watch::Receiver<u64> {
+    CHANGES.subscribe()
+}
 
 /// An instance, as the gateway sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +48,8 @@ pub struct Place {
     pub phase: Phase,
     /// Its white lists, each with commas in it.
     pub addresses: Vec<String>,
+    /// Its own rules, first first.
+    pub(crate) rules: Vec<Rule>,
 }
 
 /// Of the options only this: the others are read by those who need them.
@@ -70,6 +91,7 @@ fn understood((texts, term, (host, port, observed)): Raw) -> Result<Place, ApiEr
         port: u16::try_from(port.unwrap_or_default()).unwrap_or_default(),
         phase: observed.phase,
         addresses: Vec::new(),
+        rules: Vec::new(),
         instance,
     })
 }
@@ -93,10 +115,23 @@ pub fn all(tx: &mut Tx<'_>) -> Result<Vec<Place>, ApiError> {
     let arrays: Vec<(String, String)> =
         tx.query(sql, params![], |row| Ok((row.get(0)?, row.get(1)?)))?;
     for (instance, addresses) in arrays {
-        let found = places.binary_search_by(|place| place.instance.as_str().cmp(&instance));
-        if let Ok(at) = found {
-            places[at].addresses.push(addresses);
+        if let Some(place) = at(&mut places, &instance) {
+            place.addresses.push(addresses);
+        }
+    }
+    let sql = "SELECT instance, rule FROM rds_hba ORDER BY instance, priority";
+    let rules: Vec<(String, String)> =
+        tx.query(sql, params![], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    for (instance, rule) in rules {
+        if let Some(place) = at(&mut places, &instance) {
+            place.rules.push(read(&rule)?);
         }
     }
     Ok(places)
+}
+
+/// That instance among those that are in order of their ids.
+fn at<'a>(places: &'a mut [Place], instance: &str) -> Option<&'a mut Place> {
+    let at = places.binary_search_by(|place| place.instance.as_str().cmp(instance)).ok()?;
+    places.get_mut(at)
 }

@@ -64,6 +64,7 @@ impl World {
             programs: "/nowhere".into(),
             sha256: String::new(),
             extensions: Vec::new(),
+            offers: Vec::new(),
             libraries: None,
             settings: Vec::new(),
         };

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rds::gateway::{Limits, Net, Refusal, Route, Routes, Tally, serve};
+use rds::gateway::{Door, Limits, Refusal, Route, Routes, Tally, serve};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -44,15 +44,15 @@ impl Routes for Table {
 
 /// A route to a server of that name, for those networks.
 pub fn to(instance: &str, address: SocketAddr, allow: &str, version: u64) -> Route {
-    Route::To { instance: instance.to_owned(), address, allow: nets(allow), version }
+    Route::To { instance: instance.to_owned(), address, allow: door(allow), version }
 }
 
 pub fn hold(instance: &str, allow: &str) -> Route {
-    Route::Hold { instance: instance.to_owned(), allow: nets(allow) }
+    Route::Hold { instance: instance.to_owned(), allow: door(allow) }
 }
 
-fn nets(text: &str) -> Arc<[Net]> {
-    rds::gateway::net::list(text).collect()
+fn door(list: &str) -> Arc<Door> {
+    Arc::new(Door::open_to(&[list]))
 }
 
 /// A gateway that serves, ended with this.

@@ -176,6 +176,8 @@ fn spec(id: &str) -> Spec {
         leased: false,
         synchronous: String::new(),
         slots: None,
+        extensions: Vec::new(),
+        time_zone: String::new(),
     }
 }
 

@@ -35,6 +35,7 @@ pub fn build() -> Build {
         programs: PathBuf::from(PROGRAMS),
         sha256,
         extensions: vec!["pg_stat_statements".to_owned()],
+        offers: Vec::new(),
         libraries: None,
         settings: Vec::new(),
     }
@@ -125,6 +126,8 @@ pub fn spec(id: &str) -> Spec {
         leased: false,
         synchronous: String::new(),
         slots: None,
+        extensions: Vec::new(),
+        time_zone: String::new(),
     }
 }
 

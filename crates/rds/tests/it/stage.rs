@@ -98,6 +98,7 @@ pub(crate) async fn rows_of(cloud: &Arc<Cloud>, id: &str) -> Vec<String> {
             "rds_account WHERE instance",
             "rds_database WHERE instance",
             "rds_grant WHERE instance",
+            "rds_extension WHERE instance",
             "rds_ip_array WHERE instance",
             "rds_hba WHERE instance",
             "rds_parameter WHERE instance",

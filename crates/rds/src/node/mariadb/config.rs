@@ -174,6 +174,7 @@ fn settings(seat: &Seat, spec: &Spec) -> Result<BTreeMap<String, String>> {
         ("aria_pagecache_buffer_size", (16 * MIB).to_string()),
         ("performance_schema", "OFF".to_owned()),
         ("long_query_time", "1".to_owned()),
+        ("default_time_zone", zone(&spec.time_zone).to_owned()),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
@@ -186,6 +187,11 @@ fn settings(seat: &Seat, spec: &Spec) -> Result<BTreeMap<String, String>> {
         all.insert(name.clone(), plain(given));
     }
     Ok(all)
+}
+
+/// A time zone as the server takes it: its tables of names are empty.
+fn zone(name: &str) -> &str {
+    if ["", "UTC"].contains(&name) { "+00:00" } else { name }
 }
 
 /// A size without its suffix: `SET` takes only bare numbers.
@@ -271,8 +277,13 @@ fn parsed(file: &str) -> BTreeMap<String, String> {
 
 /// Whether a setting takes effect without a restart.
 fn dynamic(build: &Build, name: &str) -> bool {
-    const OWN: &[&str] =
-        &["innodb_buffer_pool_size", "key_buffer_size", "max_connections", "read_only"];
+    const OWN: &[&str] = &[
+        "default_time_zone",
+        "innodb_buffer_pool_size",
+        "key_buffer_size",
+        "max_connections",
+        "read_only",
+    ];
     OWN.contains(&name)
         || build.settings.iter().any(|it| it.name == name && it.tenant && !it.restart)
 }
@@ -294,6 +305,8 @@ fn reload_sql(
     for (name, value) in now.iter().filter(|(name, _)| dynamic(build, name)) {
         let number = value.parse::<f64>().is_ok();
         let value = if number { value.clone() } else { sql::literal(value) };
+        // The one option whose variable has another name.
+        let name = if name == "default_time_zone" { "time_zone" } else { name };
         let _ = writeln!(statements, "SET GLOBAL {name}={value};");
     }
     statements
@@ -378,6 +391,7 @@ mod tests {
             libraries: None,
             sha256: String::new(),
             extensions: Vec::new(),
+            offers: Vec::new(),
             settings: vec![
                 setting("wait_timeout", false),
                 setting("sql_mode", false),

@@ -10,6 +10,8 @@ use super::super::driver::{Change, Seat};
 use super::super::error::{Error, Result};
 use super::super::home;
 use super::{ADMIN, OWNER, REPLICATOR, number};
+use crate::gateway::SOURCE;
+use crate::gateway::doubts::ASKS_AS;
 
 /// Settings that are the node's alone: of files, paths, replication and who may connect.
 const OWNED: &[&str] = &[
@@ -133,6 +135,7 @@ fn from_limits(spec: &Spec) -> BTreeMap<String, String> {
     let disk = spec.limits.storage_gib.max(1) * 1024;
     let wal = (disk / 25).clamp(5 * 1024, 256 * 1024).min(disk / 4).max(96);
     let major = number(&spec.major);
+    let zone = if spec.time_zone.is_empty() { "UTC" } else { &spec.time_zone };
     let settings = [
         ("shared_buffers", format!("{}MB", memory / 4)),
         ("effective_cache_size", format!("{}MB", memory * 3 / 4)),
@@ -156,7 +159,7 @@ fn from_limits(spec: &Spec) -> BTreeMap<String, String> {
         ("log_lock_waits", "on".to_owned()),
         ("idle_in_transaction_session_timeout", "1h".to_owned()),
         ("track_io_timing", "on".to_owned()),
-        ("timezone", "UTC".to_owned()),
+        ("timezone", zone.to_owned()),
     ];
     settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
@@ -245,6 +248,11 @@ fn hba(spec: &Spec) -> Result<String> {
          host replication all all reject\n"
     );
     let serves = !matches!(spec.role, Role::Standby { readable: false, .. });
+    if serves {
+        // Whether the server serves: no role has that name, so that nobody comes further than being asked a password.
+        let _ = writeln!(text, "host postgres {ASKS_AS} {SOURCE}/32 scram-sha-256");
+        let _ = writeln!(text, "host all {ASKS_AS} all reject");
+    }
     for line in spec.hba.iter().filter(|_| serves) {
         let kind = line.split_whitespace().next().unwrap_or_default();
         let network = ["host", "hostssl", "hostnossl"].contains(&kind);

@@ -7,6 +7,7 @@
 mod admin;
 mod config;
 mod data;
+mod extensions;
 mod identity;
 mod logs;
 mod recover;
@@ -20,7 +21,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rustix::process::Signal;
 
-use super::api::{Dump, Figures, LogLine, Observed, Role, Spec, Upstream};
+use super::api::{
+    Dump, Figures, InstalledExtension, LogLine, Observed, RefusedExtension, Role, Spec, Upstream,
+};
 use super::driver::{Change, Driver, LogQuery, Seat, Stop, Stream};
 use super::error::{Error, Result};
 use super::process::{Program, Programs, User};
@@ -135,6 +138,14 @@ impl Driver for Postgres {
             slots::apply(seat, spec).await?;
         }
         admin::end_sessions_without_a_rule(seat).await
+    }
+
+    async fn extend(&self, seat: &Seat, spec: &Spec) -> Result<Vec<RefusedExtension>> {
+        extensions::extend(seat, spec).await
+    }
+
+    async fn extensions(&self, seat: &Seat, database: &str) -> Result<Vec<InstalledExtension>> {
+        extensions::installed(seat, database).await
     }
 
     async fn observe(&self, seat: &Seat, observed: &mut Observed) -> Result<()> {
