@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{ApiError, Time};
-use engine::Cx;
+use engine::{Cloud, Cx};
 use engine::task::{Machine, Next, Step, StepCx, StepError};
 use store::Tx;
 use tokio::sync::Mutex;
@@ -43,9 +43,11 @@ const WATCH: Duration = Duration::from_secs(10);
 const LAG_BYTES_MAX: u64 = 80 << 20;
 
 /// The watch over all highly available instances.
+#[derive(Clone)]
 pub struct Watch {
     nodes: Arc<dyn Hosts>,
-    known: Mutex<HashMap<String, Known>>,
+    /// What is known of each instance; locked while it is looked at.
+    known: Arc<Mutex<HashMap<String, Arc<Mutex<Option<Known>>>>>>,
 }
 
 /// What the watch remembers of an instance.
@@ -96,48 +98,71 @@ struct Pair {
 impl Watch {
     /// Over the instances on those nodes.
     pub fn new(nodes: Arc<dyn Hosts>) -> Self {
-        Self { nodes, known: Mutex::default() }
+        Self { nodes, known: Arc::default() }
     }
 
-    /// One look at every instance, all at once: a node that hangs holds up its own only.
-    async fn round(&self, cx: &StepCx) -> Result<usize, StepError> {
-        let pairs = cx.cloud.db.read(pairs).await?;
-        let count = pairs.len();
-        let watched = pairs.into_iter().map(|pair| self.look(cx, pair));
-        for outcome in futures_util::future::join_all(watched).await {
-            if let Err(error) = outcome {
-                tracing::warn!(reason = error.reason, "watch over a highly available instance");
-            }
+    /// Begins a look at every instance that is not being looked at. Nobody waits for it: an instance whose nodes take
+    /// their time would cost all others their leases. Answers how many instances there are.
+    async fn round(&self, cloud: &Arc<Cloud>) -> Result<usize, StepError> {
+        let ids: Vec<String> = cloud
+            .db
+            .read(|tx| instance::of_category(tx, Category::HighAvailability))
+            .await?
+            .into_iter()
+            .map(|instance| instance.id)
+            .collect();
+        let mut all = self.known.lock().await;
+        all.retain(|id, known| ids.contains(id) || known.try_lock().is_err());
+        for id in &ids {
+            let Ok(mut known) = Arc::clone(all.entry(id.clone()).or_default()).try_lock_owned()
+            else {
+                continue;
+            };
+            let (watch, cloud, id) = (self.clone(), Arc::clone(cloud), id.clone());
+            tokio::spawn(async move {
+                if let Err(error) = watch.look(&cloud, &id, &mut known).await {
+                    tracing::warn!(
+                        id,
+                        reason = error.reason,
+                        "watch over a highly available instance"
+                    );
+                }
+            });
         }
-        Ok(count)
+        Ok(ids.len())
     }
 
-    async fn look(&self, cx: &StepCx, pair: Pair) -> Result<(), StepError> {
-        let id = pair.instance.id.clone();
-        let mut known = {
-            let mut all = self.known.lock().await;
-            let known = all.remove(&id).filter(|known| known.term == pair.instance.term);
-            known.unwrap_or_else(|| Known::new(pair.instance.term))
+    /// One look. The rows are read under the lock of what is known: what the look before this one decided is in them.
+    async fn look(
+        &self,
+        cloud: &Arc<Cloud>,
+        id: &str,
+        known: &mut Option<Known>,
+    ) -> Result<(), StepError> {
+        let of = id.to_owned();
+        let Some(pair) = cloud.db.read(move |tx| pair(tx, &of)).await? else { return Ok(()) };
+        let term = pair.instance.term;
+        let known = match known {
+            Some(known) if known.term == term => known,
+            other => other.insert(Known::new(term)),
         };
         if pair.instance.status != Status::Running {
             known.serving = Instant::now(); // whether it should serve is not known then
         }
-        let outcome = if pair.instance.status == Status::Switching {
-            self.switch(cx, &pair, &mut known).await
+        if pair.instance.status == Status::Switching {
+            self.switch(cloud, &pair, known).await
         } else {
-            self.keep(cx, &pair, &mut known).await
-        };
-        self.known.lock().await.insert(id, known);
-        outcome
+            self.keep(cloud, &pair, known).await
+        }
     }
 
     /// Renews the lease, and decides whether the primary is lost. One that does not come back though its node is well
     /// is granted nothing any more before another takes over: it might come back just then.
-    async fn keep(&self, cx: &StepCx, pair: &Pair, known: &mut Known) -> Result<(), StepError> {
+    async fn keep(&self, cloud: &Arc<Cloud>, pair: &Pair, known: &mut Known) -> Result<(), StepError> {
         known.handing = None;
         let settled = pair.instance.settled > 0 && pair.instance.wanted == Wanted::Running;
         let down = known.serving.elapsed() > DOWN;
-        let given_up = settled && down && obstacle(pair, known, cx.cloud.clock.now()).is_none();
+        let given_up = settled && down && obstacle(pair, known, cloud.clock.now()).is_none();
         let (renewed, standby) = tokio::join!(
             async { !given_up && self.renew(pair, known).await },
             self.nodes.observe(&pair.standby.site, &pair.instance.id)
@@ -155,7 +180,7 @@ impl Watch {
             return Ok(());
         }
         let (id, site) = (&pair.instance.id, &pair.primary.site);
-        if let Some(reason) = obstacle(pair, known, cx.cloud.clock.now()) {
+        if let Some(reason) = obstacle(pair, known, cloud.clock.now()) {
             if !std::mem::replace(&mut known.helpless, true) {
                 tracing::warn!(
                     id,
@@ -170,7 +195,7 @@ impl Watch {
             return Ok(());
         }
         tracing::warn!(id, site, "the primary is lost; its standby takes over");
-        self.appoint(cx, pair).await
+        self.appoint(cloud, pair).await
     }
 
     /// Grants the lease; true where the node answered.
@@ -208,10 +233,9 @@ impl Watch {
     }
 
     /// Writes who the primary is from now on.
-    async fn appoint(&self, cx: &StepCx, pair: &Pair) -> Result<(), StepError> {
+    async fn appoint(&self, cloud: &Arc<Cloud>, pair: &Pair) -> Result<(), StepError> {
         let (id, site) = (pair.instance.id.clone(), pair.standby.site.clone());
         let seen = (pair.instance.term, pair.instance.generation);
-        let cloud = Arc::clone(&cx.cloud);
         let session = Arc::new(engine::Session {
             meta: engine::Meta::write("rds", "2014-08-15", "Failover").public(),
             caller: engine::Caller::system(),
@@ -223,9 +247,9 @@ impl Watch {
 
     /// Carries out what the rows say: the primary of this term is to be promoted. Planned: the old one is stopped
     /// first, and the new one has everything.
-    async fn switch(&self, cx: &StepCx, pair: &Pair, known: &mut Known) -> Result<(), StepError> {
+    async fn switch(&self, cloud: &Arc<Cloud>, pair: &Pair, known: &mut Known) -> Result<(), StepError> {
         if !pair.instance.options.switch_to.is_empty() {
-            return self.hand_over(cx, pair, known).await;
+            return self.hand_over(cloud, pair, known).await;
         }
         // After a take-over `standby` is the member that was the primary.
         let killed = self.nodes.kill_here(&pair.standby.site, &pair.instance.id).await;
@@ -242,15 +266,15 @@ impl Watch {
         (known.leased_until, known.serving, known.lsn) = (now + LEASE, now, seen.lsn);
         known.standby = None;
         let (id, term) = (pair.instance.id.clone(), pair.instance.term);
-        cx.cloud.db.write(move |tx| served(tx, &id, term, &seen)).await?;
-        self.wake(cx, &pair.instance.id).await
+        cloud.db.write(move |tx| served(tx, &id, term, &seen)).await?;
+        self.wake(cloud, &pair.instance.id).await
     }
 
     /// A planned switch-over: the old primary ends in order, so its standby has all that it wrote. A standby that is
     /// not well, or does not come to have everything, leaves the primary what it is.
     async fn hand_over(
         &self,
-        cx: &StepCx,
+        cloud: &Arc<Cloud>,
         pair: &Pair,
         known: &mut Known,
     ) -> Result<(), StepError> {
@@ -262,8 +286,8 @@ impl Watch {
             let (id, site) = (pair.instance.id.clone(), &pair.standby.site);
             tracing::warn!(id, site, well, "a planned switch-over is given up");
             known.handing = None;
-            cx.cloud.db.write(move |tx| give_up_switch(tx, &id)).await?;
-            return self.wake(cx, &pair.instance.id).await;
+            cloud.db.write(move |tx| give_up_switch(tx, &id)).await?;
+            return self.wake(cloud, &pair.instance.id).await;
         }
         if !well {
             // The primary serves meanwhile.
@@ -271,8 +295,8 @@ impl Watch {
             return Err(StepError::transient("the standby is not well"));
         }
         let id = pair.instance.id.clone();
-        let cloud = Arc::clone(&cx.cloud);
-        let spec = cx.cloud.db.read(move |tx| machine::stopped_primary(tx, &cloud, &id)).await?;
+        let own = Arc::clone(cloud);
+        let spec = cloud.db.read(move |tx| machine::stopped_primary(tx, &own, &id)).await?;
         let Some(spec) = spec else { return Ok(()) };
         let stopped = self.nodes.put(&pair.primary.site, &spec, Duration::from_secs(8)).await?;
         if stopped.phase == Phase::Serving || stopped.pid != 0 {
@@ -283,11 +307,11 @@ impl Watch {
             return Err(StepError::transient("the standby does not have everything yet"));
         }
         known.leased_until = Instant::now();
-        self.appoint(cx, pair).await
+        self.appoint(cloud, pair).await
     }
 
     /// Has the machine of the instance look at the rows.
-    async fn wake(&self, cx: &StepCx, id: &str) -> Result<(), StepError> {
+    async fn wake(&self, cloud: &Arc<Cloud>, id: &str) -> Result<(), StepError> {
         let id = id.to_owned();
         let session = Arc::new(engine::Session {
             meta: engine::Meta::write("rds", "2014-08-15", "Failover").public(),
@@ -300,7 +324,7 @@ impl Watch {
             cx.spawn(machine::KIND, id.clone(), machine::CONVERGE, now);
             Ok(())
         };
-        cx.cloud.write(session, wake).await?;
+        cloud.write(session, wake).await?;
         Ok(())
     }
 }
@@ -313,7 +337,7 @@ impl Machine for Watch {
         let until = Instant::now() + WATCH;
         loop {
             let began = Instant::now();
-            let watched = self.round(cx).await?;
+            let watched = self.round(&cx.cloud).await?;
             if watched == 0 {
                 return Ok(Next::Wait(Duration::from_secs(1)).into());
             }
@@ -350,23 +374,14 @@ fn unfit(synchronous: bool, known: &Known, now: Instant) -> Option<&'static str>
     (known.lsn.saturating_sub(standby.lsn) > LAG_BYTES_MAX).then_some("it lacks too much")
 }
 
-/// The highly available instances that have both members.
-fn pairs(tx: &mut Tx<'_>) -> Result<Vec<Pair>, ApiError> {
-    let mut pairs = Vec::new();
-    for instance in instance::of_category(tx, Category::HighAvailability)? {
-        if instance.wanted == Wanted::Gone {
-            continue;
-        }
-        let members = member::of(tx, &instance.id)?;
-        let (primaries, standbys): (Vec<_>, Vec<_>) =
-            members.into_iter().partition(|it| it.primary);
-        if let (Some(primary), Some(standby)) =
-            (primaries.into_iter().next(), standbys.into_iter().next())
-        {
-            pairs.push(Pair { instance, primary, standby });
-        }
-    }
-    Ok(pairs)
+/// A highly available instance; `None` where it is to go or has not both members.
+fn pair(tx: &mut Tx<'_>, id: &str) -> Result<Option<Pair>, ApiError> {
+    let found = instance::find(tx, id)?.filter(|instance| instance.wanted != Wanted::Gone);
+    let Some(instance) = found else { return Ok(None) };
+    let (primaries, standbys): (Vec<_>, Vec<_>) =
+        member::of(tx, id)?.into_iter().partition(|it| it.primary);
+    let (primary, standby) = (primaries.into_iter().next(), standbys.into_iter().next());
+    Ok(primary.zip(standby).map(|(primary, standby)| Pair { instance, primary, standby }))
 }
 
 /// The standby is the primary of the next term. Nothing happens where the instance is not of the term and generation

@@ -11,6 +11,7 @@ mod catalogue;
 mod control;
 mod databases;
 mod engines;
+mod failover;
 mod foreign;
 mod gateway;
 mod hosts;

@@ -1,0 +1,159 @@
+//! Failovers and planned switches over nodes for which things take time, or do not go as they should.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rds::node::api::{LeaseGrant, Observed, Promote, Spec};
+use rds::nodes::{Error, Hosts};
+use tokio::time::Instant;
+
+use crate::hosts::{Fakes, Fault};
+use crate::machine::Play;
+
+/// How often a slow node looks whether it is done.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// How nodes are.
+#[derive(Clone, Default)]
+struct Manner {
+    /// How long a promotion takes, through all of which there has to be a lease, or it begins anew.
+    promotion: Duration,
+    /// How long a primary takes to stop, which it does in order only under a lease.
+    stop: Duration,
+    /// Primaries do not end in order, whatever there is.
+    unclean: bool,
+    /// Standbys have the log only so far.
+    standby_lsn: Option<u64>,
+}
+
+/// A member of an instance: site and id.
+type Key = (String, String);
+
+/// What happened on nodes.
+#[derive(Default)]
+struct Past {
+    leases: HashMap<Key, Instant>,
+    /// Promotions under way, since when.
+    promoting: HashMap<Key, Instant>,
+    promoted: Vec<Promote>,
+}
+
+/// Nodes of some manner.
+struct Slow {
+    fakes: Arc<Fakes>,
+    manner: Mutex<Manner>,
+    past: Mutex<Past>,
+}
+
+impl Slow {
+    fn manner(&self) -> Manner {
+        self.manner.lock().unwrap().clone()
+    }
+
+    /// Whether the lease of a member has ended: what was under way there is over with it.
+    fn lapsed(&self, key: &Key) -> bool {
+        let mut past = self.past.lock().unwrap();
+        let lapsed = past.leases.get(key).is_some_and(|until| *until < Instant::now());
+        if lapsed {
+            past.promoting.remove(key);
+        }
+        lapsed
+    }
+
+    fn grant(&self, key: &Key, ttl_ms: u64) {
+        self.lapsed(key);
+        let until = Instant::now() + Duration::from_millis(ttl_ms);
+        self.past.lock().unwrap().leases.insert(key.clone(), until);
+    }
+}
+
+#[async_trait]
+impl Hosts for Slow {
+    async fn put(&self, site: &str, spec: &Spec, wait: Duration) -> Result<Observed, Error> {
+        let mut seen = self.fakes.put(site, spec, wait).await?;
+        if spec.running {
+            return Ok(seen);
+        }
+        let (manner, key) = (self.manner(), (site.to_owned(), spec.id.clone()));
+        let until = Instant::now() + manner.stop;
+        let mut in_order = !manner.unclean;
+        while Instant::now() < until {
+            in_order &= !self.lapsed(&key);
+            tokio::time::sleep(LOOK).await;
+        }
+        if !in_order {
+            seen.lsn = 0;
+        }
+        Ok(seen)
+    }
+
+    async fn delete(&self, site: &str, id: &str, term: i64) -> Result<(), Error> {
+        self.fakes.delete(site, id, term).await
+    }
+
+    async fn observe(&self, site: &str, id: &str) -> Result<Observed, Error> {
+        let mut seen = self.fakes.observe(site, id).await?;
+        seen.lsn = self.manner().standby_lsn.unwrap_or(seen.lsn);
+        Ok(seen)
+    }
+
+    async fn lease(&self, site: &str, grants: Vec<LeaseGrant>) -> Result<Vec<Observed>, Error> {
+        for grant in &grants {
+            self.grant(&(site.to_owned(), grant.id.clone()), grant.ttl_ms);
+        }
+        self.fakes.lease(site, grants).await
+    }
+
+    /// Says nothing more after two seconds, whatever goes on.
+    async fn promote(&self, site: &str, id: &str, promote: &Promote) -> Result<Observed, Error> {
+        let key = (site.to_owned(), id.to_owned());
+        self.grant(&key, promote.ttl_ms);
+        let now = Instant::now();
+        let began = *self.past.lock().unwrap().promoting.entry(key.clone()).or_insert(now);
+        while began.elapsed() < self.manner().promotion {
+            if self.lapsed(&key) {
+                let reason = "the lease has ended".to_owned();
+                return Err(Error::Refused { site: site.to_owned(), status: 503, reason });
+            }
+            if now.elapsed() > Duration::from_secs(2) {
+                return Err(Error::Silent(site.to_owned(), "it took too long".to_owned()));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        self.past.lock().unwrap().promoted.push(promote.clone());
+        self.fakes.promote(site, id, promote).await
+    }
+
+    async fn kill_here(&self, site: &str, id: &str) -> bool {
+        self.fakes.kill_here(site, id).await
+    }
+}
+
+/// A highly available instance on nodes of that manner, and the site of its primary.
+async fn pair(manner: Manner) -> (Play, Arc<Slow>, String, String) {
+    let fakes = Fakes::new(Fault::None);
+    let manner = Mutex::new(manner);
+    let slow = Arc::new(Slow { fakes: Arc::clone(&fakes), manner, past: Mutex::default() });
+    let mut play = Play::over(fakes, Arc::clone(&slow) as Arc<dyn Hosts>, true).await;
+    let (id, first) = play.pair().await;
+    (play, slow, id, first)
+}
+
+async fn switch(play: &mut Play, id: &str, standby: &str) {
+    play.insist("SwitchDBInstanceHA", &[("DBInstanceId", id), ("NodeId", standby)]).await;
+}
+
+#[tokio::test]
+async fn an_instance_that_takes_its_time_costs_no_other_its_lease() {
+    let slow = Manner { stop: Duration::from_secs(5), ..Manner::default() };
+    let (mut play, _, id, first) = pair(slow).await;
+    let (other, serves) = play.pair().await;
+    let standby = play.other(&id, &first);
+    switch(&mut play, &id, &standby).await;
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(5) {
+        assert_eq!(play.one_writer(&other).await.as_ref(), Some(&serves), "its lease ended");
+    }
+}
