@@ -232,6 +232,30 @@ impl Watch {
         }
     }
 
+    /// Renews the lease for as long as something takes that only a primary under a lease goes through. The instance is
+    /// switching: nobody else is granted anything of this term.
+    async fn under_lease<T>(
+        &self,
+        pair: &Pair,
+        known: &mut Known,
+        work: impl Future<Output = T>,
+    ) -> T {
+        let renewing = async {
+            loop {
+                known.silent = false; // there is nobody to make way for
+                self.renew(pair, known).await;
+                tokio::time::sleep(ROUND).await;
+            }
+        };
+        let done = tokio::select! {
+            done = work => done,
+            never = renewing => never,
+        };
+        // A grant may be on its way.
+        known.leased_until = Instant::now() + LEASE;
+        done
+    }
+
     /// Writes who the primary is from now on.
     async fn appoint(&self, cloud: &Arc<Cloud>, pair: &Pair) -> Result<(), StepError> {
         let (id, site) = (pair.instance.id.clone(), pair.standby.site.clone());
@@ -258,12 +282,15 @@ impl Watch {
             term: pair.instance.term,
             ttl_ms: u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX),
         };
-        let seen = self.nodes.promote(&pair.primary.site, &pair.instance.id, &promote).await?;
+        // It starts, replays and promotes for as long as it takes. Where that is longer than the call may be, the next
+        // look asks for the same again.
+        let promoting = self.nodes.promote(&pair.primary.site, &pair.instance.id, &promote);
+        let seen = self.under_lease(pair, known, promoting).await?;
         if !seen.writable {
             return Err(StepError::transient("the promoted standby does not take writes yet"));
         }
         let now = Instant::now();
-        (known.leased_until, known.serving, known.lsn) = (now + LEASE, now, seen.lsn);
+        (known.serving, known.lsn) = (now, seen.lsn);
         known.standby = None;
         let (id, term) = (pair.instance.id.clone(), pair.instance.term);
         cloud.db.write(move |tx| served(tx, &id, term, &seen)).await?;

@@ -157,3 +157,12 @@ async fn an_instance_that_takes_its_time_costs_no_other_its_lease() {
         assert_eq!(play.one_writer(&other).await.as_ref(), Some(&serves), "its lease ended");
     }
 }
+
+/// Each call for it ends before it does, too.
+#[tokio::test]
+async fn a_promotion_may_take_longer_than_a_lease() {
+    let slow = Manner { promotion: Duration::from_secs(5), ..Manner::default() };
+    let (play, _, id, first) = pair(slow).await;
+    play.fakes.cut_off(&first);
+    play.succeeded(&id, &first).await;
+}
