@@ -297,8 +297,9 @@ impl Watch {
         self.wake(cloud, &pair.instance.id).await
     }
 
-    /// A planned switch-over: the old primary ends in order, so its standby has all that it wrote. A standby that is
-    /// not well, or does not come to have everything, leaves the primary what it is.
+    /// A planned switch-over: the old primary ends in order, under leases for as long as that takes, and its standby has
+    /// all that it wrote. A standby that is not well or does not come to have everything, and a primary that does not
+    /// end in order, leave the primary what it is.
     async fn hand_over(
         &self,
         cloud: &Arc<Cloud>,
@@ -310,24 +311,25 @@ impl Watch {
         let well = standby.is_ok_and(|standby| standby.phase == Phase::Serving);
         let wanted = &pair.instance.options.switch_to;
         if *wanted != pair.standby.site || began.elapsed() > HANDING {
-            let (id, site) = (pair.instance.id.clone(), &pair.standby.site);
-            tracing::warn!(id, site, well, "a planned switch-over is given up");
-            known.handing = None;
-            cloud.db.write(move |tx| give_up_switch(tx, &id)).await?;
-            return self.wake(cloud, &pair.instance.id).await;
+            let reason = if well { "the standby lacks something" } else { "the standby is not well" };
+            return self.give_up(cloud, pair, known, reason).await;
         }
         if !well {
             // The primary serves meanwhile.
             self.renew(pair, known).await;
             return Err(StepError::transient("the standby is not well"));
         }
-        let id = pair.instance.id.clone();
-        let own = Arc::clone(cloud);
+        let (id, own) = (pair.instance.id.clone(), Arc::clone(cloud));
         let spec = cloud.db.read(move |tx| machine::stopped_primary(tx, &own, &id)).await?;
         let Some(spec) = spec else { return Ok(()) };
-        let stopped = self.nodes.put(&pair.primary.site, &spec, Duration::from_secs(8)).await?;
-        if stopped.phase == Phase::Serving || stopped.pid != 0 {
+        let stopping = self.nodes.put(&pair.primary.site, &spec, Duration::from_secs(8));
+        let stopped = self.under_lease(pair, known, stopping).await?;
+        if stopped.phase != Phase::Stopped || stopped.pid != 0 {
             return Err(StepError::transient("the old primary has not stopped yet"));
+        }
+        if stopped.lsn == 0 {
+            // Nobody can tell what it had acknowledged last.
+            return self.give_up(cloud, pair, known, "the primary did not end in order").await;
         }
         let standby = self.nodes.observe(&pair.standby.site, &pair.instance.id).await?;
         if standby.lsn < stopped.lsn {
@@ -335,6 +337,21 @@ impl Watch {
         }
         known.leased_until = Instant::now();
         self.appoint(cloud, pair).await
+    }
+
+    /// Ends a planned switch-over: the primary goes on.
+    async fn give_up(
+        &self,
+        cloud: &Arc<Cloud>,
+        pair: &Pair,
+        known: &mut Known,
+        reason: &str,
+    ) -> Result<(), StepError> {
+        let id = pair.instance.id.clone();
+        tracing::warn!(id, site = pair.standby.site, reason, "a planned switch-over is given up");
+        known.handing = None;
+        cloud.db.write(move |tx| give_up_switch(tx, &id)).await?;
+        self.wake(cloud, &pair.instance.id).await
     }
 
     /// Has the machine of the instance look at the rows.

@@ -221,7 +221,8 @@ pub struct Observed {
     pub build: String,
     /// The timeline it is on.
     pub timeline: u32,
-    /// The end of its log: written, or as a standby received and flushed.
+    /// The end of its log: written, or as a standby received and flushed. Of one that has stopped: what a standby has
+    /// to have reached for having everything, and 0 where it did not end in order.
     pub lsn: u64,
     /// As a standby: replayed so far.
     pub replayed: u64,

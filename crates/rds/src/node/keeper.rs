@@ -60,6 +60,8 @@ pub(super) struct Status {
     pub phase: Phase,
     pub trouble: String,
     pub pid: u32,
+    /// Of a server that ended in order: see [`Observed::lsn`].
+    pub end: u64,
     /// The generation (and the wish as a whole) that was last worked on to its end, well or not.
     pub settled: bool,
     /// It is gone.
@@ -249,6 +251,7 @@ impl Keeper {
                 .unwrap_or_default(),
             port: status.state.port,
             pid: status.pid,
+            lsn: if status.phase == Phase::Stopped { status.end } else { 0 },
             confinement: status.confinement.map(|it| it.word().to_owned()).unwrap_or_default(),
             made: status.state.made,
             ..Observed::default()

@@ -166,3 +166,41 @@ async fn a_promotion_may_take_longer_than_a_lease() {
     play.fakes.cut_off(&first);
     play.succeeded(&id, &first).await;
 }
+
+#[tokio::test]
+async fn a_planned_switch_waits_for_a_primary_that_takes_longer_than_a_lease_to_end_in_order() {
+    let slow = Manner { stop: Duration::from_secs(5), ..Manner::default() };
+    let (mut play, _, id, first) = pair(slow).await;
+    let standby = play.other(&id, &first);
+    switch(&mut play, &id, &standby).await;
+    assert_eq!(play.succeeded(&id, &first).await, standby);
+}
+
+#[tokio::test]
+async fn a_planned_switch_from_a_primary_that_was_killed_while_it_stopped_is_given_up() {
+    let (mut play, _, id, first) = pair(Manner { unclean: true, ..Manner::default() }).await;
+    let standby = play.other(&id, &first);
+    switch(&mut play, &id, &standby).await;
+    let began = Instant::now();
+    while play.status(&id).await.as_deref() != Some("Running")
+        || play.fakes.writable(&id) != [first.clone()]
+    {
+        let site = play.one_writer(&id).await;
+        assert_ne!(site.as_ref(), Some(&standby), "it may lack what was acknowledged");
+        assert!(began.elapsed() < Duration::from_secs(18), "the primary does not come back");
+    }
+}
+
+#[tokio::test]
+async fn a_planned_switch_waits_until_the_standby_has_everything() {
+    let (mut play, slow, id, first) = pair(Manner::default()).await;
+    let standby = play.other(&id, &first);
+    slow.manner.lock().unwrap().standby_lsn = Some(99);
+    switch(&mut play, &id, &standby).await;
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(4) {
+        assert_ne!(play.one_writer(&id).await.as_ref(), Some(&standby), "it lacks something");
+    }
+    slow.manner.lock().unwrap().standby_lsn = None;
+    assert_eq!(play.succeeded(&id, &first).await, standby);
+}

@@ -49,6 +49,40 @@ async fn a_standby_follows_takes_over_and_the_old_primary_comes_back_behind_it()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_ended_in_order_tells_what_its_standby_has_to_have() {
+    let lab = Lab::new();
+    let first = spec("pgm-g");
+    let a = lab.serve(&first).await;
+    lab.serve(&standby_of(&first, "pgm-h", &a)).await;
+    ask(&a, "CREATE TABLE t AS SELECT generate_series(1, 10000) AS x");
+    let stopped = rds::node::api::Spec { running: false, generation: 2, ..first.clone() };
+    let end = lab.put(&stopped).await;
+    assert_eq!((end.phase, end.pid), (Phase::Stopped, 0));
+    assert!(end.lsn > a.lsn, "{end:?}");
+    until("the standby has all of it", async || {
+        (lab.observed("pgm-h").await.lsn >= end.lsn).then_some(())
+    })
+    .await;
+
+    let again = rds::node::api::Spec { generation: 3, leased: true, ..first };
+    lab.put(&again).await;
+    until("serving under leases that are renewed", async || {
+        let grant = LeaseGrant { id: "pgm-g".to_owned(), term: 1, ttl_ms: 3_000 };
+        lab.node.grant(&[grant], Instant::now()).await;
+        (lab.observed("pgm-g").await.phase == Phase::Serving).then_some(())
+    })
+    .await;
+    until("killed", async || {
+        (lab.observed("pgm-g").await.phase == Phase::Fenced).then_some(())
+    })
+    .await;
+    let killed = rds::node::api::Spec { running: false, generation: 4, ..again };
+    let end = lab.put(&killed).await;
+    assert_eq!((end.phase, end.lsn), (Phase::Stopped, 0), "nobody knows what it had acknowledged");
+    lab.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_directory_that_cannot_be_rewound_is_copied_anew() {
     let lab = Lab::new();
     let a = lab.serve(&spec("pgm-c")).await;
