@@ -21,7 +21,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::machine;
-use crate::model::{Category, Status, Wanted};
+use crate::model::{Category, Engine, Status, Wanted};
 use crate::node::api::{LeaseGrant, Observed, Phase, Promote};
 use crate::nodes::Hosts;
 use crate::tables::instance::{self, Instance};
@@ -62,6 +62,10 @@ struct Known {
     standby: Option<(Observed, Instant)>,
     /// The end of the primary's log, as last seen.
     lsn: u64,
+    /// Of a synchronous instance: since when commits wait for the standby, as an end of the primary's log.
+    waited_from: Option<u64>,
+    /// The standby has reached that, and with it everything that was ever acknowledged.
+    has_all: bool,
     /// A grant was not answered: no other is sent before the node answers again. Each may arrive late, and a lease
     /// would never be over.
     silent: bool,
@@ -81,10 +85,25 @@ impl Known {
             serving: now,
             standby: None,
             lsn: 0,
+            waited_from: None,
+            has_all: false,
             silent: false,
             helpless: false,
             handing: None,
         }
+    }
+
+    /// Takes note of how far both are. Commits of a synchronous instance wait for the standby from when the primary's
+    /// node has done all that is wanted (`settled`); whoever has the log up to any later end of it lacks nothing that
+    /// was acknowledged before, and will lack nothing.
+    fn compare(&mut self, settled: bool, primary: Option<u64>) {
+        if !settled {
+            (self.waited_from, self.has_all) = (None, false);
+            return;
+        }
+        self.waited_from = self.waited_from.or(primary);
+        let standby = self.standby.as_ref().map_or(0, |(standby, _)| standby.lsn);
+        self.has_all |= self.waited_from.is_some_and(|from| standby >= from);
     }
 }
 
@@ -163,6 +182,7 @@ impl Watch {
         let settled = pair.instance.settled > 0 && pair.instance.wanted == Wanted::Running;
         let down = known.serving.elapsed() > DOWN;
         let given_up = settled && down && obstacle(pair, known, cloud.clock.now()).is_none();
+        let began = Instant::now();
         let (renewed, standby) = tokio::join!(
             async { !given_up && self.renew(pair, known).await },
             self.nodes.observe(&pair.standby.site, &pair.instance.id)
@@ -173,6 +193,12 @@ impl Watch {
         {
             known.standby = Some((standby, now));
         }
+        // MariaDB has no commits that wait.
+        let waits = pair.instance.engine == Engine::Postgres
+            && pair.instance.options.sync_mode == "Sync"
+            && pair.instance.settled == pair.instance.generation;
+        let primary = (known.lsn > 0 && known.serving > began).then_some(known.lsn);
+        known.compare(waits, primary);
         let dead = !renewed && now > known.leased_until + MARGIN;
         let down = now.duration_since(known.serving) > DOWN;
         if !settled || !(dead || down) {
@@ -281,6 +307,7 @@ impl Watch {
         let promote = Promote {
             term: pair.instance.term,
             ttl_ms: u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX),
+            synchronous: machine::synchronous(&pair.instance, &pair.standby),
         };
         // It starts, replays and promotes for as long as it takes. Where that is longer than the call may be, the next
         // look asks for the same again.
@@ -400,11 +427,11 @@ fn obstacle(pair: &Pair, known: &Known, now: Time) -> Option<&'static str> {
     if options.ha_switch != "Auto" || by_hand {
         return Some("its owner wants to switch by hand");
     }
-    unfit(options.sync_mode == "Sync", known, Instant::now())
+    unfit(known, Instant::now())
 }
 
 /// Why a standby may not take over; `None` where it may.
-fn unfit(synchronous: bool, known: &Known, now: Instant) -> Option<&'static str> {
+fn unfit(known: &Known, now: Instant) -> Option<&'static str> {
     let Some((standby, seen)) = &known.standby else {
         return Some("it was never seen well");
     };
@@ -412,8 +439,8 @@ fn unfit(synchronous: bool, known: &Known, now: Instant) -> Option<&'static str>
         // Appointed, it would keep the former primary from coming back.
         return Some("it is not well itself");
     }
-    if synchronous {
-        return None; // it has whatever was acknowledged
+    if known.has_all {
+        return None;
     }
     (known.lsn.saturating_sub(standby.lsn) > LAG_BYTES_MAX).then_some("it lacks too much")
 }
@@ -483,14 +510,33 @@ mod tests {
         let now = Instant::now();
         known.lsn = 200 << 20;
         let standby = |lsn: u64| Observed { lsn, ..Observed::default() };
-        assert_eq!(unfit(false, &known, now), Some("it was never seen well"));
-        assert_eq!(unfit(true, &known, now), Some("it was never seen well"));
+        assert_eq!(unfit(&known, now), Some("it was never seen well"));
         known.standby = Some((standby(120 << 20), now));
-        assert_eq!(unfit(false, &known, now), None);
+        assert_eq!(unfit(&known, now), None);
         known.standby = Some((standby((120 << 20) - 1), now));
-        assert_eq!(unfit(false, &known, now), Some("it lacks too much"));
-        assert_eq!(unfit(true, &known, now), None);
+        assert_eq!(unfit(&known, now), Some("it lacks too much"));
         let later = now + DOWN + Duration::from_millis(1);
-        assert_eq!(unfit(true, &known, later), Some("it is not well itself"));
+        assert_eq!(unfit(&known, later), Some("it is not well itself"));
+    }
+
+    #[test]
+    fn a_synchronous_standby_is_trusted_once_it_had_what_was_there_when_commits_waited_for_it() {
+        let mut known = Known::new(1);
+        let now = Instant::now();
+        known.lsn = 200 << 20;
+        let behind = Observed { lsn: 100 << 20, ..Observed::default() };
+        known.standby = Some((behind.clone(), now));
+        known.compare(true, Some(known.lsn));
+        assert_eq!(unfit(&known, now), Some("it lacks too much"), "what was acknowledged alone");
+        known.standby = Some((Observed { lsn: 200 << 20, ..behind.clone() }, now));
+        known.compare(true, Some(210 << 20));
+        // What it lacks from now on nobody was told of.
+        (known.lsn, known.standby) = (900 << 20, Some((behind, now)));
+        known.compare(true, Some(known.lsn));
+        assert_eq!(unfit(&known, now), None);
+        known.compare(false, Some(known.lsn));
+        assert_eq!(unfit(&known, now), Some("it lacks too much"), "commits may not wait any more");
+        known.compare(true, None);
+        assert_eq!(unfit(&known, now), Some("it lacks too much"), "the primary was not seen since");
     }
 }

@@ -28,6 +28,7 @@ use crate::tables;
 use crate::tables::instance::{self, Instance};
 use crate::tables::member::{self, Member};
 use spec::Loaded;
+pub(crate) use spec::synchronous;
 
 /// The kind of the task, as stored.
 pub const KIND: &str = "rds.instance";

@@ -284,6 +284,9 @@ pub struct Promote {
     pub term: i64,
     /// Its first lease, milliseconds.
     pub ttl_ms: u64,
+    /// As [`Spec::synchronous`], from its first commit on.
+    #[serde(default)]
+    pub synchronous: String,
 }
 
 /// A line of a server's log, or a slow statement.

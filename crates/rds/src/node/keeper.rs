@@ -163,7 +163,7 @@ impl Keeper {
             }
             spec.term = promote.term;
             spec.role = Role::Primary;
-            spec.synchronous = String::new();
+            spec.synchronous.clone_from(&promote.synchronous);
             Ok(spec)
         })?;
         let ttl = Duration::from_millis(promote.ttl_ms);

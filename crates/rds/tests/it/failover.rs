@@ -204,3 +204,18 @@ async fn a_planned_switch_waits_until_the_standby_has_everything() {
     slow.manner.lock().unwrap().standby_lsn = None;
     assert_eq!(play.succeeded(&id, &first).await, standby);
 }
+
+#[tokio::test]
+async fn a_synchronous_instance_has_commits_wait_from_the_promotion_on() {
+    let (mut play, slow, id, first) = pair(Manner::default()).await;
+    let sync = [("DBInstanceId", id.as_str()), ("HAMode", "RPO"), ("SyncMode", "Sync")];
+    play.insist("ModifyDBInstanceHAConfig", &sync).await;
+    play.rest(&id, Some("Running")).await;
+    let standby = play.other(&id, &first);
+    switch(&mut play, &id, &standby).await;
+    play.succeeded(&id, &first).await;
+    let member = format!("awan_{id}_{first}").replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+    let promoted = slow.past.lock().unwrap().promoted.clone();
+    assert!(!promoted.is_empty());
+    assert!(promoted.iter().all(|it| it.synchronous == member.to_lowercase()), "{promoted:?}");
+}

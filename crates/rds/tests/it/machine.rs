@@ -117,7 +117,7 @@ impl Play {
         self.test.cloud.wakes.wake("rds.none");
     }
 
-    async fn rest(&mut self, id: &str, wanted: Option<&str>) {
+    pub(crate) async fn rest(&mut self, id: &str, wanted: Option<&str>) {
         for _ in 0..400 {
             if self.status(id).await.as_deref() == wanted {
                 return;

@@ -27,7 +27,7 @@ async fn a_standby_follows_takes_over_and_the_old_primary_comes_back_behind_it()
     // The old one goes on for a while, alone: that has to be undone when it comes back.
     let begin = Instant::now();
     let keeper = lab.node.keeper("pgm-b").unwrap();
-    keeper.promote(&Promote { term: 2, ttl_ms: 60_000 }, Instant::now()).unwrap();
+    keeper.promote(&Promote { term: 2, ttl_ms: 60_000, synchronous: String::new() }, Instant::now()).unwrap();
     keeper.settled(WAIT).await;
     println!("promoted in {:?}", begin.elapsed());
     let b = lab.observed("pgm-b").await;
@@ -155,5 +155,39 @@ async fn commits_wait_for_a_synchronous_standby() {
     ask(&a, "CREATE TABLE t (x int)");
     let Role::Standby { upstream: Upstream { slot, .. }, .. } = &b.role else { unreachable!() };
     assert_eq!(ask(&a, "SELECT slot_name FROM pg_replication_slots WHERE active"), *slot);
+    lab.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commits_of_a_promoted_standby_wait_from_the_first_for_the_former_primary() {
+    let lab = Lab::new();
+    let first = spec("pgm-i");
+    let a = lab.serve(&first).await;
+    ask(&a, "CREATE TABLE t (x int)");
+    lab.serve(&standby_of(&first, "pgm-j", &a)).await;
+    let stopped = rds::node::api::Spec { running: false, generation: 2, ..first.clone() };
+    let end = lab.put(&stopped).await.lsn;
+    until("the standby has all of it", async || {
+        (lab.observed("pgm-j").await.lsn >= end).then_some(())
+    })
+    .await;
+    let keeper = lab.node.keeper("pgm-j").unwrap();
+    let promote = Promote { term: 2, ttl_ms: 600_000, synchronous: "pgm_i".to_owned() };
+    keeper.promote(&promote, Instant::now()).unwrap();
+    keeper.settled(WAIT).await;
+    let b = lab.observed("pgm-j").await;
+    assert!(b.writable, "{b:?}");
+    let commit = std::thread::spawn({
+        let b = b.clone();
+        move || ask(&b, "INSERT INTO t VALUES (1)")
+    });
+    until("the commit waits", async || {
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+        (ask(&b, waits) == "1").then_some(())
+    })
+    .await;
+    let back = rds::node::api::Spec { term: 2, generation: 3, ..standby_of(&first, "pgm-i", &b) };
+    lab.serve(&back).await;
+    until("the commit is done", async || commit.is_finished().then_some(())).await;
     lab.end().await;
 }
