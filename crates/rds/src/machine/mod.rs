@@ -95,8 +95,9 @@ impl Instances {
                 Err(error) => {
                     let wait = self.unheard(&waits, error)?;
                     // What the others said counts all the same: a primary must not wait for its standby's node.
-                    let (id, generation) = (cx.id.clone(), loaded.instance.generation);
-                    return Ok(wait.with(move |cx| settle(cx, &id, generation, false, &observed)));
+                    let (id, asked) = (cx.id.clone(), asked(&loaded));
+                    let said = said(&loaded, observed);
+                    return Ok(wait.with(move |cx| settle(cx, &id, asked, false, &said)));
                 }
             }
             self.heard(&waits);
@@ -106,8 +107,7 @@ impl Instances {
         }
         let reached = observed.len() == loaded.members.len()
             && observed.iter().all(|seen| seen.generation >= loaded.instance.generation);
-        let generation = loaded.instance.generation;
-        let id = cx.id.clone();
+        let (id, asked) = (cx.id.clone(), asked(&loaded));
         // One that starts again after its node did has reached what is wanted long ago, and does not serve yet.
         let next = match reached {
             true if observed
@@ -119,7 +119,8 @@ impl Instances {
             true => REST,
             false => SOON,
         };
-        Ok(Next::Wait(next).with(move |cx| settle(cx, &id, generation, reached, &observed)))
+        let said = said(&loaded, observed);
+        Ok(Next::Wait(next).with(move |cx| settle(cx, &id, asked, reached, &said)))
     }
 
     /// A node that is away or silent is not a broken task: it is tried for as long as it takes.
@@ -229,22 +230,35 @@ pub(crate) fn stopped_primary(
     Ok(Some(Spec { running: false, ..spec }))
 }
 
+/// Of which term and generation it was that nodes were told.
+fn asked(loaded: &Loaded) -> (i64, i64) {
+    (loaded.instance.term, loaded.instance.generation)
+}
+
+/// What nodes said, with the data centre of each.
+fn said(loaded: &Loaded, observed: Vec<Observed>) -> Vec<(String, Observed)> {
+    loaded.members.iter().map(|member| member.site.clone()).zip(observed).collect()
+}
+
 /// Records what the nodes said, and where that is all that was asked, what the instance is now.
 fn settle(
     cx: &mut Cx<'_>,
     id: &str,
-    generation: i64,
+    (term, generation): (i64, i64),
     reached: bool,
-    observed: &[Observed],
+    said: &[(String, Observed)],
 ) -> Result<(), ApiError> {
-    let Some(mut instance) = instance::find(cx.tx(), id)? else { return Ok(()) };
+    // What was said to one primary is nothing that another did.
+    let found = instance::find(cx.tx(), id)?.filter(|instance| instance.term == term);
+    let Some(mut instance) = found else { return Ok(()) };
     let now = cx.now;
-    for (member, seen) in member::of(cx.tx(), id)?.iter_mut().zip(observed) {
+    for mut member in member::of(cx.tx(), id)? {
+        let Some((_, seen)) = said.iter().find(|(site, _)| *site == member.site) else { continue };
         member.host.clone_from(&seen.host);
         member.port = seen.port;
         member.observed = seen.clone();
         member.seen = now;
-        member::put(cx.tx(), member)?;
+        member::put(cx.tx(), &member)?;
     }
     // What was asked meanwhile is the next step's.
     if !reached || instance.generation != generation {

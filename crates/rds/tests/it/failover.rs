@@ -5,8 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use base::ApiError;
 use rds::node::api::{LeaseGrant, Observed, Promote, Spec};
 use rds::nodes::{Error, Hosts};
+use store::params;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::hosts::{Fakes, Fault};
@@ -26,6 +29,8 @@ struct Manner {
     unclean: bool,
     /// Standbys have the log only so far.
     standby_lsn: Option<u64>,
+    /// What nodes are told to do they do, and say so only once they may.
+    mute: bool,
 }
 
 /// A member of an instance: site and id.
@@ -38,6 +43,8 @@ struct Past {
     /// Promotions under way, since when.
     promoting: HashMap<Key, Instant>,
     promoted: Vec<Promote>,
+    /// How many waited, or wait, to say what they did.
+    waiting: usize,
 }
 
 /// Nodes of some manner.
@@ -45,6 +52,8 @@ struct Slow {
     fakes: Arc<Fakes>,
     manner: Mutex<Manner>,
     past: Mutex<Past>,
+    /// How many may speak.
+    word: Semaphore,
 }
 
 impl Slow {
@@ -73,6 +82,10 @@ impl Slow {
 impl Hosts for Slow {
     async fn put(&self, site: &str, spec: &Spec, wait: Duration) -> Result<Observed, Error> {
         let mut seen = self.fakes.put(site, spec, wait).await?;
+        if self.manner().mute {
+            self.past.lock().unwrap().waiting += 1;
+            self.word.acquire().await.unwrap().forget();
+        }
         if spec.running {
             return Ok(seen);
         }
@@ -135,7 +148,8 @@ impl Hosts for Slow {
 async fn pair(manner: Manner) -> (Play, Arc<Slow>, String, String) {
     let fakes = Fakes::new(Fault::None);
     let manner = Mutex::new(manner);
-    let slow = Arc::new(Slow { fakes: Arc::clone(&fakes), manner, past: Mutex::default() });
+    let (word, past) = (Semaphore::new(0), Mutex::default());
+    let slow = Arc::new(Slow { fakes: Arc::clone(&fakes), manner, past, word });
     let mut play = Play::over(fakes, Arc::clone(&slow) as Arc<dyn Hosts>, true).await;
     let (id, first) = play.pair().await;
     (play, slow, id, first)
@@ -218,4 +232,53 @@ async fn a_synchronous_instance_has_commits_wait_from_the_promotion_on() {
     let promoted = slow.past.lock().unwrap().promoted.clone();
     assert!(!promoted.is_empty());
     assert!(promoted.iter().all(|it| it.synchronous == member.to_lowercase()), "{promoted:?}");
+}
+
+/// Where each member listens, by its site.
+async fn ports(play: &Play, id: &str) -> Vec<(String, i64)> {
+    let id = id.to_owned();
+    let look = move |tx: &mut store::Tx<'_>| {
+        let sql = "SELECT site, port FROM rds_member WHERE instance = ?1 ORDER BY site";
+        let rows = tx.query(sql, params![&id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok::<_, ApiError>(rows)
+    };
+    play.test.cloud.db.read(look).await.unwrap()
+}
+
+/// Until so many nodes waited to say what they did.
+async fn waiting(play: &Play, slow: &Slow, id: &str, number: usize) {
+    for _ in 0..2000 {
+        if slow.past.lock().unwrap().waiting >= number {
+            return;
+        }
+        play.one_writer(id).await;
+    }
+    panic!("nodes are told nothing");
+}
+
+/// A take-over comes between the moment when nodes speak and the moment when that is written down.
+#[tokio::test]
+async fn what_members_said_is_never_written_down_of_one_another() {
+    let (mut play, slow, id, _) = pair(Manner::default()).await;
+    let before = ports(&play, &id).await;
+    assert!(before[0].1 != before[1].1 && before.iter().all(|(_, port)| *port > 0));
+    slow.manner.lock().unwrap().mute = true;
+    play.insist("RestartDBInstance", &[("DBInstanceId", id.as_str())]).await;
+    waiting(&play, &slow, &id, 1).await;
+    let instance = id.clone();
+    let take_over = move |tx: &mut store::Tx<'_>| {
+        let roles = "UPDATE rds_member SET role = CASE role WHEN 'primary' THEN 'standby' ELSE 'primary' END
+            WHERE instance = ?1";
+        tx.execute(roles, params![&instance])?;
+        let term = "UPDATE rds_instance SET term = term + 1, generation = generation + 1 WHERE id = ?1";
+        tx.execute(term, params![&instance])?;
+        Ok::<_, ApiError>(())
+    };
+    play.test.cloud.db.write(take_over).await.unwrap();
+    // Both members of the old roles speak; that is written down before the first of the new ones is told anything.
+    slow.word.add_permits(2);
+    waiting(&play, &slow, &id, 3).await;
+    assert_eq!(ports(&play, &id).await, before);
+    slow.manner.lock().unwrap().mute = false;
+    slow.word.add_permits(9);
 }
