@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{ApiError, Time};
-use engine::{Cloud, Cx};
 use engine::task::{Machine, Next, Step, StepCx, StepError};
+use engine::{Cloud, Cx};
 use store::Tx;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -177,7 +177,12 @@ impl Watch {
 
     /// Renews the lease, and decides whether the primary is lost. One that does not come back though its node is well
     /// is granted nothing any more before another takes over: it might come back just then.
-    async fn keep(&self, cloud: &Arc<Cloud>, pair: &Pair, known: &mut Known) -> Result<(), StepError> {
+    async fn keep(
+        &self,
+        cloud: &Arc<Cloud>,
+        pair: &Pair,
+        known: &mut Known,
+    ) -> Result<(), StepError> {
         known.handing = None;
         let settled = pair.instance.settled > 0 && pair.instance.wanted == Wanted::Running;
         let down = known.serving.elapsed() > DOWN;
@@ -297,7 +302,12 @@ impl Watch {
 
     /// Carries out what the rows say: the primary of this term is to be promoted. Planned: the old one is stopped
     /// first, and the new one has everything.
-    async fn switch(&self, cloud: &Arc<Cloud>, pair: &Pair, known: &mut Known) -> Result<(), StepError> {
+    async fn switch(
+        &self,
+        cloud: &Arc<Cloud>,
+        pair: &Pair,
+        known: &mut Known,
+    ) -> Result<(), StepError> {
         if !pair.instance.options.switch_to.is_empty() {
             return self.hand_over(cloud, pair, known).await;
         }
@@ -338,7 +348,8 @@ impl Watch {
         let well = standby.is_ok_and(|standby| standby.phase == Phase::Serving);
         let wanted = &pair.instance.options.switch_to;
         if *wanted != pair.standby.site || began.elapsed() > HANDING {
-            let reason = if well { "the standby lacks something" } else { "the standby is not well" };
+            let reason =
+                if well { "the standby lacks something" } else { "the standby is not well" };
             return self.give_up(cloud, pair, known, reason).await;
         }
         if !well {

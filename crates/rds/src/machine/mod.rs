@@ -256,7 +256,10 @@ fn settle(
         let Some((_, seen)) = said.iter().find(|(site, _)| *site == member.site) else { continue };
         member.host.clone_from(&seen.host);
         member.port = seen.port;
-        member.observed = seen.clone();
+        let counted = std::mem::replace(&mut member.observed, seen.clone()).storage_bytes;
+        if seen.storage_bytes == 0 {
+            member.observed.storage_bytes = counted; // its node does not know yet
+        }
         member.seen = now;
         member::put(cx.tx(), &member)?;
     }

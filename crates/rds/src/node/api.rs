@@ -230,7 +230,7 @@ pub struct Observed {
     pub lag_seconds: f64,
     /// The identifier that its log and backups carry.
     pub system_identifier: u64,
-    /// Bytes on disk, all together.
+    /// Bytes on disk, all together, as counted last; 0 until they were.
     pub storage_bytes: u64,
     /// Settings that wait for a restart.
     pub pending_restart: Vec<String>,

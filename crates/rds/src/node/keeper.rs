@@ -81,7 +81,37 @@ pub(super) struct Shared {
     pub status: watch::Sender<Status>,
     /// A seed has come, or something else that the wish does not say.
     pub nudge: Notify,
-    size: Mutex<Option<(Instant, u64)>>,
+    size: Arc<Measured>,
+}
+
+/// The size of a directory, which takes long to count: one count at a time, and nobody waits for it.
+#[derive(Default)]
+struct Measured {
+    last: Mutex<Size>,
+}
+
+#[derive(Default)]
+struct Size {
+    bytes: u64,
+    at: Option<Instant>,
+    /// It is being counted.
+    counting: bool,
+}
+
+impl Measured {
+    /// The size that is known. Where it is older than [`SIZE_AGE`], `count` begins to find out the present one.
+    fn bytes(self: &Arc<Self>, count: impl FnOnce() -> u64 + Send + 'static) -> u64 {
+        let mut last = lock(&self.last);
+        let fresh = last.at.is_some_and(|at| at.elapsed() < SIZE_AGE);
+        if !fresh && !std::mem::replace(&mut last.counting, true) {
+            let measured = Arc::clone(self);
+            tokio::task::spawn_blocking(move || {
+                let bytes = count();
+                *lock(&measured.last) = Size { bytes, at: Some(Instant::now()), counting: false };
+            });
+        }
+        last.bytes
+    }
 }
 
 /// An instance.
@@ -116,7 +146,7 @@ impl Keeper {
             wish: watch::Sender::new(Wish { spec: spec.map(Arc::new), gone: false }),
             status: watch::Sender::new(Status { state, phase, ..Status::default() }),
             nudge: Notify::new(),
-            size: Mutex::new(None),
+            size: Arc::default(),
         });
         tokio::spawn(Worker::new(Arc::clone(&shared)).run());
         Ok(Self { shared })
@@ -273,20 +303,9 @@ impl Keeper {
                 }
             }
         }
-        observed.storage_bytes = self.size().await;
-        observed
-    }
-
-    async fn size(&self) -> u64 {
-        if let Some((at, size)) = *lock(&self.shared.size)
-            && at.elapsed() < SIZE_AGE
-        {
-            return size;
-        }
         let path = self.shared.dir.path().to_owned();
-        let size = tokio::task::spawn_blocking(move || home::size(&path)).await.unwrap_or_default();
-        *lock(&self.shared.size) = Some((Instant::now(), size));
-        size
+        observed.storage_bytes = self.shared.size.bytes(move || home::size(&path));
+        observed
     }
 
     /// The instance's driver and seat.
@@ -375,4 +394,30 @@ pub(super) fn store(dir: &InstanceDir, name: &str, what: &impl Serialize) -> Res
     home::make_dir(dir.path(), 0o711, None)?;
     let bytes = serde_json::to_vec(what).doing(name)?;
     home::replace(&dir.path().join(name), &bytes, 0o600, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_size_and_it_is_counted_once_at_a_time() {
+        let measured = Arc::new(Measured::default());
+        let (go, wait) = mpsc::channel::<()>();
+        let slow = move || {
+            let _ = wait.recv();
+            7
+        };
+        assert_eq!(measured.bytes(slow), 0, "nothing is known yet");
+        assert_eq!(measured.bytes(|| 8), 0, "it is being counted");
+        go.send(()).unwrap();
+        let begin = Instant::now();
+        while measured.bytes(|| 9) == 0 {
+            assert!(begin.elapsed() < ANSWER, "it is never known");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(measured.bytes(|| 9), 7, "a second count was begun");
+    }
 }

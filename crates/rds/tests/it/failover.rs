@@ -270,7 +270,8 @@ async fn what_members_said_is_never_written_down_of_one_another() {
         let roles = "UPDATE rds_member SET role = CASE role WHEN 'primary' THEN 'standby' ELSE 'primary' END
             WHERE instance = ?1";
         tx.execute(roles, params![&instance])?;
-        let term = "UPDATE rds_instance SET term = term + 1, generation = generation + 1 WHERE id = ?1";
+        let term =
+            "UPDATE rds_instance SET term = term + 1, generation = generation + 1 WHERE id = ?1";
         tx.execute(term, params![&instance])?;
         Ok::<_, ApiError>(())
     };

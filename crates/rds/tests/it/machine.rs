@@ -42,15 +42,8 @@ impl Play {
     pub(crate) async fn over(fakes: Arc<Fakes>, hosts: Arc<dyn Hosts>, watch: bool) -> Self {
         let (test, tenant) = stage::cloud();
         stage::offer_engines(&test.cloud).await;
-        let mut play = Self {
-            test,
-            tenant,
-            fakes,
-            hosts,
-            runner: None,
-            expected: BTreeMap::new(),
-            watch,
-        };
+        let mut play =
+            Self { test, tenant, fakes, hosts, runner: None, expected: BTreeMap::new(), watch };
         play.start().await;
         play
     }

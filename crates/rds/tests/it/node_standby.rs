@@ -27,7 +27,9 @@ async fn a_standby_follows_takes_over_and_the_old_primary_comes_back_behind_it()
     // The old one goes on for a while, alone: that has to be undone when it comes back.
     let begin = Instant::now();
     let keeper = lab.node.keeper("pgm-b").unwrap();
-    keeper.promote(&Promote { term: 2, ttl_ms: 60_000, synchronous: String::new() }, Instant::now()).unwrap();
+    keeper
+        .promote(&Promote { term: 2, ttl_ms: 60_000, synchronous: String::new() }, Instant::now())
+        .unwrap();
     keeper.settled(WAIT).await;
     println!("promoted in {:?}", begin.elapsed());
     let b = lab.observed("pgm-b").await;
@@ -72,10 +74,8 @@ async fn a_primary_that_ended_in_order_tells_what_its_standby_has_to_have() {
         (lab.observed("pgm-g").await.phase == Phase::Serving).then_some(())
     })
     .await;
-    until("killed", async || {
-        (lab.observed("pgm-g").await.phase == Phase::Fenced).then_some(())
-    })
-    .await;
+    until("killed", async || (lab.observed("pgm-g").await.phase == Phase::Fenced).then_some(()))
+        .await;
     let killed = rds::node::api::Spec { running: false, generation: 4, ..again };
     let end = lab.put(&killed).await;
     assert_eq!((end.phase, end.lsn), (Phase::Stopped, 0), "nobody knows what it had acknowledged");
