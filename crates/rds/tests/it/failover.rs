@@ -251,6 +251,7 @@ async fn waiting(play: &Play, slow: &Slow, id: &str, number: usize) {
         if slow.past.lock().unwrap().waiting >= number {
             return;
         }
+        play.test.cloud.wakes.wake("rds.instance");
         play.one_writer(id).await;
     }
     panic!("nodes are told nothing");
