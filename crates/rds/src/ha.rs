@@ -14,14 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{ApiError, Time};
-use engine::Cx;
 use engine::task::{Machine, Next, Step, StepCx, StepError};
+use engine::{Cloud, Cx};
 use store::Tx;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::machine;
-use crate::model::{Category, Status, Wanted};
+use crate::model::{Category, Engine, Status, Wanted};
 use crate::node::api::{LeaseGrant, Observed, Phase, Promote};
 use crate::nodes::Hosts;
 use crate::tables::instance::{self, Instance};
@@ -43,9 +43,11 @@ const WATCH: Duration = Duration::from_secs(10);
 const LAG_BYTES_MAX: u64 = 80 << 20;
 
 /// The watch over all highly available instances.
+#[derive(Clone)]
 pub struct Watch {
     nodes: Arc<dyn Hosts>,
-    known: Mutex<HashMap<String, Known>>,
+    /// What is known of each instance; locked while it is looked at.
+    known: Arc<Mutex<HashMap<String, Arc<Mutex<Option<Known>>>>>>,
 }
 
 /// What the watch remembers of an instance.
@@ -60,6 +62,10 @@ struct Known {
     standby: Option<(Observed, Instant)>,
     /// The end of the primary's log, as last seen.
     lsn: u64,
+    /// Of a synchronous instance: since when commits wait for the standby, as an end of the primary's log.
+    waited_from: Option<u64>,
+    /// The standby has reached that, and with it everything that was ever acknowledged.
+    has_all: bool,
     /// A grant was not answered: no other is sent before the node answers again. Each may arrive late, and a lease
     /// would never be over.
     silent: bool,
@@ -79,10 +85,25 @@ impl Known {
             serving: now,
             standby: None,
             lsn: 0,
+            waited_from: None,
+            has_all: false,
             silent: false,
             helpless: false,
             handing: None,
         }
+    }
+
+    /// Takes note of how far both are. Commits of a synchronous instance wait for the standby from when the primary's
+    /// node has done all that is wanted (`settled`); whoever has the log up to any later end of it lacks nothing that
+    /// was acknowledged before, and will lack nothing.
+    fn compare(&mut self, settled: bool, primary: Option<u64>) {
+        if !settled {
+            (self.waited_from, self.has_all) = (None, false);
+            return;
+        }
+        self.waited_from = self.waited_from.or(primary);
+        let standby = self.standby.as_ref().map_or(0, |(standby, _)| standby.lsn);
+        self.has_all |= self.waited_from.is_some_and(|from| standby >= from);
     }
 }
 
@@ -96,48 +117,77 @@ struct Pair {
 impl Watch {
     /// Over the instances on those nodes.
     pub fn new(nodes: Arc<dyn Hosts>) -> Self {
-        Self { nodes, known: Mutex::default() }
+        Self { nodes, known: Arc::default() }
     }
 
-    /// One look at every instance, all at once: a node that hangs holds up its own only.
-    async fn round(&self, cx: &StepCx) -> Result<usize, StepError> {
-        let pairs = cx.cloud.db.read(pairs).await?;
-        let count = pairs.len();
-        let watched = pairs.into_iter().map(|pair| self.look(cx, pair));
-        for outcome in futures_util::future::join_all(watched).await {
-            if let Err(error) = outcome {
-                tracing::warn!(reason = error.reason, "watch over a highly available instance");
-            }
+    /// Begins a look at every instance that is not being looked at. Nobody waits for it: an instance whose nodes take
+    /// their time would cost all others their leases. Answers how many instances there are.
+    async fn round(&self, cloud: &Arc<Cloud>) -> Result<usize, StepError> {
+        let ids: Vec<String> = cloud
+            .db
+            .read(|tx| instance::of_category(tx, Category::HighAvailability))
+            .await?
+            .into_iter()
+            .map(|instance| instance.id)
+            .collect();
+        let mut all = self.known.lock().await;
+        all.retain(|id, known| ids.contains(id) || known.try_lock().is_err());
+        for id in &ids {
+            let Ok(mut known) = Arc::clone(all.entry(id.clone()).or_default()).try_lock_owned()
+            else {
+                continue;
+            };
+            let (watch, cloud, id) = (self.clone(), Arc::clone(cloud), id.clone());
+            tokio::spawn(async move {
+                if let Err(error) = watch.look(&cloud, &id, &mut known).await {
+                    tracing::warn!(
+                        id,
+                        reason = error.reason,
+                        "watch over a highly available instance"
+                    );
+                }
+            });
         }
-        Ok(count)
+        Ok(ids.len())
     }
 
-    async fn look(&self, cx: &StepCx, pair: Pair) -> Result<(), StepError> {
-        let id = pair.instance.id.clone();
-        let mut known = {
-            let mut all = self.known.lock().await;
-            let known = all.remove(&id).filter(|known| known.term == pair.instance.term);
-            known.unwrap_or_else(|| Known::new(pair.instance.term))
+    /// One look. The rows are read under the lock of what is known: what the look before this one decided is in them.
+    async fn look(
+        &self,
+        cloud: &Arc<Cloud>,
+        id: &str,
+        known: &mut Option<Known>,
+    ) -> Result<(), StepError> {
+        let of = id.to_owned();
+        let Some(pair) = cloud.db.read(move |tx| pair(tx, &of)).await? else { return Ok(()) };
+        let term = pair.instance.term;
+        let known = match known {
+            Some(known) if known.term == term => known,
+            other => other.insert(Known::new(term)),
         };
         if pair.instance.status != Status::Running {
             known.serving = Instant::now(); // whether it should serve is not known then
         }
-        let outcome = if pair.instance.status == Status::Switching {
-            self.switch(cx, &pair, &mut known).await
+        if pair.instance.status == Status::Switching {
+            self.switch(cloud, &pair, known).await
         } else {
-            self.keep(cx, &pair, &mut known).await
-        };
-        self.known.lock().await.insert(id, known);
-        outcome
+            self.keep(cloud, &pair, known).await
+        }
     }
 
     /// Renews the lease, and decides whether the primary is lost. One that does not come back though its node is well
     /// is granted nothing any more before another takes over: it might come back just then.
-    async fn keep(&self, cx: &StepCx, pair: &Pair, known: &mut Known) -> Result<(), StepError> {
+    async fn keep(
+        &self,
+        cloud: &Arc<Cloud>,
+        pair: &Pair,
+        known: &mut Known,
+    ) -> Result<(), StepError> {
         known.handing = None;
         let settled = pair.instance.settled > 0 && pair.instance.wanted == Wanted::Running;
         let down = known.serving.elapsed() > DOWN;
-        let given_up = settled && down && obstacle(pair, known, cx.cloud.clock.now()).is_none();
+        let given_up = settled && down && obstacle(pair, known, cloud.clock.now()).is_none();
+        let began = Instant::now();
         let (renewed, standby) = tokio::join!(
             async { !given_up && self.renew(pair, known).await },
             self.nodes.observe(&pair.standby.site, &pair.instance.id)
@@ -148,6 +198,12 @@ impl Watch {
         {
             known.standby = Some((standby, now));
         }
+        // MariaDB has no commits that wait.
+        let waits = pair.instance.engine == Engine::Postgres
+            && pair.instance.options.sync_mode == "Sync"
+            && pair.instance.settled == pair.instance.generation;
+        let primary = (known.lsn > 0 && known.serving > began).then_some(known.lsn);
+        known.compare(waits, primary);
         let dead = !renewed && now > known.leased_until + MARGIN;
         let down = now.duration_since(known.serving) > DOWN;
         if !settled || !(dead || down) {
@@ -155,7 +211,7 @@ impl Watch {
             return Ok(());
         }
         let (id, site) = (&pair.instance.id, &pair.primary.site);
-        if let Some(reason) = obstacle(pair, known, cx.cloud.clock.now()) {
+        if let Some(reason) = obstacle(pair, known, cloud.clock.now()) {
             if !std::mem::replace(&mut known.helpless, true) {
                 tracing::warn!(
                     id,
@@ -170,7 +226,7 @@ impl Watch {
             return Ok(());
         }
         tracing::warn!(id, site, "the primary is lost; its standby takes over");
-        self.appoint(cx, pair).await
+        self.appoint(cloud, pair).await
     }
 
     /// Grants the lease; true where the node answered.
@@ -207,11 +263,34 @@ impl Watch {
         }
     }
 
+    /// Renews the lease for as long as something takes that only a primary under a lease goes through. The instance is
+    /// switching: nobody else is granted anything of this term.
+    async fn under_lease<T>(
+        &self,
+        pair: &Pair,
+        known: &mut Known,
+        work: impl Future<Output = T>,
+    ) -> T {
+        let renewing = async {
+            loop {
+                known.silent = false; // there is nobody to make way for
+                self.renew(pair, known).await;
+                tokio::time::sleep(ROUND).await;
+            }
+        };
+        let done = tokio::select! {
+            done = work => done,
+            never = renewing => never,
+        };
+        // A grant may be on its way.
+        known.leased_until = Instant::now() + LEASE;
+        done
+    }
+
     /// Writes who the primary is from now on.
-    async fn appoint(&self, cx: &StepCx, pair: &Pair) -> Result<(), StepError> {
+    async fn appoint(&self, cloud: &Arc<Cloud>, pair: &Pair) -> Result<(), StepError> {
         let (id, site) = (pair.instance.id.clone(), pair.standby.site.clone());
         let seen = (pair.instance.term, pair.instance.generation);
-        let cloud = Arc::clone(&cx.cloud);
         let session = Arc::new(engine::Session {
             meta: engine::Meta::write("rds", "2014-08-15", "Failover").public(),
             caller: engine::Caller::system(),
@@ -223,9 +302,14 @@ impl Watch {
 
     /// Carries out what the rows say: the primary of this term is to be promoted. Planned: the old one is stopped
     /// first, and the new one has everything.
-    async fn switch(&self, cx: &StepCx, pair: &Pair, known: &mut Known) -> Result<(), StepError> {
+    async fn switch(
+        &self,
+        cloud: &Arc<Cloud>,
+        pair: &Pair,
+        known: &mut Known,
+    ) -> Result<(), StepError> {
         if !pair.instance.options.switch_to.is_empty() {
-            return self.hand_over(cx, pair, known).await;
+            return self.hand_over(cloud, pair, known).await;
         }
         // After a take-over `standby` is the member that was the primary.
         let killed = self.nodes.kill_here(&pair.standby.site, &pair.instance.id).await;
@@ -233,24 +317,29 @@ impl Watch {
         let promote = Promote {
             term: pair.instance.term,
             ttl_ms: u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX),
+            synchronous: machine::synchronous(&pair.instance, &pair.standby),
         };
-        let seen = self.nodes.promote(&pair.primary.site, &pair.instance.id, &promote).await?;
+        // It starts, replays and promotes for as long as it takes. Where that is longer than the call may be, the next
+        // look asks for the same again.
+        let promoting = self.nodes.promote(&pair.primary.site, &pair.instance.id, &promote);
+        let seen = self.under_lease(pair, known, promoting).await?;
         if !seen.writable {
             return Err(StepError::transient("the promoted standby does not take writes yet"));
         }
         let now = Instant::now();
-        (known.leased_until, known.serving, known.lsn) = (now + LEASE, now, seen.lsn);
+        (known.serving, known.lsn) = (now, seen.lsn);
         known.standby = None;
         let (id, term) = (pair.instance.id.clone(), pair.instance.term);
-        cx.cloud.db.write(move |tx| served(tx, &id, term, &seen)).await?;
-        self.wake(cx, &pair.instance.id).await
+        cloud.db.write(move |tx| served(tx, &id, term, &seen)).await?;
+        self.wake(cloud, &pair.instance.id).await
     }
 
-    /// A planned switch-over: the old primary ends in order, so its standby has all that it wrote. A standby that is
-    /// not well, or does not come to have everything, leaves the primary what it is.
+    /// A planned switch-over: the old primary ends in order, under leases for as long as that takes, and its standby has
+    /// all that it wrote. A standby that is not well or does not come to have everything, and a primary that does not
+    /// end in order, leave the primary what it is.
     async fn hand_over(
         &self,
-        cx: &StepCx,
+        cloud: &Arc<Cloud>,
         pair: &Pair,
         known: &mut Known,
     ) -> Result<(), StepError> {
@@ -259,35 +348,52 @@ impl Watch {
         let well = standby.is_ok_and(|standby| standby.phase == Phase::Serving);
         let wanted = &pair.instance.options.switch_to;
         if *wanted != pair.standby.site || began.elapsed() > HANDING {
-            let (id, site) = (pair.instance.id.clone(), &pair.standby.site);
-            tracing::warn!(id, site, well, "a planned switch-over is given up");
-            known.handing = None;
-            cx.cloud.db.write(move |tx| give_up_switch(tx, &id)).await?;
-            return self.wake(cx, &pair.instance.id).await;
+            let reason =
+                if well { "the standby lacks something" } else { "the standby is not well" };
+            return self.give_up(cloud, pair, known, reason).await;
         }
         if !well {
             // The primary serves meanwhile.
             self.renew(pair, known).await;
             return Err(StepError::transient("the standby is not well"));
         }
-        let id = pair.instance.id.clone();
-        let cloud = Arc::clone(&cx.cloud);
-        let spec = cx.cloud.db.read(move |tx| machine::stopped_primary(tx, &cloud, &id)).await?;
+        let (id, own) = (pair.instance.id.clone(), Arc::clone(cloud));
+        let spec = cloud.db.read(move |tx| machine::stopped_primary(tx, &own, &id)).await?;
         let Some(spec) = spec else { return Ok(()) };
-        let stopped = self.nodes.put(&pair.primary.site, &spec, Duration::from_secs(8)).await?;
-        if stopped.phase == Phase::Serving || stopped.pid != 0 {
+        let stopping = self.nodes.put(&pair.primary.site, &spec, Duration::from_secs(8));
+        let stopped = self.under_lease(pair, known, stopping).await?;
+        if stopped.phase != Phase::Stopped || stopped.pid != 0 {
             return Err(StepError::transient("the old primary has not stopped yet"));
+        }
+        if stopped.lsn == 0 {
+            // Nobody can tell what it had acknowledged last.
+            return self.give_up(cloud, pair, known, "the primary did not end in order").await;
         }
         let standby = self.nodes.observe(&pair.standby.site, &pair.instance.id).await?;
         if standby.lsn < stopped.lsn {
             return Err(StepError::transient("the standby does not have everything yet"));
         }
         known.leased_until = Instant::now();
-        self.appoint(cx, pair).await
+        self.appoint(cloud, pair).await
+    }
+
+    /// Ends a planned switch-over: the primary goes on.
+    async fn give_up(
+        &self,
+        cloud: &Arc<Cloud>,
+        pair: &Pair,
+        known: &mut Known,
+        reason: &str,
+    ) -> Result<(), StepError> {
+        let id = pair.instance.id.clone();
+        tracing::warn!(id, site = pair.standby.site, reason, "a planned switch-over is given up");
+        known.handing = None;
+        cloud.db.write(move |tx| give_up_switch(tx, &id)).await?;
+        self.wake(cloud, &pair.instance.id).await
     }
 
     /// Has the machine of the instance look at the rows.
-    async fn wake(&self, cx: &StepCx, id: &str) -> Result<(), StepError> {
+    async fn wake(&self, cloud: &Arc<Cloud>, id: &str) -> Result<(), StepError> {
         let id = id.to_owned();
         let session = Arc::new(engine::Session {
             meta: engine::Meta::write("rds", "2014-08-15", "Failover").public(),
@@ -300,7 +406,7 @@ impl Watch {
             cx.spawn(machine::KIND, id.clone(), machine::CONVERGE, now);
             Ok(())
         };
-        cx.cloud.write(session, wake).await?;
+        cloud.write(session, wake).await?;
         Ok(())
     }
 }
@@ -313,7 +419,7 @@ impl Machine for Watch {
         let until = Instant::now() + WATCH;
         loop {
             let began = Instant::now();
-            let watched = self.round(cx).await?;
+            let watched = self.round(&cx.cloud).await?;
             if watched == 0 {
                 return Ok(Next::Wait(Duration::from_secs(1)).into());
             }
@@ -332,11 +438,11 @@ fn obstacle(pair: &Pair, known: &Known, now: Time) -> Option<&'static str> {
     if options.ha_switch != "Auto" || by_hand {
         return Some("its owner wants to switch by hand");
     }
-    unfit(options.sync_mode == "Sync", known, Instant::now())
+    unfit(known, Instant::now())
 }
 
 /// Why a standby may not take over; `None` where it may.
-fn unfit(synchronous: bool, known: &Known, now: Instant) -> Option<&'static str> {
+fn unfit(known: &Known, now: Instant) -> Option<&'static str> {
     let Some((standby, seen)) = &known.standby else {
         return Some("it was never seen well");
     };
@@ -344,29 +450,20 @@ fn unfit(synchronous: bool, known: &Known, now: Instant) -> Option<&'static str>
         // Appointed, it would keep the former primary from coming back.
         return Some("it is not well itself");
     }
-    if synchronous {
-        return None; // it has whatever was acknowledged
+    if known.has_all {
+        return None;
     }
     (known.lsn.saturating_sub(standby.lsn) > LAG_BYTES_MAX).then_some("it lacks too much")
 }
 
-/// The highly available instances that have both members.
-fn pairs(tx: &mut Tx<'_>) -> Result<Vec<Pair>, ApiError> {
-    let mut pairs = Vec::new();
-    for instance in instance::of_category(tx, Category::HighAvailability)? {
-        if instance.wanted == Wanted::Gone {
-            continue;
-        }
-        let members = member::of(tx, &instance.id)?;
-        let (primaries, standbys): (Vec<_>, Vec<_>) =
-            members.into_iter().partition(|it| it.primary);
-        if let (Some(primary), Some(standby)) =
-            (primaries.into_iter().next(), standbys.into_iter().next())
-        {
-            pairs.push(Pair { instance, primary, standby });
-        }
-    }
-    Ok(pairs)
+/// A highly available instance; `None` where it is to go or has not both members.
+fn pair(tx: &mut Tx<'_>, id: &str) -> Result<Option<Pair>, ApiError> {
+    let found = instance::find(tx, id)?.filter(|instance| instance.wanted != Wanted::Gone);
+    let Some(instance) = found else { return Ok(None) };
+    let (primaries, standbys): (Vec<_>, Vec<_>) =
+        member::of(tx, id)?.into_iter().partition(|it| it.primary);
+    let (primary, standby) = (primaries.into_iter().next(), standbys.into_iter().next());
+    Ok(primary.zip(standby).map(|(primary, standby)| Pair { instance, primary, standby }))
 }
 
 /// The standby is the primary of the next term. Nothing happens where the instance is not of the term and generation
@@ -424,14 +521,33 @@ mod tests {
         let now = Instant::now();
         known.lsn = 200 << 20;
         let standby = |lsn: u64| Observed { lsn, ..Observed::default() };
-        assert_eq!(unfit(false, &known, now), Some("it was never seen well"));
-        assert_eq!(unfit(true, &known, now), Some("it was never seen well"));
+        assert_eq!(unfit(&known, now), Some("it was never seen well"));
         known.standby = Some((standby(120 << 20), now));
-        assert_eq!(unfit(false, &known, now), None);
+        assert_eq!(unfit(&known, now), None);
         known.standby = Some((standby((120 << 20) - 1), now));
-        assert_eq!(unfit(false, &known, now), Some("it lacks too much"));
-        assert_eq!(unfit(true, &known, now), None);
+        assert_eq!(unfit(&known, now), Some("it lacks too much"));
         let later = now + DOWN + Duration::from_millis(1);
-        assert_eq!(unfit(true, &known, later), Some("it is not well itself"));
+        assert_eq!(unfit(&known, later), Some("it is not well itself"));
+    }
+
+    #[test]
+    fn a_synchronous_standby_is_trusted_once_it_had_what_was_there_when_commits_waited_for_it() {
+        let mut known = Known::new(1);
+        let now = Instant::now();
+        known.lsn = 200 << 20;
+        let behind = Observed { lsn: 100 << 20, ..Observed::default() };
+        known.standby = Some((behind.clone(), now));
+        known.compare(true, Some(known.lsn));
+        assert_eq!(unfit(&known, now), Some("it lacks too much"), "what was acknowledged alone");
+        known.standby = Some((Observed { lsn: 200 << 20, ..behind.clone() }, now));
+        known.compare(true, Some(210 << 20));
+        // What it lacks from now on nobody was told of.
+        (known.lsn, known.standby) = (900 << 20, Some((behind, now)));
+        known.compare(true, Some(known.lsn));
+        assert_eq!(unfit(&known, now), None);
+        known.compare(false, Some(known.lsn));
+        assert_eq!(unfit(&known, now), Some("it lacks too much"), "commits may not wait any more");
+        known.compare(true, None);
+        assert_eq!(unfit(&known, now), Some("it lacks too much"), "the primary was not seen since");
     }
 }

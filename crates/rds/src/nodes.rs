@@ -25,6 +25,7 @@ use rustls::{ClientConfig, RootCertStore};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
 use crate::backup::base::Copies;
@@ -283,10 +284,16 @@ impl Nodes {
         path: &str,
         body: &B,
     ) -> Result<T, Error> {
-        if !self.places.remote.contains_key(site) && !self.local.runs(site).await {
-            return Err(Error::Away(site.to_owned(), "it does not run".to_owned()));
+        let until = Instant::now() + HEARTBEAT;
+        if !self.places.remote.contains_key(site) {
+            let away = |why: &str| Err(Error::Away(site.to_owned(), why.to_owned()));
+            match tokio::time::timeout_at(until, self.local.runs(site)).await {
+                Ok(true) => {}
+                Ok(false) => return away("it does not run"),
+                Err(_) => return away("it is being started"),
+            }
         }
-        self.json(site, method, path, body, HEARTBEAT).await
+        self.json(site, method, path, body, until.duration_since(Instant::now())).await
     }
 
     async fn json<B: Serialize, T: DeserializeOwned>(

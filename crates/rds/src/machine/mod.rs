@@ -28,6 +28,7 @@ use crate::tables;
 use crate::tables::instance::{self, Instance};
 use crate::tables::member::{self, Member};
 use spec::Loaded;
+pub(crate) use spec::synchronous;
 
 /// The kind of the task, as stored.
 pub const KIND: &str = "rds.instance";
@@ -94,8 +95,9 @@ impl Instances {
                 Err(error) => {
                     let wait = self.unheard(&waits, error)?;
                     // What the others said counts all the same: a primary must not wait for its standby's node.
-                    let (id, generation) = (cx.id.clone(), loaded.instance.generation);
-                    return Ok(wait.with(move |cx| settle(cx, &id, generation, false, &observed)));
+                    let (id, asked) = (cx.id.clone(), asked(&loaded));
+                    let said = said(&loaded, observed);
+                    return Ok(wait.with(move |cx| settle(cx, &id, asked, false, &said)));
                 }
             }
             self.heard(&waits);
@@ -105,8 +107,7 @@ impl Instances {
         }
         let reached = observed.len() == loaded.members.len()
             && observed.iter().all(|seen| seen.generation >= loaded.instance.generation);
-        let generation = loaded.instance.generation;
-        let id = cx.id.clone();
+        let (id, asked) = (cx.id.clone(), asked(&loaded));
         // One that starts again after its node did has reached what is wanted long ago, and does not serve yet.
         let next = match reached {
             true if observed
@@ -118,7 +119,8 @@ impl Instances {
             true => REST,
             false => SOON,
         };
-        Ok(Next::Wait(next).with(move |cx| settle(cx, &id, generation, reached, &observed)))
+        let said = said(&loaded, observed);
+        Ok(Next::Wait(next).with(move |cx| settle(cx, &id, asked, reached, &said)))
     }
 
     /// A node that is away or silent is not a broken task: it is tried for as long as it takes.
@@ -228,17 +230,30 @@ pub(crate) fn stopped_primary(
     Ok(Some(Spec { running: false, ..spec }))
 }
 
+/// Of which term and generation it was that nodes were told.
+fn asked(loaded: &Loaded) -> (i64, i64) {
+    (loaded.instance.term, loaded.instance.generation)
+}
+
+/// What nodes said, with the data centre of each.
+fn said(loaded: &Loaded, observed: Vec<Observed>) -> Vec<(String, Observed)> {
+    loaded.members.iter().map(|member| member.site.clone()).zip(observed).collect()
+}
+
 /// Records what the nodes said, and where that is all that was asked, what the instance is now.
 fn settle(
     cx: &mut Cx<'_>,
     id: &str,
-    generation: i64,
+    (term, generation): (i64, i64),
     reached: bool,
-    observed: &[Observed],
+    said: &[(String, Observed)],
 ) -> Result<(), ApiError> {
-    let Some(mut instance) = instance::find(cx.tx(), id)? else { return Ok(()) };
+    // What was said to one primary is nothing that another did.
+    let found = instance::find(cx.tx(), id)?.filter(|instance| instance.term == term);
+    let Some(mut instance) = found else { return Ok(()) };
     let now = cx.now;
-    for (member, seen) in member::of(cx.tx(), id)?.iter_mut().zip(observed) {
+    for mut member in member::of(cx.tx(), id)? {
+        let Some((_, seen)) = said.iter().find(|(site, _)| *site == member.site) else { continue };
         // Only where clients are led elsewhere: every instance is looked at each minute.
         if (&member.host, member.port, member.observed.phase) != (&seen.host, seen.port, seen.phase)
         {
@@ -246,16 +261,19 @@ fn settle(
         }
         member.host.clone_from(&seen.host);
         member.port = seen.port;
-        member.observed = seen.clone();
+        let counted = std::mem::replace(&mut member.observed, seen.clone()).storage_bytes;
+        if seen.storage_bytes == 0 {
+            member.observed.storage_bytes = counted; // its node does not know yet
+        }
         member.seen = now;
-        member::put(cx.tx(), member)?;
+        member::put(cx.tx(), &member)?;
     }
     // What was asked meanwhile is the next step's.
     if !reached || instance.generation != generation {
         return Ok(());
     }
     if instance.settled != generation {
-        let refused = observed.first().map(|seen| seen.refused.as_slice()).unwrap_or_default();
+        let refused = said.first().map(|(_, seen)| seen.refused.as_slice()).unwrap_or_default();
         parts::settle(cx.tx(), id, refused)?;
         instance.settled = generation;
         instance.status = match instance.wanted {

@@ -97,8 +97,8 @@ pub(super) fn of(loaded: &Loaded, member: &Member, told: &[Observed]) -> Result<
     let class = classes::find(&instance.class)
         .ok_or_else(|| StepError::broken(format!("class {} is not known", instance.class)))?;
     let standby = loaded.members.iter().find(|other| !other.primary && member.primary);
-    let synchronous = match standby.filter(|_| instance.options.sync_mode == "Sync") {
-        Some(standby) => slot(instance, &standby.site),
+    let synchronous = match standby {
+        Some(standby) => synchronous(instance, standby),
         None if member.primary && backup::waits_for_archive(instance) => ARCHIVE_NAME.to_owned(),
         None => String::new(),
     };
@@ -174,8 +174,16 @@ fn seed(instance: &Instance, role: &Role) -> Seed {
     }
 }
 
+/// Whom commits of a primary with that standby wait for; empty for nobody.
+pub(crate) fn synchronous(instance: &Instance, standby: &Member) -> String {
+    if instance.options.sync_mode != "Sync" {
+        return String::new();
+    }
+    slot(instance, &standby.site)
+}
+
 /// The name of a member as a standby, and of its slot: what PostgreSQL takes without quotes.
-pub(crate) fn slot(instance: &Instance, site: &str) -> String {
+fn slot(instance: &Instance, site: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
     format!("awan_{}_{}", instance.id, site).chars().map(plain).collect()
 }

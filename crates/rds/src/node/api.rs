@@ -277,7 +277,8 @@ pub struct Observed {
     pub build: String,
     /// The timeline it is on.
     pub timeline: u32,
-    /// The end of its log: written, or as a standby received and flushed.
+    /// The end of its log: written, or as a standby received and flushed. Of one that has stopped: what a standby has
+    /// to have reached for having everything, and 0 where it did not end in order.
     pub lsn: u64,
     /// As a standby: replayed so far.
     pub replayed: u64,
@@ -285,7 +286,7 @@ pub struct Observed {
     pub lag_seconds: f64,
     /// The identifier that its log and backups carry.
     pub system_identifier: u64,
-    /// Bytes on disk, all together.
+    /// Bytes on disk, all together, as counted last; 0 until they were.
     pub storage_bytes: u64,
     /// Settings that wait for a restart.
     pub pending_restart: Vec<String>,
@@ -345,6 +346,9 @@ pub struct Promote {
     pub term: i64,
     /// Its first lease, milliseconds.
     pub ttl_ms: u64,
+    /// As [`Spec::synchronous`], from its first commit on.
+    #[serde(default)]
+    pub synchronous: String,
 }
 
 /// A line of a server's log, or a slow statement.

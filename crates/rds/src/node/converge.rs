@@ -195,11 +195,12 @@ impl Worker {
             self.stop(Stop::Fast).await?;
             self.state.generation = spec.generation;
             self.save()?;
-            self.phase(if self.shared.dir.data().exists() {
-                Phase::Stopped
+            if self.shared.dir.data().exists() {
+                let end = self.end(spec).await;
+                self.set(|status| (status.phase, status.end) = (Phase::Stopped, end));
             } else {
-                Phase::Absent
-            });
+                self.phase(Phase::Absent);
+            }
             return Ok(Done::Settled);
         }
         let (driver, seat) = self.take_seat(spec)?;
@@ -253,6 +254,19 @@ impl Worker {
             status.extensions.extend(found);
         });
         Ok(())
+    }
+
+    /// The end of what a stopped server wrote, for whoever has to have all of it; 0 where nobody can tell.
+    async fn end(&mut self, spec: &Spec) -> u64 {
+        let end = match self.take_seat(spec) {
+            Ok((driver, seat)) => driver.end(&seat, spec).await,
+            Err(error) => Err(error),
+        };
+        end.unwrap_or_else(|error| {
+            tracing::warn!(instance = %self.shared.id, %error, "how a server ended");
+            None
+        })
+        .unwrap_or_default()
     }
 
     /// Notes how long a part of making took.

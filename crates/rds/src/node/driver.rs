@@ -143,6 +143,10 @@ pub trait Driver: Send + Sync {
     /// `system_identifier`, `pending_restart`.
     async fn observe(&self, seat: &Seat, observed: &mut Observed) -> Result<()>;
 
+    /// With the server stopped: the `lsn` that a standby has to have reached for having everything that was written
+    /// here. `None` where it did not end in order.
+    async fn end(&self, seat: &Seat, spec: &Spec) -> Result<Option<u64>>;
+
     /// Makes a running standby the primary; answers once it takes writes and standbys may rewind to it.
     async fn promote(&self, seat: &Seat, spec: &Spec) -> Result<()>;
 

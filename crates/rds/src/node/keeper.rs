@@ -63,6 +63,8 @@ pub(super) struct Status {
     pub phase: Phase,
     pub trouble: String,
     pub pid: u32,
+    /// Of a server that ended in order: see [`Observed::lsn`].
+    pub end: u64,
     /// The generation (and the wish as a whole) that was last worked on to its end, well or not.
     pub settled: bool,
     /// It is gone.
@@ -86,7 +88,37 @@ pub(super) struct Shared {
     pub status: watch::Sender<Status>,
     /// A seed has come, or something else that the wish does not say.
     pub nudge: Notify,
-    size: Mutex<Option<(Instant, u64)>>,
+    size: Arc<Measured>,
+}
+
+/// The size of a directory, which takes long to count: one count at a time, and nobody waits for it.
+#[derive(Default)]
+struct Measured {
+    last: Mutex<Size>,
+}
+
+#[derive(Default)]
+struct Size {
+    bytes: u64,
+    at: Option<Instant>,
+    /// It is being counted.
+    counting: bool,
+}
+
+impl Measured {
+    /// The size that is known. Where it is older than [`SIZE_AGE`], `count` begins to find out the present one.
+    fn bytes(self: &Arc<Self>, count: impl FnOnce() -> u64 + Send + 'static) -> u64 {
+        let mut last = lock(&self.last);
+        let fresh = last.at.is_some_and(|at| at.elapsed() < SIZE_AGE);
+        if !fresh && !std::mem::replace(&mut last.counting, true) {
+            let measured = Arc::clone(self);
+            tokio::task::spawn_blocking(move || {
+                let bytes = count();
+                *lock(&measured.last) = Size { bytes, at: Some(Instant::now()), counting: false };
+            });
+        }
+        last.bytes
+    }
 }
 
 /// An instance.
@@ -121,7 +153,7 @@ impl Keeper {
             wish: watch::Sender::new(Wish { spec: spec.map(Arc::new), gone: false }),
             status: watch::Sender::new(Status { state, phase, ..Status::default() }),
             nudge: Notify::new(),
-            size: Mutex::new(None),
+            size: Arc::default(),
         });
         tokio::spawn(Worker::new(Arc::clone(&shared)).run());
         Ok(Self { shared })
@@ -168,7 +200,7 @@ impl Keeper {
             }
             spec.term = promote.term;
             spec.role = Role::Primary;
-            spec.synchronous = String::new();
+            spec.synchronous.clone_from(&promote.synchronous);
             Ok(spec)
         })?;
         let ttl = Duration::from_millis(promote.ttl_ms);
@@ -256,6 +288,7 @@ impl Keeper {
                 .unwrap_or_default(),
             port: status.state.port,
             pid: status.pid,
+            lsn: if status.phase == Phase::Stopped { status.end } else { 0 },
             confinement: status.confinement.map(|it| it.word().to_owned()).unwrap_or_default(),
             made: status.state.made,
             extensions: status.extensions,
@@ -279,20 +312,9 @@ impl Keeper {
                 }
             }
         }
-        observed.storage_bytes = self.size().await;
-        observed
-    }
-
-    async fn size(&self) -> u64 {
-        if let Some((at, size)) = *lock(&self.shared.size)
-            && at.elapsed() < SIZE_AGE
-        {
-            return size;
-        }
         let path = self.shared.dir.path().to_owned();
-        let size = tokio::task::spawn_blocking(move || home::size(&path)).await.unwrap_or_default();
-        *lock(&self.shared.size) = Some((Instant::now(), size));
-        size
+        observed.storage_bytes = self.shared.size.bytes(move || home::size(&path));
+        observed
     }
 
     /// The instance's driver and seat.
@@ -413,4 +435,30 @@ pub(super) fn store(dir: &InstanceDir, name: &str, what: &impl Serialize) -> Res
     home::make_dir(dir.path(), 0o711, None)?;
     let bytes = serde_json::to_vec(what).doing(name)?;
     home::replace(&dir.path().join(name), &bytes, 0o600, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_size_and_it_is_counted_once_at_a_time() {
+        let measured = Arc::new(Measured::default());
+        let (go, wait) = mpsc::channel::<()>();
+        let slow = move || {
+            let _ = wait.recv();
+            7
+        };
+        assert_eq!(measured.bytes(slow), 0, "nothing is known yet");
+        assert_eq!(measured.bytes(|| 8), 0, "it is being counted");
+        go.send(()).unwrap();
+        let begin = Instant::now();
+        while measured.bytes(|| 9) == 0 {
+            assert!(begin.elapsed() < ANSWER, "it is never known");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(measured.bytes(|| 9), 7, "a second count was begun");
+    }
 }

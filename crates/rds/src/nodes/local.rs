@@ -1,12 +1,12 @@
 //! The nodes of this machine: a process and a directory for each data centre.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use engine::files::write_whole;
@@ -44,8 +44,12 @@ struct Ready {
 pub(super) struct Local {
     places: Places,
     authority: Arc<Authority>,
-    running: Mutex<HashMap<String, Running>>,
+    /// By data centre. A node that starts holds up who asks for it, and nobody who asks for another.
+    running: std::sync::Mutex<HashMap<String, Slot>>,
 }
+
+/// The node of a data centre, where one runs that is known of.
+type Slot = Arc<Mutex<Option<Running>>>;
 
 struct Running {
     ready: Ready,
@@ -67,22 +71,28 @@ impl Running {
 
 impl Local {
     pub(super) fn new(places: Places, authority: Arc<Authority>) -> Self {
-        Self { places, authority, running: Mutex::default() }
+        Self { places, authority, running: std::sync::Mutex::default() }
     }
 
     fn dir(&self, site: &str) -> PathBuf {
         self.places.home.join(site)
     }
 
+    fn slot(&self, site: &str) -> Slot {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(running.entry(site.to_owned()).or_default())
+    }
+
     /// Where the node of a data centre listens; it is started where it does not run.
     pub(super) async fn address(&self, site: &str) -> Result<String, String> {
         let dir = self.dir(site);
-        let mut running = self.running.lock().await;
-        if let Some(node) = running.get_mut(site) {
+        let slot = self.slot(site);
+        let mut running = slot.lock().await;
+        if let Some(node) = &mut *running {
             if node.is_alive(&dir) {
                 return Ok(node.ready.address.clone());
             }
-            running.remove(site);
+            *running = None;
         }
         let found = ready(&dir).filter(|ready| is_node(ready.pid, &dir));
         let node = match found {
@@ -90,15 +100,16 @@ impl Local {
             None => self.start(site, &dir).await?,
         };
         let address = node.ready.address.clone();
-        running.insert(site.to_owned(), node);
+        *running = Some(node);
         Ok(address)
     }
 
-    /// Whether the node of a data centre runs.
+    /// Whether the node of a data centre runs. One that is just being started is waited for.
     pub(super) async fn runs(&self, site: &str) -> bool {
         let dir = self.dir(site);
-        let mut running = self.running.lock().await;
-        match running.get_mut(site) {
+        let slot = self.slot(site);
+        let mut running = slot.lock().await;
+        match &mut *running {
             Some(node) => node.is_alive(&dir),
             None => ready(&dir).is_some_and(|ready| is_node(ready.pid, &dir)),
         }
@@ -208,21 +219,27 @@ impl Local {
 
     /// Asks all nodes of this machine to stop, also those that an earlier process started, and waits for it.
     pub(super) async fn stop(&self) {
-        let mut running = self.running.lock().await;
-        for entry in fs::read_dir(&self.places.home).into_iter().flatten().flatten() {
-            let site = entry.file_name().to_string_lossy().into_owned();
-            let found = ready(&entry.path()).filter(|ready| is_node(ready.pid, &entry.path()));
-            if let Some(ready) = found
-                && !running.contains_key(&site)
-            {
-                running.insert(site, Running { ready, child: None });
+        let mut sites: HashSet<String> = {
+            let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+            running.keys().cloned().collect()
+        };
+        let entries = fs::read_dir(&self.places.home).into_iter().flatten().flatten();
+        sites.extend(entries.map(|entry| entry.file_name().to_string_lossy().into_owned()));
+        let mut stopping = Vec::new();
+        for site in sites {
+            let dir = self.dir(&site);
+            // Held to the end: nobody starts it again meanwhile.
+            let mut slot = self.slot(&site).lock_owned().await;
+            let found = || ready(&dir).filter(|ready| is_node(ready.pid, &dir));
+            let known = slot.take();
+            let node = known.or_else(|| found().map(|ready| Running { ready, child: None }));
+            if let Some(node) = node {
+                signal(node.ready.pid, Signal::TERM);
+                stopping.push((site, node, slot));
             }
         }
-        for node in running.values() {
-            signal(node.ready.pid, Signal::TERM);
-        }
         let until = Instant::now() + STOP;
-        for (site, mut node) in running.drain() {
+        for (site, mut node, _slot) in stopping {
             let dir = self.dir(&site);
             while node.is_alive(&dir) && Instant::now() < until {
                 tokio::time::sleep(LOOK).await;
@@ -280,4 +297,33 @@ fn processes_in(dir: &Path) -> Vec<i32> {
             fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(dir))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_node_that_takes_its_time_to_start_holds_up_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("never-ready");
+        fs::write(&program, "#!/bin/sh\nexec sleep 2\n").unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let authority = Authority::open(dir.path(), Arc::new(base::SystemClock)).unwrap();
+        let home = dir.path().join("rds");
+        let places = Places { home, program, ..Places::default() };
+        let local = Arc::new(Local::new(places, Arc::new(authority)));
+        let starting = tokio::spawn({
+            let local = Arc::clone(&local);
+            async move { local.address("slow").await }
+        });
+        let began = Instant::now();
+        while local.slot("slow").try_lock().is_ok() {
+            assert!(began.elapsed() < START, "it does not begin to start");
+            tokio::time::sleep(LOOK).await;
+        }
+        assert!(!local.runs("other").await);
+        assert!(!starting.is_finished(), "the other waited for it");
+        assert!(starting.await.unwrap().is_err(), "it never said that it is ready");
+    }
 }

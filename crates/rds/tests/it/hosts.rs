@@ -157,6 +157,7 @@ fn observed(site: &str, held: &Held) -> Observed {
         port: 5000 + u16::from(site.as_bytes()[site.len() - 1]),
         pid: u32::from(serves),
         writable: held.writable(),
+        lsn: 100,
         ..Observed::default()
     }
 }

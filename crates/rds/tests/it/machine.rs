@@ -21,10 +21,12 @@ use crate::stage;
 /// How long of the cloud's own time passes between two looks.
 const TICK: Duration = Duration::from_secs(3);
 
-struct Play {
-    test: TestCloud,
+pub(crate) struct Play {
+    pub(crate) test: TestCloud,
     tenant: Caller,
-    fakes: Arc<Fakes>,
+    pub(crate) fakes: Arc<Fakes>,
+    /// The fakes, or what stands between them and the machines.
+    hosts: Arc<dyn Hosts>,
     runner: Option<(tokio::task::JoinHandle<()>, watch::Sender<bool>)>,
     /// What was seen to be held, by meter: unit-seconds.
     expected: BTreeMap<String, i64>,
@@ -33,23 +35,22 @@ struct Play {
 
 impl Play {
     async fn new(fault: Fault, watch: bool) -> Self {
+        let fakes = Fakes::new(fault);
+        Self::over(Arc::clone(&fakes), fakes, watch).await
+    }
+
+    pub(crate) async fn over(fakes: Arc<Fakes>, hosts: Arc<dyn Hosts>, watch: bool) -> Self {
         let (test, tenant) = stage::cloud();
         stage::offer_engines(&test.cloud).await;
-        let mut play = Self {
-            test,
-            tenant,
-            fakes: Fakes::new(fault),
-            runner: None,
-            expected: BTreeMap::new(),
-            watch,
-        };
+        let mut play =
+            Self { test, tenant, fakes, hosts, runner: None, expected: BTreeMap::new(), watch };
         play.start().await;
         play
     }
 
     async fn start(&mut self) {
         let cloud = Arc::clone(&self.test.cloud);
-        let hosts = Arc::clone(&self.fakes) as Arc<dyn Hosts>;
+        let hosts = Arc::clone(&self.hosts);
         let mut runner =
             Runner::new(Arc::clone(&cloud)).with(stage::machine(&cloud, Arc::clone(&hosts)));
         if self.watch {
@@ -68,7 +69,7 @@ impl Play {
         made["DBInstanceId"].as_str().unwrap().to_owned()
     }
 
-    async fn status(&self, id: &str) -> Option<String> {
+    pub(crate) async fn status(&self, id: &str) -> Option<String> {
         let shown = self.call("DescribeDBInstanceAttribute", &[("DBInstanceId", id)]).await;
         let shown = match shown {
             Ok(shown) => shown,
@@ -80,7 +81,7 @@ impl Play {
     }
 
     /// Lets time pass, keeping count of what is held, and takes up the work of a runner that died.
-    async fn tick(&mut self) {
+    pub(crate) async fn tick(&mut self) {
         tokio::time::sleep(Duration::from_millis(5)).await;
         if self.fakes.crashed.swap(false, Ordering::SeqCst) {
             let (running, _) = self.runner.take().unwrap();
@@ -109,7 +110,7 @@ impl Play {
         self.test.cloud.wakes.wake("rds.none");
     }
 
-    async fn rest(&mut self, id: &str, wanted: Option<&str>) {
+    pub(crate) async fn rest(&mut self, id: &str, wanted: Option<&str>) {
         for _ in 0..400 {
             if self.status(id).await.as_deref() == wanted {
                 return;
@@ -120,7 +121,7 @@ impl Play {
     }
 
     /// Calls until it is not refused for the instance's present status.
-    async fn insist(&mut self, action: &str, params: &[(&str, &str)]) {
+    pub(crate) async fn insist(&mut self, action: &str, params: &[(&str, &str)]) {
         for _ in 0..400 {
             match self.call(action, params).await {
                 Ok(_) => return,
@@ -246,27 +247,40 @@ async fn what_is_asked_while_a_node_is_away_is_done_when_it_is_back() {
     play.agrees(&id, false, 1).await;
 }
 
-/// A highly available instance that runs, and the watch has seen its standby well. Gives the site of its primary.
 async fn pair() -> (Play, String, String) {
     let mut play = Play::new(Fault::None, true).await;
-    let id = play.create("pg.n2.2c.2m").await;
-    for _ in 0..400 {
-        if play.status(&id).await.as_deref() == Some("Running")
-            && play.fakes.writable(&id).len() == 1
-        {
-            break;
-        }
-        play.tick().await;
-    }
-    let first = play.fakes.writable(&id);
-    assert_eq!(first.len(), 1);
-    tokio::time::sleep(Duration::from_millis(1200)).await;
-    (play, id, first[0].clone())
+    let (id, first) = play.pair().await;
+    (play, id, first)
 }
 
 impl Play {
+    /// A highly available instance that runs, and the watch has seen its standby well. Gives its id and the site of
+    /// its primary.
+    pub(crate) async fn pair(&mut self) -> (String, String) {
+        let id = self.create("pg.n2.2c.2m").await;
+        for _ in 0..400 {
+            if self.status(&id).await.as_deref() == Some("Running")
+                && self.fakes.writable(&id).len() == 1
+            {
+                break;
+            }
+            self.tick().await;
+        }
+        let first = self.fakes.writable(&id);
+        assert_eq!(first.len(), 1);
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        (id, first[0].clone())
+    }
+
+    /// The site of the member that is not there.
+    pub(crate) fn other(&self, id: &str, site: &str) -> String {
+        let world = self.fakes.world.lock().unwrap();
+        let other = world.held.keys().find(|(at, held)| *held == id && *at != site);
+        other.unwrap().0.clone()
+    }
+
     /// Lets little time pass, in which never two accept writes; gives the site that does.
-    async fn one_writer(&self, id: &str) -> Option<String> {
+    pub(crate) async fn one_writer(&self, id: &str) -> Option<String> {
         let writable = self.fakes.writable(id);
         assert!(writable.len() < 2, "two accept writes: {writable:?}");
         self.test.clock.pass(Duration::from_millis(20));
@@ -276,7 +290,7 @@ impl Play {
     }
 
     /// Until another than `first` accepts writes, which it gives.
-    async fn succeeded(&self, id: &str, first: &str) -> String {
+    pub(crate) async fn succeeded(&self, id: &str, first: &str) -> String {
         let began = tokio::time::Instant::now();
         loop {
             if let Some(site) = self.one_writer(id).await.filter(|site| site != first) {
@@ -287,7 +301,7 @@ impl Play {
     }
 
     /// Until `former` follows and the instance runs.
-    async fn follows(&mut self, id: &str, former: &str) {
+    pub(crate) async fn follows(&mut self, id: &str, former: &str) {
         for _ in 0..400 {
             self.one_writer(id).await;
             let role = {
@@ -335,11 +349,7 @@ async fn a_primary_that_comes_back_just_when_it_was_given_up_is_not_a_second_one
 #[tokio::test]
 async fn a_planned_switch_stops_the_old_primary_before_the_new_one_takes_writes() {
     let (mut play, id, first) = pair().await;
-    let standby = {
-        let world = play.fakes.world.lock().unwrap();
-        let other = world.held.keys().find(|(site, held)| *held == id && *site != first);
-        other.unwrap().0.clone()
-    };
+    let standby = play.other(&id, &first);
     let switch = [("DBInstanceId", id.as_str()), ("NodeId", standby.as_str())];
     play.insist("SwitchDBInstanceHA", &switch).await;
     assert_eq!(play.succeeded(&id, &first).await, standby);
@@ -350,11 +360,7 @@ async fn a_planned_switch_stops_the_old_primary_before_the_new_one_takes_writes(
 #[tokio::test]
 async fn a_planned_switch_to_a_standby_that_is_away_leaves_the_primary_serving() {
     let (mut play, id, first) = pair().await;
-    let standby = {
-        let world = play.fakes.world.lock().unwrap();
-        let other = world.held.keys().find(|(site, held)| *held == id && *site != first);
-        other.unwrap().0.clone()
-    };
+    let standby = play.other(&id, &first);
     play.fakes.cut_off(&standby);
     let switch = [("DBInstanceId", id.as_str()), ("NodeId", standby.as_str())];
     play.insist("SwitchDBInstanceHA", &switch).await;

@@ -12,6 +12,7 @@ mod control;
 mod databases;
 mod engines;
 mod extensions;
+mod failover;
 mod foreign;
 mod gateway;
 mod hosts;

@@ -498,3 +498,17 @@ async fn a_dump_is_loaded_and_figures_and_logs_are_told() {
     assert!(slept.duration_us >= 1_200_000 && slept.at > 1_600_000_000_000_000, "{slept:?}");
     running.stop(Stop::Fast).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_server_that_ended_in_order_tells_where_its_log_ends() {
+    let world = World::new().await;
+    let spec = spec("rm-end");
+    let running = made(&world, "rm-end", &spec).await;
+    assert_eq!(running.app("CREATE TABLE shop_1.t (a INT)").await, Ok(String::new()));
+    let written = running.observed().await.lsn;
+    let seat = running.stop(Stop::Fast).await;
+    assert_eq!(MariaDb.end(&seat, &spec).await.unwrap(), Some(written));
+    let running = start(seat, &spec).await;
+    let seat = running.stop(Stop::Immediate).await;
+    assert_eq!(MariaDb.end(&seat, &spec).await.unwrap(), None, "it was killed");
+}

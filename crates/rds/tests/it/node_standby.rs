@@ -27,7 +27,9 @@ async fn a_standby_follows_takes_over_and_the_old_primary_comes_back_behind_it()
     // The old one goes on for a while, alone: that has to be undone when it comes back.
     let begin = Instant::now();
     let keeper = lab.node.keeper("pgm-b").unwrap();
-    keeper.promote(&Promote { term: 2, ttl_ms: 60_000 }, Instant::now()).unwrap();
+    keeper
+        .promote(&Promote { term: 2, ttl_ms: 60_000, synchronous: String::new() }, Instant::now())
+        .unwrap();
     keeper.settled(WAIT).await;
     println!("promoted in {:?}", begin.elapsed());
     let b = lab.observed("pgm-b").await;
@@ -45,6 +47,38 @@ async fn a_standby_follows_takes_over_and_the_old_primary_comes_back_behind_it()
     })
     .await;
     assert!(lab.node.put("pgm-a", first, WAIT).await.is_err(), "the old term is over");
+    lab.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_ended_in_order_tells_what_its_standby_has_to_have() {
+    let lab = Lab::new();
+    let first = spec("pgm-g");
+    let a = lab.serve(&first).await;
+    lab.serve(&standby_of(&first, "pgm-h", &a)).await;
+    ask(&a, "CREATE TABLE t AS SELECT generate_series(1, 10000) AS x");
+    let stopped = rds::node::api::Spec { running: false, generation: 2, ..first.clone() };
+    let end = lab.put(&stopped).await;
+    assert_eq!((end.phase, end.pid), (Phase::Stopped, 0));
+    assert!(end.lsn > a.lsn, "{end:?}");
+    until("the standby has all of it", async || {
+        (lab.observed("pgm-h").await.lsn >= end.lsn).then_some(())
+    })
+    .await;
+
+    let again = rds::node::api::Spec { generation: 3, leased: true, ..first };
+    lab.put(&again).await;
+    until("serving under leases that are renewed", async || {
+        let grant = LeaseGrant { id: "pgm-g".to_owned(), term: 1, ttl_ms: 3_000 };
+        lab.node.grant(&[grant], Instant::now()).await;
+        (lab.observed("pgm-g").await.phase == Phase::Serving).then_some(())
+    })
+    .await;
+    until("killed", async || (lab.observed("pgm-g").await.phase == Phase::Fenced).then_some(()))
+        .await;
+    let killed = rds::node::api::Spec { running: false, generation: 4, ..again };
+    let end = lab.put(&killed).await;
+    assert_eq!((end.phase, end.lsn), (Phase::Stopped, 0), "nobody knows what it had acknowledged");
     lab.end().await;
 }
 
@@ -183,12 +217,48 @@ async fn a_primary_keeps_no_log_for_who_follows_it_no_more() {
 
     // The other takes over, and what was the primary keeps nothing as its standby.
     let keeper = lab.node.keeper("pgm-k").unwrap();
-    keeper.promote(&Promote { term: 2, ttl_ms: 60_000 }, Instant::now()).unwrap();
+    keeper
+        .promote(&Promote { term: 2, ttl_ms: 60_000, synchronous: String::new() }, Instant::now())
+        .unwrap();
     keeper.settled(WAIT).await;
     let k = lab.observed("pgm-k").await;
     let back = rds::node::api::Spec { term: 2, ..standby_of(&first, "pgm-i", &k) };
     let i = lab.serve(&rds::node::api::Spec { generation: 3, ..back }).await;
     assert!(!i.writable);
     assert_eq!(ask(&i, slots), "");
+    lab.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commits_of_a_promoted_standby_wait_from_the_first_for_the_former_primary() {
+    let lab = Lab::new();
+    let first = spec("pgm-i");
+    let a = lab.serve(&first).await;
+    ask(&a, "CREATE TABLE t (x int)");
+    lab.serve(&standby_of(&first, "pgm-j", &a)).await;
+    let stopped = rds::node::api::Spec { running: false, generation: 2, ..first.clone() };
+    let end = lab.put(&stopped).await.lsn;
+    until("the standby has all of it", async || {
+        (lab.observed("pgm-j").await.lsn >= end).then_some(())
+    })
+    .await;
+    let keeper = lab.node.keeper("pgm-j").unwrap();
+    let promote = Promote { term: 2, ttl_ms: 600_000, synchronous: "pgm_i".to_owned() };
+    keeper.promote(&promote, Instant::now()).unwrap();
+    keeper.settled(WAIT).await;
+    let b = lab.observed("pgm-j").await;
+    assert!(b.writable, "{b:?}");
+    let commit = std::thread::spawn({
+        let b = b.clone();
+        move || ask(&b, "INSERT INTO t VALUES (1)")
+    });
+    until("the commit waits", async || {
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+        (ask(&b, waits) == "1").then_some(())
+    })
+    .await;
+    let back = rds::node::api::Spec { term: 2, generation: 3, ..standby_of(&first, "pgm-i", &b) };
+    lab.serve(&back).await;
+    until("the commit is done", async || commit.is_finished().then_some(())).await;
     lab.end().await;
 }

@@ -142,6 +142,10 @@ impl Driver for MariaDb {
         replication::observe(seat, observed).await
     }
 
+    async fn end(&self, seat: &Seat, spec: &Spec) -> Result<Option<u64>> {
+        replication::end(seat, spec)
+    }
+
     async fn promote(&self, seat: &Seat, spec: &Spec) -> Result<()> {
         replication::promote(seat, spec).await
     }

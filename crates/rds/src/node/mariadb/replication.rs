@@ -1,5 +1,8 @@
 //! What a running server says of itself and of whom it follows; promoting it.
 
+use std::fs;
+use std::io::ErrorKind;
+
 use super::super::api::{Observed, Role, Spec};
 use super::super::driver::Seat;
 use super::super::error::{Error, Result};
@@ -51,6 +54,19 @@ fn sequence(list: &str, domain: u32) -> u64 {
         own.then_some(number)
     };
     list.split(',').filter_map(of).max().unwrap_or_default()
+}
+
+/// See [`super::super::driver::Driver::end`]. The server writes down what its binary log holds when it ends in order,
+/// and removes that at its start.
+pub fn end(seat: &Seat, spec: &Spec) -> Result<Option<u64>> {
+    match fs::read_to_string(seat.dir.data().join("binlog.state")) {
+        Ok(text) => {
+            let number = sequence(&text.replace('\n', ","), config::domain(&spec.id));
+            Ok(Some(number).filter(|number| *number > 0))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// See [`super::super::driver::Driver::promote`].

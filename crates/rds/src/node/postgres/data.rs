@@ -241,6 +241,28 @@ pub async fn follow(seat: &Seat, spec: &Spec, upstream: &Upstream) -> Result<boo
     Ok(true)
 }
 
+/// See [`super::super::driver::Driver::end`].
+pub async fn end(seat: &Seat) -> Result<Option<u64>> {
+    let program = tool(seat, "pg_controldata").arg("-D").arg(seat.dir.data());
+    let said = seat.programs.run(&program, TOOL).await?;
+    Ok(shutdown(&String::from_utf8_lossy(&said)))
+}
+
+/// What pg_controldata says of a primary that ended in order: its last checkpoint begins after everything else. Whoever
+/// received anything of that has all before it.
+fn shutdown(said: &str) -> Option<u64> {
+    let value = |name: &str| {
+        let line = said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.map(str::trim)
+    };
+    if value("Database cluster state")? != "shut down" {
+        return None;
+    }
+    let (high, low) = value("Latest checkpoint location")?.split_once('/')?;
+    let half = |text| u32::from_str_radix(text, 16).ok().map(u64::from);
+    (half(high)? << 32 | half(low)?).checked_add(1)
+}
+
 /// See [`super::super::driver::Driver::lost`].
 pub async fn lost(seat: &Seat) -> Result<bool> {
     let client = super::admin::connect(seat, "postgres").await?;
@@ -360,4 +382,35 @@ fn ourselves() -> Option<User> {
 /// Makes a directory's mode one that the server accepts.
 pub fn private(path: &Path) -> Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o700)).doing(path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SAID: &str = "pg_control version number:            1300\n\
+                        Database cluster state:               shut down\n\
+                        Latest checkpoint location:           2/A0000028\n\
+                        Latest checkpoint's REDO location:    2/A0000028\n";
+
+    #[test]
+    fn the_end_of_a_log_is_known_only_of_a_primary_that_ended_in_order() {
+        assert_eq!(shutdown(SAID), Some(0x2_A000_0029));
+        for other in ["in production", "shut down in recovery", "shutting down"] {
+            assert_eq!(shutdown(&SAID.replace("shut down", other)), None, "{other}");
+        }
+        assert_eq!(shutdown(""), None);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_is_said_makes_the_reader_fail(
+            at in "[0-9A-Fa-f/]{0,20}", said in "(.|\n){0,60}",
+        ) {
+            let _ = shutdown(&said);
+            let _ = shutdown(&SAID.replace("2/A0000028", &at));
+        }
+    }
 }

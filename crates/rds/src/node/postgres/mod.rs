@@ -152,6 +152,10 @@ impl Driver for Postgres {
         admin::observe(seat, observed).await
     }
 
+    async fn end(&self, seat: &Seat, _spec: &Spec) -> Result<Option<u64>> {
+        data::end(seat).await
+    }
+
     async fn promote(&self, seat: &Seat, _spec: &Spec) -> Result<()> {
         let client = admin::connect(seat, "postgres").await?;
         let standby: bool = client.query_one("SELECT pg_is_in_recovery()", &[]).await?.get(0);
