@@ -8,7 +8,7 @@ use terms::clauses::DataClass;
 
 use crate::engines::{Build, Setting};
 use crate::machine::parts::{self, Parts};
-use crate::model::{Category, Engine, Options, Origin, Secrets, Status};
+use crate::model::{Category, Engine, Keeper, Options, Origin, Secrets, Status};
 use crate::node::api::Observed;
 use crate::tables::backup;
 use crate::tables::instance::{self, New};
@@ -39,6 +39,7 @@ pub fn instance(
         category: Category::Basic,
         data_class: DataClass::Internal,
         parent: parent.map(str::to_owned),
+        keeper: Keeper::Awan,
         status: Status::Running,
         name: id.to_owned(),
         origin: Origin::Template,
