@@ -3,10 +3,12 @@ follows its leader, and a switch-over comes through the vendor's SDK.
 
 `AWAN_PROGRAM` names the program; without it there is no cloud that knows the cluster."""
 
+import contextlib
 import json
 import os
-import signal
 import shutil
+import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -70,22 +72,14 @@ member = [{members}]
 def free_base():
     """A first port whose doors are all free."""
     for base in free_ports(20):
-        try:
-            sockets = [bound(base + door) for door in DOORS]
-        except OSError:
-            continue
-        for each in sockets:
-            each.close()
-        return base
+        with contextlib.ExitStack() as held:
+            try:
+                for door in DOORS:
+                    held.enter_context(socket.socket()).bind(("127.0.0.1", base + door))
+            except OSError:
+                continue
+            return base
     raise AssertionError("no ports are free")
-
-
-def bound(port):
-    import socket
-
-    each = socket.socket()
-    each.bind(("127.0.0.1", port))
-    return each
 
 
 @pytest.fixture(scope="module")

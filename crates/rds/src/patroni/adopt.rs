@@ -28,15 +28,23 @@ fn sites(cluster: &Cluster) -> Vec<String> {
     sites.into_iter().cloned().collect()
 }
 
-/// Whether the agreement of its account lets a cluster stand where it stands.
+/// Whether a cluster may be an instance: its name is free, and the agreement of its account lets it stand where it
+/// stands.
 ///
 /// # Errors
-/// Those of [`places::decide`].
-pub(super) fn place(
+/// `RESIDENCY` and the others of [`places::decide`]; [`HOST_TAKEN`]; [`NO_CLASS`].
+pub(super) fn judge(
     tx: &mut Tx<'_>,
     cloud: &Cloud,
     cluster: &Cluster,
-) -> Result<Placement, ApiError> {
+) -> Result<(&'static Class, Placement), ApiError> {
+    if instance::named(tx, &cluster.name)?.is_some() {
+        return Err(HOST_TAKEN.into());
+    }
+    Ok((class(cluster)?, place(tx, cloud, cluster)?))
+}
+
+fn place(tx: &mut Tx<'_>, cloud: &Cloud, cluster: &Cluster) -> Result<Placement, ApiError> {
     let sites = sites(cluster);
     let want = Want { account: cluster.account, class: cluster.data_class, sites: &sites };
     places::decide(tx, cloud, &want, cloud.clock.now())
@@ -50,18 +58,14 @@ fn class(cluster: &Cluster) -> Result<&'static Class, ApiError> {
 /// Makes a cluster an instance.
 ///
 /// # Errors
-/// `RESIDENCY` and the others of [`places::decide`]; [`HOST_TAKEN`]; [`NO_CLASS`].
+/// Those of [`judge`].
 pub(super) fn adopt(cx: &mut Cx<'_>, cluster: &Cluster, major: &str) -> Result<(), ApiError> {
     let (cloud, now) = (cx.cloud, cx.now);
     if patroni::instance(cx.tx(), &cluster.name)?.is_some() {
         return Ok(()); // another process was first
     }
     cx.audit_account(cluster.account);
-    let placement = place(cx.tx(), cloud, cluster)?;
-    let class = class(cluster)?;
-    if instance::named(cx.tx(), &cluster.name)?.is_some() {
-        return Err(HOST_TAKEN.into());
-    }
+    let (class, placement) = judge(cx.tx(), cloud, cluster)?;
     let alphabet = b"0123456789abcdefghijklmnopqrstuvwxyz";
     let id = format!("pgm-{}", cx.rng().string(alphabet, 17));
     let first = placement.places().first().and_then(|place| cloud.region.centre(place.site()));
@@ -90,7 +94,7 @@ pub(super) fn adopt(cx: &mut Cx<'_>, cluster: &Cluster, major: &str) -> Result<(
     };
     instance::insert(cx.tx(), &cloud.seal, &new, now)?;
     patroni::insert(cx.tx(), &cluster.name, &id)?;
-    seat(cx, cluster, &placement, &id)?;
+    seat(cx, cluster, &id)?;
     let nobody = IpArray {
         name: DEFAULT_ARRAY.to_owned(),
         attribute: String::new(),
@@ -112,16 +116,11 @@ pub(super) fn adopt(cx: &mut Cx<'_>, cluster: &Cluster, major: &str) -> Result<(
 }
 
 /// Adds the servers that have no row yet, and puts those that have one where they stand.
-fn seat(
-    cx: &mut Cx<'_>,
-    cluster: &Cluster,
-    placement: &Placement,
-    id: &str,
-) -> Result<(), ApiError> {
+fn seat(cx: &mut Cx<'_>, cluster: &Cluster, id: &str) -> Result<(), ApiError> {
+    let cloud = cx.cloud;
     let mut there: BTreeMap<_, _> = patroni::members(cx.tx(), id)?.into_iter().collect();
     for seat in &cluster.members {
-        let zone = placement.places().iter().find(|place| place.site() == seat.site);
-        let zone = zone.map(|place| place.zone().to_owned()).unwrap_or_default();
+        let zone = cloud.region.centre(&seat.site).map(|centre| centre.zone.clone());
         let new = || Member {
             instance: id.to_owned(),
             site: String::new(),
@@ -133,7 +132,7 @@ fn seat(
             seen: Time::default(),
         };
         let mut member = there.remove(&seat.name).unwrap_or_else(new);
-        (member.site, member.zone) = (seat.site.clone(), zone);
+        (member.site, member.zone) = (seat.site.clone(), zone.unwrap_or_default());
         patroni::put(cx.tx(), &seat.name, &member)?;
     }
     Ok(())
@@ -170,8 +169,8 @@ pub(super) fn conform(cx: &mut Cx<'_>, cluster: &Cluster, id: &str) -> Result<()
     cx.audit_resource(resource);
     cx.audit_account(instance.account);
     let (before, after) = (sites_of(cx, id)?, sites(cluster));
-    let placement = place(cx.tx(), cloud, cluster)?;
     if before != after {
+        let placement = place(cx.tx(), cloud, cluster)?;
         let left: Vec<_> = before.iter().filter(|it| !after.contains(it)).cloned().collect();
         let (account, class) = (instance.account, instance.data_class);
         places::state_removed(cx, account, class, &left, "instances", -1);
@@ -187,7 +186,7 @@ pub(super) fn conform(cx: &mut Cx<'_>, cluster: &Cluster, id: &str) -> Result<()
             patroni::remove_member(cx.tx(), id, &name)?;
         }
     }
-    seat(cx, cluster, &placement, id)?;
+    seat(cx, cluster, id)?;
     let class = class(cluster)?;
     instance.class.clone_from(&class.name);
     (instance.category, instance.storage_gib) = (class.category, cluster.storage_gib);

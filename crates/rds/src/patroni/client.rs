@@ -255,6 +255,11 @@ impl Client {
         self.call(door, Method::POST, "/restart", Some(json!({})), RESTART).await.map(drop)
     }
 
+    /// Whether the configuration has that member.
+    pub(super) fn knows(&self, member: &str) -> bool {
+        self.door(member).is_ok()
+    }
+
     fn door(&self, member: &str) -> Result<&Door, Error> {
         let found = self.doors.iter().find(|door| door.member == member);
         found.ok_or_else(|| Error::Unusable(format!("there is no member {member:?}")))

@@ -34,8 +34,12 @@ const WATCH: Duration = Duration::from_secs(4);
 const REST: Duration = Duration::from_secs(60);
 /// How often a server's row is written though nothing about it changed: its times are told to clients.
 const FRESH: Duration = Duration::from_secs(10);
+/// How long a wish waits for a leader whom it could be told.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How long the new leader may take to be seen after the cluster said that it leads.
 const SEEN: Duration = Duration::from_secs(15);
+/// The status of what an agreement refuses.
+const REFUSED: u16 = 403;
 /// How long a name may take to be resolved.
 const RESOLVE: Duration = Duration::from_secs(1);
 
@@ -56,6 +60,8 @@ struct Kept {
 struct Known {
     /// The instance is what the configuration says, since this process started.
     conforms: bool,
+    /// Who led last.
+    leader: Option<String>,
     /// The version of its leader, by the leader's name.
     version: Option<(String, String)>,
     /// What was said about it last, so that it is said once.
@@ -152,12 +158,19 @@ impl Kept {
         if let Some(id) = &id {
             self.conform(cx, known, id).await?;
         }
-        let view = client.view().await.map_err(StepError::transient)?;
-        self.know_version(client, known, &view).await;
-        let Some(id) = id else { return self.adopt(cx, known).await };
-        self.record(cx, known, &id, &view).await?;
-        self.carry_out(cx, known, client, (&id, &view)).await?;
-        self.complain(&view)
+        let told = client.view().await.map_err(StepError::transient);
+        let Some(id) = id else {
+            self.know_version(client, known, &told?).await;
+            return self.adopt(cx, known).await;
+        };
+        if let Ok(view) = &told {
+            self.know_version(client, known, view).await;
+            self.record(cx, known, &id, view).await?;
+        }
+        // Also where nobody answers: a wish must come to an end.
+        let nobody = View::default();
+        self.carry_out(cx, known, client, (&id, told.as_ref().unwrap_or(&nobody))).await?;
+        self.complain(&told?)
     }
 
     /// The leader's version, asked for once as long as it leads.
@@ -188,7 +201,7 @@ impl Kept {
     /// A refusal is in the log once: what would be refused for the same reason again is not tried.
     async fn placeable(&self, cx: &StepCx, known: &Known) -> Result<(), StepError> {
         let (cluster, cloud) = (self.cluster.clone(), Arc::clone(&cx.cloud));
-        let probe = move |tx: &mut Tx<'_>| adopt::place(tx, &cloud, &cluster).map(drop);
+        let probe = move |tx: &mut Tx<'_>| adopt::judge(tx, &cloud, &cluster).map(drop);
         match cx.cloud.db.read(probe).await {
             Err(error) if known.said == StepError::from(error.clone()).reason => Err(error.into()),
             _ => Ok(()),
@@ -206,10 +219,11 @@ impl Kept {
         if cx.cloud.db.read(differs).await? {
             let (cluster, of) = (self.cluster.clone(), id.to_owned());
             let change = move |cx: &mut Cx<'_>| adopt::conform(cx, &cluster, &of);
-            if let Err(error) = cx.cloud.write(session("AdoptDBInstance"), change).await {
+            let changed = cx.cloud.write(session("AdoptDBInstance"), change).await;
+            if changed.as_ref().is_err_and(|error| error.status() == REFUSED) {
                 let_go(cx, id.to_owned()).await?;
-                return Err(error.into());
             }
+            changed?;
         }
         known.conforms = true;
         Ok(())
@@ -219,7 +233,7 @@ impl Kept {
     async fn record(
         &self,
         cx: &StepCx,
-        known: &Known,
+        known: &mut Known,
         id: &str,
         view: &View,
     ) -> Result<(), StepError> {
@@ -255,8 +269,11 @@ impl Kept {
         let synchronous = view.members.iter().any(Seen::is_synchronous);
         let news = News { members: after, synchronous, version };
         let of = id.to_owned();
-        let (old, new) = (leads(&before), leads(&news.members));
-        if new.is_none() || old == new {
+        let new = leads(&news.members);
+        let last = known.leader.take().or_else(|| leads(&before));
+        known.leader = new.clone().or_else(|| last.clone());
+        // The first that is heard of took over from nobody.
+        if last.is_none() || new.is_none() || last == new {
             cx.cloud.db.write(move |tx| write_down(tx, &of, &news, false).map(drop)).await?;
             return Ok(());
         }
@@ -293,45 +310,75 @@ impl Kept {
         let Some(instance) = instance.filter(|it| it.settled < it.generation) else {
             return Ok(());
         };
-        let generation = instance.generation;
-        if !matches!(instance.status, Status::Switching | Status::Rebooting) {
-            return settle(cx, id, generation, None).await; // a white list: the gateway's
-        }
-        let candidate =
-            (instance.status == Status::Switching).then_some(instance.options.switch_to.as_str());
-        let leader = view.leader().map(|leader| leader.name.as_str());
-        if candidate.is_some() && candidate == leader {
-            known.work = None;
-            return settle(cx, id, generation, None).await;
-        }
-        let work = known.work.take().filter(|work| work.generation == generation);
-        let Some(mut work) = work else {
-            let Some(leader) = leader else { return Ok(()) };
-            let asked = ask(Arc::clone(client), view, leader, candidate);
-            known.work = Some(Work { generation, asked, done: None });
-            return Ok(());
-        };
-        if work.done.is_none() && work.asked.is_finished() {
-            let outcome = (&mut work.asked).await.map_err(StepError::transient)?;
-            if let Err(error) = outcome {
-                let asked = &instance.options.asked;
-                tracing::warn!(id, asked, %error, "a cluster under Patroni did not do what it was asked");
-                return settle(cx, id, generation, Some(asked.clone())).await;
+        let came = match instance.status {
+            Status::Switching | Status::Rebooting => {
+                pass_on(known, client, &instance, (view, cx.cloud.clock.now())).await
             }
-            work.done = Some(Instant::now());
-        }
-        let Some(done) = work.done else {
-            known.work = Some(work);
-            return Ok(());
+            _ => Came::True, // a white list: the gateway's
         };
-        if candidate.is_none() {
-            return settle(cx, id, generation, None).await;
+        let given_up = match came {
+            Came::NotYet => return Ok(()),
+            Came::True => None,
+            Came::ToNothing => Some(instance.options.asked),
+        };
+        known.work = None;
+        settle(cx, id, instance.generation, given_up).await
+    }
+}
+
+/// What came of a wish.
+enum Came {
+    NotYet,
+    True,
+    ToNothing,
+}
+
+/// Begins to ask, or looks what came of it.
+async fn pass_on(
+    known: &mut Known,
+    client: &Arc<Client>,
+    instance: &Instance,
+    (view, now): (&View, Time),
+) -> Came {
+    let generation = instance.generation;
+    let candidate =
+        (instance.status == Status::Switching).then_some(instance.options.switch_to.as_str());
+    let leader = view.leader().map(|leader| leader.name.as_str());
+    if candidate.is_some() && candidate == leader {
+        return Came::True;
+    }
+    let Some(work) = known.work.as_mut().filter(|work| work.generation == generation) else {
+        let Some(leader) = leader else {
+            let waited = now.since(Time::from_micros(instance.options.asked_at));
+            return if waited > PATIENCE { Came::ToNothing } else { Came::NotYet };
+        };
+        let asked = ask(Arc::clone(client), view, leader, candidate);
+        known.work = Some(Work { generation, asked, done: None });
+        return Came::NotYet;
+    };
+    match work.done {
+        Some(done) if done.elapsed() > SEEN => return Came::ToNothing,
+        Some(_) => return Came::NotYet,
+        None if !work.asked.is_finished() => return Came::NotYet,
+        None => {}
+    }
+    let outcome = (&mut work.asked).await.map_err(|error| error.to_string());
+    match outcome.and_then(|outcome| outcome.map_err(|error| error.to_string())) {
+        Ok(()) if candidate.is_none() => Came::True,
+        Ok(()) => {
+            work.done = Some(Instant::now());
+            Came::NotYet
         }
-        if done.elapsed() > SEEN {
-            return settle(cx, id, generation, Some(instance.options.asked.clone())).await;
+        Err(error) => {
+            let (id, asked) = (&instance.id, &instance.options.asked);
+            tracing::warn!(
+                id,
+                asked,
+                error,
+                "a cluster under Patroni did not do what it was asked"
+            );
+            Came::ToNothing
         }
-        known.work = Some(work);
-        Ok(())
     }
 }
 
@@ -344,7 +391,7 @@ fn ask(
     candidate: Option<&str>,
 ) -> JoinHandle<Result<(), Error>> {
     let (leader, candidate) = (leader.to_owned(), candidate.map(str::to_owned));
-    let others = view.members.iter().filter(|seen| seen.follows());
+    let others = view.members.iter().filter(|seen| seen.follows() && client.knows(&seen.name));
     let others: Vec<_> = others.map(|seen| seen.name.clone()).collect();
     tokio::spawn(async move {
         if let Some(candidate) = candidate {
