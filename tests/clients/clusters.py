@@ -212,10 +212,19 @@ class Cluster:
             print(self.logs())
             raise
 
+    def connect(self, name):
+        """As the operator, past the cloud."""
+        place = f"host=127.0.0.1 port={self.servers[name]} user=postgres dbname=postgres"
+        return psycopg.connect(place, password=PASSWORD, autocommit=True)
+
+    def started(self, name):
+        """When a member's server was started."""
+        with self.connect(name) as session:
+            return session.execute("select pg_postmaster_start_time()").fetchone()[0]
+
     def make_owner(self):
         """What the operator gives its tenant: a role and a database."""
-        place = f"host=127.0.0.1 port={self.servers[self.leader()]} user=postgres dbname=postgres"
-        with psycopg.connect(place, password=PASSWORD, autocommit=True) as session:
+        with self.connect(self.leader()) as session:
             session.execute(f"create role app login password '{PASSWORD}'")
             session.execute("create database app owner app")
 

@@ -250,6 +250,16 @@ def test_a_switch_over_is_asked_for_through_the_sdk(instance, cluster, writer):
     assert gap < 20
 
 
+def test_a_restart_is_one_of_every_server(instance, cluster):
+    before = {name: cluster.started(name) for name in NAMES}
+    instance.client.restart_dbinstance(
+        models.RestartDBInstanceRequest(dbinstance_id=instance.id)
+    )
+    instance.running()
+    assert all(cluster.started(name) > before[name] for name in NAMES)
+    instance.session(cluster).close()
+
+
 def test_the_gateway_follows_when_the_leader_dies(instance, cluster, writer):
     until("both nodes", lambda: instance.node("Slave").sync_status == "Synchronized", 60)
     lost = instance.primary()
