@@ -338,8 +338,8 @@ async fn a_switch_over_and_a_restart_are_passed_on() {
     play.settled(&id).await;
     play.leads_to(5442).await;
     assert_eq!(play.nodes(&id).await, ["Master pg2", "Slave pg1"]);
-    let switch = r#"pg1 /switchover {"candidate":"pg2","leader":"pg1"}"#;
-    assert_eq!(play.cast.asked(), [switch]);
+    let switch = json!({ "leader": "pg1", "candidate": "pg2" });
+    assert_eq!(play.cast.asked(), [format!("pg1 /switchover {switch}")]);
 
     play.call("RestartDBInstance", &[this]).await;
     play.settled(&id).await;
@@ -418,7 +418,7 @@ async fn it_is_counted_and_on_record_until_the_configuration_has_it_no_more() {
         zones.contains("ap-southeast-5c").then_some(())
     };
     play.until("the other zone", moved).await;
-    assert_eq!(play.ids().await, [id.clone()]);
+    assert_eq!(play.ids().await, std::slice::from_ref(&id));
     assert_eq!(levels(&play).await["rds.storage"], 60);
 
     play.restart(&[]).await;
