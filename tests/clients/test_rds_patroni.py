@@ -251,6 +251,7 @@ def test_a_switch_over_is_asked_for_through_the_sdk(instance, cluster, writer):
 
 
 def test_a_restart_is_one_of_every_server(instance, cluster):
+    until("both nodes", lambda: instance.node("Slave").sync_status == "Synchronized", 60)
     before = {name: cluster.started(name) for name in NAMES}
     instance.client.restart_dbinstance(
         models.RestartDBInstanceRequest(dbinstance_id=instance.id)
