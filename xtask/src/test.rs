@@ -348,8 +348,8 @@ impl Clients {
             command.arg("-k").arg(self.filter.join(" or "));
         }
         command.env("PYTHONDONTWRITEBYTECODE", "1");
-        let command = command.env("AWAN_CLOUD", cloud.file_path()).current_dir(&self.dir);
-        lanes.run(&name, Runner::Pytest, command);
+        command.env("AWAN_CLOUD", cloud.file_path()).env("AWAN_PROGRAM", &self.awan);
+        lanes.run(&name, Runner::Pytest, command.current_dir(&self.dir));
     }
 
     fn node(&self, lanes: &mut Lanes, backend: &Backend<'_>, cloud: &Cloud) {

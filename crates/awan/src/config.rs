@@ -2,6 +2,7 @@
 //! changes while the cloud runs is not here but in the database, and audited.
 
 mod backend;
+mod patroni;
 mod rds;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
-use crate::roles;
+use crate::{ready, roles};
 
 /// The databases of this process.
 pub struct Databases(Service);
@@ -64,7 +64,11 @@ impl Databases {
             let (cloud, tls) = (Arc::clone(cloud), nodes.trust());
             Arc::new(Desk { cloud, vault, tls, pace, nodes: Some(copies) })
         });
+        let own = ready::account_of(dir)?;
+        let clusters = config.rds.patroni.iter().map(|cluster| cluster.open(own));
+        let patroni = Arc::new(clusters.collect::<anyhow::Result<Vec<_>>>()?);
         Ok(Self(Service {
+            patroni,
             cloud: Arc::clone(cloud),
             nodes,
             authority: Arc::clone(authority),

@@ -16,6 +16,7 @@
 //! | `engines` | programs of engines: found, installed, described | run servers |
 //! | `backup` | base backups, the archive of the log, restores, retention, restore tests | know where bytes lie (`engine::ports::Vault`) |
 //! | `ha` | leases, fencing, failover | copy data |
+//! | `patroni` | clusters that Patroni keeps: finds the leader, asks for switch-overs and restarts | make, stop or remove servers |
 //! | `gateway` | the public port: routes by SNI, white lists, holds connections during failover | end TLS |
 //!
 //! # How an instance is made
@@ -48,6 +49,7 @@ pub(crate) mod names;
 pub mod node;
 pub mod nodes;
 pub mod password;
+pub mod patroni;
 mod prove;
 mod requests;
 mod scratch;
@@ -68,5 +70,6 @@ pub const MIGRATIONS: store::MigrationSet = store::MigrationSet {
         include_str!("../schema/0001.sql"),
         include_str!("../schema/0002.sql"),
         include_str!("../schema/0003.sql"),
+        include_str!("../schema/0004.sql"),
     ],
 };

@@ -132,6 +132,32 @@ impl Wanted {
     }
 }
 
+/// Who keeps the servers of an instance. Only those of [`Keeper::Awan`] have members on nodes, leases, backups and
+/// figures: [`crate::tables::instance::all`] and [`crate::tables::instance::of_category`] give no others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keeper {
+    /// The nodes of this cloud.
+    #[default]
+    Awan,
+    /// Patroni, which the operator runs: see [`crate::patroni`].
+    Patroni,
+}
+
+impl Keeper {
+    /// As stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Awan => "awan",
+            Self::Patroni => "patroni",
+        }
+    }
+
+    /// From what is stored.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Awan, Self::Patroni].into_iter().find(|it| it.as_str() == text)
+    }
+}
+
 /// How many data directories an instance has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Category {
@@ -229,6 +255,9 @@ pub struct Options {
     pub asked: String,
     /// When it did, microseconds since 1970; 0 where nothing was asked yet.
     pub asked_at: i64,
+    /// The action that was asked for last and came to nothing, where one did: servers that the cloud does not keep may
+    /// refuse.
+    pub given_up: String,
     /// Settings that clients read back and nothing acts on, by action and name. Never silently accepted where
     /// something should act on them.
     pub told: BTreeMap<String, String>,
@@ -262,6 +291,7 @@ impl Default for Options {
             metered: BTreeMap::new(),
             asked: String::new(),
             asked_at: 0,
+            given_up: String::new(),
             told: BTreeMap::new(),
             deleted_accounts: BTreeMap::new(),
         }

@@ -27,7 +27,7 @@ use crate::nodes::{Hosts, Nodes};
 use crate::prove::Reading;
 use crate::scratch::Scratch;
 use crate::tables::{engine as offers, figure, instance, member};
-use crate::{engines, monitor};
+use crate::{engines, monitor, patroni};
 
 /// How often engines are looked for: what was installed meanwhile can be had then.
 const LOOK: Duration = Duration::from_secs(30);
@@ -47,6 +47,8 @@ pub struct Service {
     pub nodes: Arc<Nodes>,
     /// Signs what servers show.
     pub authority: Arc<Authority>,
+    /// The clusters that Patroni keeps.
+    pub patroni: Arc<Vec<patroni::Cluster>>,
     /// What backups are made with; without one, there are none in this process.
     pub desk: Option<Arc<Desk>>,
 }
@@ -65,7 +67,12 @@ impl Service {
             None => Restores::none(),
         };
         let instances = Instances::new(Arc::clone(&hosts), Arc::clone(&self.authority), restores);
-        let mut runner = runner.with(instances).with_one(Watch::new(hosts), &()).await?;
+        let mut runner = runner
+            .with(instances)
+            .with_one(Watch::new(hosts), &())
+            .await?
+            .with_one(patroni::Watch::new(&self.patroni), &())
+            .await?;
         if let Some(desk) = &self.desk {
             let scratch =
                 Arc::new(Scratch { desk: Arc::clone(desk), nodes: Arc::clone(&self.nodes) });

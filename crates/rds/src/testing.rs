@@ -11,7 +11,7 @@ use terms::clauses::DataClass;
 use crate::engines::{Build, Extension, Setting};
 use crate::machine;
 use crate::machine::parts::{self, Parts};
-use crate::model::{Category, Engine, Options, Origin, Secrets, Status};
+use crate::model::{Category, Engine, Keeper, Options, Origin, Secrets, Status};
 use crate::node::api::{ExtensionWish, InstalledExtension, Observed, RefusedExtension};
 use crate::nodes::Hosts;
 use crate::scratch;
@@ -44,6 +44,7 @@ pub fn instance(
         category: Category::Basic,
         data_class: DataClass::Internal,
         parent: parent.map(str::to_owned),
+        keeper: Keeper::Awan,
         status: Status::Running,
         name: id.to_owned(),
         origin: Origin::Template,

@@ -7,6 +7,8 @@ use anyhow::ensure;
 use base::region::DataCentre;
 use serde::{Deserialize, Serialize};
 
+use super::patroni::{self, Patroni};
+
 /// Relational databases.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -25,6 +27,8 @@ pub struct Rds {
     pub instances_max: u32,
     /// Every so many hours a restore of each instance is tried; 0: none is.
     pub restore_test_hours: u64,
+    /// Clusters that are run under Patroni, and offered to a tenant.
+    pub patroni: Vec<Patroni>,
 }
 
 impl Default for Rds {
@@ -36,6 +40,7 @@ impl Default for Rds {
             nodes: BTreeMap::new(),
             instances_max: 100,
             restore_test_hours: 24,
+            patroni: Vec::new(),
         }
     }
 }
@@ -58,6 +63,6 @@ impl Rds {
             let port = address.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
             ensure!(port.is_some(), "rds.nodes: {site} has no address like 10.1.2.3:7300");
         }
-        Ok(())
+        patroni::check(&self.patroni, centres)
     }
 }

@@ -55,8 +55,9 @@ impl Action for DescribeDBInstanceHAConfig {
 
     fn run(cx: &mut Cx<'_>, request: Named) -> Result<ConfigResponse, ApiError> {
         let instance = owned(cx, &request.id)?;
-        let members = member::of(cx.tx(), &instance.id)?;
-        let nodes: Vec<Node> = members.into_iter().map(|it| node(&instance, it)).collect();
+        let members = member::named(cx.tx(), &instance)?;
+        let nodes: Vec<Node> =
+            members.into_iter().map(|(name, it)| node(&instance, name, it)).collect();
         Ok(ConfigResponse {
             ha_mode: instance.options.ha_mode,
             sync_mode: instance.options.sync_mode,
@@ -67,7 +68,7 @@ impl Action for DescribeDBInstanceHAConfig {
 }
 
 /// A member as a node. Times are told of standbys that follow: up to when they have what the primary wrote.
-fn node(instance: &Instance, member: Member) -> Node {
+fn node(instance: &Instance, name: String, member: Member) -> Node {
     let follows = !member.primary && member.observed.phase == Phase::Serving;
     let lag = std::time::Duration::try_from_secs_f64(member.observed.lag_seconds);
     let told = |time: Time| if follows { time.iso() } else { String::new() };
@@ -81,7 +82,7 @@ fn node(instance: &Instance, member: Member) -> Node {
         },
         log_sync_time: told(member.seen),
         data_sync_time: told(member.seen.minus(lag.unwrap_or_default())),
-        node_id: member.site,
+        node_id: name,
         zone_id: member.zone,
     }
 }
@@ -152,8 +153,8 @@ impl Action for SwitchDBInstanceHA {
         if !request.force.is_empty() && one_of("Force", &request.force, &["Yes", "No"])? == "Yes" {
             return Err(not_supported("A switch that may lose what was committed is"));
         }
-        let members = member::of(cx.tx(), &instance.id)?;
-        let standby = members.iter().find(|it| !it.primary && it.site == request.node_id);
+        let members = member::named(cx.tx(), &instance)?;
+        let standby = members.iter().find(|(name, it)| !it.primary && *name == request.node_id);
         if standby.is_none() {
             return Err(invalid(
                 "NodeId",

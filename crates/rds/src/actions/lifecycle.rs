@@ -275,7 +275,7 @@ fn tasks(cx: &mut Cx<'_>, instance: &Instance) -> Result<Vec<(Time, Task)>, ApiE
 /// A generation of wishes, as a task. What holds it up is told in general words: nodes tell the rest to the operator.
 fn task(cx: &mut Cx<'_>, instance: &Instance, begun: Time) -> Result<Task, ApiError> {
     let done = instance.settled >= instance.generation;
-    let members = member::of(cx.tx(), &instance.id)?;
+    let members = member::shown(cx.tx(), instance)?;
     let held_up = !done && members.iter().any(|member| !member.observed.trouble.is_empty());
     let info = if held_up { "It is held up, and tried again." } else { "" };
     Ok(Task {

@@ -34,7 +34,8 @@ use serde::Serialize;
 
 use crate::errors::{INSTANCE_STATUS, NO_INSTANCE};
 use crate::machine;
-use crate::model::Status;
+use crate::model::{Keeper, Status};
+use crate::patroni;
 use crate::tables::instance::{self, Instance};
 
 /// Every action of this service.
@@ -177,7 +178,11 @@ pub(crate) fn owned(cx: &mut Cx<'_>, id: &str) -> Result<Instance, ApiError> {
         return Err(ApiError::new(&NO_INSTANCE));
     }
     let found = instance::find(cx.tx(), id)?.filter(|instance| instance.account == account);
-    found.ok_or_else(|| ApiError::new(&NO_INSTANCE))
+    let instance = found.ok_or_else(|| ApiError::new(&NO_INSTANCE))?;
+    if instance.keeper == Keeper::Patroni {
+        patroni::offers::check(cx.meta.name)?;
+    }
+    Ok(instance)
 }
 
 /// Whether an id may be one that this service gave out. The store takes no zero byte in text, so that what clients
@@ -206,7 +211,8 @@ pub(crate) fn expect(instance: &Instance, allowed: &[Status]) -> Result<(), ApiE
 }
 
 /// Stores what is wanted of an instance now and wakes its task: what its nodes are told is made of the rows as this
-/// commit leaves them. `status` is what clients see until that is done.
+/// commit leaves them. Where Patroni keeps it, its watch looks every second. `status` is what clients see until that
+/// is done.
 pub(crate) fn ask(
     cx: &mut Cx<'_>,
     instance: &mut Instance,
@@ -216,9 +222,12 @@ pub(crate) fn ask(
     instance.generation += 1;
     instance.options.asked = cx.meta.name.to_owned();
     instance.options.asked_at = cx.now.micros();
+    instance.options.given_up = String::new();
     cx.audit_detail("DBInstanceStatus", status.as_str());
     instance::save(cx.tx(), instance)?;
-    let now = cx.now;
-    cx.spawn(machine::KIND, instance.id.clone(), machine::CONVERGE, now);
+    if instance.keeper == Keeper::Awan {
+        let now = cx.now;
+        cx.spawn(machine::KIND, instance.id.clone(), machine::CONVERGE, now);
+    }
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::catalogue;
 use super::{Done, ask, owned, read, running, write};
 use crate::deployment::Settings;
 use crate::errors::{HAS_PUBLIC_HOST, HOST_TAKEN, NO_HOST};
-use crate::model::{Engine, Status};
+use crate::model::{Engine, Keeper, Status};
 use crate::requests::forms::{List, Named, invalid, list, not_supported};
 use crate::tables::instance::{self, Instance};
 use crate::tables::ip_array;
@@ -83,7 +83,7 @@ impl Action for DescribeDBInstanceNetInfo {
 
     fn run(cx: &mut Cx<'_>, request: Named) -> Result<NetInfoResponse, ApiError> {
         let instance = owned(cx, &request.id)?;
-        let members = member::of(cx.tx(), &instance.id)?;
+        let members = member::shown(cx.tx(), &instance)?;
         let primary = members.first();
         let arrays = ip_array::of(cx.tx(), &instance.id)?.into_iter();
         let groups: Vec<GroupView> = arrays
@@ -109,8 +109,10 @@ impl Action for DescribeDBInstanceNetInfo {
             .zip(kinds)
             .map(|(host, kind)| info(host, kind, String::new(), shown))
             .collect();
-        // The server's own door: no gateway holds connections there while it restarts or fails over.
-        if let Some(member) = primary.filter(|member| member.port != 0) {
+        // The server's own door: no gateway holds connections there while it restarts or fails over. Where Patroni
+        // keeps it, that is the operator's, and no white list of the cloud's holds there.
+        let own = primary.filter(|it| it.port != 0 && instance.keeper == Keeper::Awan);
+        if let Some(member) = own {
             infos.push(info(member.host.clone(), "Inner", member.host.clone(), member.port));
         }
         Ok(NetInfoResponse {

@@ -10,7 +10,7 @@ use super::network::{hosts, port};
 use super::{arn, owned, read};
 use crate::classes::{self, Class};
 use crate::deployment::Settings;
-use crate::model::Status;
+use crate::model::{Keeper, Status};
 use crate::requests::forms::{List, Named, invalid, list, major, version};
 use crate::tables::instance::{self, Instance};
 use crate::tables::member::{self, Member};
@@ -90,7 +90,7 @@ pub(super) struct Common {
     master_instance_id: Option<String>,
     #[serde(rename = "ReadOnlyDBInstanceIds")]
     read_only: List<OnlyId>,
-    tips: &'static str,
+    tips: String,
     tips_level: u32,
 }
 
@@ -98,11 +98,28 @@ pub(super) struct Common {
 const ADVISORY: &str = "Nothing but its own settings holds this instance to the processors and memory of its class: \
                         its node has no control groups.";
 
+/// What an instance is whose servers the cloud does not keep.
+const UNDER_PATRONI: &str = "Its operator keeps this cluster under Patroni: the cloud leads to the server that takes writes, restarts and \
+                             switches over on request, and makes no backups.";
+
+/// What a client should know of an instance, and whether that is a warning.
+fn tips(instance: &Instance, members: &[Member]) -> (String, u32) {
+    let given_up = &instance.options.given_up;
+    if !given_up.is_empty() {
+        return (format!("{given_up} was not carried out: the servers refused it."), 1);
+    }
+    if instance.keeper == Keeper::Patroni {
+        return (UNDER_PATRONI.to_owned(), 0);
+    }
+    let advisory = members.iter().any(|member| member.observed.confinement == "advisory");
+    (if advisory { ADVISORY.to_owned() } else { String::new() }, u32::from(advisory))
+}
+
 fn common(cx: &mut Cx<'_>, instance: &Instance, members: &[Member]) -> Result<Common, ApiError> {
     let followers = instance::followers(cx.tx(), &instance.id)?;
     let class = classes::find(&instance.class);
     let options = &instance.options;
-    let advisory = members.iter().any(|member| member.observed.confinement == "advisory");
+    let (tips, tips_level) = tips(instance, members);
     Ok(Common {
         id: instance.id.clone(),
         description: options.description.clone(),
@@ -137,8 +154,8 @@ fn common(cx: &mut Cx<'_>, instance: &Instance, members: &[Member]) -> Result<Co
             "ReadOnlyDBInstanceId",
             followers.into_iter().map(|follower| OnlyId { id: follower.id }),
         ),
-        tips: if advisory { ADVISORY } else { "" },
-        tips_level: u32::from(advisory),
+        tips,
+        tips_level,
     })
 }
 
@@ -300,7 +317,7 @@ fn fitting(cx: &mut Cx<'_>, filter: &Filter) -> Result<Vec<Instance>, ApiError> 
             continue;
         }
         if !filter.zone_id.is_empty() {
-            let members = member::of(cx.tx(), &instance.id)?;
+            let members = member::shown(cx.tx(), &instance)?;
             if !members.iter().any(|member| member.zone == filter.zone_id) {
                 continue;
             }
@@ -311,7 +328,7 @@ fn fitting(cx: &mut Cx<'_>, filter: &Filter) -> Result<Vec<Instance>, ApiError> 
 }
 
 fn view(cx: &mut Cx<'_>, instance: &Instance) -> Result<View, ApiError> {
-    let members = member::of(cx.tx(), &instance.id)?;
+    let members = member::shown(cx.tx(), instance)?;
     let released = match instance.status {
         Status::Released => backup::find_released(cx.tx(), &instance.id)?,
         _ => None,
@@ -398,7 +415,7 @@ impl Action for DescribeDBInstanceAttribute {
 }
 
 fn attribute(cx: &mut Cx<'_>, instance: &Instance) -> Result<Attribute, ApiError> {
-    let members = member::of(cx.tx(), &instance.id)?;
+    let members = member::shown(cx.tx(), instance)?;
     let common = common(cx, instance, &members)?;
     let arrays = ip_array::of(cx.tx(), &instance.id)?;
     let addresses: Vec<_> = arrays.into_iter().map(|array| array.addresses).collect();

@@ -7,7 +7,7 @@
 pub mod parts;
 pub(crate) mod restore_table;
 mod spec;
-mod usage;
+pub(crate) mod usage;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -291,15 +291,26 @@ fn settle(
 /// The last commit of an instance: its rows, its usage and its places end together.
 pub(crate) fn forget(cx: &mut Cx<'_>, id: &str) -> Result<(), ApiError> {
     let Some(mut instance) = instance::find(cx.tx(), id)? else { return Ok(()) };
-    usage::close(cx, &mut instance);
     let sites: Vec<String> =
         member::of(cx.tx(), id)?.into_iter().map(|member| member.site).collect();
-    places::state_removed(cx, instance.account, instance.data_class, &sites, "instances", -1);
     if schedule::release(cx, &instance)? {
         parts::retire(cx.tx(), id)?;
     } else {
         parts::remove(cx.tx(), id)?;
     }
+    let_go(cx, &mut instance, &sites)
+}
+
+/// What ends with an instance, whoever kept it, besides what a clone of it would begin with: its usage, its places and
+/// its rows.
+pub(crate) fn let_go(
+    cx: &mut Cx<'_>,
+    instance: &mut Instance,
+    sites: &[String],
+) -> Result<(), ApiError> {
+    usage::close(cx, instance);
+    places::state_removed(cx, instance.account, instance.data_class, sites, "instances", -1);
+    let id = &instance.id;
     tables::host::remove(cx.tx(), id)?;
     tables::ip_array::remove_all(cx.tx(), id)?;
     tables::tag::remove_all(cx.tx(), id)?;

@@ -9,7 +9,7 @@ use crate::model::Wanted;
 use crate::tables::instance::Instance;
 
 /// Brings the levels to what the instance is now.
-pub(super) fn keep(cx: &mut Cx<'_>, instance: &mut Instance) {
+pub(crate) fn keep(cx: &mut Cx<'_>, instance: &mut Instance) {
     let running = instance.wanted == Wanted::Running;
     let levels = classes::find(&instance.class).map(|class| class.levels(instance.storage_gib));
     // A stopped one holds nothing but its disk.

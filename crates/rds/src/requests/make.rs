@@ -13,7 +13,7 @@ use crate::actions::arn;
 use crate::classes::Class;
 use crate::deployment::Settings;
 use crate::machine;
-use crate::model::{Engine, Options, Origin, Secrets, Status};
+use crate::model::{Engine, Keeper, Options, Origin, Secrets, Status};
 use crate::node::api::Observed;
 use crate::tables::instance::{self, New};
 use crate::tables::ip_array::{self, IpArray};
@@ -91,6 +91,7 @@ pub(crate) fn make(cx: &mut Cx<'_>, mut plan: Plan) -> Result<Made, ApiError> {
         category: plan.class.category,
         data_class: plan.data_class,
         parent: plan.parent,
+        keeper: Keeper::Awan,
         status: plan.status,
         name: id.clone(),
         origin: plan.origin,

@@ -6,7 +6,7 @@ use terms::clauses::DataClass;
 
 use super::backup::{Released, Was};
 use super::{read, route, text};
-use crate::model::{Category, Engine, Options, Origin, Secrets, Status, Wanted};
+use crate::model::{Category, Engine, Keeper, Options, Origin, Secrets, Status, Wanted};
 
 /// An instance, as stored.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub struct Instance {
     pub data_class: DataClass,
     /// Of a read-only instance: which it follows.
     pub parent: Option<String>,
+    /// Who keeps its servers.
+    pub keeper: Keeper,
     /// Where it is.
     pub status: Status,
     /// What it is to be.
@@ -77,6 +79,8 @@ pub struct New {
     pub data_class: DataClass,
     /// As [`Instance::parent`].
     pub parent: Option<String>,
+    /// As [`Instance::keeper`].
+    pub keeper: Keeper,
     /// As [`Instance::status`].
     pub status: Status,
     /// As [`Instance::name`].
@@ -91,10 +95,10 @@ pub struct New {
 
 const COLUMNS: &str =
     "id, account, region, engine, major, class, storage_gib, category, data_class, parent,
-    status, wanted, generation, settled, restarts, term, name, origin, options, secrets, created";
+    status, wanted, generation, settled, restarts, term, name, origin, options, secrets, created, keeper";
 
 /// The columns as they are, before anything is understood.
-type Raw = ([String; 12], Option<String>, [i64; 7], Vec<u8>);
+type Raw = ([String; 13], Option<String>, [i64; 7], Vec<u8>);
 
 fn raw(row: &Row<'_>) -> Result<Raw, store::Error> {
     Ok((
@@ -111,6 +115,7 @@ fn raw(row: &Row<'_>) -> Result<Raw, store::Error> {
             row.get(16)?,
             row.get(17)?,
             row.get(18)?,
+            row.get(21)?,
         ],
         row.get(9)?,
         [
@@ -140,6 +145,7 @@ fn understood((texts, parent, numbers, secrets): Raw) -> Result<Instance, ApiErr
         name,
         origin,
         options,
+        keeper,
     ] = texts;
     let [account, storage_gib, generation, settled, restarts, term, created] = numbers;
     let unknown =
@@ -148,6 +154,7 @@ fn understood((texts, parent, numbers, secrets): Raw) -> Result<Instance, ApiErr
         engine: Engine::parse(&engine).ok_or_else(|| unknown("engine", &engine))?,
         category: Category::parse(&category).ok_or_else(|| unknown("category", &category))?,
         data_class: DataClass::parse(&data_class).ok_or_else(|| unknown("class", &data_class))?,
+        keeper: Keeper::parse(&keeper).ok_or_else(|| unknown("keeper", &keeper))?,
         status: Status::parse(&status).ok_or_else(|| unknown("status", &status))?,
         wanted: Wanted::parse(&wanted).ok_or_else(|| unknown("wish", &wanted))?,
         origin: read(&origin)?,
@@ -179,8 +186,8 @@ pub fn insert(
     let secrets = seal.seal(&context(&new.id), text(&new.secrets)?.as_bytes());
     tx.execute(
         "INSERT INTO rds_instance (id, account, region, engine, major, class, storage_gib, category, data_class,
-             parent, status, wanted, generation, settled, restarts, term, name, origin, options, secrets, created)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1, 0, 0, 1, ?13, ?14, ?15, ?16, ?17)",
+             parent, status, wanted, generation, settled, restarts, term, name, origin, options, secrets, created, keeper)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1, 0, 0, 1, ?13, ?14, ?15, ?16, ?17, ?18)",
         params![
             &new.id,
             new.account,
@@ -198,7 +205,8 @@ pub fn insert(
             &text(&new.origin)?,
             &text(&new.options)?,
             &secrets,
-            now
+            now,
+            new.keeper.as_str()
         ],
     )?;
     route::changed(tx);
@@ -250,6 +258,7 @@ impl Instance {
         let Released { instance: id, account, facts, .. } = released;
         let was = facts.was?;
         Some(Self {
+            keeper: Keeper::Awan,
             account,
             region: facts.region,
             engine: was.engine,
@@ -353,17 +362,21 @@ pub fn followers(tx: &mut Tx<'_>, parent: &str) -> Result<Vec<Instance>, ApiErro
     rows.into_iter().map(understood).collect()
 }
 
-/// All instances of a category: for the watch over highly available ones.
+/// All instances of a category that the cloud keeps: for the watch over highly available ones.
 pub fn of_category(tx: &mut Tx<'_>, category: Category) -> Result<Vec<Instance>, ApiError> {
-    let sql = format!("SELECT {COLUMNS} FROM rds_instance WHERE category = ?1 ORDER BY id");
-    let rows = tx.query(&sql, params![category.as_str()], raw)?;
+    let sql = format!(
+        "SELECT {COLUMNS} FROM rds_instance WHERE category = ?1 AND keeper = ?2 ORDER BY id"
+    );
+    let rows = tx.query(&sql, params![category.as_str(), Keeper::Awan.as_str()], raw)?;
     rows.into_iter().map(understood).collect()
 }
 
-/// All instances of the cloud after that id, at most so many: for the cloud's own tasks.
+/// All instances that the cloud keeps after that id, at most so many: for the cloud's own tasks.
 pub fn all(tx: &mut Tx<'_>, after: &str, limit: usize) -> Result<Vec<Instance>, ApiError> {
-    let sql = format!("SELECT {COLUMNS} FROM rds_instance WHERE id > ?1 ORDER BY id LIMIT ?2");
-    let rows = tx.query(&sql, params![after, limit], raw)?;
+    let sql = format!(
+        "SELECT {COLUMNS} FROM rds_instance WHERE id > ?1 AND keeper = ?2 ORDER BY id LIMIT ?3"
+    );
+    let rows = tx.query(&sql, params![after, Keeper::Awan.as_str(), limit], raw)?;
     rows.into_iter().map(understood).collect()
 }
 

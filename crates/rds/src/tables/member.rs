@@ -3,7 +3,9 @@
 use base::{ApiError, Time};
 use store::{Row, Tx, params};
 
-use super::{read, text};
+use super::instance::Instance;
+use super::{patroni, read, text};
+use crate::model::Keeper;
 use crate::node::api::Observed;
 
 /// A member of an instance.
@@ -78,6 +80,22 @@ pub fn of(tx: &mut Tx<'_>, instance: &str) -> Result<Vec<Member>, ApiError> {
     let sql = format!("SELECT {COLUMNS} FROM rds_member WHERE instance = ?1 ORDER BY role, site");
     let rows = tx.query(&sql, params![instance], raw)?;
     rows.into_iter().map(understood).collect()
+}
+
+/// The members of an instance under the names that clients know them by, its primary first, whoever keeps it.
+pub fn named(tx: &mut Tx<'_>, instance: &Instance) -> Result<Vec<(String, Member)>, ApiError> {
+    match instance.keeper {
+        Keeper::Patroni => patroni::members(tx, &instance.id),
+        Keeper::Awan => {
+            let members = of(tx, &instance.id)?;
+            Ok(members.into_iter().map(|member| (member.site.clone(), member)).collect())
+        }
+    }
+}
+
+/// As [`named`], without the names.
+pub fn shown(tx: &mut Tx<'_>, instance: &Instance) -> Result<Vec<Member>, ApiError> {
+    Ok(named(tx, instance)?.into_iter().map(|(_, member)| member).collect())
 }
 
 /// The data centres that have members.

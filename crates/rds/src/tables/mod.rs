@@ -16,6 +16,7 @@ pub mod log;
 pub mod member;
 pub mod parameter;
 pub mod parameter_group;
+pub mod patroni;
 pub mod route;
 pub mod setting;
 pub mod tag;

@@ -111,6 +111,7 @@ pub fn all(tx: &mut Tx<'_>) -> Result<Vec<Place>, ApiError> {
             places.push(place);
         }
     }
+    lead(tx, &mut places)?;
     let sql = "SELECT instance, addresses FROM rds_ip_array ORDER BY instance, name";
     let arrays: Vec<(String, String)> =
         tx.query(sql, params![], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -130,8 +131,23 @@ pub fn all(tx: &mut Tx<'_>) -> Result<Vec<Place>, ApiError> {
     Ok(places)
 }
 
-/// That instance among those that are in order of their ids.
-fn at<'a>(places: &'a mut [Place], instance: &str) -> Option<&'a mut Place> {
-    let at = places.binary_search_by(|place| place.instance.as_str().cmp(instance)).ok()?;
-    places.get_mut(at)
+fn at<'p>(places: &'p mut [Place], instance: &str) -> Option<&'p mut Place> {
+    let found = places.binary_search_by(|place| place.instance.as_str().cmp(instance)).ok()?;
+    places.get_mut(found)
+}
+
+/// The leaders of the clusters that Patroni keeps: their members have rows of their own.
+fn lead(tx: &mut Tx<'_>, places: &mut [Place]) -> Result<(), ApiError> {
+    let sql =
+        "SELECT instance, host, port, observed FROM rds_patroni_member WHERE role = 'primary'";
+    let rows: Vec<(String, String, i64, String)> =
+        tx.query(sql, &[], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    for (instance, host, port, observed) in rows {
+        let observed: Observed = read(&observed)?;
+        if let Some(place) = at(places, &instance) {
+            (place.host, place.phase) = (host, observed.phase);
+            place.port = u16::try_from(port).unwrap_or_default();
+        }
+    }
+    Ok(())
 }

@@ -169,19 +169,28 @@ impl World {
 
     /// Binds the tenant by terms in which data of a class may be in these data centres only, in so many zones.
     pub(crate) fn bind(&self, default: DataClass, sites: &[&str], zones_min: u32) {
-        let rules = DataClass::ALL.map(|class| Residence {
-            class,
-            countries: vec!["ID".to_owned()],
-            sites: sites.iter().map(|site| (*site).to_owned()).collect(),
-            zones_min,
-        });
-        let terms = terms(default, &rules);
-        self.test.home.covenant.bind(self.tenant.account, terms);
+        bind(&self.test, self.tenant.account, default, (sites, zones_min));
     }
 
     pub(crate) fn turn_clock(&self, secs: u64) {
         self.test.clock.pass(Duration::from_secs(secs));
     }
+}
+
+/// As [`World::bind`], for an account of any cloud.
+pub(crate) fn bind(
+    test: &TestCloud,
+    account: AccountId,
+    default: DataClass,
+    (sites, zones_min): (&[&str], u32),
+) {
+    let rules = DataClass::ALL.map(|class| Residence {
+        class,
+        countries: vec!["ID".to_owned()],
+        sites: sites.iter().map(|site| (*site).to_owned()).collect(),
+        zones_min,
+    });
+    test.home.covenant.bind(account, terms(default, &rules));
 }
 
 /// [`SPEC`] with other values, and with more; an empty value takes a parameter away.

@@ -106,6 +106,10 @@ impl Hosts for Slow {
         self.fakes.delete(site, id, term).await
     }
 
+    async fn observe_all(&self, site: &str) -> Result<Vec<Observed>, Error> {
+        self.fakes.observe_all(site).await
+    }
+
     async fn observe(&self, site: &str, id: &str) -> Result<Observed, Error> {
         let mut seen = self.fakes.observe(site, id).await?;
         seen.lsn = self.manner().standby_lsn.unwrap_or(seen.lsn);

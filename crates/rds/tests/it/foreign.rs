@@ -7,10 +7,10 @@ use testkit::user;
 use crate::control::{SPEC, World, entries, serving, text};
 
 /// Stands for the id of the tenant's instance.
-const ID: &str = "{id}";
+pub(crate) const ID: &str = "{id}";
 
 /// Actions that concern one instance, with parameters that are right.
-const OF_ONE: [(&str, &[(&str, &str)]); 54] = [
+pub(crate) const OF_ONE: [(&str, &[(&str, &str)]); 54] = [
     ("AddTagsToResource", &[("DBInstanceId", ID), ("Tags", r#"{"app":"other"}"#)]),
     (
         "AllocateInstancePublicConnection",

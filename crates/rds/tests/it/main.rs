@@ -29,6 +29,7 @@ mod node_roles;
 mod node_seed;
 mod node_standby;
 mod parameters;
+mod patroni;
 mod replicas;
 mod restores;
 mod scratch;
