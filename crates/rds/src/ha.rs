@@ -46,9 +46,11 @@ const LAG_BYTES_MAX: u64 = 80 << 20;
 #[derive(Clone)]
 pub struct Watch {
     nodes: Arc<dyn Hosts>,
-    /// What is known of each instance; locked while it is looked at.
-    known: Arc<Mutex<HashMap<String, Arc<Mutex<Option<Known>>>>>>,
+    known: Arc<Mutex<HashMap<String, Kept>>>,
 }
+
+/// What is known of an instance, locked while it is looked at; `None` before the first look.
+type Kept = Arc<Mutex<Option<Known>>>;
 
 /// What the watch remembers of an instance.
 struct Known {

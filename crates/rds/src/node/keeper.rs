@@ -438,6 +438,7 @@ pub(super) fn store(dir: &InstanceDir, name: &str, what: &impl Serialize) -> Res
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use std::sync::mpsc;
 

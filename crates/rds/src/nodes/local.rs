@@ -300,6 +300,7 @@ fn processes_in(dir: &Path) -> Vec<i32> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 
