@@ -147,11 +147,15 @@ impl Keeper {
         })
     }
 
-    /// Makes it the primary of a new term, under a first lease that counts from `from`.
+    /// Makes it the primary of a new term, under its first lease.
     ///
     /// # Errors
-    /// [`Error::Conflict`] where that term is not new; [`Error::Unknown`] where nothing is known of the instance.
-    pub fn promote(&self, promote: &Promote, from: Instant) -> Result<()> {
+    /// [`Error::Conflict`] where that term is not new; [`Error::Unknown`] where nothing is known of the instance;
+    /// [`Error::Later`] where the lease is over: who asked may have appointed somebody else since.
+    pub fn promote(&self, promote: &Promote) -> Result<()> {
+        let ttl = Duration::from_millis(promote.ttl_ms);
+        let from = self.shared.leases.moment(promote.from).filter(|from| from.elapsed() < ttl);
+        let from = from.ok_or_else(|| Error::Later("that lease is over".to_owned()))?;
         self.change(|now| {
             let mut spec =
                 now.ok_or_else(|| Error::Unknown("nothing to promote".to_owned()))?.clone();
@@ -164,7 +168,6 @@ impl Keeper {
             spec.synchronous = String::new();
             Ok(spec)
         })?;
-        let ttl = Duration::from_millis(promote.ttl_ms);
         self.shared.leases.grant(&self.shared.id, promote.term, from, ttl);
         self.shared.nudge.notify_one();
         Ok(())
@@ -245,7 +248,9 @@ impl Keeper {
             phase: status.phase,
             trouble: status.trouble,
             host: spec
-                .and_then(|spec| spec.listen.first().map(ToString::to_string))
+                .and_then(|spec| {
+                    self.shared.pool.network.listen(&spec).first().map(ToString::to_string)
+                })
                 .unwrap_or_default(),
             port: status.state.port,
             pid: status.pid,
@@ -271,6 +276,8 @@ impl Keeper {
             }
         }
         observed.storage_bytes = self.size().await;
+        // Last: a lease that is granted for this answer is the longer.
+        observed.tick = self.shared.leases.tick();
         observed
     }
 

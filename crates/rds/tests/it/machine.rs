@@ -316,6 +316,18 @@ async fn a_primary_that_is_cut_off_is_succeeded_after_its_lease_and_never_before
     assert_eq!(play.fakes.writable(&id), [second]);
 }
 
+/// A node on another machine freezes, is sent grants, and reads them when another is the primary: they are over.
+#[tokio::test]
+async fn a_primary_that_was_frozen_finds_only_leases_that_are_over() {
+    let (mut play, id, first) = pair().await;
+    play.fakes.freeze(&first);
+    let second = play.succeeded(&id, &first).await;
+    assert!(play.fakes.wake() > 0, "no grant was kept for it");
+    assert_eq!(play.fakes.writable(&id), [second.clone()]);
+    play.follows(&id, &first).await;
+    assert_eq!(play.fakes.writable(&id), [second]);
+}
+
 /// Its node answers all the time and may get its server up at any moment: also at the worst one.
 #[tokio::test]
 async fn a_primary_that_comes_back_just_when_it_was_given_up_is_not_a_second_one() {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::path::Path;
 
 use super::super::api::{Role, Spec, Upstream};
@@ -63,6 +64,11 @@ const OWNED_PREFIXES: &[&str] = &[
     "zero_damaged",
 ];
 
+/// The file of the authority's certificate.
+const AUTHORITY: &str = "authority.crt";
+/// The machine itself, which a server's own tools come from.
+const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
+
 /// Connections beside those of tenants: ours, and whoever still ends.
 const RESERVE: u32 = 8;
 
@@ -78,6 +84,7 @@ pub fn write(seat: &Seat, spec: &Spec) -> Result<Change> {
         ("pg_ident.conf", ident()),
         ("server.crt", spec.certificate.clone()),
         ("server.key", spec.key.clone()),
+        (AUTHORITY, seat.authority.to_string()),
         ("pgpass", format!("*:*:*:{REPLICATOR}:{}\n", escaped(&spec.replicator))),
     ];
     let mut change = Change::None;
@@ -162,7 +169,7 @@ fn from_limits(spec: &Spec) -> BTreeMap<String, String> {
 fn owned(seat: &Seat, spec: &Spec) -> BTreeMap<String, String> {
     let path = |path: &Path| path.display().to_string();
     let conf = seat.dir.conf();
-    let addresses: Vec<String> = spec.listen.iter().map(ToString::to_string).collect();
+    let addresses: Vec<String> = seat.listen.iter().map(ToString::to_string).collect();
     let major = number(&spec.major);
     let mut all: BTreeMap<String, String> = [
         ("data_directory", path(&seat.dir.data())),
@@ -211,28 +218,44 @@ fn owned(seat: &Seat, spec: &Spec) -> BTreeMap<String, String> {
     all
 }
 
-/// How to reach an upstream as the replicator. The password is in a file; that it is the right server is known from
-/// its knowing that password, bound to the certificate that it shows.
+/// How to reach an upstream as the replicator. The password is in a file. That it is the right server is known from the
+/// name in its certificate; where there is none to compare, from its knowing that password, bound to the certificate.
 pub fn conninfo(seat: &Seat, upstream: &Upstream) -> String {
     let quoted = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
+    let file = |name: &str| quoted(&seat.dir.conf().join(name).display().to_string());
+    let place = if upstream.name.is_empty() || seat.authority.is_empty() {
+        format!("host={} sslmode=require", quoted(&upstream.host))
+    } else {
+        format!(
+            "host={} hostaddr={} sslmode=verify-full sslrootcert={}",
+            quoted(&upstream.name),
+            quoted(&upstream.host),
+            file(AUTHORITY)
+        )
+    };
     format!(
-        "host={} port={} user={REPLICATOR} dbname=postgres application_name={} sslmode=require \
+        "{place} port={} user={REPLICATOR} dbname=postgres application_name={} \
          channel_binding=require connect_timeout=10 passfile={}",
-        quoted(&upstream.host),
         upstream.port,
         quoted(&upstream.slot),
-        quoted(&seat.dir.conf().join("pgpass").display().to_string()),
+        file("pgpass"),
     )
 }
 
-/// Who may connect: first match wins. The administrator comes through the unix socket only, as the user that we are.
+/// Who may connect: first match wins. The administrator comes through the unix socket only, as the user that we are; the
+/// replicator from the machines of the cloud.
 fn hba(spec: &Spec) -> Result<String> {
     let mut text = hba_of_node();
+    let host = |peer: &IpAddr| format!("{peer}/{}", if peer.is_ipv4() { 32 } else { 128 });
+    let peers = spec.peers.iter().map(host);
+    for from in LOOPBACK.into_iter().map(str::to_owned).chain(peers) {
+        for database in ["replication", "postgres"] {
+            let _ = writeln!(text, "hostssl {database} {REPLICATOR} {from} scram-sha-256");
+        }
+    }
     let _ = write!(
         text,
-        "hostssl replication {REPLICATOR} all scram-sha-256\n\
-         hostssl postgres {REPLICATOR} all scram-sha-256\n\
-         host all {ADMIN},{OWNER},{REPLICATOR} all reject\n\
+        "host all {ADMIN},{OWNER},{REPLICATOR} all reject\n\
          host replication all all reject\n"
     );
     let serves = !matches!(spec.role, Role::Standby { readable: false, .. });
