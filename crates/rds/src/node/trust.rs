@@ -169,3 +169,46 @@ impl ClientCertVerifier for OnlyControl {
         self.0.supported_verify_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use base::Clock;
+    use engine::server::authority::{Authority, Purpose};
+
+    use super::*;
+
+    struct Then(Time);
+
+    impl Clock for Then {
+        fn now(&self) -> Time {
+            self.0
+        }
+    }
+
+    #[test]
+    fn a_certificate_holds_for_its_own_site_and_for_a_year() {
+        let dir = tempfile::tempdir().unwrap();
+        let days = |count| Duration::from_secs(count * 24 * 3600);
+        let now = SystemClock.now();
+        let authority = Authority::open(dir.path(), Arc::new(Then(now))).unwrap();
+        let issued = authority.issue(&["jkt-b.node.awan".to_owned()], Purpose::Server).unwrap();
+        let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+        fs::write(&cert, issued.certificate).unwrap();
+        fs::write(&key, issued.key.expose()).unwrap();
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+        let config = serde_json::json!({
+            "name": "n", "site": "jkt-b", "listen": "127.0.0.1:0",
+            "ca": authority.certificate, "cert": cert, "key": key,
+        });
+        let trust = Trust::read(&serde_json::from_value(config).unwrap()).unwrap();
+        assert_eq!(fs::metadata(&key).unwrap().mode() & 0o777, 0o600);
+        trust.acceptor().unwrap();
+        assert_eq!(trust.holds("jkt-b", now), Ok(()));
+        assert!(trust.holds("jkt-a", now).is_err());
+        assert_eq!(trust.holds("jkt-b", now.plus(days(334)).plus(SOON)), Ok(()));
+        let late = trust.holds("jkt-b", now.plus(days(336)).plus(SOON)).unwrap_err();
+        assert!(late.contains("expired"), "{late}");
+    }
+}

@@ -98,3 +98,77 @@ fn fill(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::Arc;
+
+    use base::SystemClock;
+
+    use super::*;
+    use crate::node::Config;
+    use crate::node::trust::Trust;
+
+    #[test]
+    fn a_node_starts_from_its_directory_wherever_that_was_copied_to() {
+        let home = tempfile::tempdir().unwrap();
+        let authority = Authority::open(home.path(), Arc::new(SystemClock)).unwrap();
+        let sites = ["jkt-a", "jkt-b", "jkt-c"].map(str::to_owned).to_vec();
+        let places = Places { sites, home: home.path().join("rds"), ..Places::default() };
+        let address: SocketAddr = "10.1.2.3:7300".parse().unwrap();
+        let made = home.path().join("made");
+        enroll(&places, &authority, "jkt-b", address, &made).unwrap();
+        let copy = home.path().join("copy");
+        fs::rename(&made, &copy).unwrap();
+        let config = Config::read(&copy).unwrap();
+        assert_eq!(
+            (config.site.as_str(), config.listen, config.advertise),
+            ("jkt-b", address, None)
+        );
+        assert_eq!(
+            (config.key.clone(), config.store.clone()),
+            (copy.join("node-key.pem"), copy.join("engines"))
+        );
+        let mode = |name: &str| fs::metadata(copy.join(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(
+            (mode(""), mode("node-key.pem"), mode("node-config.json")),
+            (0o711, 0o600, 0o600)
+        );
+        Trust::read(&config).unwrap().acceptor().unwrap();
+        let (others, own) = (places.users("jkt-a"), config.uid_range);
+        assert!(own.1 <= others.0 || others.1 <= own.0, "{own:?} and {others:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_enrolled_leaves_nothing_behind() {
+        let home = tempfile::tempdir().unwrap();
+        let authority = Authority::open(home.path(), Arc::new(SystemClock)).unwrap();
+        let places = Places { sites: vec!["jkt-a".to_owned()], ..Places::default() };
+        let dir = home.path().join("dir");
+        let refused = |site: &str, address: &str| {
+            enroll(&places, &authority, site, address.parse().unwrap(), &dir).unwrap_err()
+        };
+        assert!(matches!(refused("jkt-b", "10.1.2.3:7300"), Enrollment::Unknown(..)));
+        assert!(matches!(refused("jkt-a", "0.0.0.0:7300"), Enrollment::Nowhere(_)));
+        assert!(matches!(refused("jkt-a", "10.1.2.3:0"), Enrollment::Nowhere(_)));
+        assert!(!dir.exists());
+        fs::create_dir(&dir).unwrap();
+        assert!(matches!(refused("jkt-a", "10.1.2.3:7300"), Enrollment::Exists(_)));
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_data_centre_that_has_instances_here_is_not_elsewhere() {
+        let home = tempfile::tempdir().unwrap();
+        let remote = [("jkt-b".to_owned(), "10.1.2.3:7300".parse().unwrap())].into();
+        let places = Places { remote, home: home.path().to_owned(), ..Places::default() };
+        fs::create_dir_all(home.path().join("jkt-a/instances/pgm-1")).unwrap();
+        fs::create_dir_all(home.path().join("jkt-b/instances")).unwrap();
+        assert_eq!(places.astray(), None);
+        fs::create_dir(home.path().join("jkt-b/instances/pgm-2")).unwrap();
+        assert_eq!(places.astray(), Some("jkt-b"));
+    }
+}

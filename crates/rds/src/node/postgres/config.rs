@@ -246,13 +246,7 @@ pub fn conninfo(seat: &Seat, upstream: &Upstream) -> String {
 /// replicator from the machines of the cloud.
 fn hba(spec: &Spec) -> Result<String> {
     let mut text = hba_of_node();
-    let host = |peer: &IpAddr| format!("{peer}/{}", if peer.is_ipv4() { 32 } else { 128 });
-    let peers = spec.peers.iter().map(host);
-    for from in LOOPBACK.into_iter().map(str::to_owned).chain(peers) {
-        for database in ["replication", "postgres"] {
-            let _ = writeln!(text, "hostssl {database} {REPLICATOR} {from} scram-sha-256");
-        }
-    }
+    text.push_str(&hba_of_replicator(&spec.peers));
     let _ = write!(
         text,
         "host all {ADMIN},{OWNER},{REPLICATOR} all reject\n\
@@ -270,6 +264,18 @@ fn hba(spec: &Spec) -> Result<String> {
     Ok(text)
 }
 
+/// The rules that let members copy and follow.
+fn hba_of_replicator(peers: &[IpAddr]) -> String {
+    let host = |peer: &IpAddr| format!("{peer}/{}", if peer.is_ipv4() { 32 } else { 128 });
+    let mut text = String::new();
+    for from in LOOPBACK.into_iter().map(str::to_owned).chain(peers.iter().map(host)) {
+        for database in ["replication", "postgres"] {
+            let _ = writeln!(text, "hostssl {database} {REPLICATOR} {from} scram-sha-256");
+        }
+    }
+    text
+}
+
 /// The rules that let only the node in.
 pub fn hba_of_node() -> String {
     format!("local all {ADMIN},{OWNER} peer map=awan\nlocal all all reject\n")
@@ -280,4 +286,26 @@ pub fn ident() -> String {
     let uid = rustix::process::geteuid().as_raw();
     let name = super::users::name_of(uid).unwrap_or_else(|| uid.to_string());
     format!("awan \"{name}\" {ADMIN}\nawan \"{name}\" {OWNER}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_replicator_comes_from_machines_of_the_cloud_only_and_encrypted() {
+        let peers = ["10.1.2.3", "2001:db8::7"].map(|peer| peer.parse().expect("an address"));
+        assert_eq!(
+            hba_of_replicator(&peers),
+            "hostssl replication awan_replicator 127.0.0.0/8 scram-sha-256\n\
+             hostssl postgres awan_replicator 127.0.0.0/8 scram-sha-256\n\
+             hostssl replication awan_replicator ::1/128 scram-sha-256\n\
+             hostssl postgres awan_replicator ::1/128 scram-sha-256\n\
+             hostssl replication awan_replicator 10.1.2.3/32 scram-sha-256\n\
+             hostssl postgres awan_replicator 10.1.2.3/32 scram-sha-256\n\
+             hostssl replication awan_replicator 2001:db8::7/128 scram-sha-256\n\
+             hostssl postgres awan_replicator 2001:db8::7/128 scram-sha-256\n"
+        );
+        assert!(!hba_of_replicator(&[]).contains(" all "));
+    }
 }
