@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import psycopg
@@ -226,7 +227,7 @@ def pair(place, databases):
     pair.running()
     pair.make_account()
     pair.make_database("app")
-    pair.paired()
+    followed(pair)
     if pair.primary() != THERE:
         switch(pair, THERE)
     return pair
@@ -235,7 +236,15 @@ def pair(place, databases):
 def switch(pair, site):
     pair.client.switch_dbinstance_ha(models.SwitchDBInstanceHARequest(dbinstance_id=pair.id, node_id=site))
     until(f"a primary in {site}", lambda: pair.primary() == site, 60)
+    followed(pair)
+
+
+def followed(pair):
+    """Waits until the other member follows, as the primary sees it: what the cloud tells may be of before."""
     pair.paired()
+    other = HERE if pair.primary() == THERE else THERE
+    streams = "select count(*) from pg_stat_replication where state = 'streaming' and application_name like %s"
+    until("a standby", lambda: pair.ask(streams, f"%{other.replace('-', '_')}")[0] == 1, 60)
 
 
 def follows(place, pair, host):
@@ -249,7 +258,7 @@ def test_a_primary_there_that_freezes_takes_no_writes_when_it_wakes(place, pair)
     assert pair.primary() == THERE
     with pair.connect() as session:
         session.execute("create table before_freeze (n int)")
-    pair.paired()
+    followed(pair)
     address, port = inner(pair)
     assert address == NODE
     host = pair.attribute().connection_string
@@ -262,12 +271,24 @@ def test_a_primary_there_that_freezes_takes_no_writes_when_it_wakes(place, pair)
         until("a primary here", lambda: pair.primary() == HERE, 30)
         with pair.connect(host=host) as after:
             after.execute("create table after_freeze (n int)")
+        # The node looks at its leases first: what was sent to it meanwhile, grants too, is of before.
+        send_signal(frozen[:1], signal.SIGCONT)
+        until("the end of its server", lambda: not set(frozen[1:]) & set(place.servers(pair)), 10)
     finally:
         send_signal(frozen, signal.SIGCONT)
     with pytest.raises(psycopg.Error):
         session.execute("create table second_life (n int)")
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        try:
+            with pair.connect(host=host, hostaddr=NODE, port=str(port), connect_timeout="2") as direct:
+                direct.execute("create table second_life (n int)")
+        except psycopg.Error:
+            time.sleep(0.05)
+            continue
+        pytest.fail("the primary that was frozen took a write")
     # It comes back behind the one that is here, whose server is reached from there.
-    pair.paired()
+    followed(pair)
     until("following here", lambda: follows(place, pair, CLOUD), 30)
     assert pair.ask("select to_regclass('second_life')::text, to_regclass('after_freeze')::text") == (
         None,
@@ -276,11 +297,12 @@ def test_a_primary_there_that_freezes_takes_no_writes_when_it_wakes(place, pair)
 
 
 def test_a_node_there_that_is_killed_is_succeeded_and_rejoins_when_it_is_started(place, pair):
-    switch(pair, THERE)
+    if pair.primary() != THERE:
+        switch(pair, THERE)
     with pair.connect() as session:
         session.execute("create table held (n int)")
         session.execute("insert into held select generate_series(1, 100)")
-    pair.paired()
+    followed(pair)
     host = pair.attribute().connection_string
     node = place.running.pop("node")
     server = place.servers(pair)
@@ -290,7 +312,7 @@ def test_a_node_there_that_is_killed_is_succeeded_and_rejoins_when_it_is_started
     with pair.connect(host=host) as session:
         session.execute("insert into held values (101)")
     place.start_node()
-    pair.paired()
+    followed(pair)
     assert pair.primary() == HERE
     with pair.connect(host=host) as session:
         assert session.execute("select count(*) from held").fetchone() == (101,)

@@ -21,6 +21,8 @@ use super::pool::Pool;
 
 /// How long a server may take to say how it is.
 const ANSWER: Duration = Duration::from_secs(5);
+/// How long where the answer renews a lease: less than those who grant them wait.
+const PULSE: Duration = Duration::from_millis(700);
 /// For how long the size of a directory is not counted anew.
 const SIZE_AGE: Duration = Duration::from_secs(15);
 
@@ -239,6 +241,26 @@ impl Keeper {
 
     /// What is known of it, asking its server.
     pub async fn observed(&self) -> Observed {
+        let (mut observed, _) = self.asked(ANSWER).await;
+        observed.storage_bytes = self.size().await;
+        observed.tick = self.shared.leases.tick();
+        observed
+    }
+
+    /// The same within a moment, for whoever grants leases: without its size, and with a server that does not answer in
+    /// that time counted as one that does not serve.
+    pub async fn pulse(&self) -> Observed {
+        let (mut observed, answered) = self.asked(PULSE).await;
+        if observed.phase == Phase::Serving && !answered {
+            observed.phase = Phase::Working;
+        }
+        // Last: a lease that is granted for this answer is the longer.
+        observed.tick = self.shared.leases.tick();
+        observed
+    }
+
+    /// What is known of it, and whether its server answered.
+    async fn asked(&self, limit: Duration) -> (Observed, bool) {
         let status = self.shared.status.borrow().clone();
         let spec = self.spec();
         let mut observed = Observed {
@@ -258,15 +280,16 @@ impl Keeper {
             made: status.state.made,
             ..Observed::default()
         };
+        let mut answered = false;
         if let Some((driver, seat)) = status.seat {
             observed.build.clone_from(&seat.build.version);
             if status.pid != 0 {
-                let asked =
-                    tokio::time::timeout(ANSWER, driver.observe(&seat, &mut observed)).await;
+                let asked = tokio::time::timeout(limit, driver.observe(&seat, &mut observed)).await;
                 let failed = match asked {
                     Ok(answer) => answer.err().map(|error| error.to_string()),
                     Err(_) => Some("the server does not answer".to_owned()),
                 };
+                answered = failed.is_none();
                 if let Some(error) = failed
                     && observed.phase == Phase::Serving
                     && observed.trouble.is_empty()
@@ -275,10 +298,7 @@ impl Keeper {
                 }
             }
         }
-        observed.storage_bytes = self.size().await;
-        // Last: a lease that is granted for this answer is the longer.
-        observed.tick = self.shared.leases.tick();
-        observed
+        (observed, answered)
     }
 
     async fn size(&self) -> u64 {

@@ -186,7 +186,7 @@ impl Node {
         }
         for grant in grants {
             if let Ok(keeper) = self.keeper(&grant.id) {
-                observed.push(keeper.observed().await);
+                observed.push(keeper.pulse().await);
             }
         }
         observed
