@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn a_certificate_holds_for_its_own_site_and_for_a_year() {
         let dir = tempfile::tempdir().unwrap();
-        let days = |count| Duration::from_secs(count * 24 * 3600);
+        let days = |count: u64| Duration::from_secs(count * 24 * 3600);
         let now = SystemClock.now();
         let authority = Authority::open(dir.path(), Arc::new(Then(now))).unwrap();
         let issued = authority.issue(&["jkt-b.node.awan".to_owned()], Purpose::Server).unwrap();

@@ -340,7 +340,7 @@ async fn a_primary_that_was_frozen_finds_only_leases_that_are_over() {
     play.fakes.freeze(&first);
     let second = play.succeeded(&id, &first).await;
     assert!(play.fakes.wake() > 0, "no grant was kept for it");
-    assert_eq!(play.fakes.writable(&id), [second.clone()]);
+    assert_eq!(play.fakes.writable(&id), std::slice::from_ref(&second));
     play.follows(&id, &first).await;
     assert_eq!(play.fakes.writable(&id), [second]);
 }
