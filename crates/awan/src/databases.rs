@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use engine::Cloud;
 use engine::ports::Vault;
 use engine::server::authority::Authority;
@@ -21,6 +21,19 @@ use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::{ready, roles};
+
+/// Where the nodes of the cloud of that directory are.
+pub fn places(config: &Config, dir: &Path) -> anyhow::Result<Places> {
+    Ok(Places {
+        remote: config.rds.nodes.clone(),
+        address: config.rds.listen,
+        sites: config.data_centre.iter().map(|centre| centre.site.clone()).collect(),
+        home: dir.join("rds"),
+        program: std::env::current_exe().context("find this program")?,
+        engines: config.rds.engines.clone(),
+        store: config.rds.store.clone().unwrap_or_else(|| dir.join("engines")),
+    })
+}
 
 /// The databases of this process.
 pub struct Databases(Service);
@@ -38,17 +51,19 @@ impl Databases {
             domain: config.rds.domain.clone(),
             postgres_port: config.port_base + roles::POSTGRES,
             instances_max: config.rds.instances_max.into(),
+            address: config.rds.listen,
+            nodes: config.rds.nodes.values().map(SocketAddr::ip).collect(),
             ..rds::Settings::default()
         }
         .tell();
-        let places = Places {
-            remote: config.rds.nodes.clone(),
-            sites: config.data_centre.iter().map(|centre| centre.site.clone()).collect(),
-            home: dir.join("rds"),
-            program: std::env::current_exe().context("find this program")?,
-            engines: config.rds.engines.clone(),
-            store: config.rds.store.clone().unwrap_or_else(|| dir.join("engines")),
-        };
+        let places = places(config, dir)?;
+        if let Some(site) = places.astray() {
+            bail!(
+                "rds.nodes names {site}, which has instances on this machine, in {}: move nothing by a line here; \
+                 take the line away, delete those instances or restore them elsewhere first",
+                places.home.join(site).display()
+            );
+        }
         let nodes = Nodes::new(places, Arc::clone(authority))
             .map_err(|error| anyhow::anyhow!("prepare to talk to database nodes: {error}"))?;
         let nodes = Arc::new(nodes);

@@ -5,6 +5,7 @@ mod databases;
 mod doors;
 mod engines;
 mod lock;
+mod nodes;
 mod ready;
 mod roles;
 mod serve;
@@ -41,6 +42,9 @@ enum Verb {
     /// Install, list and remove the programs of database engines
     #[command(subcommand, after_help = engines::EXAMPLES)]
     Engine(engines::EngineCommand),
+    /// Prepare nodes of databases on other machines
+    #[command(subcommand, after_help = nodes::EXAMPLES)]
+    Node(nodes::NodeCommand),
     #[command(flatten)]
     Client(cli::Command),
 }
@@ -50,6 +54,7 @@ fn main() -> ExitCode {
         Verb::Serve(args) => serve::run(&args).map(|()| ExitCode::SUCCESS),
         Verb::CheckConfig(args) => check_config(&args),
         Verb::Engine(command) => engines::run(&command).map(|()| ExitCode::SUCCESS),
+        Verb::Node(command) => nodes::run(&command).map(|()| ExitCode::SUCCESS),
         Verb::Client(command) => cli::run(command),
     };
     result.unwrap_or_else(|error| {

@@ -6,6 +6,12 @@
 //! sooner. On this machine a server whose node does not answer is killed besides: frozen processes wake up, and a
 //! node that is frozen beside its server cannot stop it.
 //!
+//! A lease counts from a reading of the node's clock ([`Tick`]) that the node gave before it was granted, and that the
+//! grant names; never from when the grant arrives. So, with *R* the moment at which a reading came here: the node read
+//! its clock before *R*, and every lease that names this reading is over a lease's length after *R*, also where the
+//! grant is kept for hours by a frozen machine or a network and arrives when another is the primary. No two clocks are
+//! compared; they need only run alike, to [`MARGIN`] within a lease.
+//!
 //! Who is the primary is a row, changed under a higher `term` **before** the promotion: a crash in between is taken up
 //! by the next watch, which promotes again, harmlessly. Nodes refuse whatever comes with an older term.
 
@@ -22,12 +28,12 @@ use tokio::time::Instant;
 
 use crate::machine;
 use crate::model::{Category, Engine, Status, Wanted};
-use crate::node::api::{LeaseGrant, Observed, Phase, Promote};
+use crate::node::api::{LeaseGrant, Observed, Phase, Promote, Tick};
 use crate::nodes::Hosts;
 use crate::tables::instance::{self, Instance};
 use crate::tables::member::{self, Member};
 
-/// How long a lease lasts from its receipt.
+/// How long a lease lasts from the reading that it names.
 const LEASE: Duration = Duration::from_secs(3);
 /// How often it is renewed.
 const ROUND: Duration = Duration::from_millis(500);
@@ -68,9 +74,8 @@ struct Known {
     waited_from: Option<u64>,
     /// The standby has reached that, and with it everything that was ever acknowledged.
     has_all: bool,
-    /// A grant was not answered: no other is sent before the node answers again. Each may arrive late, and a lease
-    /// would never be over.
-    silent: bool,
+    /// The newest reading of the clock of the primary's node, and when it came here.
+    tick: Option<(Tick, Instant)>,
     /// It was said already that nobody can take over.
     helpless: bool,
     /// Since when a planned switch-over is under way.
@@ -78,7 +83,7 @@ struct Known {
 }
 
 impl Known {
-    /// Of an instance that nobody watched so far: somebody may have granted a lease just now.
+    /// Of an instance that nobody watched so far: somebody may have granted a lease by a reading that came just now.
     fn new(term: i64) -> Self {
         let now = Instant::now();
         Self {
@@ -89,7 +94,7 @@ impl Known {
             lsn: 0,
             waited_from: None,
             has_all: false,
-            silent: false,
+            tick: None,
             helpless: false,
             handing: None,
         }
@@ -231,38 +236,33 @@ impl Watch {
         self.appoint(cloud, pair).await
     }
 
-    /// Grants the lease; true where the node answered.
+    /// Grants the lease; true where the node answered. A node whose clock is not known yet, or was started again, is
+    /// asked twice: by the first answer it tells a reading.
     async fn renew(&self, pair: &Pair, known: &mut Known) -> bool {
-        let grant = LeaseGrant {
-            id: pair.instance.id.clone(),
-            term: pair.instance.term,
-            ttl_ms: u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX),
-        };
-        let grants = if known.silent { Vec::new() } else { vec![grant] };
-        let answer = self.nodes.lease(&pair.primary.site, grants).await;
-        let now = Instant::now();
-        match answer {
-            Ok(_) if known.silent => {
-                known.silent = false;
-                false
+        for _ in 0..2 {
+            let named = known.tick;
+            let grant = LeaseGrant {
+                id: pair.instance.id.clone(),
+                term: pair.instance.term,
+                from: named.map(|(tick, _)| tick).unwrap_or_default(),
+                ttl_ms: u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX),
+            };
+            if let Some((_, came)) = named {
+                known.leased_until = known.leased_until.max(came + LEASE); // answered or not
             }
-            Ok(seen) => {
-                known.leased_until = now + LEASE;
-                let own = seen.iter().find(|seen| seen.id == pair.instance.id);
-                if let Some(seen) = own.filter(|seen| seen.phase == Phase::Serving) {
-                    (known.serving, known.lsn) = (now, seen.lsn);
-                }
-                true
+            let answer = self.nodes.lease(&pair.primary.site, vec![grant]).await;
+            let Ok(seen) = answer else { return false };
+            let now = Instant::now();
+            let Some(own) = seen.iter().find(|seen| seen.id == pair.instance.id) else { break };
+            known.tick = Some((own.tick, now));
+            if own.phase == Phase::Serving {
+                (known.serving, known.lsn) = (now, own.lsn);
             }
-            // Refused connections carried no lease; what was sent may have arrived.
-            Err(error) => {
-                if !error.is_away() && !known.silent {
-                    known.leased_until = now + LEASE;
-                    known.silent = true;
-                }
-                false
+            if named.is_some_and(|(tick, _)| tick.node == own.tick.node) {
+                break;
             }
         }
+        true
     }
 
     /// Renews the lease for as long as something takes that only a primary under a lease goes through. The instance is
@@ -275,7 +275,6 @@ impl Watch {
     ) -> T {
         let renewing = async {
             loop {
-                known.silent = false; // there is nobody to make way for
                 self.renew(pair, known).await;
                 tokio::time::sleep(ROUND).await;
             }
@@ -316,8 +315,11 @@ impl Watch {
         // After a take-over `standby` is the member that was the primary.
         let killed = self.nodes.kill_here(&pair.standby.site, &pair.instance.id).await;
         tracing::info!(id = pair.instance.id, killed, "the former primary is fenced");
+        let standby = self.nodes.observe(&pair.primary.site, &pair.instance.id).await?;
+        known.leased_until = known.leased_until.max(Instant::now() + LEASE);
         let promote = Promote {
             term: pair.instance.term,
+            from: standby.tick,
             ttl_ms: u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX),
             synchronous: machine::synchronous(&pair.instance, &pair.standby),
         };
@@ -329,6 +331,7 @@ impl Watch {
             return Err(StepError::transient("the promoted standby does not take writes yet"));
         }
         let now = Instant::now();
+        known.tick = Some((seen.tick, now));
         (known.serving, known.lsn) = (now, seen.lsn);
         known.standby = None;
         let (id, term) = (pair.instance.id.clone(), pair.instance.term);

@@ -6,10 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::deployment::Settings;
 use crate::names;
-
-/// From where the gateway connects to servers.
-const GATEWAY: Net = Net { address: IpAddr::V4(crate::gateway::SOURCE), prefix: 32 };
 
 /// The most rules of an instance.
 pub(crate) const RULES_MAX: usize = 200;
@@ -165,6 +163,11 @@ impl Net {
         Some(Self { address, prefix })
     }
 
+    /// One address.
+    fn one(address: IpAddr) -> Self {
+        Self { address, prefix: if address.is_ipv4() { 32 } else { 128 } }
+    }
+
     /// Reads `10.0.0.0/8`, `10.1.2.3`, `2001:db8::/32`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (address, prefix) = match text.split_once('/') {
@@ -217,6 +220,7 @@ impl std::fmt::Display for Net {
 /// The gateway hides where clients come from: for who comes through it, a rule's databases and accounts count here, and
 /// its addresses there ([`crate::gateway::door`]). What refuses all addresses is kept here, too.
 pub(crate) fn lines(rules: &[Rule], white: &[String]) -> Vec<String> {
+    let gateway = Net::one(Settings::told().gateway());
     let white: Vec<Net> = white.iter().filter_map(|text| Net::parse(text)).collect();
     let default = [DEFAULT];
     let rules = if rules.is_empty() { &default } else { rules };
@@ -227,8 +231,8 @@ pub(crate) fn lines(rules: &[Rule], white: &[String]) -> Vec<String> {
         } else {
             Net::parse(&rule.from).into_iter().collect()
         };
-        if rule.accept || wanted.iter().any(|net| net.holds(GATEWAY)) {
-            lines.push(line(rule, GATEWAY));
+        if rule.accept || wanted.iter().any(|net| net.holds(gateway)) {
+            lines.push(line(rule, gateway));
         }
         for net in wanted {
             if !rule.accept {

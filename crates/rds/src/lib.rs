@@ -37,6 +37,7 @@ mod actions;
 pub mod backup;
 pub mod classes;
 mod deployment;
+mod dial;
 pub mod engines;
 mod errors;
 pub mod gateway;

@@ -2,9 +2,11 @@
 //! configuration names no address for run on this machine, as processes of their own: they are started when they
 //! are first needed, they outlive a crash of this process and are found again, and an orderly stop stops them.
 
+mod enroll;
 mod local;
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +33,10 @@ use tokio_rustls::TlsConnector;
 use crate::backup::base::Copies;
 use crate::backup::restore::Seeds;
 use crate::engines::Build;
-use crate::node::api::{Dump, Figures, LeaseGrant, Leases, LogLine, Observed, Promote, Spec};
+use crate::node::api::{
+    CONTROL, Dump, Figures, LeaseGrant, Leases, LogLine, Observed, Promote, Spec,
+};
+pub use enroll::{Enrollment, enroll};
 use local::Local;
 
 /// How long a node may take to accept a connection. It is near, or away.
@@ -42,6 +47,14 @@ const SOON: Duration = Duration::from_secs(5);
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long a transfer may take altogether.
 const TRANSFER: Duration = Duration::from_secs(6 * 3600);
+/// The first user of servers, beyond those that systems give out.
+const FIRST_USER: u32 = 800_000;
+/// Users of one node.
+const USERS: u32 = 4096;
+/// Data centres of one cloud.
+const SITES: u32 = 32;
+/// Clouds of one machine that are told apart: all of it stays below 2^31.
+const CLOUDS: u32 = 16_000;
 /// The longest answer that is read into memory, bytes.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 
@@ -89,8 +102,10 @@ impl From<Error> for engine::task::StepError {
 /// Where nodes are.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
-    /// `host:port` of the nodes that run elsewhere, by data centre.
-    pub remote: BTreeMap<String, String>,
+    /// The addresses of the nodes that run elsewhere, by data centre.
+    pub remote: BTreeMap<String, SocketAddr>,
+    /// The address of this machine at which its servers are met; `None` where nobody comes from elsewhere.
+    pub address: Option<IpAddr>,
     /// All data centres, in an order that does not change: users of servers of this machine are numbered by it.
     pub sites: Vec<String>,
     /// Below which those of this machine have a directory each.
@@ -101,6 +116,31 @@ pub struct Places {
     pub engines: Vec<PathBuf>,
     /// The engine store.
     pub store: PathBuf,
+}
+
+impl Places {
+    /// The numbers of the users that servers of a data centre run as: no two nodes of a cloud share one, also where
+    /// they share a machine, and hardly ever two of different clouds, which would end each other's shared memory.
+    fn users(&self, site: &str) -> (u32, u32) {
+        let place = self.sites.iter().position(|known| known == site).unwrap_or_default();
+        let place = u32::try_from(place).unwrap_or_default().min(SITES - 1);
+        let home = self.home.as_os_str().as_encoded_bytes();
+        let digest = ring::digest::digest(&ring::digest::SHA256, home);
+        let cloud =
+            u32::from(u16::from_be_bytes([digest.as_ref()[0], digest.as_ref()[1]])) % CLOUDS;
+        let first = FIRST_USER + (cloud * SITES + place) * USERS;
+        (first, first + USERS)
+    }
+
+    /// A data centre whose node is said to be elsewhere, and which has instances here. An instance does not move with a
+    /// line of configuration: it would be begun anew there, empty.
+    pub fn astray(&self) -> Option<&str> {
+        let has = |site: &&String| {
+            let instances = std::fs::read_dir(self.home.join(site).join("instances"));
+            instances.is_ok_and(|mut all| all.next().is_some())
+        };
+        self.remote.keys().find(has).map(String::as_str)
+    }
 }
 
 /// What the machines ask of nodes: a seam, so that they are tested over nodes that fail on demand.
@@ -164,7 +204,7 @@ impl Nodes {
         places: Places,
         authority: Arc<Authority>,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let issued = authority.issue(&["control.awan".to_owned()], Purpose::Client)?;
+        let issued = authority.issue(&[CONTROL.to_owned()], Purpose::Client)?;
         let chain = vec![CertificateDer::from_pem_slice(issued.certificate.as_bytes())?];
         let key = PrivateKeyDer::from_pem_slice(issued.key.expose().as_bytes())?;
         let mut roots = RootCertStore::empty();
@@ -322,7 +362,7 @@ impl Nodes {
     ) -> Result<Response<Incoming>, Error> {
         let away = |error: String| Error::Away(site.to_owned(), error);
         let address = match self.places.remote.get(site) {
-            Some(address) => address.clone(),
+            Some(address) => address.to_string(),
             None => self.local.address(site).await.map_err(away)?,
         };
         let mut sender = tokio::time::timeout(CONNECT, self.connect(site, &address))

@@ -174,6 +174,7 @@ fn spec(member: &Member, until: Option<i64>, complete: bool) -> Spec {
         databases: Vec::new(),
         grants: Vec::new(),
         replicator: secrets.replicator.clone(),
+        peers: Vec::new(),
         certificate: secrets.certificate.clone(),
         key: secrets.key.clone(),
         leased: false,

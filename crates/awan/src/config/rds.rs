@@ -1,6 +1,7 @@
 //! Relational databases.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::ensure;
@@ -20,9 +21,12 @@ pub struct Rds {
     pub engines: Vec<PathBuf>,
     /// The engine store [default: `engines` in the data directory].
     pub store: Option<PathBuf>,
-    /// `host:port` of nodes on other machines (`awan serve --role db-node`), by data centre. Those without run on
-    /// this machine.
-    pub nodes: BTreeMap<String, String>,
+    /// Addresses of nodes on other machines (`awan serve --role db-node`), as `10.1.2.3:7300`, by data centre. Those
+    /// without run on this machine.
+    pub nodes: BTreeMap<String, SocketAddr>,
+    /// The address of this machine for the machines of those nodes: its own database servers listen there, and it
+    /// comes to theirs from there. Without such nodes all stays on the loopback address.
+    pub listen: Option<IpAddr>,
     /// Instances that one account may have.
     pub instances_max: u32,
     /// Every so many hours a restore of each instance is tried; 0: none is.
@@ -38,6 +42,7 @@ impl Default for Rds {
             engines: Vec::new(),
             store: None,
             nodes: BTreeMap::new(),
+            listen: None,
             instances_max: 100,
             restore_test_hours: 24,
             patroni: Vec::new(),
@@ -60,9 +65,18 @@ impl Rds {
         for (site, address) in &self.nodes {
             let known = centres.iter().any(|centre| centre.site == *site);
             ensure!(known, "rds.nodes: there is no data centre {site:?}");
-            let port = address.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-            ensure!(port.is_some(), "rds.nodes: {site} has no address like 10.1.2.3:7300");
+            let reached = !address.ip().is_unspecified() && address.port() != 0;
+            ensure!(reached, "rds.nodes: {site} has no address like 10.1.2.3:7300");
         }
+        ensure!(
+            self.nodes.is_empty() || self.listen.is_some(),
+            "rds.nodes takes rds.listen: the address of this machine at which those nodes come to its database servers"
+        );
+        ensure!(
+            self.listen.is_none_or(|address| !address.is_unspecified()),
+            "rds.listen is one address of this machine, at which others reach it, and not {}",
+            self.listen.unwrap_or(IpAddr::from([0, 0, 0, 0]))
+        );
         patroni::check(&self.patroni, centres)
     }
 }

@@ -84,6 +84,8 @@ fn every_verb_has_help_with_an_example() {
         "bill",
         "witness",
         "mirror",
+        "engine",
+        "node",
     ] {
         let out = Command::new(env!("CARGO_BIN_EXE_awan")).args([verb, "--help"]).output().unwrap();
         let text = String::from_utf8(out.stdout).unwrap();

@@ -61,7 +61,6 @@ mod workers;
 
 pub use book::Book;
 pub use door::Door;
-pub(crate) use session::SOURCE;
 
 /// Where connections to a host name go.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,23 +1,21 @@
 //! One connection: who it is for, whether it may, the server that it gets, and its end.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rustix::net::sockopt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::doubts::{self, Turn};
 use super::greeting::{Client, Ended, SSL_REQUEST_BYTES};
 use super::{Refusal, Route, Shared, slots, splice};
-
-/// From where servers on this machine are dialled: their rules know the gateway by it, since clients of this
-/// machine come from other addresses.
-pub const SOURCE: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 1);
+use crate::deployment::Settings;
+use crate::dial;
 
 /// How often a connection that waits looks whether its instance serves by now.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -252,14 +250,11 @@ impl Visit<'_> {
     }
 }
 
-/// Connects to a server. One on this machine sees the gateway's own address.
+/// Connects to a server, which knows the gateway by its address.
 async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    if address.is_ipv4() && address.ip().is_loopback() {
-        socket.set_reuseaddr(true)?; // else ports of connections that ended could not be used for a minute
-        socket.bind((SOURCE, 0).into())?;
-    }
-    let server = socket.connect(address).await?;
+    let settings = Settings::told();
+    let near = address.ip().is_loopback().then(|| settings.gateway());
+    let server = dial::connect(address, settings.address.or(near)).await?;
     configure(&server)?;
     Ok(server)
 }

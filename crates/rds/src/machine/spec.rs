@@ -1,7 +1,6 @@
 //! What nodes are told, made of the rows.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::time::Duration;
 
 use base::{ApiError, Time};
@@ -29,8 +28,8 @@ pub(super) struct Loaded {
     pub(super) instance: Instance,
     pub(super) members: Vec<Member>,
     pub(super) secrets: Secrets,
-    /// Of a read-only instance: the primary that it follows.
-    upstream: Option<Member>,
+    /// Of a read-only instance: the primary that it follows, and the name in that one's certificate.
+    upstream: Option<(Member, String)>,
     accounts: Vec<Account>,
     databases: Vec<Database>,
     grants: Vec<Grant>,
@@ -44,18 +43,17 @@ pub(super) struct Loaded {
 pub(super) fn load(tx: &mut Tx<'_>, cloud: &Cloud, id: &str) -> Result<Option<Loaded>, ApiError> {
     let Some(instance) = instance::find(tx, id)? else { return Ok(None) };
     let members = member::of(tx, id)?;
-    let upstream = match &instance.parent {
-        Some(parent) => member::of(tx, parent)?.into_iter().find(|member| member.primary),
-        None => None,
-    };
     let (accounts, databases, grants, parameters, hba) = parts::spec_parts(tx, cloud, &instance)?;
     let extensions = extension::wished(tx, id)?;
     let mut secrets = instance.secrets(&cloud.seal)?;
+    let mut upstream = None;
     if let Some(parent) = &instance.parent
         && let Some(parent) = instance::find(tx, parent)?
     {
         // A copy has the roles of what it was copied from.
         secrets.replicator = parent.secrets(&cloud.seal)?.replicator;
+        let primary = member::of(tx, &parent.id)?.into_iter().find(|member| member.primary);
+        upstream = primary.map(|primary| (primary, own_name(&parent)));
     }
     let slots = slots(tx, &instance, &members)?;
     Ok(Some(Loaded {
@@ -90,6 +88,11 @@ fn host_names(instance: &Instance) -> Vec<String> {
     own.chain(["localhost".to_owned(), "127.0.0.1".to_owned()]).collect()
 }
 
+/// The name by which its servers know each other.
+fn own_name(instance: &Instance) -> String {
+    Settings::told().host(&instance.name, instance.engine)
+}
+
 /// What the node of a member is told. `told` is what the members before it said.
 pub(super) fn of(loaded: &Loaded, member: &Member, told: &[Observed]) -> Result<Spec, StepError> {
     let instance = &loaded.instance;
@@ -112,7 +115,7 @@ pub(super) fn of(loaded: &Loaded, member: &Member, told: &[Observed]) -> Result<
         restarts: instance.restarts,
         seed: seed(instance, &role),
         role,
-        listen: vec![IpAddr::from([127, 0, 0, 1])],
+        listen: Vec::new(),
         limits: class.limits(instance.storage_gib),
         parameters: loaded.parameters.clone(),
         hba: loaded.hba.clone(),
@@ -120,6 +123,7 @@ pub(super) fn of(loaded: &Loaded, member: &Member, told: &[Observed]) -> Result<
         databases: loaded.databases.clone(),
         grants: loaded.grants.clone(),
         replicator: loaded.secrets.replicator.clone(),
+        peers: Settings::told().peers(),
         certificate: loaded.secrets.certificate.clone(),
         key: loaded.secrets.key.clone(),
         leased: instance.category == Category::HighAvailability,
@@ -148,11 +152,12 @@ fn slots(
 
 fn role(loaded: &Loaded, member: &Member, told: &[Observed]) -> Result<Role, StepError> {
     let slot = slot(&loaded.instance, &member.site);
-    if let Some(upstream) = &loaded.upstream {
+    if let Some((upstream, name)) = &loaded.upstream {
         if upstream.port == 0 {
             return Err(StepError::transient("the instance that is followed does not listen yet"));
         }
-        let upstream = Upstream { host: upstream.host.clone(), port: upstream.port, slot };
+        let (host, name) = (upstream.host.clone(), name.clone());
+        let upstream = Upstream { host, port: upstream.port, slot, name };
         return Ok(Role::Standby { upstream, readable: true });
     }
     if member.primary {
@@ -160,7 +165,8 @@ fn role(loaded: &Loaded, member: &Member, told: &[Observed]) -> Result<Role, Ste
     }
     let first =
         told.first().ok_or_else(|| StepError::transient("there is no primary to follow"))?;
-    let upstream = Upstream { host: first.host.clone(), port: first.port, slot };
+    let name = own_name(&loaded.instance);
+    let upstream = Upstream { host: first.host.clone(), port: first.port, slot, name };
     Ok(Role::Standby { upstream, readable: false })
 }
 
@@ -170,6 +176,8 @@ fn seed(instance: &Instance, role: &Role) -> Seed {
         (Origin::Archive { until, .. }, Role::Primary) => {
             Seed::Sent { until: *until, complete: instance.options.seeded }
         }
+        // One that served once and is nowhere now is not begun anew: its node has lost its directory, or is another.
+        _ if instance.settled > 0 => Seed::Copy,
         _ => Seed::Template,
     }
 }

@@ -29,6 +29,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Engine;
 
+/// The name in the certificate that the control plane shows to nodes. Nobody else's has it.
+pub const CONTROL: &str = "control.awan";
+
 /// All that an instance is to be on this node. Holds secrets: it is never logged, and stored 0600.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spec {
@@ -50,7 +53,7 @@ pub struct Spec {
     pub role: Role,
     /// Where its data comes from, if there is none yet.
     pub seed: Seed,
-    /// Addresses to listen on.
+    /// Addresses to listen on; none for the one that the node has for its servers.
     pub listen: Vec<IpAddr>,
     /// What it may use.
     pub limits: Limits,
@@ -67,6 +70,9 @@ pub struct Spec {
     pub grants: Vec<Grant>,
     /// The password of the role `awan_replicator`.
     pub replicator: String,
+    /// From where that role comes in, besides the machine itself: the cloud and the machines of its nodes.
+    #[serde(default)]
+    pub peers: Vec<IpAddr>,
     /// What it shows clients, PEM chain.
     pub certificate: String,
     /// That certificate's key, PEM.
@@ -110,6 +116,16 @@ pub struct Upstream {
     pub port: u16,
     /// The name of the slot there, and the `application_name` of the one that follows.
     pub slot: String,
+    /// The name that its certificate is for; empty where that is not known, and its password alone shows who it is.
+    #[serde(default)]
+    pub name: String,
+}
+
+impl Upstream {
+    /// Whether both are the same server, whatever it is called.
+    pub fn is_server_of(&self, other: &Self) -> bool {
+        (&self.host, self.port, &self.slot) == (&other.host, other.port, &other.slot)
+    }
 }
 
 /// Where the data of a new directory comes from.
@@ -300,6 +316,18 @@ pub struct Observed {
     /// What the server refused of [`Spec::extensions`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<RefusedExtension>,
+    /// The node's clock when it said this.
+    pub tick: Tick,
+}
+
+/// A reading of the clock by which leases end on a node, and the only kind of moment that the two sides name to each
+/// other: their clocks need not agree on anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tick {
+    /// Which process of a node it is of: drawn at its start, never 0. 0 stands for no reading at all.
+    pub node: u64,
+    /// Milliseconds since that start.
+    pub ms: u64,
 }
 
 /// What an instance on a node is doing.
@@ -335,7 +363,12 @@ pub struct LeaseGrant {
     pub id: String,
     /// For the primary of this term only.
     pub term: i64,
-    /// From when the request was received, milliseconds.
+    /// A reading that this node gave ([`Observed::tick`]), from which the lease counts. Grants that were long on their
+    /// way, and those that a frozen node finds when it wakes, are over when they are read. Of any other process, or
+    /// none: nothing is granted, and the answer tells a reading.
+    #[serde(default)]
+    pub from: Tick,
+    /// How long it lasts, milliseconds.
     pub ttl_ms: u64,
 }
 
@@ -344,7 +377,10 @@ pub struct LeaseGrant {
 pub struct Promote {
     /// The term that begins with it.
     pub term: i64,
-    /// Its first lease, milliseconds.
+    /// From when its first lease counts, as [`LeaseGrant::from`]: where that is over, nothing is promoted.
+    #[serde(default)]
+    pub from: Tick,
+    /// How long its first lease lasts, milliseconds.
     pub ttl_ms: u64,
     /// As [`Spec::synchronous`], from its first commit on.
     #[serde(default)]

@@ -293,8 +293,9 @@ impl Worker {
         let driver = pool.driver(spec.engine)?;
         let user = pool.user(&spec.id, self.state.uid)?;
         self.state.uid = user.map_or(0, |user| user.uid);
+        let listen = pool.network.listen(spec);
         if self.state.port == 0 {
-            self.state.port = free_port(spec.listen.first())?;
+            self.state.port = free_port(listen.first())?;
         }
         self.shared.dir.make(user)?;
         let seat = Seat {
@@ -303,7 +304,9 @@ impl Worker {
             templates: pool.home.templates(),
             programs: pool.programs.clone(),
             user,
+            listen,
             port: self.state.port,
+            authority: Arc::clone(&pool.network.authority),
         };
         self.seat = Some((Arc::clone(&driver), seat.clone()));
         let known = self.seat.clone();
@@ -345,7 +348,9 @@ impl Worker {
                 return Err(Error::Failed("the instance's data is gone".to_owned()));
             }
             (Role::Primary, Seed::Copy) => {
-                return Err(Error::Failed("a primary is not copied from anybody".to_owned()));
+                return Err(Error::Failed(
+                    "its data is not here, and a primary is copied from nobody".to_owned(),
+                ));
             }
             (Role::Primary, Seed::Template) => {
                 let pool = Arc::clone(&self.shared.pool);
@@ -374,7 +379,8 @@ impl Worker {
         upstream: &Upstream,
     ) -> Result<()> {
         let lost = std::mem::take(&mut self.lost);
-        if self.state.following.as_ref() == Some(upstream) && !lost {
+        let follows = self.state.following.as_ref().is_some_and(|it| it.is_server_of(upstream));
+        if follows && !lost {
             return Ok(());
         }
         self.stop(Stop::Fast).await?;

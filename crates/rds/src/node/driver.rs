@@ -5,7 +5,9 @@
 //! [`Driver::observe`], [`Driver::figures`], [`Driver::extensions`], [`Driver::logs`], [`Driver::dump`], [`Driver::load`] and
 //! [`Driver::backup`], which may come at any time. Everything may be interrupted by a crash and is then called again.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::io::AsyncRead;
@@ -35,8 +37,12 @@ pub struct Seat {
     pub programs: Programs,
     /// Whom its server and its tools run as; `None`: as whoever we are.
     pub user: Option<User>,
+    /// The addresses that its server listens on.
+    pub listen: Vec<IpAddr>,
     /// Its port, chosen once.
     pub port: u16,
+    /// The certificate of the authority whose certificates upstreams show, PEM; empty where that is not known.
+    pub authority: Arc<str>,
 }
 
 /// What new configuration takes to be in force.

@@ -24,6 +24,8 @@ use super::pool::Pool;
 
 /// How long a server may take to say how it is.
 const ANSWER: Duration = Duration::from_secs(5);
+/// How long where the answer renews a lease: less than those who grant them wait.
+const PULSE: Duration = Duration::from_millis(700);
 /// For how long the size of a directory is not counted anew.
 const SIZE_AGE: Duration = Duration::from_secs(15);
 
@@ -186,11 +188,15 @@ impl Keeper {
         })
     }
 
-    /// Makes it the primary of a new term, under a first lease that counts from `from`.
+    /// Makes it the primary of a new term, under its first lease.
     ///
     /// # Errors
-    /// [`Error::Conflict`] where that term is not new; [`Error::Unknown`] where nothing is known of the instance.
-    pub fn promote(&self, promote: &Promote, from: Instant) -> Result<()> {
+    /// [`Error::Conflict`] where that term is not new; [`Error::Unknown`] where nothing is known of the instance;
+    /// [`Error::Later`] where the lease is over: who asked may have appointed somebody else since.
+    pub fn promote(&self, promote: &Promote) -> Result<()> {
+        let ttl = Duration::from_millis(promote.ttl_ms);
+        let from = self.shared.leases.moment(promote.from).filter(|from| from.elapsed() < ttl);
+        let from = from.ok_or_else(|| Error::Later("that lease is over".to_owned()))?;
         self.change(|now| {
             let mut spec =
                 now.ok_or_else(|| Error::Unknown("nothing to promote".to_owned()))?.clone();
@@ -203,7 +209,6 @@ impl Keeper {
             spec.synchronous.clone_from(&promote.synchronous);
             Ok(spec)
         })?;
-        let ttl = Duration::from_millis(promote.ttl_ms);
         self.shared.leases.grant(&self.shared.id, promote.term, from, ttl);
         self.shared.nudge.notify_one();
         Ok(())
@@ -275,6 +280,27 @@ impl Keeper {
 
     /// What is known of it, asking its server.
     pub async fn observed(&self) -> Observed {
+        let (mut observed, _) = self.asked(ANSWER).await;
+        let path = self.shared.dir.path().to_owned();
+        observed.storage_bytes = self.shared.size.bytes(move || home::size(&path));
+        observed.tick = self.shared.leases.tick();
+        observed
+    }
+
+    /// The same within a moment, for whoever grants leases: without its size, and with a server that does not answer in
+    /// that time counted as one that does not serve.
+    pub async fn pulse(&self) -> Observed {
+        let (mut observed, answered) = self.asked(PULSE).await;
+        if observed.phase == Phase::Serving && !answered {
+            observed.phase = Phase::Working;
+        }
+        // Last: a lease that is granted for this answer is the longer.
+        observed.tick = self.shared.leases.tick();
+        observed
+    }
+
+    /// What is known of it, and whether its server answered.
+    async fn asked(&self, limit: Duration) -> (Observed, bool) {
         let status = self.shared.status.borrow().clone();
         let spec = self.spec();
         let mut observed = Observed {
@@ -284,7 +310,9 @@ impl Keeper {
             phase: status.phase,
             trouble: status.trouble,
             host: spec
-                .and_then(|spec| spec.listen.first().map(ToString::to_string))
+                .and_then(|spec| {
+                    self.shared.pool.network.listen(&spec).first().map(ToString::to_string)
+                })
                 .unwrap_or_default(),
             port: status.state.port,
             pid: status.pid,
@@ -295,15 +323,16 @@ impl Keeper {
             refused: status.refused,
             ..Observed::default()
         };
+        let mut answered = false;
         if let Some((driver, seat)) = status.seat {
             observed.build.clone_from(&seat.build.version);
             if status.pid != 0 {
-                let asked =
-                    tokio::time::timeout(ANSWER, driver.observe(&seat, &mut observed)).await;
+                let asked = tokio::time::timeout(limit, driver.observe(&seat, &mut observed)).await;
                 let failed = match asked {
                     Ok(answer) => answer.err().map(|error| error.to_string()),
                     Err(_) => Some("the server does not answer".to_owned()),
                 };
+                answered = failed.is_none();
                 if let Some(error) = failed
                     && observed.phase == Phase::Serving
                     && observed.trouble.is_empty()
@@ -312,9 +341,7 @@ impl Keeper {
                 }
             }
         }
-        let path = self.shared.dir.path().to_owned();
-        observed.storage_bytes = self.shared.size.bytes(move || home::size(&path));
-        observed
+        (observed, answered)
     }
 
     /// The instance's driver and seat.

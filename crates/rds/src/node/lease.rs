@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use base::{Rng as _, SystemRng};
 use rustix::process::Pid;
 use tokio::sync::Notify;
 
+use super::api::Tick;
 use super::error::Result;
 use super::process::kill_tree;
 
@@ -67,6 +69,9 @@ impl Watch {
 #[derive(Clone)]
 pub struct Leases {
     watch: Arc<Watch>,
+    /// Which process this is, and when it began.
+    node: u64,
+    began: Instant,
 }
 
 impl Leases {
@@ -85,11 +90,25 @@ impl Leases {
                 drop(waited.unwrap_or_else(PoisonError::into_inner));
             }
         })?;
-        Ok(Self { watch })
+        let mut drawn = [0; 8];
+        SystemRng.fill(&mut drawn);
+        let node = u64::from_ne_bytes(drawn).max(1);
+        Ok(Self { watch, node, began: Instant::now() })
     }
 
-    /// Grants a lease that counts from `from`, when the request came in. One of an older term than was granted
-    /// before is not granted: false.
+    /// The clock by which leases end, now. Never later than it is.
+    pub fn tick(&self) -> Tick {
+        let ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Tick { node: self.node, ms }
+    }
+
+    /// The moment of a reading that this process gave; `None` of any other.
+    pub fn moment(&self, tick: Tick) -> Option<Instant> {
+        let at = self.began.checked_add(Duration::from_millis(tick.ms))?;
+        (tick.node == self.node && at <= Instant::now()).then_some(at)
+    }
+
+    /// Grants a lease that counts from `from`. One of an older term than was granted before is not granted: false.
     pub fn grant(&self, id: &str, term: i64, from: Instant, ttl: Duration) -> bool {
         let mut leases = self.watch.lock();
         let lease = leases.entry(id.to_owned()).or_default();
@@ -169,6 +188,21 @@ mod tests {
         assert!(!leases.holds("a", 2), "there is another primary");
         assert!(leases.grant("a", 3, now, Duration::ZERO));
         assert!(!leases.holds("a", 3), "it has ended");
+        Ok(())
+    }
+
+    #[test]
+    fn only_readings_of_this_process_that_were_given_are_moments() -> Result<()> {
+        let (leases, other) = (Leases::new()?, Leases::new()?);
+        let (before, tick) = (Instant::now(), leases.tick());
+        let moment = leases.moment(tick);
+        assert!(moment.is_some_and(|at| at <= Instant::now()));
+        assert!(moment.is_some_and(|at| before.duration_since(at) < Duration::from_millis(2)));
+        assert_eq!(leases.moment(other.tick()), None, "it was started again since");
+        assert_eq!(leases.moment(Tick::default()), None);
+        let never = Tick { ms: tick.ms + 60_000, ..tick };
+        assert_eq!(leases.moment(never), None, "nobody can have been told of it");
+        assert_eq!(leases.moment(Tick { ms: u64::MAX, ..tick }), None);
         Ok(())
     }
 

@@ -10,6 +10,7 @@
 //! | `keeper`, `converge` | one instance: what is wanted of it, and the task that makes it true |
 //! | `lease` | the right of primaries to serve |
 //! | `server` | the routes |
+//! | `trust` | certificates: its own, and whom it answers |
 
 pub mod api;
 pub mod confinement;
@@ -25,9 +26,10 @@ pub mod postgres;
 pub mod process;
 pub mod server;
 pub mod stream;
+pub mod trust;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -43,10 +45,11 @@ use self::error::{Doing, Error, Result};
 use self::home::Home;
 use self::keeper::Keeper;
 use self::lease::Leases;
-use self::pool::{Find, Pool};
+use self::pool::{Find, Network, Pool};
 use self::process::Programs;
+use self::trust::Trust;
 
-/// What a node reads from `node-config.json` in its directory.
+/// What a node reads from `node-config.json` in its directory. Paths are below that directory where they are relative.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -56,6 +59,9 @@ pub struct Config {
     pub site: String,
     /// Where it listens; port 0 for any, told in `node.json`.
     pub listen: SocketAddr,
+    /// The address that its database servers listen on, and are told to be at [default: that of `listen`].
+    #[serde(default)]
+    pub advertise: Option<IpAddr>,
     /// Whose certificates the control plane shows: a file, PEM.
     pub ca: PathBuf,
     /// What it shows itself: a file, PEM chain.
@@ -86,7 +92,12 @@ impl Config {
     pub fn read(root: &Path) -> Result<Self> {
         let path = root.join("node-config.json");
         let bytes = std::fs::read(&path).doing(path.display())?;
-        serde_json::from_slice(&bytes).doing(path.display())
+        let mut config: Self = serde_json::from_slice(&bytes).doing(path.display())?;
+        let files = [&mut config.ca, &mut config.cert, &mut config.key, &mut config.store];
+        for path in files.into_iter().chain(&mut config.engines) {
+            *path = root.join(&path);
+        }
+        Ok(config)
     }
 }
 
@@ -114,6 +125,7 @@ impl Node {
     /// Where another node has it, or it does not read.
     pub fn open(
         root: &Path,
+        network: Network,
         uids: Range<u32>,
         builds: Find,
         drivers: Vec<Arc<dyn Driver>>,
@@ -123,7 +135,7 @@ impl Node {
         if rustix::process::geteuid().is_root() && !uids.is_empty() {
             home.passable()?;
         }
-        let pool = Pool::new(home, builds, drivers, Programs::new()?, uids);
+        let pool = Pool::new(home, builds, drivers, Programs::new()?, network, uids);
         let node = Self {
             pool: Arc::new(pool),
             leases: Leases::new()?,
@@ -245,15 +257,22 @@ pub async fn run(
     drivers: Vec<Arc<dyn Driver>>,
     stop: watch::Receiver<bool>,
 ) -> Result<()> {
-    let tls = server::tls(&config.ca, &config.cert, &config.key)?;
+    let trust = Trust::read(&config)?;
+    let network = Network {
+        address: config.advertise.unwrap_or(config.listen.ip()),
+        authority: Arc::clone(&trust.authority),
+    };
+    let tls = trust.acceptor()?;
     let uids = config.uid_range.0..config.uid_range.1;
-    let node = Arc::new(Node::open(root, uids, builds, drivers)?);
+    let node = Arc::new(Node::open(root, network, uids, builds, drivers)?);
     let door = Door::bind(config.listen, Some(tls), Limits::default()).await?;
     let running = Running { address: door.address()?, pid: std::process::id() };
     let told = node.pool.home.root().join("node.json");
     home::replace(&told, &serde_json::to_vec(&running).doing("node.json")?, 0o644, None)?;
     tracing::info!(name = %config.name, site = %config.site, address = %running.address, "a node of databases answers");
+    let warner = tokio::spawn(trust.warn(config.site));
     door.serve(Arc::clone(&node), stop).await;
+    warner.abort();
     home::remove_file(&told)?;
     node.close().await;
     Ok(())

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::process::Pid;
 
-use super::api::Figures;
+use super::api::{Figures, Spec};
 use super::confinement::field;
 use super::driver::Driver;
 use super::error::{Error, Result};
@@ -15,6 +15,29 @@ use super::home::Home;
 use super::process::{Programs, User, tree};
 use crate::engines::Build;
 use crate::model::Engine;
+
+/// Where the servers of a node are met, and whom they trust.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// The address that they listen on.
+    pub address: IpAddr,
+    /// The certificate of the cloud's authority, PEM; empty where the servers need not know it.
+    pub authority: Arc<str>,
+}
+
+impl Default for Network {
+    /// Nobody but this machine, and no authority.
+    fn default() -> Self {
+        Self { address: IpAddr::from([127, 0, 0, 1]), authority: Arc::from("") }
+    }
+}
+
+impl Network {
+    /// What the server of an instance listens on.
+    pub fn listen(&self, spec: &Spec) -> Vec<IpAddr> {
+        if spec.listen.is_empty() { vec![self.address] } else { spec.listen.clone() }
+    }
+}
 
 /// Finds the builds of a machine.
 pub type Find = Arc<dyn Fn() -> Vec<Build> + Send + Sync>;
@@ -39,6 +62,8 @@ pub struct Pool {
     pub drivers: Vec<Arc<dyn Driver>>,
     /// Starts programs.
     pub programs: Programs,
+    /// Where servers are met.
+    pub network: Network,
     /// Numbers for users of servers; empty where all run as whoever we are.
     pub uids: Range<u32>,
     /// Who has which number.
@@ -54,6 +79,7 @@ impl Pool {
         find: Find,
         drivers: Vec<Arc<dyn Driver>>,
         programs: Programs,
+        network: Network,
         uids: Range<u32>,
     ) -> Self {
         let uids = if rustix::process::geteuid().is_root() { uids } else { 0..0 };
@@ -63,6 +89,7 @@ impl Pool {
             find,
             drivers,
             programs,
+            network,
             uids,
             taken: Mutex::default(),
             warming: tokio::sync::Mutex::default(),

@@ -1,20 +1,14 @@
 //! The node's door: the routes of [`super::api`], over mutual TLS.
 
-use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use engine::pipeline::Peer;
 use engine::server::{Body, Handler, full};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio_rustls::TlsAcceptor;
 
 use super::Node;
 use super::api::{Dump, LeaseGrant, Leases, Promote, Spec};
@@ -28,32 +22,6 @@ const JSON_BYTES_MAX: usize = 16 << 20;
 const WAIT_MAX: Duration = Duration::from_secs(600);
 /// How long a deletion may take.
 const DELETE: Duration = Duration::from_secs(100);
-
-/// TLS where both sides show a certificate of that authority.
-///
-/// # Errors
-/// Where a file cannot be read or is none of these.
-pub fn tls(ca: &Path, cert: &Path, key: &Path) -> Result<TlsAcceptor> {
-    let mut roots = rustls::RootCertStore::empty();
-    for root in CertificateDer::pem_file_iter(ca).doing(ca.display())? {
-        roots.add(root.doing(ca.display())?).doing(ca.display())?;
-    }
-    let chain: Vec<_> = CertificateDer::pem_file_iter(cert)
-        .doing(cert.display())?
-        .collect::<std::result::Result<_, _>>()
-        .doing(cert.display())?;
-    let key = PrivateKeyDer::from_pem_file(key).doing("the node's key")?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let clients =
-        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .doing("TLS")?
-        .with_client_cert_verifier(clients.build().doing(ca.display())?)
-        .with_single_cert(chain, key)
-        .doing(cert.display())?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
-}
 
 impl Handler for Node {
     async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
@@ -125,7 +93,6 @@ fn number<T: std::str::FromStr>(query: &str, name: &str, or: T) -> Result<T> {
 
 impl Node {
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>> {
-        let received = Instant::now();
         let (head, body) = request.into_parts();
         let path: Vec<&str> = head.uri.path().trim_start_matches('/').split('/').collect();
         let query = head.uri.query().unwrap_or_default();
@@ -134,7 +101,7 @@ impl Node {
             (&Method::GET, ["instances"]) => json(&self.all_observed().await),
             (&Method::POST, ["leases"]) => {
                 let leases: Leases = read(body).await?;
-                json(&self.grant(&leases.grants, received).await)
+                json(&self.grant(&leases.grants).await)
             }
             (&Method::PUT, ["instances", id]) => {
                 let spec: Spec = read(body).await?;
@@ -147,7 +114,7 @@ impl Node {
             }
             (&Method::GET, ["instances", id]) => json(&self.keeper(id)?.observed().await),
             (method, ["instances", id, rest @ ..]) => {
-                self.answer_instance(method, id, rest, query, body, received).await
+                self.answer_instance(method, id, rest, query, body).await
             }
             _ => Err(Error::Unknown("no such route".to_owned())),
         }
@@ -160,13 +127,12 @@ impl Node {
         rest: &[&str],
         query: &str,
         body: Incoming,
-        received: Instant,
     ) -> Result<Response<Body>> {
         let keeper = self.keeper(id)?;
         match (method, rest) {
             (&Method::POST, ["promote"]) => {
                 let promote: Promote = read(body).await?;
-                keeper.promote(&promote, received)?;
+                keeper.promote(&promote)?;
                 keeper.settled(WAIT_MAX).await;
                 json(&keeper.observed().await)
             }
@@ -210,19 +176,17 @@ impl Node {
     }
 
     /// Grants leases, and says how those are whom they are for.
-    pub async fn grant(
-        &self,
-        grants: &[LeaseGrant],
-        received: Instant,
-    ) -> Vec<super::api::Observed> {
+    pub async fn grant(&self, grants: &[LeaseGrant]) -> Vec<super::api::Observed> {
         let mut observed = Vec::new();
         for grant in grants {
-            let ttl = Duration::from_millis(grant.ttl_ms);
-            self.leases().grant(&grant.id, grant.term, received, ttl);
+            if let Some(from) = self.leases().moment(grant.from) {
+                let ttl = Duration::from_millis(grant.ttl_ms);
+                self.leases().grant(&grant.id, grant.term, from, ttl);
+            }
         }
         for grant in grants {
             if let Ok(keeper) = self.keeper(&grant.id) {
-                observed.push(keeper.observed().await);
+                observed.push(keeper.pulse().await);
             }
         }
         observed

@@ -22,14 +22,6 @@ use super::Places;
 const START: Duration = Duration::from_secs(15);
 /// How long the nodes may take to stop all their servers.
 const STOP: Duration = Duration::from_secs(60);
-/// The first user of servers, beyond those that systems give out.
-const FIRST_USER: u32 = 800_000;
-/// Users of one node.
-const USERS: u32 = 4096;
-/// Data centres of one cloud.
-const SITES: u32 = 32;
-/// Clouds of one machine that are told apart: all of it stays below 2^31.
-const CLOUDS: u32 = 16_000;
 /// How often is looked.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -157,19 +149,6 @@ impl Local {
         fs::set_permissions(above, fs::Permissions::from_mode(0o711))
     }
 
-    /// The numbers of the users that servers of a data centre run as here: no two nodes share one.
-    fn users(&self, site: &str) -> (u32, u32) {
-        let place = self.places.sites.iter().position(|known| known == site).unwrap_or_default();
-        let place = u32::try_from(place).unwrap_or_default().min(SITES - 1);
-        // Another cloud on this machine has users of its own, or the two would end each other's shared memory.
-        let home = self.places.home.as_os_str().as_encoded_bytes();
-        let digest = ring::digest::digest(&ring::digest::SHA256, home);
-        let cloud =
-            u32::from(u16::from_be_bytes([digest.as_ref()[0], digest.as_ref()[1]])) % CLOUDS;
-        let first = FIRST_USER + (cloud * SITES + place) * USERS;
-        (first, first + USERS)
-    }
-
     /// Writes what the node reads at its start.
     fn prepare(
         &self,
@@ -186,11 +165,12 @@ impl Local {
             "name": site,
             "site": site,
             "listen": "127.0.0.1:0",
+            "advertise": self.places.address,
             "ca": fs::canonicalize(&self.authority.certificate)?,
             "cert": dir.join("node-cert.pem"),
             "key": dir.join("node-key.pem"),
             "engines": self.places.engines,
-            "uid_range": self.users(site),
+            "uid_range": self.places.users(site),
             "store": self.places.store,
         });
         write_whole(&dir.join("node-config.json"), config.to_string().as_bytes(), 0o600)?;

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rds::node::api::{LeaseGrant, Observed, Phase, Promote, Role, Spec};
+use rds::node::api::{LeaseGrant, Observed, Phase, Promote, Role, Spec, Tick};
 use rds::nodes::{Error, Hosts};
 use tokio::time::Instant;
+
+/// From when the clock of all nodes counts.
+static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// What goes wrong with the call of that number (from 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +54,9 @@ pub(crate) struct World {
     pub(crate) calls: usize,
     /// Nodes that do not answer, though what runs on them goes on.
     pub(crate) cut_off: Vec<String>,
+    /// Nodes that answer nobody, and find what was sent to them when they wake.
+    frozen: Vec<String>,
+    queued: Vec<(String, LeaseGrant)>,
     /// Nodes that are well, while no server comes up on them.
     pub(crate) broken: Vec<String>,
 }
@@ -82,7 +88,7 @@ impl Fakes {
             world.calls += 1;
             let number = world.calls;
             let fault = *self.fault.lock().unwrap();
-            if world.cut_off.iter().any(|cut| cut == site) {
+            if world.cut_off.iter().chain(&world.frozen).any(|cut| cut == site) {
                 return Err(Error::Silent(site.to_owned(), "it is cut off".to_owned()));
             }
             if fault == Fault::Before(number) {
@@ -106,6 +112,22 @@ impl Fakes {
 
     pub(crate) fn cut_off(&self, site: &str) {
         self.world.lock().unwrap().cut_off.push(site.to_owned());
+    }
+
+    /// From now on a node answers nobody, and keeps what it is sent.
+    pub(crate) fn freeze(&self, site: &str) {
+        self.world.lock().unwrap().frozen.push(site.to_owned());
+    }
+
+    /// All nodes wake and read what they were sent meanwhile: so many grants of leases.
+    pub(crate) fn wake(&self) -> usize {
+        let mut world = self.world.lock().unwrap();
+        world.frozen.clear();
+        let queued = std::mem::take(&mut world.queued);
+        for (site, grant) in &queued {
+            world.grant(site, grant);
+        }
+        queued.len()
     }
 
     pub(crate) fn reach_all(&self) {
@@ -132,7 +154,20 @@ impl Fakes {
     }
 }
 
+/// Until when a lease lasts that counts from a reading.
+fn until(from: Tick, ttl_ms: u64) -> Option<Instant> {
+    (from.node == 1).then(|| *BEGAN + Duration::from_millis(from.ms + ttl_ms))
+}
+
 impl World {
+    fn grant(&mut self, site: &str, grant: &LeaseGrant) {
+        if let Ok(held) = found(self, site, &grant.id)
+            && held.term == grant.term
+        {
+            held.leased = held.leased.max(until(grant.from, grant.ttl_ms));
+        }
+    }
+
     fn observed(&self, site: &str, held: &Held) -> Observed {
         let mut seen = observed(site, held);
         if seen.phase == Phase::Serving && self.broken.iter().any(|broken| broken == site) {
@@ -158,6 +193,7 @@ fn observed(site: &str, held: &Held) -> Observed {
         pid: u32::from(serves),
         writable: held.writable(),
         lsn: 100,
+        tick: Tick { node: 1, ms: u64::try_from(BEGAN.elapsed().as_millis()).unwrap() },
         ..Observed::default()
     }
 }
@@ -216,13 +252,18 @@ impl Hosts for Fakes {
     }
 
     async fn lease(&self, site: &str, grants: Vec<LeaseGrant>) -> Result<Vec<Observed>, Error> {
+        {
+            let mut world = self.world.lock().unwrap();
+            if world.frozen.iter().any(|frozen| frozen == site) {
+                let late = grants.iter().map(|grant| (site.to_owned(), grant.clone()));
+                world.queued.extend(late);
+            }
+        }
         self.call(site, |world| {
             let mut seen = Vec::new();
             for grant in grants {
+                world.grant(site, &grant);
                 let Ok(held) = found(world, site, &grant.id) else { continue };
-                if held.term == grant.term {
-                    held.leased = Some(Instant::now() + Duration::from_millis(grant.ttl_ms));
-                }
                 let held = held.clone();
                 seen.push(world.observed(site, &held));
             }
@@ -236,7 +277,7 @@ impl Hosts for Fakes {
             let held = found(world, site, id)?;
             held.term = promote.term;
             held.promoted = true;
-            held.leased = Some(Instant::now() + Duration::from_millis(promote.ttl_ms));
+            held.leased = until(promote.from, promote.ttl_ms);
             let held = held.clone();
             Ok(world.observed(site, &held))
         })

@@ -10,6 +10,7 @@ use base::ApiError;
 use engine::task::Runner;
 use engine::{Caller, meter};
 use rds::ha::Watch;
+use rds::node::api::Seed;
 use rds::nodes::Hosts;
 use serde_json::Value;
 use testkit::TestCloud;
@@ -247,6 +248,23 @@ async fn what_is_asked_while_a_node_is_away_is_done_when_it_is_back() {
     play.agrees(&id, false, 1).await;
 }
 
+/// Its node lost its directory, or was given an empty one: what it is told has it say so instead of making a new one.
+#[tokio::test]
+async fn an_instance_that_served_once_is_never_begun_anew() {
+    let mut play = Play::new(Fault::None, false).await;
+    let id = play.create("pg.n2.2c.1m").await;
+    let seeds = |play: &Play| -> Vec<Seed> {
+        play.fakes.world.lock().unwrap().held.values().map(|held| held.spec.seed.clone()).collect()
+    };
+    play.rest(&id, Some("Running")).await;
+    assert_eq!(seeds(&play), [Seed::Template]);
+    play.fakes.world.lock().unwrap().held.clear();
+    play.insist("RestartDBInstance", &[("DBInstanceId", id.as_str())]).await;
+    play.rest(&id, Some("Running")).await;
+    assert_eq!(seeds(&play), [Seed::Copy], "a primary is copied from nobody");
+}
+
+/// A highly available instance that runs, and the watch has seen its standby well. Gives the site of its primary.
 async fn pair() -> (Play, String, String) {
     let mut play = Play::new(Fault::None, true).await;
     let (id, first) = play.pair().await;
@@ -326,6 +344,18 @@ async fn a_primary_that_is_cut_off_is_succeeded_after_its_lease_and_never_before
     play.fakes.cut_off(&first);
     let second = play.succeeded(&id, &first).await;
     play.fakes.reach_all();
+    play.follows(&id, &first).await;
+    assert_eq!(play.fakes.writable(&id), [second]);
+}
+
+/// A node on another machine freezes, is sent grants, and reads them when another is the primary: they are over.
+#[tokio::test]
+async fn a_primary_that_was_frozen_finds_only_leases_that_are_over() {
+    let (mut play, id, first) = pair().await;
+    play.fakes.freeze(&first);
+    let second = play.succeeded(&id, &first).await;
+    assert!(play.fakes.wake() > 0, "no grant was kept for it");
+    assert_eq!(play.fakes.writable(&id), std::slice::from_ref(&second));
     play.follows(&id, &first).await;
     assert_eq!(play.fakes.writable(&id), [second]);
 }

@@ -60,7 +60,9 @@ impl World {
             templates: self.home.templates(),
             programs: self.programs.clone(),
             user: self.user,
+            listen: vec!["127.0.0.1".parse().unwrap()],
             port,
+            authority: "".into(),
         }
     }
 }
@@ -171,6 +173,7 @@ fn spec(id: &str) -> Spec {
         databases: vec![database("shop_1"), database("shopx1")],
         grants: vec![grant("app", Privilege::Owner), grant("reader", Privilege::ReadOnly)],
         replicator: "replicate-me".to_owned(),
+        peers: Vec::new(),
         certificate: certificate.cert.pem(),
         key: certificate.signing_key.serialize_pem(),
         leased: false,
@@ -371,6 +374,7 @@ fn follower(of: &Spec, upstream: &Running, readable: bool) -> Spec {
         host: "127.0.0.1".to_owned(),
         port: upstream.seat.port,
         slot: "standby".to_owned(),
+        name: String::new(),
     };
     Spec { role: Role::Standby { upstream, readable }, ..of.clone() }
 }

@@ -9,7 +9,7 @@ use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use rds::engines::Build;
-use rds::node::api::{Dump, Figures, LogLine, Observed, Phase};
+use rds::node::api::{CONTROL, Dump, Figures, LogLine, Observed, Phase};
 use rds::node::{Config, Running};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpStream;
@@ -30,14 +30,21 @@ impl Authority {
         Self { issuer: rcgen::Issuer::new(params, key), pem }
     }
 
-    fn leaf(&self, name: &str) -> (rcgen::Certificate, rcgen::KeyPair) {
+    fn leaf(&self, name: &str, server: bool) -> (rcgen::Certificate, rcgen::KeyPair) {
         let key = rcgen::KeyPair::generate().unwrap();
-        let params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.extended_key_usages = vec![match server {
+            true => rcgen::ExtendedKeyUsagePurpose::ServerAuth,
+            false => rcgen::ExtendedKeyUsagePurpose::ClientAuth,
+        }];
         (params.signed_by(&key, &self.issuer).unwrap(), key)
     }
 }
 
-fn client(servers: &Authority, shows: Option<&Authority>) -> tokio_rustls::TlsConnector {
+/// A client that shows a certificate of that authority: under which name, and whether it is a server's.
+type Shown<'a> = (&'a Authority, &'a str, bool);
+
+fn client(servers: &Authority, shows: Option<Shown<'_>>) -> tokio_rustls::TlsConnector {
     use rustls::pki_types::pem::PemObject;
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(servers.pem.as_bytes()).unwrap()).unwrap();
@@ -48,8 +55,8 @@ fn client(servers: &Authority, shows: Option<&Authority>) -> tokio_rustls::TlsCo
         .with_root_certificates(roots);
     let config = match shows {
         None => config.with_no_client_auth(),
-        Some(authority) => {
-            let (cert, key) = authority.leaf("control");
+        Some((authority, name, server)) => {
+            let (cert, key) = authority.leaf(name, server);
             let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
             config.with_client_auth_cert(vec![cert.der().clone()], key).unwrap()
         }
@@ -102,11 +109,20 @@ async fn the_routes_do_what_they_say_and_only_for_whom_they_are() {
     .await;
     let at = running.address;
     assert!(call(at, &client(&authority, None), Method::GET, "/engines", "").await.is_err());
-    assert!(
-        call(at, &client(&authority, Some(&stranger)), Method::GET, "/engines", "").await.is_err()
-    );
+    // The same authority signs for servers of tenants, for doors, for nodes.
+    for (signs, name, server) in [
+        (&stranger, CONTROL, false),
+        (&authority, "pgm-1.pg.rds.localhost", true),
+        (&authority, "site-b.node.awan", true),
+        (&authority, CONTROL, true),
+        (&authority, "pgm-1.pg.rds.localhost", false),
+    ] {
+        let shown = client(&authority, Some((signs, name, server)));
+        let refused = call(at, &shown, Method::GET, "/engines", "").await;
+        assert!(refused.is_err(), "{name} was let in (as a server: {server})");
+    }
 
-    let tls = client(&authority, Some(&authority));
+    let tls = client(&authority, Some((&authority, CONTROL, false)));
     let get = async |path: &str| {
         let (status, body) = call(at, &tls, Method::GET, path, "").await.unwrap();
         assert_eq!(status, StatusCode::OK, "{path}: {body:?}");
@@ -151,11 +167,12 @@ async fn the_routes_do_what_they_say_and_only_for_whom_they_are() {
 
 /// The configuration of a node, as it reads it from its directory.
 fn configured(dir: &Path, keys: &Path, authority: &Authority) -> Config {
-    let (cert, key) = authority.leaf("node.test");
+    let (cert, key) = authority.leaf("node.test", true);
     let config = Config {
         name: "node-a".to_owned(),
         site: "site-a".to_owned(),
         listen: "127.0.0.1:0".parse().unwrap(),
+        advertise: Some("127.0.0.2".parse().unwrap()),
         ca: written(keys, "ca.pem", &authority.pem),
         cert: written(keys, "cert.pem", &cert.pem()),
         key: written(keys, "key.pem", &key.serialize_pem()),

@@ -14,6 +14,7 @@ use rds::model::Engine;
 use rds::node::Node;
 use rds::node::api::{Account, Database, Limits, Observed, Role, Seed, Spec, Upstream};
 use rds::node::driver::Driver;
+use rds::node::pool::Network;
 use rds::node::postgres::Postgres;
 use tempfile::TempDir;
 
@@ -68,8 +69,14 @@ impl Lab {
         use std::sync::atomic::{AtomicU32, Ordering};
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let from = 700_000 + NEXT.fetch_add(20, Ordering::Relaxed);
-        let node =
-            Node::open(dir.path(), from..from + 20, Arc::new(|| vec![build()]), drivers()).unwrap();
+        let node = Node::open(
+            dir.path(),
+            Network::default(),
+            from..from + 20,
+            Arc::new(|| vec![build()]),
+            drivers(),
+        )
+        .unwrap();
         Self { dir, node }
     }
 
@@ -121,6 +128,7 @@ pub fn spec(id: &str) -> Spec {
         databases: vec![database("shop", "chief")],
         grants: Vec::new(),
         replicator: "replicator-password".to_owned(),
+        peers: Vec::new(),
         certificate,
         key,
         leased: false,
@@ -133,8 +141,12 @@ pub fn spec(id: &str) -> Spec {
 
 /// That spec as the standby of a server.
 pub fn standby_of(spec: &Spec, id: &str, primary: &Observed) -> Spec {
-    let upstream =
-        Upstream { host: primary.host.clone(), port: primary.port, slot: id.replace('-', "_") };
+    let upstream = Upstream {
+        host: primary.host.clone(),
+        port: primary.port,
+        slot: id.replace('-', "_"),
+        name: String::new(),
+    };
     Spec {
         id: id.to_owned(),
         role: Role::Standby { upstream, readable: true },

@@ -1,11 +1,17 @@
 //! Two servers: following, taking over, coming back; and leases.
 #![allow(clippy::print_stdout, reason = "how long things take is for people to read")]
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use rds::node::api::{LeaseGrant, Phase, Promote, Role, Upstream};
+use rds::node::api::{LeaseGrant, Phase, Promote, Role, Tick, Upstream};
 
 use crate::node_lab::{Lab, WAIT, ask, serving, spec, sql, standby_of, until};
+
+/// The second term begins now.
+fn promotion(lab: &Lab, ttl_ms: u64, synchronous: &str) -> Promote {
+    let from = lab.node.leases().tick();
+    Promote { term: 2, from, ttl_ms, synchronous: synchronous.to_owned() }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_standby_follows_takes_over_and_the_old_primary_comes_back_behind_it() {
@@ -27,9 +33,7 @@ async fn a_standby_follows_takes_over_and_the_old_primary_comes_back_behind_it()
     // The old one goes on for a while, alone: that has to be undone when it comes back.
     let begin = Instant::now();
     let keeper = lab.node.keeper("pgm-b").unwrap();
-    keeper
-        .promote(&Promote { term: 2, ttl_ms: 60_000, synchronous: String::new() }, Instant::now())
-        .unwrap();
+    keeper.promote(&promotion(&lab, 60_000, "")).unwrap();
     keeper.settled(WAIT).await;
     println!("promoted in {:?}", begin.elapsed());
     let b = lab.observed("pgm-b").await;
@@ -69,8 +73,9 @@ async fn a_primary_that_ended_in_order_tells_what_its_standby_has_to_have() {
     let again = rds::node::api::Spec { generation: 3, leased: true, ..first };
     lab.put(&again).await;
     until("serving under leases that are renewed", async || {
-        let grant = LeaseGrant { id: "pgm-g".to_owned(), term: 1, ttl_ms: 3_000 };
-        lab.node.grant(&[grant], Instant::now()).await;
+        let from = lab.node.leases().tick();
+        let grant = LeaseGrant { id: "pgm-g".to_owned(), term: 1, from, ttl_ms: 3_000 };
+        lab.node.grant(&[grant]).await;
         (lab.observed("pgm-g").await.phase == Phase::Serving).then_some(())
     })
     .await;
@@ -105,15 +110,18 @@ async fn a_primary_whose_lease_ends_takes_no_writes_any_more() {
     spec.leased = true;
     let fenced = lab.put(&spec).await;
     assert_eq!((fenced.phase, fenced.pid), (Phase::Fenced, 0), "it never served without a lease");
-    let grant = |term, ttl_ms| vec![LeaseGrant { id: "pgm-leased".to_owned(), term, ttl_ms }];
+    let grant = |term, ttl_ms| {
+        let from = lab.node.leases().tick();
+        vec![LeaseGrant { id: "pgm-leased".to_owned(), term, from, ttl_ms }]
+    };
     let it = until("serving under leases that are renewed", async || {
-        lab.node.grant(&grant(1, 3_000), Instant::now()).await;
+        lab.node.grant(&grant(1, 3_000)).await;
         let observed = lab.observed("pgm-leased").await;
         (observed.phase == Phase::Serving && observed.writable).then_some(observed)
     })
     .await;
     ask(&it, "CREATE TABLE t (at timestamptz)");
-    lab.node.grant(&grant(1, 3_000), Instant::now()).await;
+    lab.node.grant(&grant(1, 3_000)).await;
     let (begin, granted) = (Instant::now(), base::Clock::now(&base::SystemClock).micros());
     let insert = "INSERT INTO t VALUES (clock_timestamp())";
     while sql(&it, "chief", "shop", insert).is_ok() {
@@ -126,15 +134,37 @@ async fn a_primary_whose_lease_ends_takes_no_writes_any_more() {
     .await;
     (spec.term, spec.generation) = (2, 2);
     lab.put(&spec).await;
-    lab.node.grant(&grant(1, 60_000), Instant::now()).await;
+    lab.node.grant(&grant(1, 60_000)).await;
     assert!(!lab.node.leases().holds("pgm-leased", 2), "an older term's lease is none");
     assert_eq!(lab.put(&spec).await.phase, Phase::Fenced);
-    lab.node.grant(&grant(2, 600_000), Instant::now()).await;
+    lab.node.grant(&grant(2, 600_000)).await;
     let it = serving(&lab, "pgm-leased", 0).await;
     let micros = "SELECT (extract(epoch FROM max(at)) * 1000000)::int8 FROM t";
     let last: i64 = ask(&it, micros).parse().unwrap();
     println!("last write {} ms after the grant of 3000 ms", (last - granted) / 1000);
     assert!(last < granted + 3_100_000, "it wrote without a lease");
+    lab.end().await;
+}
+
+/// What a frozen node reads when it wakes is of before.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_late_grants_and_promotes_nothing() {
+    let lab = Lab::new();
+    let mut spec = spec("pgm-late");
+    spec.leased = true;
+    assert_eq!(lab.put(&spec).await.phase, Phase::Fenced);
+    let from = lab.put(&spec).await.tick;
+    let grant = |from| vec![LeaseGrant { id: "pgm-late".to_owned(), term: 1, from, ttl_ms: 200 }];
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    let answer = lab.node.grant(&grant(from)).await;
+    assert!(!lab.node.leases().holds("pgm-late", 1), "it counts from its receipt");
+    let promote = Promote { term: 2, from, ttl_ms: 200, synchronous: String::new() };
+    assert!(lab.node.keeper("pgm-late").unwrap().promote(&promote).is_err());
+    assert_eq!(lab.observed("pgm-late").await.term, 1, "it was promoted late");
+    // By the answer it is told how to grant one that holds.
+    lab.node.grant(&grant(answer[0].tick)).await;
+    assert!(lab.node.leases().holds("pgm-late", 1));
+    lab.node.grant(&grant(Tick { node: from.node ^ 1, ms: 0 })).await;
     lab.end().await;
 }
 
@@ -217,9 +247,7 @@ async fn a_primary_keeps_no_log_for_who_follows_it_no_more() {
 
     // The other takes over, and what was the primary keeps nothing as its standby.
     let keeper = lab.node.keeper("pgm-k").unwrap();
-    keeper
-        .promote(&Promote { term: 2, ttl_ms: 60_000, synchronous: String::new() }, Instant::now())
-        .unwrap();
+    keeper.promote(&promotion(&lab, 60_000, "")).unwrap();
     keeper.settled(WAIT).await;
     let k = lab.observed("pgm-k").await;
     let back = rds::node::api::Spec { term: 2, ..standby_of(&first, "pgm-i", &k) };
@@ -243,8 +271,7 @@ async fn commits_of_a_promoted_standby_wait_from_the_first_for_the_former_primar
     })
     .await;
     let keeper = lab.node.keeper("pgm-j").unwrap();
-    let promote = Promote { term: 2, ttl_ms: 600_000, synchronous: "pgm_i".to_owned() };
-    keeper.promote(&promote, Instant::now()).unwrap();
+    keeper.promote(&promotion(&lab, 600_000, "pgm_i")).unwrap();
     keeper.settled(WAIT).await;
     let b = lab.observed("pgm-j").await;
     assert!(b.writable, "{b:?}");

@@ -23,6 +23,8 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use self::message::Streamed;
 use super::wal::Lsn;
+use crate::deployment::Settings;
+use crate::dial;
 
 pub use base_backup::{BaseBackup, BaseEnd, Part};
 
@@ -147,7 +149,9 @@ impl Connection {
     }
 
     async fn connect(target: &Target) -> Result<Self, Error> {
-        let mut tcp = TcpStream::connect((target.host.as_str(), target.port)).await?;
+        let mut found = tokio::net::lookup_host((target.host.as_str(), target.port)).await?;
+        let address = found.next().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let mut tcp = dial::connect(address, Settings::told().address).await?;
         tcp.set_nodelay(true)?;
         let mut request = BytesMut::new();
         frontend::ssl_request(&mut request);

@@ -222,10 +222,7 @@ fn file(seat: &Seat, spec: &Spec, settings: &BTreeMap<String, String>) -> Result
 fn own(seat: &Seat, spec: &Spec) -> Result<BTreeMap<String, String>> {
     let conf = seat.dir.conf();
     let shown = |path: PathBuf| path.display().to_string();
-    let listen: Vec<String> = spec.listen.iter().map(ToString::to_string).collect();
-    if listen.is_empty() {
-        return Err(Error::Conflict("it is to listen nowhere".to_owned()));
-    }
+    let listen: Vec<String> = seat.listen.iter().map(ToString::to_string).collect();
     let read_only = if spec.role == Role::Primary { "OFF" } else { "ON" };
     let own = [
         ("basedir", shown(base(&seat.build))),

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::path::Path;
 
 use super::super::api::{Role, Spec, Upstream};
@@ -10,7 +11,7 @@ use super::super::driver::{Change, Seat};
 use super::super::error::{Error, Result};
 use super::super::home;
 use super::{ADMIN, OWNER, REPLICATOR, number};
-use crate::gateway::SOURCE;
+use crate::deployment::NEAR;
 use crate::gateway::doubts::ASKS_AS;
 
 /// Settings that are the node's alone: of files, paths, replication and who may connect.
@@ -67,6 +68,10 @@ const OWNED_PREFIXES: &[&str] = &[
 
 /// What our programs call themselves at an upstream.
 const COPIES: &str = "awan_copies";
+/// The file of the authority's certificate.
+const AUTHORITY: &str = "authority.crt";
+/// The machine itself, which a server's own tools come from.
+const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
 
 /// Connections beside those of tenants: ours, and whoever still ends.
 const RESERVE: u32 = 8;
@@ -83,6 +88,7 @@ pub fn write(seat: &Seat, spec: &Spec) -> Result<Change> {
         ("pg_ident.conf", ident()),
         ("server.crt", spec.certificate.clone()),
         ("server.key", spec.key.clone()),
+        (AUTHORITY, seat.authority.to_string()),
         ("pgpass", format!("*:*:*:{REPLICATOR}:{}\n", escaped(&spec.replicator))),
     ];
     let mut change = Change::None;
@@ -168,7 +174,7 @@ fn from_limits(spec: &Spec) -> BTreeMap<String, String> {
 fn owned(seat: &Seat, spec: &Spec) -> BTreeMap<String, String> {
     let path = |path: &Path| path.display().to_string();
     let conf = seat.dir.conf();
-    let addresses: Vec<String> = spec.listen.iter().map(ToString::to_string).collect();
+    let addresses: Vec<String> = seat.listen.iter().map(ToString::to_string).collect();
     let major = number(&spec.major);
     let mut all: BTreeMap<String, String> = [
         ("data_directory", path(&seat.dir.data())),
@@ -217,17 +223,27 @@ fn owned(seat: &Seat, spec: &Spec) -> BTreeMap<String, String> {
     all
 }
 
-/// How to reach an upstream as the replicator. The password is in a file; that it is the right server is known from
-/// its knowing that password, bound to the certificate that it shows.
+/// How to reach an upstream as the replicator. The password is in a file. That it is the right server is known from the
+/// name in its certificate; where there is none to compare, from its knowing that password, bound to the certificate.
 pub fn conninfo(seat: &Seat, upstream: &Upstream) -> String {
     let quoted = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
+    let file = |name: &str| quoted(&seat.dir.conf().join(name).display().to_string());
+    let place = if upstream.name.is_empty() || seat.authority.is_empty() {
+        format!("host={} sslmode=require", quoted(&upstream.host))
+    } else {
+        format!(
+            "host={} hostaddr={} sslmode=verify-full sslrootcert={}",
+            quoted(&upstream.name),
+            quoted(&upstream.host),
+            file(AUTHORITY)
+        )
+    };
     format!(
-        "host={} port={} user={REPLICATOR} dbname=postgres application_name={} sslmode=require \
+        "{place} port={} user={REPLICATOR} dbname=postgres application_name={} \
          channel_binding=require connect_timeout=10 passfile={}",
-        quoted(&upstream.host),
         upstream.port,
         quoted(&upstream.slot),
-        quoted(&seat.dir.conf().join("pgpass").display().to_string()),
+        file("pgpass"),
     )
 }
 
@@ -237,20 +253,22 @@ pub fn tool_conninfo(seat: &Seat, upstream: &Upstream) -> String {
     conninfo(seat, &Upstream { slot: COPIES.to_owned(), ..upstream.clone() })
 }
 
-/// Who may connect: first match wins. The administrator comes through the unix socket only, as the user that we are.
+/// Who may connect: first match wins. The administrator comes through the unix socket only, as the user that we are; the
+/// replicator from the machines of the cloud.
 fn hba(spec: &Spec) -> Result<String> {
     let mut text = hba_of_node();
+    text.push_str(&hba_of_replicator(&spec.peers));
     let _ = write!(
         text,
-        "hostssl replication {REPLICATOR} all scram-sha-256\n\
-         hostssl postgres {REPLICATOR} all scram-sha-256\n\
-         host all {ADMIN},{OWNER},{REPLICATOR} all reject\n\
+        "host all {ADMIN},{OWNER},{REPLICATOR} all reject\n\
          host replication all all reject\n"
     );
     let serves = !matches!(spec.role, Role::Standby { readable: false, .. });
     if serves {
         // Whether the server serves: no role has that name, so that nobody comes further than being asked a password.
-        let _ = writeln!(text, "host postgres {ASKS_AS} {SOURCE}/32 scram-sha-256");
+        for from in std::iter::once(&IpAddr::V4(NEAR)).chain(&spec.peers).map(host) {
+            let _ = writeln!(text, "host postgres {ASKS_AS} {from} scram-sha-256");
+        }
         let _ = writeln!(text, "host all {ASKS_AS} all reject");
     }
     for line in spec.hba.iter().filter(|_| serves) {
@@ -264,6 +282,22 @@ fn hba(spec: &Spec) -> Result<String> {
     Ok(text)
 }
 
+/// One address, as a rule names it.
+fn host(address: &IpAddr) -> String {
+    format!("{address}/{}", if address.is_ipv4() { 32 } else { 128 })
+}
+
+/// The rules that let members copy and follow.
+fn hba_of_replicator(peers: &[IpAddr]) -> String {
+    let mut text = String::new();
+    for from in LOOPBACK.into_iter().map(str::to_owned).chain(peers.iter().map(host)) {
+        for database in ["replication", "postgres"] {
+            let _ = writeln!(text, "hostssl {database} {REPLICATOR} {from} scram-sha-256");
+        }
+    }
+    text
+}
+
 /// The rules that let only the node in.
 pub fn hba_of_node() -> String {
     format!("local all {ADMIN},{OWNER} peer map=awan\nlocal all all reject\n")
@@ -274,4 +308,26 @@ pub fn ident() -> String {
     let uid = rustix::process::geteuid().as_raw();
     let name = super::users::name_of(uid).unwrap_or_else(|| uid.to_string());
     format!("awan \"{name}\" {ADMIN}\nawan \"{name}\" {OWNER}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_replicator_comes_from_machines_of_the_cloud_only_and_encrypted() {
+        let peers = ["10.1.2.3", "2001:db8::7"].map(|peer| peer.parse().expect("an address"));
+        assert_eq!(
+            hba_of_replicator(&peers),
+            "hostssl replication awan_replicator 127.0.0.0/8 scram-sha-256\n\
+             hostssl postgres awan_replicator 127.0.0.0/8 scram-sha-256\n\
+             hostssl replication awan_replicator ::1/128 scram-sha-256\n\
+             hostssl postgres awan_replicator ::1/128 scram-sha-256\n\
+             hostssl replication awan_replicator 10.1.2.3/32 scram-sha-256\n\
+             hostssl postgres awan_replicator 10.1.2.3/32 scram-sha-256\n\
+             hostssl replication awan_replicator 2001:db8::7/128 scram-sha-256\n\
+             hostssl postgres awan_replicator 2001:db8::7/128 scram-sha-256\n"
+        );
+        assert!(!hba_of_replicator(&[]).contains(" all "));
+    }
 }
