@@ -6,7 +6,7 @@ use engine::places::Placement;
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
-use super::{is_plain, owned, read, write};
+use super::{arn, is_plain, owned, read, write};
 use crate::backup::schedule::{Expired, expired_of_released};
 use crate::backup::{major_of, restore};
 use crate::classes::{self, STORAGE_GIB};
@@ -17,6 +17,7 @@ use crate::errors::{
 use crate::machine::restore_table::{self, Wish, WishedDatabase};
 use crate::model::{Category, Engine, Origin, Status};
 use crate::names;
+use crate::requests::forms::{Rest, not_supported, refuse_unprovided};
 use crate::requests::make::{Made, Plan, make};
 use crate::requests::place::{Spot, place};
 use crate::requests::within::{invalid, writable};
@@ -175,6 +176,16 @@ fn point(
     }
 }
 
+/// What a clone could be asked for and is not given.
+const UNPROVIDED: &[(&str, &[&str])] = &[
+    ("BpeEnabled", &["0", "false"]),
+    ("BurstingEnabled", &["false"]),
+    ("DedicatedHostGroupId", &[]),
+    ("IoAccelerationEnabled", &["0", "false", "off"]),
+    ("PrivateIpAddress", &[]),
+    ("ServerlessConfig", &[]),
+];
+
 /// Makes a new instance as another one was at a point.
 pub(super) struct CloneDBInstance;
 
@@ -203,6 +214,14 @@ pub(super) struct CloneDBInstanceRequest {
     databases: String,
     #[serde(default)]
     restore_table: String,
+    #[serde(default)]
+    region_id: String,
+    #[serde(default)]
+    zone_id: String,
+    #[serde(rename = "ZoneIdSlave1", default)]
+    standby_zone: String,
+    #[serde(flatten)]
+    rest: Rest,
 }
 
 impl Action for CloneDBInstance {
@@ -220,8 +239,14 @@ impl Action for CloneDBInstance {
             return Err(invalid("PayType", "A clone begins as Postpaid."));
         }
         let source = source(cx, &request.instance)?;
+        let all = arn(cx, cx.account(), "*");
+        cx.authorize(&all)?;
+        refuse_unprovided(&request.rest, UNPROVIDED)?;
         if source.instance.is_read_only() {
             return Err(ApiError::new(&IS_FOLLOWER));
+        }
+        if !request.region_id.is_empty() && request.region_id != source.instance.region {
+            return Err(not_supported("A clone in another region is"));
         }
         let plan = planned(cx, &source, &request)?;
         cx.audit_detail("SourceDBInstanceId", &source.instance.id);
@@ -266,7 +291,7 @@ fn planned(
     Ok(Plan {
         region: source.region.clone(),
         engine: source.engine,
-        placement: placement(cx, source, (&point.major, class.category))?,
+        placement: placement(cx, source, (&point.major, class.category), request)?,
         major: point.major,
         class,
         storage_gib,
@@ -285,9 +310,15 @@ fn placement(
     cx: &mut Cx<'_>,
     source: &Instance,
     (major, category): (&str, Category),
+    request: &CloneDBInstanceRequest,
 ) -> Result<Placement, ApiError> {
-    let region = source.region.as_str();
-    let spot = Spot { region, zone: "", standby_zone: "", category, beside: &[] };
+    let spot = Spot {
+        region: &source.region,
+        zone: &request.zone_id,
+        standby_zone: &request.standby_zone,
+        category,
+        beside: &[],
+    };
     place(cx, source.data_class, (source.engine, major), &spot)
 }
 
