@@ -95,7 +95,8 @@ impl Instances {
                     let wait = self.unheard(&waits, error)?;
                     // What the others said counts all the same: a primary must not wait for its standby's node.
                     let (id, generation) = (cx.id.clone(), loaded.instance.generation);
-                    return Ok(wait.with(move |cx| settle(cx, &id, generation, false, &observed)));
+                    let done = is_done(&loaded, &observed);
+                    return Ok(wait.with(move |cx| settle(cx, &id, generation, done, &observed)));
                 }
             }
             self.heard(&waits);
@@ -103,8 +104,7 @@ impl Instances {
                 return self.seed(&loaded, member).await;
             }
         }
-        let reached = observed.len() == loaded.members.len()
-            && observed.iter().all(|seen| seen.generation >= loaded.instance.generation);
+        let reached = has_reached(&loaded, &observed, loaded.members.len());
         let generation = loaded.instance.generation;
         let id = cx.id.clone();
         // One that starts again after its node did has reached what is wanted long ago, and does not serve yet.
@@ -118,7 +118,8 @@ impl Instances {
             true => REST,
             false => SOON,
         };
-        Ok(Next::Wait(next).with(move |cx| settle(cx, &id, generation, reached, &observed)))
+        let done = is_done(&loaded, &observed);
+        Ok(Next::Wait(next).with(move |cx| settle(cx, &id, generation, done, &observed)))
     }
 
     /// A node that is away or silent is not a broken task: it is tried for as long as it takes.
@@ -228,12 +229,29 @@ pub(crate) fn stopped_primary(
     Ok(Some(Spec { running: false, ..spec }))
 }
 
-/// Records what the nodes said, and where that is all that was asked, what the instance is now.
+/// Whether so many members, the primary first, have done everything that is wanted.
+fn has_reached(loaded: &Loaded, observed: &[Observed], members: usize) -> bool {
+    observed.len() >= members
+        && observed[..members].iter().all(|seen| seen.generation >= loaded.instance.generation)
+}
+
+/// Whether an instance is what it is wanted to be, for its clients and its owner. Where it serves that is the primary's
+/// to say: a standby that was there once comes after in its own time, which its lag shows. One that never was there is
+/// what makes an instance highly available, and is waited for; so is a standby that is to end.
+fn is_done(loaded: &Loaded, observed: &[Observed]) -> bool {
+    let follower = |member: &Member| !member.primary && member.observed.generation > 0;
+    let serves = loaded.instance.wanted == Wanted::Running
+        && observed.first().is_some_and(|seen| seen.phase == Phase::Serving)
+        && loaded.members.iter().skip(1).all(follower);
+    has_reached(loaded, observed, if serves { 1 } else { loaded.members.len() })
+}
+
+/// Records what the nodes said, and where it is done, what the instance is now.
 fn settle(
     cx: &mut Cx<'_>,
     id: &str,
     generation: i64,
-    reached: bool,
+    done: bool,
     observed: &[Observed],
 ) -> Result<(), ApiError> {
     let Some(mut instance) = instance::find(cx.tx(), id)? else { return Ok(()) };
@@ -246,7 +264,7 @@ fn settle(
         member::put(cx.tx(), member)?;
     }
     // What was asked meanwhile is the next step's.
-    if !reached || instance.generation != generation {
+    if !done || instance.generation != generation {
         return Ok(());
     }
     if instance.settled != generation {

@@ -33,7 +33,7 @@ pub struct Seat {
     pub programs: Programs,
     /// Whom its server and its tools run as; `None`: as whoever we are.
     pub user: Option<User>,
-    /// Its port, chosen once.
+    /// Its port, while it runs.
     pub port: u16,
 }
 
