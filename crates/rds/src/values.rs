@@ -1,6 +1,9 @@
 //! Settings of engines as tenants give them: whether a value is one, in the form that is stored. Knows what
 //! [`Setting`] says and nothing else; which settings a tenant may have is said there.
 
+pub(crate) mod room;
+pub(crate) mod text;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -67,7 +70,7 @@ pub(crate) fn check(setting: &Setting, value: &str) -> Result<String, String> {
             .find(|one| one.eq_ignore_ascii_case(value))
             .cloned()
             .ok_or_else(|| format!("{name} is one of {}.", setting.values.join(", "))),
-        _ => Ok(value.to_owned()),
+        _ => text::check(name, value),
     }
 }
 
@@ -84,27 +87,12 @@ fn truth(value: &str) -> Option<&'static str> {
 
 fn number(setting: &Setting, value: &str) -> Result<String, String> {
     let name = &setting.name;
-    let digits = value
-        .find(|c: char| !(c.is_ascii_digit() || matches!(c, '-' | '+' | '.')))
-        .unwrap_or(value.len());
-    let (bare, unit) = value.split_at(digits);
-    let unit = unit.trim();
-    let whole = setting.kind == "integer";
-    // A whole number may have a fraction only where a unit makes it whole: 1.5GB.
-    let sound = bare
-        .parse::<f64>()
-        .ok()
-        .filter(|_| !whole || !unit.is_empty() || bare.parse::<i64>().is_ok());
+    let (bare, unit) = split(value);
     let bad = || {
-        let what = if whole { "a whole number" } else { "a number" };
+        let what = if setting.kind == "integer" { "a whole number" } else { "a number" };
         format!("{name} is {what}{}.", unit_text(setting))
     };
-    let sound = sound.filter(|number| number.is_finite()).ok_or_else(bad)?;
-    let base = if unit.is_empty() {
-        sound
-    } else {
-        sound * factor(unit, &setting.unit).ok_or_else(bad)?
-    };
+    let base = amount(setting, value).ok_or_else(bad)?;
     let bound = |text: &str| text.parse::<f64>().ok();
     let below = bound(&setting.min).is_some_and(|min| base < min);
     let above = bound(&setting.max).is_some_and(|max| base > max);
@@ -117,6 +105,28 @@ fn number(setting: &Setting, value: &str) -> Result<String, String> {
         ));
     }
     Ok(format!("{bare}{unit}"))
+}
+
+/// A number and its unit.
+fn split(value: &str) -> (&str, &str) {
+    let digits = value
+        .find(|c: char| !(c.is_ascii_digit() || matches!(c, '-' | '+' | '.')))
+        .unwrap_or(value.len());
+    let (bare, unit) = value.split_at(digits);
+    (bare, unit.trim())
+}
+
+/// How much that value is, in the setting's own unit; `None` where it is no number of that kind.
+fn amount(setting: &Setting, value: &str) -> Option<f64> {
+    let (bare, unit) = split(value);
+    let whole = setting.kind == "integer";
+    // A whole number may have a fraction only where a unit makes it whole: 1.5GB.
+    let sound = bare
+        .parse::<f64>()
+        .ok()
+        .filter(|_| !whole || !unit.is_empty() || bare.parse::<i64>().is_ok())
+        .filter(|number| number.is_finite())?;
+    if unit.is_empty() { Some(sound) } else { Some(sound * factor(unit, &setting.unit)?) }
 }
 
 fn unit_text(setting: &Setting) -> String {

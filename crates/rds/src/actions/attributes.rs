@@ -11,51 +11,7 @@ use crate::requests::forms::{
     Named, description, immediately, invalid, not_supported, one_of, word,
 };
 use crate::tables::instance;
-
-/// Time zones that PostgreSQL servers may be given; one that a server does not know would keep it from starting.
-const TIME_ZONES: [&str; 41] = [
-    "Africa/Cairo",
-    "Africa/Johannesburg",
-    "Africa/Lagos",
-    "Africa/Nairobi",
-    "America/Bogota",
-    "America/Chicago",
-    "America/Denver",
-    "America/Los_Angeles",
-    "America/Mexico_City",
-    "America/New_York",
-    "America/Sao_Paulo",
-    "America/Toronto",
-    "Asia/Bangkok",
-    "Asia/Brunei",
-    "Asia/Dhaka",
-    "Asia/Dili",
-    "Asia/Dubai",
-    "Asia/Ho_Chi_Minh",
-    "Asia/Hong_Kong",
-    "Asia/Jakarta",
-    "Asia/Jayapura",
-    "Asia/Karachi",
-    "Asia/Kolkata",
-    "Asia/Kuala_Lumpur",
-    "Asia/Makassar",
-    "Asia/Manila",
-    "Asia/Pontianak",
-    "Asia/Riyadh",
-    "Asia/Seoul",
-    "Asia/Shanghai",
-    "Asia/Singapore",
-    "Asia/Taipei",
-    "Asia/Tokyo",
-    "Australia/Melbourne",
-    "Australia/Perth",
-    "Australia/Sydney",
-    "Europe/Amsterdam",
-    "Europe/Berlin",
-    "Europe/London",
-    "Europe/Paris",
-    "UTC",
-];
+use crate::values::text::TIME_ZONES;
 
 /// A time zone of a server: a name for PostgreSQL; `UTC` or a distance from it (`+07:00`) for MariaDB, which knows
 /// names only after tables of them were loaded.

@@ -6,7 +6,8 @@ use base::{ApiError, Time, code};
 use engine::{Action, Cx, Meta};
 use serde::{Deserialize, Serialize};
 
-use super::{Done, ask, owned, parameter_groups, read, running, write};
+use super::{Done, ask, expect, owned, parameter_groups, read, write};
+use crate::classes;
 use crate::engines::{Build, Setting};
 use crate::errors::PARAMETERS;
 use crate::model::{Engine, Status};
@@ -15,11 +16,20 @@ use crate::tables::instance::{self, Instance};
 use crate::tables::parameter::{self, Parameter};
 use crate::tables::parameter_group::Group;
 use crate::tables::{member, setting};
-use crate::values;
+use crate::values::{self, room};
 
 /// Under which names an instance keeps which group was applied to it, and when.
 pub(super) const GROUP: &str = "ModifyParameter.ParameterGroupId";
 pub(super) const GROUP_APPLIED: &str = "ModifyParameter.AppliedTime";
+
+/// When settings may be changed. The status stays what it is, unless that takes a restart.
+const CHANGEABLE: [Status; 5] = [
+    Status::Running,
+    Status::Rebooting,
+    Status::Restoring,
+    Status::Starting,
+    Status::ClassChanging,
+];
 
 /// An engine and a major version from the API's words; PostgreSQL's `16.0` means 16.
 pub(super) fn engine(engine: &str, version: &str) -> Result<(Engine, String), ApiError> {
@@ -318,7 +328,9 @@ impl Action for ModifyParameter {
         if request.parameters.is_empty() == request.parameter_group_id.is_empty() {
             return Err(invalid("Parameters", "Give either Parameters or ParameterGroupId."));
         }
-        let mut instance = running(cx, &request.instance)?;
+        let mut instance = owned(cx, &request.instance)?;
+        // Also while it restarts or is made: settings that hold that up must not be there for good.
+        expect(&instance, &CHANGEABLE)?;
         let (site, ..) = primary(cx, &instance)?;
         let build = build(cx, instance.engine, &instance.major, &site)?;
         let asked = if request.parameters.is_empty() {
@@ -330,21 +342,38 @@ impl Action for ModifyParameter {
         };
         let wanted = checked(&build, &asked)?;
         let changed = store(cx, &instance, wanted)?;
+        if changed.iter().any(|name| room::takes_some(name)) {
+            fit(cx, &instance, &build)?;
+        }
         if changed.is_empty() {
             instance::save(cx.tx(), &instance)?;
             return Ok(Done {});
         }
         let restart = build.settings.iter().any(|it| it.restart && changed.contains(&it.name));
-        let mut status = Status::Running;
+        let mut status = instance.status;
         if restart && request.forcerestart {
             instance.restarts += 1;
-            status = Status::Rebooting;
+            if status == Status::Running {
+                status = Status::Rebooting;
+            }
         }
         let names: Vec<_> = changed.into_iter().collect();
         cx.audit_detail("Parameters", names.join(","));
         ask(cx, &mut instance, status)?;
         Ok(Done {})
     }
+}
+
+/// Refuses settings for which the class has no memory.
+fn fit(cx: &mut Cx<'_>, instance: &Instance, build: &Build) -> Result<(), ApiError> {
+    let Some(class) = classes::find(&instance.class) else { return Ok(()) };
+    if instance.engine != Engine::Postgres {
+        return Ok(());
+    }
+    let given = parameter::of(cx.tx(), &instance.id)?;
+    let given = given.into_iter().map(|row| (row.name, row.value)).collect();
+    room::check(&build.settings, &given, class)
+        .map_err(|reason| PARAMETERS.error(format!("Parameters: {reason}")))
 }
 
 /// Notes that a group is applied to an instance.

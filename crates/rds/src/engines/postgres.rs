@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::programs::{self, NOBODY};
 use super::{Error, Setting};
+use crate::values::text;
 
 /// How long a program may take that asks or makes an empty cluster, on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -90,7 +91,8 @@ fn setting(line: &str) -> Option<Setting> {
     if name.is_empty() || context == "internal" {
         return None;
     }
-    let tenant = is_tenants(name, category);
+    // A text that nobody has thought about may be one that the server does not start with.
+    let tenant = is_tenants(name, category) && (kind != "string" || text::is_known(name));
     let mut values = array(&unescape(values));
     if name == "wal_level" {
         // Without the log there is no standby, and no restoring to a second.

@@ -10,7 +10,8 @@ use base::ApiError;
 use store::Db;
 use tokio::sync::{Notify, watch};
 
-use super::{Door, Route, Routes};
+use super::{Door, Quota, Route, Routes};
+use crate::classes;
 use crate::model::{Status, Wanted};
 use crate::node::api::Phase;
 use crate::tables::route::{self, Place};
@@ -126,27 +127,32 @@ fn routes(place: Place) -> impl Iterator<Item = (String, Route)> {
 fn decide(place: &Place) -> Route {
     let allow = Arc::new(Door::new(&place.addresses, &place.rules));
     let instance = place.instance.clone();
+    let class = classes::find(&place.class);
+    let connections = class.map_or(0, |class| class.connections as usize);
+    let quota = Quota { account: place.account, connections };
+    // What its server has done is not undone by a standby, or by the node of one, that has not.
+    let serves = place.phase == Phase::Serving && place.reached;
     match (place.wanted, place.status) {
         (Wanted::Gone, _) | (_, Status::Deleting | Status::Released) => return Route::Unknown,
         (Wanted::Stopped, _) | (_, Status::Stopping | Status::Stopped) => return Route::Stopped,
+        (_, Status::Creating | Status::Restoring | Status::Switching) => {
+            return Route::Hold { instance, allow, quota };
+        }
         // What is about to end would only be ended.
         (
             _,
-            Status::Creating
-            | Status::Restoring
-            | Status::Rebooting
+            Status::Rebooting
             | Status::Starting
             | Status::ClassChanging
-            | Status::EngineVersionUpgrading
-            | Status::Switching,
-        ) => return Route::Hold { instance, allow },
-        (Wanted::Running, Status::Running | Status::NetTypeChanging | Status::SslModifying) => {}
+            | Status::EngineVersionUpgrading,
+        ) if !serves => return Route::Hold { instance, allow, quota },
+        (Wanted::Running, _) => {}
     }
     match address(&place.host, place.port) {
         Some(address) if place.phase == Phase::Serving => {
-            Route::To { instance, address, allow, version: place.term.unsigned_abs() }
+            Route::To { instance, address, allow, quota, version: place.term.unsigned_abs() }
         }
-        _ => Route::Hold { instance, allow },
+        _ => Route::Hold { instance, allow, quota },
     }
 }
 
@@ -174,6 +180,9 @@ mod tests {
             host: "127.0.0.1".to_owned(),
             port: 5433,
             phase,
+            reached: false,
+            account: base::AccountId::new(1_234_567_890_123_456),
+            class: "pg.n2.2c.2m".to_owned(),
             addresses: vec!["10.0.0.0/8,bogus".to_owned(), "127.0.0.1".to_owned()],
             rules: Vec::new(),
         }
@@ -183,11 +192,29 @@ mod tests {
     fn an_instance_that_serves_is_reached_by_each_of_its_names() {
         let routing: Routing = routes(place(Status::Running, Phase::Serving)).collect();
         assert_eq!(routing.len(), 2);
-        let Some(Route::To { address, allow, version, .. }) = routing.get("umum") else {
+        let Some(Route::To { address, allow, version, quota, .. }) = routing.get("umum") else {
             panic!("{routing:?}");
         };
+        assert_eq!(quota.connections, 400, "as its class has");
         assert_eq!((address.to_string().as_str(), *version), ("127.0.0.1:5433", 3));
         assert_eq!(**allow, Door::open_to(&["10.0.0.0/8", "127.0.0.1"]));
+    }
+
+    #[test]
+    fn a_primary_that_has_done_all_is_reached_whatever_its_standby_has_not() {
+        for status in [
+            Status::Rebooting,
+            Status::Starting,
+            Status::ClassChanging,
+            Status::EngineVersionUpgrading,
+        ] {
+            let is = |phase| decide(&Place { reached: true, ..place(status, phase) });
+            assert!(matches!(is(Phase::Serving), Route::To { .. }), "{status:?}");
+            assert!(matches!(is(Phase::Working), Route::Hold { .. }), "{status:?}");
+        }
+        // Who the primary is, is being decided.
+        let switching = Place { reached: true, ..place(Status::Switching, Phase::Serving) };
+        assert!(matches!(decide(&switching), Route::Hold { .. }));
     }
 
     #[test]

@@ -12,7 +12,9 @@
 //! | `session` | one connection, from its hello to its end |
 //! | `doubts` | which servers are asked whether they serve before a client is given to them |
 //! | `sessions` | which addresses have sessions with which servers |
-//! | `slots` | how many there are at once |
+//! | `lobby` | those that have not said where they go: how many, and who makes room |
+//! | `shares` | how many go on at once, in all, of an account and to an instance |
+//! | `slots` | counting them |
 //! | `splice` | bytes both ways |
 //! | `workers` | the threads that connections run on |
 //!
@@ -31,8 +33,9 @@
 //! # Invariants
 //! - No server is dialled for an address that the instance does not let in; a session ends when its address is not let in
 //!   any more, when the instance goes, and when another primary takes over.
-//! - What waits is bounded: clients that have not said where they want to go, in all and by address, and the time
+//! - What waits is bounded: clients that have not said where they want to go, in all and by network, and the time
 //!   they take; those that are held while an instance restarts; the memory of each.
+//! - Nobody is kept out by clients that have not said where they go, nor by one account's connections.
 //!
 //! Deliberately absent: pooling, reading SQL, splitting reads from writes, MariaDB (its server speaks first: no name).
 
@@ -42,8 +45,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use base::AccountId;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use workers::Visitor;
 
@@ -52,15 +56,26 @@ pub mod door;
 pub(crate) mod doubts;
 mod greeting;
 pub mod hello;
+mod lobby;
 pub mod net;
 mod session;
 mod sessions;
+mod shares;
 mod slots;
 mod splice;
 mod workers;
 
 pub use book::Book;
 pub use door::Door;
+
+/// What bounds the connections to an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// Whose it is: all instances of an account have a share together.
+    pub account: AccountId,
+    /// How many its server takes of tenants.
+    pub connections: usize,
+}
 
 /// Where connections to a host name go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +90,8 @@ pub enum Route {
         instance: String,
         /// Who may reach it.
         allow: Arc<Door>,
+        /// How many may.
+        quota: Quota,
     },
     /// To this server.
     To {
@@ -84,6 +101,8 @@ pub enum Route {
         address: SocketAddr,
         /// Who may reach it.
         allow: Arc<Door>,
+        /// How many may.
+        quota: Quota,
         /// Sessions of another version are of a primary that is none any more.
         version: u64,
     },
@@ -107,11 +126,15 @@ pub trait Routes: Send + Sync + 'static {
 pub struct Limits {
     /// Threads that connections run on.
     pub threads: usize,
-    /// Connections at once; more wait in the kernel's queue.
+    /// Connections at once that have said where they go, those that are held among them.
     pub connections_max: usize,
-    /// Connections to one instance, those that are held among them.
-    pub instance_max: usize,
-    /// Connections that have not said yet where they go, from one address; of IPv6 from one network of 64 bits.
+    /// As many of them are of one account at most.
+    pub account_max: usize,
+    /// Connections to one instance beyond those that its server takes: which wait, or take another's place.
+    pub instance_spare: usize,
+    /// Connections at once that have not said yet where they go. Where more come, the oldest are ended.
+    pub greetings_max: usize,
+    /// As many of them are from one address at most; of IPv6 from one network of 48 bits.
     pub greeting_max: usize,
     /// Time to say it.
     pub greeting: Duration,
@@ -130,7 +153,9 @@ impl Default for Limits {
         Self {
             threads: processors.div_ceil(2).min(8),
             connections_max: 8192,
-            instance_max: 4096,
+            account_max: 4096,
+            instance_spare: 64,
+            greetings_max: 2048,
             greeting_max: 128,
             greeting: Duration::from_secs(10),
             hold: Duration::from_secs(15),
@@ -274,10 +299,8 @@ struct Shared {
     routes: Arc<dyn Routes>,
     limits: Limits,
     tally: Arc<Tally>,
-    /// Connections that have not said where they go, by address.
-    greeting: slots::Slots<std::net::IpAddr>,
-    /// Connections by instance.
-    instances: slots::Slots<String>,
+    /// How many connections go on.
+    shares: shares::Shares,
     /// Sessions by the client's address.
     sessions: sessions::Sessions,
     /// Servers that may be starting or stopping.
@@ -300,20 +323,19 @@ pub async fn serve(
         routes,
         limits,
         tally,
-        greeting: slots::Slots::new(limits.greeting_max),
-        instances: slots::Slots::new(limits.instance_max),
+        shares: shares::Shares::new(&limits),
         sessions: sessions::Sessions::default(),
         doubts: doubts::Doubts::default(),
     });
     let workers = workers::Workers::start(limits.threads, &shared)?;
-    let slots = Arc::new(Semaphore::new(limits.connections_max));
+    let lobby = lobby::Lobby::new(limits.greetings_max, limits.greeting_max);
     let stopped = stop.wait_for(|stop| *stop);
     tokio::pin!(stopped);
     loop {
         let accept = async {
-            let slot = Arc::clone(&slots).acquire_owned().await.map_err(io::Error::other)?;
             let (stream, peer) = listener.accept().await?;
-            workers.take(Visitor { stream, peer: peer.ip().to_canonical(), slot })
+            let peer = peer.ip().to_canonical();
+            workers.take(Visitor { stream, peer, place: lobby.enter(peer) })
         };
         let accepted = tokio::select! {
             accepted = accept => accepted,

@@ -1,7 +1,7 @@
 //! One connection: who it is for, whether it may, the server that it gets, and its end.
 
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -13,7 +13,9 @@ use tokio::time::{Instant, timeout};
 
 use super::doubts::{self, Turn};
 use super::greeting::{Client, Ended, SSL_REQUEST_BYTES};
-use super::{Refusal, Route, Shared, slots, splice};
+use super::shares::Share;
+use super::workers::Place;
+use super::{Quota, Refusal, Route, Shared, lobby, splice};
 use crate::deployment::Settings;
 use crate::dial;
 
@@ -31,13 +33,21 @@ const PROBE_EVERY: Duration = Duration::from_secs(15);
 const PROBES: u32 = 4;
 const UNACKNOWLEDGED_MS: u32 = 120_000;
 
-/// Serves a connection to its end.
-pub(super) async fn run(shared: &Shared, stream: TcpStream, peer: IpAddr) {
+/// Serves a connection to its end, or until it has to make room for another before it said where it goes.
+pub(super) async fn run(shared: &Shared, stream: TcpStream, peer: IpAddr, place: Place) {
     if configure(&stream).is_err() {
         return;
     }
+    let (guest, told) = place;
+    tokio::select! {
+        () = serve(shared, stream, peer, guest) => {}
+        () = lobby::told_to_go(told) => shared.tally.refuse(Refusal::TooMany),
+    }
+}
+
+async fn serve(shared: &Shared, stream: TcpStream, peer: IpAddr, guest: lobby::Guest) {
     let mut client = Client::new(stream);
-    let mut visit = Visit { shared, peer, label: String::new(), waiting: None, slot: None };
+    let mut visit = Visit { shared, peer, label: String::new(), guest: Some(guest), share: None };
     match visit.admit(&mut client).await {
         Ok((server, target)) => visit.serve(client, server, &target).await,
         Err(Ended::Refused(why)) => {
@@ -61,14 +71,6 @@ fn configure(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// What counts as one address: of IPv6 the network of a host, which has more addresses than there are slots.
-fn household(peer: IpAddr) -> IpAddr {
-    match peer {
-        IpAddr::V4(_) => peer,
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-    }
-}
-
 /// The server that a session is with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Target {
@@ -79,8 +81,8 @@ struct Target {
 
 /// What a route comes to for this client.
 enum Verdict {
-    Wait(String),
-    Dial(Target),
+    Wait(String, Quota),
+    Dial(Target, Quota),
 }
 
 struct Visit<'a> {
@@ -88,21 +90,18 @@ struct Visit<'a> {
     peer: IpAddr,
     /// The first label of the name that it asked for.
     label: String,
-    /// Its place among those that have not said where they go.
-    waiting: Option<slots::Slot<IpAddr>>,
-    /// Its place among the instance's connections.
-    slot: Option<(String, slots::Slot<String>)>,
+    /// Its place among those that have not said where they go. One that is refused keeps it while it is told so.
+    guest: Option<lobby::Guest>,
+    /// Its place among the connections that go on.
+    share: Option<Share>,
 }
 
 impl Visit<'_> {
     /// From the first byte to a server that took its hello.
     async fn admit(&mut self, client: &mut Client) -> Result<(TcpStream, Target), Ended> {
         let limits = self.shared.limits;
-        let waiting = self.shared.greeting.take(&household(self.peer)).ok_or(Refusal::TooMany)?;
-        self.waiting = Some(waiting);
         let greeted = timeout(limits.greeting, client.greet()).await;
         let (hello, bytes) = greeted.map_err(|_| Refusal::Slow)??;
-        self.waiting = None;
         let name = hello.name.ok_or(Refusal::NoName)?;
         self.label = name.split('.').next().unwrap_or_default().to_owned();
         tokio::select! {
@@ -127,9 +126,9 @@ impl Visit<'_> {
                     continue;
                 }
                 Err(why) => return Err(why),
-                Ok(Verdict::Wait(instance)) => self.take_slot(instance)?,
-                Ok(Verdict::Dial(target)) => {
-                    self.take_slot(target.instance.clone())?;
+                Ok(Verdict::Wait(instance, quota)) => self.take_share(&instance, quota)?,
+                Ok(Verdict::Dial(target, quota)) => {
+                    self.take_share(&target.instance, quota)?;
                     tokio::select! {
                         dialled = self.dial(&target, hello) => {
                             if let Some(server) = dialled {
@@ -186,17 +185,18 @@ impl Visit<'_> {
             Route::Hold { allow, .. } | Route::To { allow, .. } if !allow.lets_in(self.peer) => {
                 Err(Refusal::NotAllowed)
             }
-            Route::Hold { instance, .. } => Ok(Verdict::Wait(instance)),
-            Route::To { instance, address, version, .. } => {
-                Ok(Verdict::Dial(Target { instance, address, version }))
+            Route::Hold { instance, quota, .. } => Ok(Verdict::Wait(instance, quota)),
+            Route::To { instance, address, version, quota, .. } => {
+                Ok(Verdict::Dial(Target { instance, address, version }, quota))
             }
         }
     }
 
-    fn take_slot(&mut self, instance: String) -> Result<(), Refusal> {
-        if self.slot.as_ref().is_none_or(|(taken, _)| *taken != instance) {
-            let slot = self.shared.instances.take(&instance).ok_or(Refusal::TooMany)?;
-            self.slot = Some((instance, slot));
+    fn take_share(&mut self, instance: &str, quota: Quota) -> Result<(), Refusal> {
+        if self.share.as_ref().is_none_or(|share| share.instance != instance) {
+            let share = self.shared.shares.take(instance, quota).ok_or(Refusal::TooMany)?;
+            self.share = Some(share);
+            self.guest = None;
         }
         Ok(())
     }
@@ -207,8 +207,8 @@ impl Visit<'_> {
         loop {
             changes.borrow_and_update();
             match self.verdict() {
-                Ok(Verdict::Dial(now)) if now == *target => {}
-                Ok(Verdict::Wait(instance)) if instance == target.instance => {}
+                Ok(Verdict::Dial(now, _)) if now == *target => {}
+                Ok(Verdict::Wait(instance, _)) if instance == target.instance => {}
                 _ => return,
             }
             if changes.changed().await.is_err() {
@@ -278,17 +278,4 @@ async fn dial(address: SocketAddr, hello: &[u8]) -> io::Result<TcpStream> {
     }
     server.write_all(hello).await?;
     Ok(server)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn all_addresses_of_an_ipv6_network_count_as_one() {
-        let of = |text: &str| text.parse().map(household);
-        assert_eq!(of("2001:db8:1:2:3::4"), of("2001:db8:1:2::"));
-        assert_ne!(of("2001:db8:1:2:3::4"), of("2001:db8:1:3::"));
-        assert_ne!(of("10.0.0.1"), of("10.0.0.2"));
-    }
 }

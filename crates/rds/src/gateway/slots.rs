@@ -6,20 +6,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Slots by key. Clones share them.
 pub(super) struct Slots<K> {
-    max: usize,
     taken: Arc<Mutex<HashMap<K, usize>>>,
 }
 
-impl<K: Hash + Eq + Clone> Slots<K> {
-    pub(super) fn new(max: usize) -> Self {
-        Self { max, taken: Arc::default() }
+impl<K> Default for Slots<K> {
+    fn default() -> Self {
+        Self { taken: Arc::default() }
     }
+}
 
-    /// A slot of that key, given back when it is dropped; `None` where all are taken.
-    pub(super) fn take(&self, key: &K) -> Option<Slot<K>> {
+impl<K: Hash + Eq + Clone> Slots<K> {
+    /// A slot of that key, given back when it is dropped; `None` where `max` are taken.
+    pub(super) fn take(&self, key: &K, max: usize) -> Option<Slot<K>> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let count = taken.get(key).copied().unwrap_or(0);
-        if count >= self.max {
+        if count >= max {
             return None;
         }
         taken.insert(key.clone(), count + 1);
@@ -51,13 +52,13 @@ mod tests {
 
     #[test]
     fn slots_are_bounded_by_key_and_given_back() {
-        let slots = Slots::new(2);
-        let (first, second) = (slots.take(&'a'), slots.take(&'a'));
+        let slots = Slots::default();
+        let (first, second) = (slots.take(&'a', 2), slots.take(&'a', 2));
         assert!(first.is_some() && second.is_some());
-        assert!(slots.take(&'a').is_none());
-        assert!(slots.take(&'b').is_some());
+        assert!(slots.take(&'a', 2).is_none());
+        assert!(slots.take(&'b', 2).is_some());
         drop(first);
-        assert!(slots.take(&'a').is_some());
+        assert!(slots.take(&'a', 2).is_some());
         drop(second);
         let left = slots.taken.lock().map(|taken| taken.len());
         assert!(left.is_ok_and(|left| left == 0), "nothing is kept of what is gone");

@@ -7,24 +7,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::{Shared, session};
+use super::{Shared, lobby, session};
 
 /// A connection that was accepted.
 pub(super) struct Visitor {
     pub(super) stream: tokio::net::TcpStream,
     pub(super) peer: IpAddr,
-    /// Its place among all connections.
-    pub(super) slot: OwnedSemaphorePermit,
+    /// Its place among those that have not said where they go, and what tells it to leave that.
+    pub(super) place: Place,
 }
+
+/// What [`lobby::Lobby::enter`] gives.
+pub(super) type Place = (lobby::Guest, tokio::sync::oneshot::Receiver<()>);
 
 /// The threads. When this is dropped they end their connections, and themselves.
 pub(super) struct Workers(Vec<Worker>);
 
 struct Worker {
-    visitors: mpsc::UnboundedSender<(TcpStream, IpAddr, OwnedSemaphorePermit)>,
+    visitors: mpsc::UnboundedSender<(TcpStream, IpAddr, Place)>,
     /// How many connections it has.
     busy: Arc<AtomicUsize>,
     thread: JoinHandle<()>,
@@ -51,7 +54,7 @@ impl Workers {
         let Some(worker) = least else { return Ok(()) };
         let stream = visitor.stream.into_std()?;
         worker.busy.fetch_add(1, Ordering::Relaxed);
-        let sent = worker.visitors.send((stream, visitor.peer, visitor.slot));
+        let sent = worker.visitors.send((stream, visitor.peer, visitor.place));
         sent.map_err(|_| io::Error::other("a thread of the gateway ended"))
     }
 
@@ -68,8 +71,7 @@ impl Workers {
 impl Worker {
     fn start(shared: Arc<Shared>) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (visitors, mut waiting) =
-            mpsc::unbounded_channel::<(TcpStream, IpAddr, OwnedSemaphorePermit)>();
+        let (visitors, mut waiting) = mpsc::unbounded_channel::<(TcpStream, IpAddr, Place)>();
         let busy = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&busy);
         let work = async move {
@@ -79,13 +81,12 @@ impl Worker {
                     visitor = waiting.recv() => visitor,
                     Some(_) = connections.join_next(), if !connections.is_empty() => continue,
                 };
-                let Some((stream, peer, slot)) = visitor else { break };
-                let guest =
-                    Guest { shared: Arc::clone(&shared), count: Arc::clone(&count), _slot: slot };
+                let Some((stream, peer, place)) = visitor else { break };
+                let guest = Guest { shared: Arc::clone(&shared), count: Arc::clone(&count) };
                 guest.shared.tally.now.fetch_add(1, Ordering::Relaxed);
                 connections.spawn(async move {
                     if let Ok(stream) = tokio::net::TcpStream::from_std(stream) {
-                        session::run(&guest.shared, stream, peer).await;
+                        session::run(&guest.shared, stream, peer, place).await;
                     }
                 });
             }
@@ -102,7 +103,6 @@ impl Worker {
 struct Guest {
     shared: Arc<Shared>,
     count: Arc<AtomicUsize>,
-    _slot: OwnedSemaphorePermit,
 }
 
 impl Drop for Guest {

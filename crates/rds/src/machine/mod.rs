@@ -95,9 +95,10 @@ impl Instances {
                 Err(error) => {
                     let wait = self.unheard(&waits, error)?;
                     // What the others said counts all the same: a primary must not wait for its standby's node.
+                    let done = is_done(&loaded, &observed);
                     let (id, asked) = (cx.id.clone(), asked(&loaded));
                     let said = said(&loaded, observed);
-                    return Ok(wait.with(move |cx| settle(cx, &id, asked, false, &said)));
+                    return Ok(wait.with(move |cx| settle(cx, &id, asked, done, &said)));
                 }
             }
             self.heard(&waits);
@@ -105,8 +106,7 @@ impl Instances {
                 return self.seed(&loaded, member).await;
             }
         }
-        let reached = observed.len() == loaded.members.len()
-            && observed.iter().all(|seen| seen.generation >= loaded.instance.generation);
+        let reached = has_reached(&loaded, &observed, loaded.members.len());
         let (id, asked) = (cx.id.clone(), asked(&loaded));
         // One that starts again after its node did has reached what is wanted long ago, and does not serve yet.
         let next = match reached {
@@ -119,8 +119,9 @@ impl Instances {
             true => REST,
             false => SOON,
         };
+        let done = is_done(&loaded, &observed);
         let said = said(&loaded, observed);
-        Ok(Next::Wait(next).with(move |cx| settle(cx, &id, asked, reached, &said)))
+        Ok(Next::Wait(next).with(move |cx| settle(cx, &id, asked, done, &said)))
     }
 
     /// A node that is away or silent is not a broken task: it is tried for as long as it takes.
@@ -240,12 +241,29 @@ fn said(loaded: &Loaded, observed: Vec<Observed>) -> Vec<(String, Observed)> {
     loaded.members.iter().map(|member| member.site.clone()).zip(observed).collect()
 }
 
-/// Records what the nodes said, and where that is all that was asked, what the instance is now.
+/// Whether so many members, the primary first, have done everything that is wanted.
+fn has_reached(loaded: &Loaded, observed: &[Observed], members: usize) -> bool {
+    observed.len() >= members
+        && observed[..members].iter().all(|seen| seen.generation >= loaded.instance.generation)
+}
+
+/// Whether an instance is what it is wanted to be, for its clients and its owner. Where it serves that is the primary's
+/// to say: a standby that was there once comes after in its own time, which its lag shows. One that never was there is
+/// what makes an instance highly available, and is waited for; so is a standby that is to end.
+fn is_done(loaded: &Loaded, observed: &[Observed]) -> bool {
+    let follower = |member: &Member| !member.primary && member.observed.generation > 0;
+    let serves = loaded.instance.wanted == Wanted::Running
+        && observed.first().is_some_and(|seen| seen.phase == Phase::Serving)
+        && loaded.members.iter().skip(1).all(follower);
+    has_reached(loaded, observed, if serves { 1 } else { loaded.members.len() })
+}
+
+/// Records what the nodes said, and where it is done, what the instance is now.
 fn settle(
     cx: &mut Cx<'_>,
     id: &str,
     (term, generation): (i64, i64),
-    reached: bool,
+    done: bool,
     said: &[(String, Observed)],
 ) -> Result<(), ApiError> {
     // What was said to one primary is nothing that another did.
@@ -255,8 +273,8 @@ fn settle(
     for mut member in member::of(cx.tx(), id)? {
         let Some((_, seen)) = said.iter().find(|(site, _)| *site == member.site) else { continue };
         // Only where clients are led elsewhere: every instance is looked at each minute.
-        if (&member.host, member.port, member.observed.phase) != (&seen.host, seen.port, seen.phase)
-        {
+        let led = (&member.host, member.port, member.observed.phase, member.observed.generation);
+        if led != (&seen.host, seen.port, seen.phase, seen.generation) {
             tables::route::changed(cx.tx());
         }
         member.host.clone_from(&seen.host);
@@ -269,7 +287,7 @@ fn settle(
         member::put(cx.tx(), &member)?;
     }
     // What was asked meanwhile is the next step's.
-    if !reached || instance.generation != generation {
+    if !done || instance.generation != generation {
         return Ok(());
     }
     if instance.settled != generation {

@@ -1,6 +1,7 @@
 //! The task of one instance: takes it from what it is to what the newest spec says, restarts its server when that
 //! ends by itself, and fences it when its lease ends. It alone owns the server.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use super::driver::{Change, Driver, Seat, Stop};
 use super::error::{Error, Result};
 use super::home;
 use super::keeper::{Shared, State, Status, Wish, in_databases, store};
-use super::pool::free_port;
+use super::pool::{free_port, is_free};
 use super::process::{Server, kill_tree};
 
 /// How long a server may take to end when it was asked to; then it is asked more firmly.
@@ -51,6 +52,8 @@ pub(super) struct Worker {
     applied: Option<Arc<Spec>>,
     /// The standby can never catch up.
     lost: bool,
+    /// Why the server runs without the settings that are wanted; empty where it has them.
+    refused: String,
     /// Failures in a row.
     failures: u32,
     /// The last pass waits for somebody.
@@ -72,6 +75,7 @@ impl Worker {
             confinement: None,
             applied: None,
             lost: false,
+            refused: String::new(),
             failures: 0,
             waits: false,
             clock: None,
@@ -97,7 +101,7 @@ impl Worker {
                     Ok(done) => {
                         self.failures = 0;
                         self.waits = done == Done::Waits;
-                        self.set(|status| status.trouble.clear());
+                        self.set(|status| status.trouble.clone_from(&self.refused));
                     }
                     Err(error) => self.fail(&error),
                 }
@@ -294,7 +298,8 @@ impl Worker {
         let user = pool.user(&spec.id, self.state.uid)?;
         self.state.uid = user.map_or(0, |user| user.uid);
         let listen = pool.network.listen(spec);
-        if self.state.port == 0 {
+        // While it did not run, another process may have taken its port.
+        if self.state.port == 0 || !is_free(&listen, self.state.port) {
             self.state.port = free_port(listen.first())?;
         }
         self.shared.dir.make(user)?;
@@ -419,7 +424,51 @@ impl Worker {
         Ok(())
     }
 
+    /// Starts the server: with the settings that are wanted, else with those that it started with last, else with
+    /// none of the tenant's. A setting that the server does not start with costs a tenant that setting, and never
+    /// the instance. What is wanted stays written: what of it needs no restart is in force all the same, the rest
+    /// waits, and the next start tries it again.
     async fn start(&mut self, driver: &Arc<dyn Driver>, seat: &Seat, spec: &Spec) -> Result<()> {
+        self.refused.clear();
+        let Some(reason) = self.launch(driver, seat, spec).await? else {
+            self.state.proven.clone_from(&spec.parameters);
+            return self.save();
+        };
+        let mut tried = vec![spec.parameters.clone()];
+        for parameters in [self.state.proven.clone(), BTreeMap::new()] {
+            if tried.contains(&parameters) {
+                continue;
+            }
+            let modest = Spec { parameters: parameters.clone(), ..spec.clone() };
+            driver.configure(seat, &modest).await?;
+            if self.launch(driver, seat, &modest).await?.is_none() {
+                let shown = if parameters.is_empty() { "no settings" } else { "earlier settings" };
+                let refused =
+                    format!("runs with {shown}, does not start with those wanted: {reason}");
+                tracing::warn!(instance = %self.shared.id, refused, "a server refuses its settings");
+                self.refused = refused;
+                self.state.proven = parameters;
+                self.save()?;
+                driver.configure(seat, spec).await?;
+                if let Err(error) = driver.reload(seat).await {
+                    tracing::warn!(instance = %self.shared.id, %error, "wanted settings are not in force");
+                }
+                return Ok(());
+            }
+            tried.push(parameters);
+        }
+        // It is not for its settings.
+        driver.configure(seat, spec).await?;
+        Err(Error::Failed(reason))
+    }
+
+    /// Starts the server as it is configured. `None` once it is ready; its last words where it ended before.
+    async fn launch(
+        &mut self,
+        driver: &Arc<dyn Driver>,
+        seat: &Seat,
+        spec: &Spec,
+    ) -> Result<Option<String>> {
         let server = seat.programs.server(&driver.server(seat, spec), &seat.dir.log()).await?;
         let pid = server.pid();
         let confinement = Confinement::make(&self.group(), spec.limits);
@@ -436,16 +485,13 @@ impl Worker {
         while !driver.ready(seat).await.unwrap_or(false) {
             if let Some(status) = self.server.as_mut().and_then(Server::ended) {
                 self.ended(Ok(status));
-                return Err(Error::Failed(format!(
-                    "the server ended: {status}: {}",
-                    last_words(seat)
-                )));
+                return Ok(Some(format!("the server ended: {status}: {}", last_words(seat))));
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(READY_LOOK_MAX);
         }
         self.mark("start");
-        Ok(())
+        Ok(None)
     }
 
     /// A primary that serves under a lease dies with it.

@@ -39,7 +39,7 @@ pub struct Seat {
     pub user: Option<User>,
     /// The addresses that its server listens on.
     pub listen: Vec<IpAddr>,
-    /// Its port, chosen once.
+    /// Its port, while it runs.
     pub port: u16,
     /// The certificate of the authority whose certificates upstreams show, PEM; empty where that is not known.
     pub authority: Arc<str>,

@@ -42,7 +42,7 @@ pub(super) struct Wish {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct State {
-    /// Its port, chosen once; 0 until then.
+    /// Its port: kept as long as nobody else has it when it starts; 0 until it is chosen.
     pub port: u16,
     /// The user that it runs as; 0 for whoever we are.
     pub uid: u32,
@@ -56,6 +56,8 @@ pub(super) struct State {
     pub following: Option<Upstream>,
     /// See [`Observed::made`].
     pub made: Vec<(String, u64)>,
+    /// The tenant's settings that the server started with last.
+    pub proven: BTreeMap<String, String>,
 }
 
 /// What the task says of itself.

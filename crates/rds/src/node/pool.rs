@@ -159,6 +159,11 @@ pub fn free_port(address: Option<&IpAddr>) -> Result<u16> {
     Ok(TcpListener::bind((address, 0))?.local_addr()?.port())
 }
 
+/// Whether a server could listen on that port of all these addresses now.
+pub fn is_free(addresses: &[IpAddr], port: u16) -> bool {
+    addresses.iter().all(|address| TcpListener::bind((*address, port)).is_ok())
+}
+
 /// Counts what a server's processes have used that still run.
 pub fn count_processes(pid: u32, figures: &mut Figures) {
     let Some(root) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };

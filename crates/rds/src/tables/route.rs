@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use base::ApiError;
+use base::{AccountId, ApiError};
 use serde::Deserialize;
 use store::{Row, Tx, params};
 use tokio::sync::watch;
@@ -46,6 +46,12 @@ pub struct Place {
     pub port: u16,
     /// What its server was doing when it was heard of last.
     pub phase: Phase,
+    /// Whether that server had done by then everything that is asked of it.
+    pub reached: bool,
+    /// Whose it is.
+    pub account: AccountId,
+    /// Its class.
+    pub class: String,
     /// Its white lists, each with commas in it.
     pub addresses: Vec<String>,
     /// Its own rules, first first.
@@ -64,20 +70,22 @@ struct Options {
 #[serde(default)]
 struct Observed {
     phase: Phase,
+    generation: i64,
 }
 
-type Raw = ([String; 5], i64, (Option<String>, Option<i64>, Option<String>));
+type Raw = ([String; 6], [i64; 3], (Option<String>, Option<i64>, Option<String>));
 
 fn raw(row: &Row<'_>) -> Result<Raw, store::Error> {
     Ok((
-        [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?],
-        row.get(5)?,
-        (row.get(6)?, row.get(7)?, row.get(8)?),
+        [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?],
+        [row.get(6)?, row.get(7)?, row.get(8)?],
+        (row.get(9)?, row.get(10)?, row.get(11)?),
     ))
 }
 
-fn understood((texts, term, (host, port, observed)): Raw) -> Result<Place, ApiError> {
-    let [instance, name, status, wanted, options] = texts;
+fn understood(raw: Raw) -> Result<Place, ApiError> {
+    let (texts, [account, term, generation], (host, port, observed)) = raw;
+    let [instance, name, status, wanted, options, class] = texts;
     let strange =
         |what: &str| ApiError::internal(format!("instance {instance} has no known {what}"));
     let options: Options = read(&options)?;
@@ -90,6 +98,9 @@ fn understood((texts, term, (host, port, observed)): Raw) -> Result<Place, ApiEr
         host: host.unwrap_or_default(),
         port: u16::try_from(port.unwrap_or_default()).unwrap_or_default(),
         phase: observed.phase,
+        reached: observed.generation >= generation,
+        account: AccountId::from_i64(account),
+        class,
         addresses: Vec::new(),
         rules: Vec::new(),
         instance,
@@ -99,7 +110,8 @@ fn understood((texts, term, (host, port, observed)): Raw) -> Result<Place, ApiEr
 /// All PostgreSQL instances, in order of their ids.
 pub fn all(tx: &mut Tx<'_>) -> Result<Vec<Place>, ApiError> {
     let sql =
-        "SELECT i.id, i.name, i.status, i.wanted, i.options, i.term, m.host, m.port, m.observed
+        "SELECT i.id, i.name, i.status, i.wanted, i.options, i.class, i.account, i.term, i.generation,
+             m.host, m.port, m.observed
          FROM rds_instance i LEFT JOIN rds_member m ON m.instance = i.id AND m.role = 'primary'
          WHERE i.engine = ?1 ORDER BY i.id, m.site";
     let rows = tx.query(sql, params![Engine::Postgres.as_str()], raw)?;

@@ -11,7 +11,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rds::gateway::{Door, Limits, Refusal, Route, Routes, Tally, serve};
+use base::AccountId;
+use rds::gateway::{Door, Limits, Quota, Refusal, Route, Routes, Tally, serve};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -44,11 +45,17 @@ impl Routes for Table {
 
 /// A route to a server of that name, for those networks.
 pub fn to(instance: &str, address: SocketAddr, allow: &str, version: u64) -> Route {
-    Route::To { instance: instance.to_owned(), address, allow: door(allow), version }
+    let (instance, allow) = (instance.to_owned(), door(allow));
+    Route::To { instance, address, allow, quota: quota(1), version }
 }
 
 pub fn hold(instance: &str, allow: &str) -> Route {
-    Route::Hold { instance: instance.to_owned(), allow: door(allow) }
+    Route::Hold { instance: instance.to_owned(), allow: door(allow), quota: quota(1) }
+}
+
+/// Of that account, for a server that takes one connection.
+pub fn quota(account: u64) -> Quota {
+    Quota { account: AccountId::new(account), connections: 1 }
 }
 
 fn door(list: &str) -> Arc<Door> {

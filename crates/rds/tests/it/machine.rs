@@ -437,3 +437,76 @@ async fn a_primary_has_slots_for_who_follows_it_and_for_nobody_else() {
     }
     assert_eq!(told(&play, &id), 1, "its own, for when another is the primary");
 }
+
+/// The site of the other member.
+fn standby_of(play: &Play, id: &str, first: &str) -> String {
+    let world = play.fakes.world.lock().unwrap();
+    let other = world.held.keys().find(|(site, held)| held == id && site != first);
+    other.unwrap().0.clone()
+}
+
+#[tokio::test]
+async fn a_standby_that_is_away_keeps_neither_clients_nor_the_owner_from_the_primary() {
+    let (mut play, id, first) = pair().await;
+    let standby = standby_of(&play, &id, &first);
+    let named = [("DBInstanceId", id.as_str())];
+    play.fakes.cut_off(&standby);
+    let resize = [
+        ("DBInstanceId", id.as_str()),
+        ("DBInstanceClass", "pg.n2.4c.2m"),
+        ("PayType", "Postpaid"),
+    ];
+    for (action, asked) in [("RestartDBInstance", &named[..]), ("ModifyDBInstanceSpec", &resize)] {
+        play.insist(action, asked).await;
+        play.rest(&id, Some("Running")).await;
+        assert_eq!(play.fakes.writable(&id), [first.as_str()], "{action}");
+    }
+    let told = |site: &str| {
+        let world = play.fakes.world.lock().unwrap();
+        world.held[&(site.to_owned(), id.clone())].spec.generation
+    };
+    assert!(told(&standby) < told(&first), "it was not reached");
+    play.fakes.reach_all();
+    let began = tokio::time::Instant::now();
+    while told(&standby) < told(&first) {
+        assert!(began.elapsed() < Duration::from_secs(18), "the standby is forgotten");
+        play.one_writer(&id).await;
+        play.test.clock.pass(TICK);
+    }
+    // One that is to stop has stopped when both have.
+    play.fakes.cut_off(&standby);
+    play.insist("StopDBInstance", &named).await;
+    for _ in 0..5 {
+        play.tick().await;
+    }
+    assert_eq!(play.status(&id).await.as_deref(), Some("Stopping"));
+    play.fakes.reach_all();
+    play.rest(&id, Some("Stopped")).await;
+    play.agrees(&id, false, 2).await;
+}
+
+#[tokio::test]
+async fn an_instance_is_highly_available_once_it_has_a_standby_and_not_before() {
+    let mut play = Play::new(Fault::None, true).await;
+    let id = play.create("pg.n2.2c.2m").await;
+    let of = id.clone();
+    let standby = move |tx: &mut store::Tx<'_>| {
+        let sql = "SELECT site FROM rds_member WHERE instance = ?1 AND role = 'standby'";
+        Ok::<_, ApiError>(tx.query_opt(sql, store::params![&of], |row| row.get::<String>(0))?)
+    };
+    let standby = play.test.cloud.db.read(standby).await.unwrap().unwrap();
+    play.fakes.cut_off(&standby);
+    for _ in 0..400 {
+        if !play.fakes.writable(&id).is_empty() {
+            break;
+        }
+        play.tick().await;
+    }
+    assert_eq!(play.fakes.writable(&id).len(), 1);
+    for _ in 0..5 {
+        play.tick().await;
+    }
+    assert_eq!(play.status(&id).await.as_deref(), Some("Creating"));
+    play.fakes.reach_all();
+    play.rest(&id, Some("Running")).await;
+}

@@ -27,6 +27,7 @@ mod node_lab;
 mod node_life;
 mod node_roles;
 mod node_seed;
+mod node_settings;
 mod node_standby;
 mod parameters;
 mod patroni;

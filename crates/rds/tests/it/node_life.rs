@@ -128,6 +128,24 @@ async fn it_restarts_once_for_each_count_and_stops_and_starts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_whose_port_was_taken_while_it_was_stopped_starts_on_another() {
+    let lab = Lab::new();
+    let mut spec = spec("pgm-port");
+    let first = lab.serve(&spec).await;
+    (spec.generation, spec.running) = (2, false);
+    lab.put(&spec).await;
+    let taken = std::net::TcpListener::bind(("127.0.0.1", first.port)).unwrap();
+    (spec.generation, spec.running) = (3, true);
+    let second = lab.serve(&spec).await;
+    assert_ne!(second.port, first.port);
+    assert_eq!(ask(&second, "SELECT 1"), "1");
+    drop(taken);
+    (spec.generation, spec.restarts) = (4, 1);
+    assert_eq!(lab.serve(&spec).await.port, second.port, "and keeps that");
+    lab.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn older_words_are_refused() {
     let lab = Lab::new();
     let mut new = spec("pgm-older");
@@ -178,9 +196,10 @@ async fn a_half_made_instance_is_deleted_too() {
     assert!(!lab.dir.path().join("instances/pgm-stray").exists());
     // One that cannot be made at all.
     let mut broken = spec("pgm-broken");
-    broken.parameters.insert("shared_buffers".to_owned(), "none".to_owned());
+    broken.key = "no key".to_owned();
     let observed = lab.put(&broken).await;
-    assert!(observed.trouble.contains("shared_buffers"), "{:?}", observed.trouble);
+    assert_eq!(observed.generation, 0);
+    assert!(observed.trouble.contains("server.key"), "{:?}", observed.trouble);
     lab.node.delete("pgm-broken", 1, WAIT).await.unwrap();
     lab.end().await;
 }

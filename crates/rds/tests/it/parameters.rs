@@ -79,6 +79,52 @@ fn what_takes_a_restart_waits_for_one_unless_it_is_forced() {
 }
 
 #[test]
+fn settings_are_changed_also_while_an_instance_does_not_come_up() {
+    let world = World::new();
+    let set = |value: &str| format!(r#"{{"statement_timeout": "{value}"}}"#);
+    for (number, status) in
+        [Status::Rebooting, Status::Restoring, Status::Starting, Status::ClassChanging]
+            .into_iter()
+            .enumerate()
+    {
+        world.set_status(PG, status);
+        let (_, restarts, generation) = world.state(PG);
+        let value = format!("{}s", number + 1);
+        let asked = [("DBInstanceId", PG), ("Parameters", &set(&value)[..])];
+        world.ok("ModifyParameter", &asked);
+        assert_eq!(world.state(PG), (status, restarts, generation + 1));
+        assert_eq!(told(&world).0["statement_timeout"], value);
+    }
+    let prepared = r#"{"max_prepared_transactions": "7"}"#;
+    let forced = [("DBInstanceId", PG), ("Parameters", prepared), ("Forcerestart", "true")];
+    let (status, restarts, _) = world.state(PG);
+    world.ok("ModifyParameter", &forced);
+    assert_eq!((world.state(PG).0, world.state(PG).1), (status, restarts + 1));
+    for status in [Status::Creating, Status::Stopped, Status::Deleting] {
+        world.set_status(PG, status);
+        let asked = [("DBInstanceId", PG), ("Parameters", &set("9s")[..])];
+        let code = world.refused("ModifyParameter", &asked);
+        assert_eq!(code, "OperationDenied.DBInstanceStatus", "{status:?}");
+    }
+}
+
+#[test]
+fn settings_that_take_more_memory_than_the_class_has_are_refused() {
+    let world = World::new();
+    for (count, good) in [("200", true), ("262143", false), ("30000", false)] {
+        let set = format!(r#"{{"max_prepared_transactions": "{count}"}}"#);
+        let asked = [("DBInstanceId", PG), ("Parameters", &set[..])];
+        if good {
+            world.ok("ModifyParameter", &asked);
+        } else {
+            let code = world.refused("ModifyParameter", &asked);
+            assert!(code.starts_with("InvalidParameter"), "{count}: {code}");
+        }
+    }
+    assert_eq!(told(&world).0["max_prepared_transactions"], "200");
+}
+
+#[test]
 fn settings_that_are_none_or_not_the_tenants_are_refused_as_a_whole() {
     let world = World::new();
     for bad in [

@@ -72,6 +72,18 @@ fn files_addresses_and_replication_are_not_the_tenants() {
     }
 }
 
+#[test]
+fn a_text_is_the_tenants_where_it_is_known_what_it_takes() {
+    let line = |name: &str| {
+        format!(
+            "setting\t{name}\tVersion and Platform Compatibility / Other\tuser\tstring\t\\N\t\\N\t\\N\t\t\\N\tSets it.\n"
+        )
+    };
+    let told = settings(&format!("{}{}", line("TimeZone"), line("something_new")));
+    let tenants: Vec<bool> = told.iter().map(|setting| setting.tenant).collect();
+    assert_eq!(tenants, [true, false]);
+}
+
 /// The text form of COPY, written once more from its description.
 fn escape(text: &str) -> String {
     let mut out = String::new();

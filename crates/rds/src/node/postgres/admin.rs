@@ -7,14 +7,21 @@ use tokio_postgres::{Client, Config, NoTls};
 use super::super::api::{Figures, Observed};
 use super::super::driver::Seat;
 use super::super::error::{Error, Result};
-use super::{ADMIN, OWNER, TOOL};
+use super::{ADMIN, OWNER, TOOL, number};
 
 /// How long a statement may wait for another's lock.
 const LOCK: &str = "5s";
 
-/// Connects as the administrator. What he does waits for no standby, calls no function that a tenant made, and is
-/// in no log and no statistics: it may hold verifiers.
+/// Costs are a tenant's to set, also to where the planner finds no plan at all.
+const PLANNER: &str = "-c geqo=off -c jit=off -c cpu_tuple_cost=0.01 -c cpu_index_tuple_cost=0.005 \
+    -c cpu_operator_cost=0.0025 -c seq_page_cost=1 -c random_page_cost=1.1 -c work_mem=4MB \
+    -c max_parallel_workers_per_gather=0 -c client_min_messages=notice";
+
+/// Connects as the administrator. What he does waits for no standby, calls no function that a tenant made, is in no
+/// log and no statistics (it may hold verifiers), and is neither ended by the time limits nor planned by the costs that
+/// a tenant sets.
 pub async fn connect(seat: &Seat, database: &str) -> Result<Client> {
+    let limit = if number(&seat.build.major) >= 17 { " -c transaction_timeout=0" } else { "" };
     let mut config = Config::new();
     config
         .host_path(seat.dir.run())
@@ -27,7 +34,8 @@ pub async fn connect(seat: &Seat, database: &str) -> Result<Client> {
             "-c search_path=pg_catalog -c synchronous_commit=local -c lock_timeout={LOCK} \
              -c log_statement=none -c log_min_duration_statement=-1 -c log_min_error_statement=panic \
              -c pg_stat_statements.track=none -c default_transaction_read_only=off \
-             -c statement_timeout=0"
+             -c statement_timeout=0 -c idle_session_timeout=0 -c idle_in_transaction_session_timeout=0 \
+             -c default_transaction_isolation=read\\ committed{limit} {PLANNER}"
         ));
     let (client, connection) = config.connect(NoTls).await?;
     tokio::spawn(connection);
@@ -138,7 +146,9 @@ pub async fn observe(seat: &Seat, observed: &mut Observed) -> Result<()> {
                 coalesce((pg_last_wal_replay_lsn() - '0/0')::int8, 0),
                 CASE WHEN NOT r.standby OR pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
                     ELSE coalesce(extract(epoch FROM now() - pg_last_xact_replay_timestamp()), 0) END::float8,
-                coalesce((SELECT array_agg(name) FROM pg_settings WHERE pending_restart), '{}')
+                coalesce((SELECT array_agg(s.name ORDER BY s.name) FROM pg_settings s
+                    WHERE s.pending_restart OR lower(s.name) IN (
+                        SELECT lower(f.name) FROM pg_file_settings f WHERE f.error IS NOT NULL)), '{}')
              FROM (SELECT pg_is_in_recovery() AS standby) r",
             &[],
         )

@@ -1,14 +1,16 @@
 //! What scripted clients get to hear, and how much of anything they can take.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use rds::gateway::{Limits, Refusal};
+use rds::gateway::{Limits, Refusal, Route};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::talk::{
     GSSENC_REQUEST, SSL_REQUEST, alert, ask, connect, connect_from, echo, hello, read, rest,
 };
-use super::{Running, hold, to, until};
+use super::{Running, hold, quota, to, until};
 
 async fn gateway() -> Running {
     let running = Running::start(Limits::default()).await;
@@ -53,7 +55,7 @@ async fn tls_at_once_is_taken_where_it_offers_postgresql() {
 async fn each_refusal_says_why_and_is_counted() {
     let gateway = gateway().await;
     gateway.table.set("far", to("far", "127.0.0.1:1".parse().unwrap(), "10.0.0.0/8", 1));
-    gateway.table.set("asleep", rds::gateway::Route::Stopped);
+    gateway.table.set("asleep", Route::Stopped);
     for (name, number, why) in [
         ("nobody.pg.rds.example.id", 112, Refusal::Unknown),
         ("127.0.0.1", 109, Refusal::NoName),
@@ -83,39 +85,67 @@ async fn each_refusal_says_why_and_is_counted() {
     until(|| gateway.tally.now() == 0).await;
 }
 
+/// Connections that say nothing, or half of what they should.
+async fn silent(from: impl Fn(usize) -> String, count: usize, to: SocketAddr) -> Vec<TcpStream> {
+    let half = &hello("pgm-a.pg.rds.example.id", &[])[..40];
+    let mut slow = Vec::new();
+    for number in 0..count {
+        let mut client = connect_from(&from(number), to).await;
+        // The gateway may have closed it by then.
+        match number % 3 {
+            0 => {}
+            1 => drop(client.write_all(&SSL_REQUEST[..3]).await),
+            _ => drop(client.write_all(&[&SSL_REQUEST, half].concat()).await),
+        }
+        slow.push(client);
+    }
+    slow
+}
+
 #[tokio::test]
 async fn clients_that_say_nothing_are_ended_and_keep_nobody_else_out() {
     let limits =
         Limits { greeting_max: 20, greeting: Duration::from_millis(700), ..Limits::default() };
     let gateway = Running::start(limits).await;
     gateway.table.set("pgm-a", to("pgm-a", echo().await, "127.0.0.0/8", 1));
-    let half = &hello("pgm-a.pg.rds.example.id", &[])[..40];
-    let mut slow = Vec::new();
-    for number in 0..60 {
-        let mut client = connect(gateway.address).await;
-        match number % 3 {
-            0 => {}
-            1 => client.write_all(&SSL_REQUEST[..3]).await.unwrap(),
-            // The gateway may have closed it by then.
-            _ => drop(client.write_all(&[&SSL_REQUEST, half].concat()).await),
-        }
-        slow.push(client);
-    }
+    let _slow = silent(|_| "127.0.0.1".to_owned(), 60, gateway.address).await;
     gateway.refused(Refusal::TooMany, 40).await;
-    // From another address at the same time.
-    let (mut client, hello) =
-        ask(connect_from("127.0.0.9", gateway.address).await, "pgm-a.example").await;
-    assert_eq!(read(&mut client, hello.len()).await, hello);
-    gateway.refused(Refusal::Slow, 20).await;
-    assert_eq!(gateway.tally.refused(Refusal::Slow), 20);
-    // And from the same one, once they were ended.
+    // From another address, and from the same one, at the same time: the oldest made room.
+    for from in ["127.0.0.9", "127.0.0.1"] {
+        let (mut client, hello) =
+            ask(connect_from(from, gateway.address).await, "pgm-a.example").await;
+        assert_eq!(read(&mut client, hello.len()).await, hello);
+    }
+    gateway.refused(Refusal::Slow, 1).await;
+    until(|| gateway.tally.now() == 0).await;
+}
+
+#[tokio::test]
+async fn clients_of_many_addresses_that_say_nothing_keep_nobody_out_and_end_no_session() {
+    let limits = Limits {
+        greetings_max: 30,
+        greeting: Duration::from_secs(60),
+        connections_max: 4,
+        account_max: 4,
+        instance_spare: 9,
+        ..Limits::default()
+    };
+    let gateway = Running::start(limits).await;
+    gateway.table.set("pgm-a", to("pgm-a", echo().await, "127.0.0.0/8", 1));
+    let (mut session, first) = ask(connect(gateway.address).await, "pgm-a.example").await;
+    assert_eq!(read(&mut session, first.len()).await, first);
+    let _slow = silent(|number| format!("127.0.1.{number}"), 90, gateway.address).await;
+    gateway.refused(Refusal::TooMany, 60).await;
+    until(|| gateway.tally.now() == 31).await;
     let (mut client, hello) = ask(connect(gateway.address).await, "pgm-a.example").await;
     assert_eq!(read(&mut client, hello.len()).await, hello);
+    session.write_all(b"still there").await.unwrap();
+    assert_eq!(read(&mut session, 11).await, b"still there");
 }
 
 #[tokio::test]
 async fn an_instance_has_so_many_connections_and_others_have_their_own() {
-    let gateway = Running::start(Limits { instance_max: 2, ..Limits::default() }).await;
+    let gateway = Running::start(Limits { instance_spare: 1, ..Limits::default() }).await;
     let server = echo().await;
     gateway.table.set("pgm-a", to("pgm-a", server, "127.0.0.1", 1));
     gateway.table.set("public", to("pgm-a", server, "127.0.0.1", 1));
@@ -129,10 +159,33 @@ async fn an_instance_has_so_many_connections_and_others_have_their_own() {
     let (mut third, _) = ask(connect(gateway.address).await, "pgm-a.x").await;
     assert_eq!(alert(&mut third).await, 80);
     assert_eq!(gateway.tally.refused(Refusal::TooMany), 1);
-    drop(kept);
+    drop((kept, third));
     until(|| gateway.tally.now() == 0).await;
     let (mut again, hello) = ask(connect(gateway.address).await, "pgm-a.x").await;
     assert_eq!(read(&mut again, hello.len()).await, hello);
+}
+
+#[tokio::test]
+async fn an_account_has_a_share_and_others_are_served_when_it_is_taken() {
+    let limits = Limits { connections_max: 4, account_max: 2, ..Limits::default() };
+    let gateway = Running::start(limits).await;
+    let server = echo().await;
+    for (name, account) in [("pgm-a", 1), ("pgm-b", 1), ("pgm-c", 1), ("pgm-d", 2)] {
+        let mut route = to(name, server, "127.0.0.1", 1);
+        let Route::To { quota: of, .. } = &mut route else { panic!("{route:?}") };
+        *of = quota(account);
+        gateway.table.set(name, route);
+    }
+    let mut kept = Vec::new();
+    for name in ["pgm-a.x", "pgm-b.x"] {
+        let (mut client, hello) = ask(connect(gateway.address).await, name).await;
+        assert_eq!(read(&mut client, hello.len()).await, hello);
+        kept.push(client);
+    }
+    let (mut third, _) = ask(connect(gateway.address).await, "pgm-c.x").await;
+    assert_eq!(alert(&mut third).await, 80);
+    let (mut other, hello) = ask(connect(gateway.address).await, "pgm-d.x").await;
+    assert_eq!(read(&mut other, hello.len()).await, hello);
 }
 
 #[tokio::test]
@@ -182,7 +235,7 @@ async fn sessions_end_when_they_may_not_be_any_more() {
         may("10.0.0.0/8", 1),
         may("127.0.0.1", 2),
         to("pgm-a", echo().await, "127.0.0.1", 1),
-        rds::gateway::Route::Unknown,
+        Route::Unknown,
     ]
     .into_iter()
     .enumerate()
