@@ -126,7 +126,6 @@ mod tests {
             ("max_pred_locks_per_transaction", "1000", "10000"),
             ("max_prepared_transactions", "200", "10000"),
             ("max_worker_processes", "100", "5000"),
-            ("track_activity_query_size", "64kB", "1MB"),
             ("wal_buffers", "16MB", "1GB"),
         ] {
             assert!(takes_some(name), "{name}");
