@@ -481,6 +481,10 @@ fn take_over(cx: &mut Cx<'_>, id: &str, seen: (i64, i64), site: &str) -> Result<
     cx.audit_detail("Site", site);
     for mut member in member::of(cx.tx(), id)? {
         member.primary = member.site == site;
+        if !member.primary {
+            // How it was as the primary says nothing of how it follows.
+            member.observed.phase = Phase::Working;
+        }
         member::put(cx.tx(), &member)?;
     }
     instance.term += 1;

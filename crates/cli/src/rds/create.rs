@@ -1,6 +1,8 @@
 //! A new instance with its account and its database, and one that is made of another's backups.
 
 use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use base::text::hex;
@@ -18,6 +20,8 @@ use crate::output;
 
 /// The class of an instance of which nothing is said: two cores with 2 GiB each.
 const CLASS: &str = "pg.n2.2c.1m";
+/// How long a cloud may take to try out the engines of its machine after its start.
+const ENGINES_WAIT: Duration = Duration::from_secs(15);
 /// Whose value says how sensitive the data is.
 const CLASS_TAG: &str = "awan:data-class";
 
@@ -187,16 +191,24 @@ fn refuse_taken(cloud: &Cloud, name: &str) -> Result<()> {
     })
 }
 
-/// The newest version of an engine that runs in this cloud.
+/// The newest version of an engine that runs in this cloud. One that was started just now may still be trying out what
+/// it found.
 fn newest(cloud: &Cloud, engine: &str) -> Result<String> {
     let asked = [("RegionId", cloud.profile.region.as_str()), ("Engine", engine)];
-    let zones = cloud.call("DescribeAvailableZones", &asked).context("list the engines")?;
-    newest_of(items(&zones)).ok_or_else(|| {
-        advise(
-            format!("no {engine} runs in this cloud"),
-            "the operator installs one: awan engine install postgresql 17",
-        )
-    })
+    let begun = Instant::now();
+    loop {
+        let zones = cloud.call("DescribeAvailableZones", &asked).context("list the engines")?;
+        if let Some(version) = newest_of(items(&zones)) {
+            return Ok(version);
+        }
+        if begun.elapsed() > ENGINES_WAIT {
+            return Err(advise(
+                format!("no {engine} runs in this cloud"),
+                "the operator installs one: awan engine install postgresql 17",
+            ));
+        }
+        thread::sleep(Duration::from_millis(250));
+    }
 }
 
 fn newest_of(zones: &[Value]) -> Option<String> {

@@ -1,6 +1,7 @@
 //! Two servers: following, taking over, coming back; and leases.
 #![allow(clippy::print_stdout, reason = "how long things take is for people to read")]
 
+use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
 use rds::node::api::{LeaseGrant, Phase, Promote, Role, Tick, Upstream};
@@ -40,11 +41,23 @@ async fn a_standby_follows_takes_over_and_the_old_primary_comes_back_behind_it()
     assert!(b.writable && b.timeline == 2 && b.term == 2, "{b:?}");
     ask(&a, "INSERT INTO t VALUES (99)");
     ask(&b, "INSERT INTO t VALUES (3)");
+    // Nor does it end in order: without a lease it is killed.
+    let data = lab.dir.path().join("instances/pgm-a/data");
+    let made = std::fs::metadata(&data).unwrap().ino();
+    let fenced = rds::node::api::Spec { generation: 2, leased: true, ..first.clone() };
+    lab.node.put("pgm-a", fenced, Duration::ZERO).await.unwrap();
+    until("fenced", async || {
+        let a = lab.observed("pgm-a").await;
+        (a.phase == Phase::Fenced && a.pid == 0).then_some(())
+    })
+    .await;
+    let id = "pgm-a".to_owned();
     let back =
-        rds::node::api::Spec { term: 2, id: "pgm-a".to_owned(), ..standby_of(&first, "pgm-a", &b) };
+        rds::node::api::Spec { term: 2, generation: 3, id, ..standby_of(&first, "pgm-a", &b) };
     let begin = Instant::now();
     let a = lab.serve(&back).await;
     println!("rewound and following in {:?}", begin.elapsed());
+    assert_eq!(std::fs::metadata(&data).unwrap().ino(), made, "it was not copied anew");
     assert!(!a.writable);
     until("following again", async || {
         (ask(&a, "SELECT string_agg(x::text, ',' ORDER BY x) FROM t") == "1,2,3").then_some(())

@@ -222,13 +222,17 @@ pub fn signal_file(seat: &Seat, data: &Path, name: &str) -> Result<()> {
 pub async fn follow(seat: &Seat, spec: &Spec, upstream: &Upstream) -> Result<bool> {
     config::write(seat, spec)?;
     make_slot(seat, upstream).await?;
-    // It recovers by itself first where it has crashed: starting the server for that would be a second primary.
+    let recovered = recover_crashed(seat).await;
     let rewind = tool(seat, "pg_rewind")
         .arg("--target-pgdata")
         .arg(seat.dir.data())
         .arg("--source-server")
         .arg(config::tool_conninfo(seat, upstream));
-    if let Err(error) = seat.programs.run(&rewind, BULK).await {
+    let rewound = match recovered {
+        Ok(()) => seat.programs.run(&rewind, BULK).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = rewound {
         let text = error.to_string();
         if text.contains("connection to server") || text.contains("could not connect") {
             return Err(Error::Later(text));
@@ -241,24 +245,44 @@ pub async fn follow(seat: &Seat, spec: &Spec, upstream: &Upstream) -> Result<boo
     Ok(true)
 }
 
-/// See [`super::super::driver::Driver::end`].
-pub async fn end(seat: &Seat) -> Result<Option<u64>> {
+/// Has a primary that crashed recover, without a server that anybody could reach. `pg_rewind` would do the same, but as
+/// its server's user, who has no name where each instance has a user of its own; and the engine wants one here.
+async fn recover_crashed(seat: &Seat) -> Result<()> {
+    let Some(user) = users::named(&seat.programs).await? else { return Ok(()) };
+    if value_of(&control_data(seat).await?, "Database cluster state") != Some("in production") {
+        return Ok(());
+    }
+    let data = seat.dir.data();
+    home::own_tree(&data, Some(user))?;
+    let programs = (&seat.programs, Some(user));
+    let recovered = alone(&seat.build, &data, programs, "template1", String::new()).await;
+    home::own_tree(&data, seat.user)?;
+    recovered
+}
+
+async fn control_data(seat: &Seat) -> Result<String> {
     let program = tool(seat, "pg_controldata").arg("-D").arg(seat.dir.data());
     let said = seat.programs.run(&program, TOOL).await?;
-    Ok(shutdown(&String::from_utf8_lossy(&said)))
+    Ok(String::from_utf8_lossy(&said).into_owned())
+}
+
+/// See [`super::super::driver::Driver::end`].
+pub async fn end(seat: &Seat) -> Result<Option<u64>> {
+    Ok(shutdown(&control_data(seat).await?))
+}
+
+/// A value of those that pg_controldata tells.
+fn value_of<'a>(said: &'a str, name: &str) -> Option<&'a str> {
+    said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
 
 /// What pg_controldata says of a primary that ended in order: its last checkpoint begins after everything else. Whoever
 /// received anything of that has all before it.
 fn shutdown(said: &str) -> Option<u64> {
-    let value = |name: &str| {
-        let line = said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        line.map(str::trim)
-    };
-    if value("Database cluster state")? != "shut down" {
+    if value_of(said, "Database cluster state")? != "shut down" {
         return None;
     }
-    let (high, low) = value("Latest checkpoint location")?.split_once('/')?;
+    let (high, low) = value_of(said, "Latest checkpoint location")?.split_once('/')?;
     let half = |text| u32::from_str_radix(text, 16).ok().map(u64::from);
     (half(high)? << 32 | half(low)?).checked_add(1)
 }
