@@ -77,7 +77,9 @@ async fn alone(
         .user(user)
         .args(["--single", "-D"])
         .arg(at)
-        .args(["-c", "fsync=off", "-c", "exit_on_error=on", database]);
+        .args(["-c", "fsync=off", "-c", "exit_on_error=on"])
+        // Of what crashed, whoever rewinds it needs the log back to where it parted.
+        .args(["-c", "wal_keep_size=1000000", database]);
     let sql: Stream = Box::new(Cursor::new(sql.into_bytes()));
     programs.feed(&single, sql).await
 }
