@@ -54,6 +54,7 @@ const OWNED: &[&str] = &[
     "unix_socket_group",
     "unix_socket_permissions",
     "wal_log_hints",
+    "wal_retrieve_retry_interval",
 ];
 /// Likewise, by the beginning of their names.
 const OWNED_PREFIXES: &[&str] = &[
@@ -193,6 +194,8 @@ fn owned(seat: &Seat, spec: &Spec) -> BTreeMap<String, String> {
         ("ssl_key_file", path(&conf.join("server.key"))),
         ("hot_standby", "on".to_owned()),
         ("wal_log_hints", "on".to_owned()),
+        // A standby whose primary was away for a moment is back soon: commits wait for it, or are in one place only.
+        ("wal_retrieve_retry_interval", "200ms".to_owned()),
         ("archive_mode", "off".to_owned()),
         ("recovery_init_sync_method", "syncfs".to_owned()),
         ("synchronous_standby_names", spec.synchronous.clone()),
