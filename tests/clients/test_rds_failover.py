@@ -147,9 +147,7 @@ def test_writes_go_on_within_seconds_and_nothing_acknowledged_is_lost(pair, mode
         f"{mode}, {strike.__name__}: gaps {gaps} s, primaries {primaries},"
         f" {len(writer.acknowledged)} rows acknowledged, {len(lost)} lost"
     )
-    # Synchronous commits wait for their second copy, and so for the member that was lost: how long is its affair.
-    if (mode, strike) != ("Sync", lose):
-        assert max(gaps) <= GAP_MAX_SECONDS
+    assert max(gaps) <= GAP_MAX_SECONDS
     if mode == "Sync":
         assert lost == []
 
