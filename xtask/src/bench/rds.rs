@@ -186,11 +186,12 @@ fn text_at(json: &Json, path: &[&str]) -> Option<String> {
 /// From asking for an instance to the first answer of a tenant's own session, and what it costs to have it.
 fn creations(bench: &Bench, count: usize) -> Result<()> {
     let region = bench.cloud.file()?.region()?.to_owned();
-    let zones =
-        call(bench, "DescribeAvailableZones", &[("RegionId", &region), ("Engine", "PostgreSQL")])?;
     let path =
         ["AvailableZones", "0", "SupportedEngines", "0", "SupportedEngineVersions", "0", "Version"];
-    let version = text_at(&zones, &path).ok_or("no PostgreSQL runs in this cloud")?;
+    let asked = [("RegionId", region.as_str()), ("Engine", "PostgreSQL")];
+    let version = wait_for("a PostgreSQL that runs here", WAIT, || {
+        Ok(text_at(&call(bench, "DescribeAvailableZones", &asked)?, &path))
+    })?;
     let (mut splits, mut memory) = (Vec::new(), Vec::new());
     for number in 0..count {
         let (instance, split) = creation(bench, &region, &version, number)?;
@@ -371,10 +372,9 @@ impl Bare {
         initdb.args(["--username", NAME]).arg("--pwfile").arg(&pwfile);
         program::output(initdb.arg("--pgdata").arg(&data))?;
         for (setting, name) in [("ssl_cert_file", "server.crt"), ("ssl_key_file", "server.key")] {
-            let from = like.ask(&format!(
-                "select current_setting('data_directory') || '/' || current_setting('{setting}')"
-            ));
-            let from = PathBuf::from(from?);
+            // Beside the data where it is a plain name, else where it says.
+            let from = PathBuf::from(like.ask("show data_directory")?)
+                .join(like.ask(&format!("show {setting}"))?);
             let to = data.join(name);
             fs::copy(&from, &to).map_err(|e| format!("copy {}: {e}", from.display()))?;
             owner.give(&to)?;
