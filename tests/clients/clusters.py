@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from databases import send_signal, until
+from databases import processes_below, send_signal, until
 
 NAMES = ("pg1", "pg2")
 LOGIN = ("awan", "Rahasia-api-2026")
@@ -230,15 +230,7 @@ class Cluster:
 
     def below(self, name):
         """The processes of a member's PostgreSQL."""
-        home, found = (self.home / name).resolve(), []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    if (entry / "cwd").readlink().is_relative_to(home):
-                        found.append(int(entry.name))
-                except OSError:
-                    continue
-        return found
+        return processes_below((self.home / name).resolve())
 
     def kill(self, name):
         """The member's machine dies."""

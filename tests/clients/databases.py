@@ -21,6 +21,19 @@ PASSWORD = "Rahasia-uji-2026"
 NOT_FOUND = "InvalidDBInstanceId.NotFound"
 
 
+def processes_below(home):
+    """The processes of this machine that work in a directory, or below it. One may end meanwhile."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if (entry / "cwd").readlink().is_relative_to(home):
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return found
+
+
 def until(what, is_so, seconds=120):
     """Asks until it is so; returns what that was. Never sleeps for luck."""
     end = time.monotonic() + seconds
@@ -300,14 +313,7 @@ class Instance:
     def processes(self, site):
         """Its processes in a data centre, the server first."""
         home = self.home(site).resolve()
-        found = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    if (entry / "cwd").readlink().is_relative_to(home):
-                        found.append(int(entry.name))
-                except OSError:
-                    continue
+        found = processes_below(home)
         server = int((home / "data/postmaster.pid").read_text().split()[0])
         assert server in found, f"{self.id} does not run in {site}"
         return [server, *(pid for pid in found if pid != server)]
